@@ -1,0 +1,55 @@
+"""Double DQN: the learning network chooses the next action, the target network judges it.
+
+Paper: van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-learning", AAAI 2016, equation 4.
+Differs from the paper: as DQN here differs from its own; everything else is DQN's, so that a comparison is fair.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import losses, targets
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, part
+from jaxdqn.interfaces import Apply, LossOutput, Parameters, Transition
+
+
+@configuration
+class DoubleDQN:
+    """Double deep Q-learning.
+
+    Attributes:
+      error: what a temporal-difference error costs.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+
+    error: losses.ErrorLoss = part(losses.SquaredError())
+
+    def loss(
+        self,
+        apply: Apply,
+        parameters: Parameters,
+        target_parameters: Parameters,
+        transition: Transition,
+    ) -> LossOutput:
+        """Returns the loss of each transition, where `a* = argmax_a q_t_selector[a]`:
+        `error(r_t + discount_t · q_t[a*] − q_tm1[a_tm1])`.
+
+        Args:
+          apply: the network.
+          parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`.
+          target_parameters: those that judge `a*`.
+          transition: `[B]` of them.
+        """
+        q_tm1 = apply(parameters, transition.s_tm1).q_values
+        q_t = apply(target_parameters, transition.s_t).q_values
+        q_t_selector = apply(parameters, transition.s_t).q_values
+        td_error = jax.vmap(targets.double_q_learning)(
+            q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t, q_t_selector
+        )
+        return LossOutput(self.error(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
+
+
+CONFIG = Config(algorithm=DoubleDQN())

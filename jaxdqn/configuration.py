@@ -1,0 +1,186 @@
+"""Configurations: frozen dataclasses that are pytrees and know what values they allow.
+
+A field is one of four kinds, chosen by the function that declares it:
+
+    number   a float that is traced: cells of a grid that differ only in numbers share one compiled program
+    whole    an integer that is traced, likewise
+    static   structure (a width, a batch size, a name): a different value is a different program
+    part     another configuration: a network, an optimizer, an exploration schedule; its type is structure
+
+So two configurations can run in one program exactly when `jax.tree.structure` of both is equal.
+Ranges are declared beside the defaults and checked by `check`, in Python, before anything is compiled.
+"""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+C = TypeVar("C")
+
+
+class Allowed(NamedTuple):
+    """The values that a field takes: bounds for numbers, or a literal set of choices."""
+
+    at_least: float = -math.inf
+    above: float = -math.inf
+    at_most: float = math.inf
+    below: float = math.inf
+    choices: tuple[Any, ...] = ()
+
+    def __contains__(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        return self.at_least <= value <= self.at_most and self.above < value < self.below
+
+    def __str__(self) -> str:
+        if self.choices:
+            return "one of " + ", ".join(map(repr, self.choices))
+        bounds = (
+            (f"at least {self.at_least:g}", self.at_least > -math.inf),
+            (f"above {self.above:g}", self.above > -math.inf),
+            (f"at most {self.at_most:g}", self.at_most < math.inf),
+            (f"below {self.below:g}", self.below < math.inf),
+        )
+        return " and ".join(text for text, is_set in bounds if is_set) or "finite"
+
+
+def number(default: float | None, **allowed: float) -> Any:
+    """Declares a traced float. Keywords are those of `Allowed`; a default of None makes None a value too."""
+    return _field(default, "number", Allowed(**allowed))
+
+
+def whole(default: int, **allowed: float) -> Any:
+    """Declares a traced integer. Keywords are those of `Allowed`."""
+    return _field(default, "whole", Allowed(**allowed))
+
+
+def static(default: Any, **allowed: Any) -> Any:
+    """Declares structure: an integer, a string, a bool, or a tuple of these. Keywords are those of `Allowed`."""
+    return _field(default, "static", Allowed(**allowed))
+
+
+def part(default: Any) -> Any:
+    """Declares a nested configuration."""
+    return _field(default, "part", Allowed())
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(number, whole, static, part))
+def configuration(cls: type[C]) -> type[C]:
+    """Makes a class a frozen dataclass and a pytree: numbers and parts are children, static fields are structure.
+
+    Raises:
+      TypeError: if a field is declared without one of the four functions of this module.
+    """
+    cls = dataclasses.dataclass(frozen=True)(cls)
+    kinds = {field.name: field.metadata.get("kind") for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name, kind in kinds.items():
+        if kind is None:
+            raise TypeError(f"{cls.__name__}.{name} must be declared with number(), whole(), static() or part().")
+    structure = [name for name, kind in kinds.items() if kind == "static"]
+    children = [name for name, kind in kinds.items() if kind != "static"]
+    return jax.tree_util.register_dataclass(cls, data_fields=children, meta_fields=structure)
+
+
+def check(config: Any) -> None:
+    """Returns nothing if every value lies in its range.
+
+    Raises:
+      ValueError: naming the dotted field, its value and what is allowed.
+    """
+    for path, value, field in _walk(config):
+        kind, allowed = field.metadata["kind"], field.metadata["allowed"]
+        if kind == "part":
+            if not dataclasses.is_dataclass(value):
+                raise ValueError(f"{path} = {value!r} is not a configuration, such as {field.default!r}.")
+            continue
+        if value is None and field.default is None:
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            _check_kind(path, item, kind, field.default)
+            if item not in allowed:
+                raise ValueError(f"{path} = {value!r} is out of range: it must be {allowed}.")
+
+
+def paths(config: Any) -> dict[str, Any]:
+    """Returns every field of a configuration and of its parts by dotted path, e.g. `exploration.end`."""
+    return {path: value for path, value, _ in _walk(config)}
+
+
+def replace_at(config: C, path: str, value: Any) -> C:
+    """Returns the configuration with the field at a dotted path replaced.
+
+    Raises:
+      ValueError: if there is no such field, naming those that are closest.
+    """
+    known = paths(config)
+    if path not in known:
+        close = difflib.get_close_matches(path, known, n=3) or sorted(known)
+        raise ValueError(f"{path!r} is not a field of this configuration. Did you mean {', '.join(close)}?")
+    name, _, rest = path.partition(".")
+    child = replace_at(getattr(config, name), rest, value) if rest else value
+    return dataclasses.replace(config, **{name: child})  # type: ignore[type-var]
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns the configuration as plain Python values, each part with the name of its type, for a result file."""
+    facts: dict[str, Any] = {"type": type(config).__name__}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.metadata["kind"] == "part":
+            facts[field.name] = to_dict(value)
+        elif field.metadata["kind"] == "number" and value is not None:
+            facts[field.name] = float(value)
+        else:
+            facts[field.name] = list(value) if isinstance(value, tuple) else value
+    return facts
+
+
+def to_arrays(config: C) -> C:
+    """Returns the configuration with its leaves as NumPy scalars: float32 for numbers, int32 for whole ones."""
+    dtypes = {"number": np.float32, "whole": np.int32}
+
+    def convert(field: dataclasses.Field[Any], value: Any) -> Any:
+        kind = field.metadata["kind"]
+        if kind == "part":
+            return to_arrays(value)
+        return value if kind == "static" or value is None else dtypes[kind](value)
+
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    return type(config)(**{field.name: convert(field, getattr(config, field.name)) for field in fields})
+
+
+def stack(configs: list[C]) -> C:
+    """Returns configurations of one structure as one, each leaf of shape `[len(configs)]`."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(to_arrays, configs))
+
+
+def _field(default: Any, kind: str, allowed: Allowed) -> Any:
+    return dataclasses.field(default=default, metadata={"kind": kind, "allowed": allowed})
+
+
+def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Field[Any]]]:
+    rows = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        rows.append((prefix + field.name, value, field))
+        if field.metadata["kind"] == "part" and dataclasses.is_dataclass(value):
+            rows += _walk(value, f"{prefix}{field.name}.")
+    return rows
+
+
+def _check_kind(path: str, value: Any, kind: str, default: Any) -> None:
+    example = default[0] if isinstance(default, tuple) and default else default
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    fits: Callable[[], bool] = {
+        "number": lambda: is_number and not math.isnan(value),
+        "whole": lambda: is_number and float(value).is_integer(),
+        "static": lambda: isinstance(value, type(example)) and isinstance(value, bool) == isinstance(example, bool),
+    }[kind]
+    if not fits():
+        wanted = {"number": "a number", "whole": "a whole number", "static": f"of type {type(example).__name__}"}[kind]
+        raise ValueError(f"{path} = {value!r} must be {wanted}.")

@@ -1,0 +1,81 @@
+"""Exploration: epsilon-greedy actions, and schedules of epsilon over steps or episodes.
+
+A schedule is a configuration that is called with the environment steps and the episodes so far.
+Its numbers are traced, so a grid over them shares one compiled program.
+"""
+
+import jax.numpy as jnp
+
+from jaxdqn.configuration import configuration, number
+from jaxdqn.interfaces import Array
+
+
+def epsilon_greedy(q_values: Array, epsilon: Array | float, uniform: Array, random_action: Array) -> Array:
+    """Returns a random action with probability epsilon, else the one of the largest value (the first of equals).
+
+    Source: Sutton and Barto (2018), section 2.2.
+
+    Args:
+      q_values: float32 `[..., A]`.
+      epsilon: probability in [0, 1].
+      uniform: float32 `[...]`, drawn from [0, 1): explores where it is below epsilon.
+      random_action: int32 `[...]`, drawn from all actions, the greedy one among them.
+
+    Returns:
+      int32 `[...]`, no gradient.
+    """
+    return jnp.where(uniform < epsilon, random_action, q_values.argmax(-1)).astype(jnp.int32)
+
+
+@configuration
+class Constant:
+    """Always the same epsilon."""
+
+    epsilon: float = number(0.1, at_least=0, at_most=1)
+
+    def __call__(self, steps: Array, episodes: Array) -> Array:
+        """Returns epsilon, float32 `[]`."""
+        del steps, episodes
+        return jnp.float32(self.epsilon)
+
+
+@configuration
+class Linear:
+    """From `start` to `end` in a straight line over the first `steps` environment steps (Mnih et al. 2015)."""
+
+    start: float = number(1.0, at_least=0, at_most=1)
+    end: float = number(0.05, at_least=0, at_most=1)
+    steps: float = number(10_000, above=0)
+
+    def __call__(self, steps: Array, episodes: Array) -> Array:
+        """Returns `start + (end − start) · min(steps / self.steps, 1)`, float32 `[]`."""
+        del episodes
+        return self.start + (self.end - self.start) * jnp.clip(steps / self.steps, 0.0, 1.0)
+
+
+@configuration
+class ExponentialPerStep:
+    """From `start` towards `end`, closing the share `rate` of the distance each environment step."""
+
+    start: float = number(1.0, at_least=0, at_most=1)
+    end: float = number(0.01, at_least=0, at_most=1)
+    rate: float = number(0.0001, at_least=0)
+
+    def __call__(self, steps: Array, episodes: Array) -> Array:
+        """Returns `end + (start − end) · exp(−rate · steps)`, float32 `[]`."""
+        del episodes
+        return self.end + (self.start - self.end) * jnp.exp(-self.rate * steps)
+
+
+@configuration
+class MultiplicativePerEpisode:
+    """Multiplied by `factor` whenever an episode ends, down to `end`."""
+
+    start: float = number(1.0, at_least=0, at_most=1)
+    end: float = number(0.1, at_least=0, at_most=1)
+    factor: float = number(0.995, above=0, at_most=1)
+
+    def __call__(self, steps: Array, episodes: Array) -> Array:
+        """Returns `max(end, start · factor^episodes)`, float32 `[]`."""
+        del steps
+        return jnp.maximum(self.end, self.start * self.factor ** episodes.astype(jnp.float32))

@@ -1,0 +1,95 @@
+"""The learner: from a batch to new parameters, the same for every algorithm."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxdqn import optimizers
+from jaxdqn.config import Config
+from jaxdqn.interfaces import Array, Game, Key, LossOutput, Network, Parameters, Sample
+
+
+class LearnerState(NamedTuple):
+    """What learning carries from update to update.
+
+    Attributes:
+      parameters: those that act and learn.
+      target_parameters: those that judge what comes next.
+      optimizer_state: as optax has it.
+      num_updates: int32 `[]`, updates so far.
+    """
+
+    parameters: Parameters
+    target_parameters: Parameters
+    optimizer_state: Any
+    num_updates: Array
+
+
+class UpdateInfo(NamedTuple):
+    """What a person wants to see of one update; nothing reads it back but `priority`.
+
+    Attributes:
+      loss: float32 `[]`, weighted mean over the batch.
+      td_error: float32 `[]`, mean size of the error over the batch.
+      max_q: float32 `[]`, mean over the batch of the largest action value.
+      gradient_norm: float32 `[]`, over all parameters, before clipping.
+      priority: float32 `[B]`, for replay.
+    """
+
+    loss: Array
+    td_error: Array
+    max_q: Array
+    gradient_norm: Array
+    priority: Array
+
+
+class Learner(NamedTuple):
+    """Learning as pure functions.
+
+    Attributes:
+      network: from observations to action values.
+      init: `key -> LearnerState`.
+      update: `(state, Sample, steps_before, steps_after) -> (state, UpdateInfo)`, where the counts are the
+        environment steps between which this update stands.
+    """
+
+    network: Network
+    init: Callable[[Key], LearnerState]
+    update: Callable[[LearnerState, Sample, Array, Array], tuple[LearnerState, UpdateInfo]]
+
+
+def make(config: Config, game: Game) -> Learner:
+    """Returns the learner of a configuration on a game."""
+    network = config.network.make(game.observation_shape, game.num_actions)
+    optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
+
+    def init(key: Key) -> LearnerState:
+        parameters = network.init(key)
+        target_parameters = jax.tree.map(jnp.copy, parameters)  # one buffer twice could not be donated
+        return LearnerState(parameters, target_parameters, optimizer.init(parameters), jnp.int32(0))
+
+    def weighted_loss(parameters: Parameters, target: Parameters, sample: Sample) -> tuple[Array, LossOutput]:
+        output = config.algorithm.loss(network.apply, parameters, target, sample.transition)
+        return jnp.mean(sample.weight * output.loss), output
+
+    def update(
+        state: LearnerState, sample: Sample, steps_before: Array, steps_after: Array
+    ) -> tuple[LearnerState, UpdateInfo]:
+        differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
+        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample)
+        changes, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.parameters)
+        parameters = optax.apply_updates(state.parameters, changes)
+        target = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
+        info = UpdateInfo(
+            loss=loss,
+            td_error=jnp.abs(output.td_error).mean(),
+            max_q=output.max_q.mean(),
+            gradient_norm=optax.global_norm(gradient),
+            priority=output.priority,
+        )
+        return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info
+
+    return Learner(network, init, update)

@@ -1,0 +1,37 @@
+"""Losses: what a temporal-difference error costs. Each is a configuration that is called with the error."""
+
+import jax.numpy as jnp
+
+from jaxdqn.configuration import configuration, number
+from jaxdqn.interfaces import Array
+
+
+@configuration
+class SquaredError:
+    """The squared error without the factor 1/2, as deep-learning libraries mean by MSE."""
+
+    def __call__(self, td_error: Array) -> Array:
+        """Returns `δ²`, of the shape of `td_error`."""
+        return jnp.square(td_error)
+
+
+@configuration
+class Huber:
+    """The Huber loss (Huber 1964), quadratic near zero and linear beyond; Nature DQN's error clipping is `delta = 1`.
+
+    Its quadratic part has the factor 1/2, so its gradient there is half that of `SquaredError`.
+
+    Attributes:
+      delta: the error beyond which the gradient stays `±delta`.
+    """
+
+    delta: float = number(1.0, above=0)
+
+    def __call__(self, td_error: Array) -> Array:
+        """Returns `½ δ²` where `|δ| ≤ delta`, else `delta · (|δ| − ½ delta)`, of the shape of `td_error`."""
+        size = jnp.abs(td_error)
+        quadratic = jnp.minimum(size, self.delta)
+        return 0.5 * jnp.square(quadratic) + self.delta * (size - quadratic)
+
+
+ErrorLoss = SquaredError | Huber

@@ -1,0 +1,1 @@
+"""Networks: flax.linen modules as pairs of pure functions, each with `q_values` in its output."""

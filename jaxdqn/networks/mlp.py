@@ -1,0 +1,58 @@
+"""A multilayer perceptron from observations to action values."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdqn.configuration import configuration, static
+from jaxdqn.interfaces import Array, Network, NetworkOutput
+
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
+
+
+@configuration
+class MLP:
+    """Fully connected layers with one activation between them; weights LeCun normal, biases zero.
+
+    Attributes:
+      hidden: units of each hidden layer; empty makes the values linear in the observation.
+      activation: after each hidden layer.
+    """
+
+    hidden: tuple[int, ...] = static((64, 64), at_least=1)
+    activation: str = static("relu", choices=tuple(ACTIVATIONS))
+
+    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+        """Returns the network for observations of this shape, flattened and taken as float32."""
+        module = _Perceptron(self.hidden, self.activation, num_actions)
+
+        def init(key: Array) -> Any:
+            return module.init(key, jnp.zeros((_size(observation_shape),)))
+
+        def apply(parameters: Any, observation: Array) -> NetworkOutput:
+            batch = observation.shape[: observation.ndim - len(observation_shape)]
+            flat = observation.reshape(*batch, _size(observation_shape)).astype(jnp.float32)
+            return NetworkOutput(q_values=module.apply(parameters, flat))  # type: ignore[arg-type]
+
+        return Network(init, apply)
+
+
+class _Perceptron(nn.Module):
+    hidden: tuple[int, ...]
+    activation: str
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for units in self.hidden:
+            x = ACTIVATIONS[self.activation](nn.Dense(units)(x))
+        return nn.Dense(self.num_actions)(x)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

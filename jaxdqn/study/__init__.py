@@ -1,0 +1,1 @@
+"""Studies: what to run (`spec`), as which compiled programs (`plan`), on this machine (`execute`)."""

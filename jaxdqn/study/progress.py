@@ -1,0 +1,63 @@
+"""What a person sees while a study runs: how far, how fast, how well, and how long still."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+
+class Bar:
+    """A progress bar over the environment steps of many runs, for a `with` statement.
+
+    Speed and time left leave compilation out. Where the output is no terminal, each program is one line instead.
+    """
+
+    def __init__(self, num_runs: int, steps_per_run: int) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[facts]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._task = self._progress.add_task("starting", total=num_runs * steps_per_run, facts="")
+        self._num_steps = 0
+        self._seconds = 0.0
+        self._since = time.perf_counter()
+
+    def __enter__(self) -> "Bar":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def compiling(self, text: str) -> None:
+        """Shows what is being compiled; the clock of the speed starts when `advance` is next called."""
+        self._show(text)
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False)
+
+    def training(self) -> None:
+        """Starts the clock of the speed."""
+        self._since = time.perf_counter()
+
+    def advance(self, text: str, num_steps: int, score: float) -> None:
+        """Moves on by environment steps, and shows the score just reached."""
+        now = time.perf_counter()
+        self._num_steps += num_steps
+        self._seconds += now - self._since
+        self._since = now
+        self._progress.advance(self._task, num_steps)
+        self._show(text, f"{self._num_steps / self._seconds:,.0f} steps/s · score {score:.4g}")
+
+    def _show(self, text: str, facts: str = "") -> None:
+        self._progress.update(self._task, description=text, facts=facts)

@@ -1,0 +1,87 @@
+"""What every experiment does with its study: run what is missing, draw the figure, say where the files are."""
+
+import argparse
+import contextlib
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from jaxdqn.figures import provenance, style
+from jaxdqn.results import store, summary
+from jaxdqn.results.store import Run
+from jaxdqn.study import execute, program, spec
+from jaxdqn.study.spec import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[[Sequence[Run]], "Figure"]
+
+
+def main(study: Study, toy: Study, draw: Draw, description: str | None, last: int = 1) -> None:
+    """Runs the command line of an experiment script.
+
+    Args:
+      study: the whole study.
+      toy: the same question in seconds, under another name.
+      draw: from the study's runs to the figure.
+      description: of the script, for `--help`.
+      last: how many of the last evaluations the table averages inside a run.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"seeds 0 to N-1 (default: {len(study.seeds)})")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
+    parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
+    options = parser.parse_args()
+    chosen = toy if options.toy else study
+    if options.seeds is not None:
+        with one_sentence():
+            chosen = dataclasses.replace(chosen, seeds=range(options.seeds))
+    run_and_show(chosen, options.out, draw, last, figure_only=options.figure_only)
+
+
+def run_and_show(study: Study, out: pathlib.Path, draw: Draw, last: int, *, figure_only: bool = False) -> None:
+    """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted."""
+    folder = out / study.name
+    if not figure_only:
+        _run(study, out)
+    with one_sentence():
+        found = store.read(folder / "runs")
+        wanted = {spec.identifier(study, cell) for cell in spec.cells(study)}
+        runs = [run for run in found.runs if run.facts["id"] in wanted]
+        if not runs:
+            raise ValueError(f"{folder / 'runs'} holds no run of this study; run it without --figure-only.")
+    files = style.save(draw(runs), folder / study.name, provenance.provenance(runs))
+    print(summary.table(runs, last=last))
+    print(f"\nruns    {folder / 'runs'}", *(f"figure  {file}" for file in files), sep="\n")
+    if found.damaged:
+        raise SystemExit("\n".join(f"damaged: {problem}" for problem in found.damaged))
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turns what is wrong with the input into one sentence and exit status 2; for code that does no work yet."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _run(study: Study, out: pathlib.Path) -> None:
+    program.use_all_cores()
+    try:
+        report = execute.run(study, out)
+    except KeyboardInterrupt:
+        print("interrupted: finished runs are stored; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    print(
+        f"{report.num_written} runs made, {report.num_skipped} there already; {report.num_compilations} programs "
+        f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s",
+        file=sys.stderr,
+    )
+    if report.num_diverged:
+        print(f"{report.num_diverged} of these runs diverged; their records say at which step", file=sys.stderr)

@@ -1,0 +1,157 @@
+"""What to run: a study is a question, written down as games x algorithms x a grid x seeds.
+
+A study is checked when it is made, in Python, before anything is compiled.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxdqn import configuration, games
+from jaxdqn.config import Config
+from jaxdqn.results import store
+from jaxdqn.training import loop
+from jaxdqn.training.evaluate import Evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A question about learning, written down.
+
+    Attributes:
+      name: of the folder of its results: lower-case letters, digits, `_` and `-`.
+      games: names from the table `jaxdqn.games.GAMES`.
+      algorithms: a configuration for each arm, by the label it has in figures.
+      seeds: one run each; all arms share them.
+      steps: budget of a run, in environment steps.
+      evaluation: when and how runs are evaluated.
+      grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`; all
+        combinations are run.
+    """
+
+    name: str
+    games: Sequence[str]
+    algorithms: Mapping[str, Config]
+    seeds: Sequence[int]
+    steps: int
+    evaluation: Evaluation
+    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+class Cell(NamedTuple):
+    """One run of a study.
+
+    Attributes:
+      game: name.
+      algorithm: label of the arm.
+      settings: the point of the grid, by dotted path.
+      config: the arm's configuration at that point.
+      seed: of everything random in the run.
+    """
+
+    game: str
+    algorithm: str
+    settings: dict[str, Any]
+    config: Config
+    seed: int
+
+
+def cells(study: Study) -> tuple[Cell, ...]:
+    """Returns every run of the study, game by game."""
+    return tuple(
+        Cell(game, label, settings, config, int(seed))
+        for game in study.games
+        for label, settings, config in _arms(study)
+        for seed in study.seeds
+    )
+
+
+def determinants(study: Study, cell: Cell) -> dict[str, Any]:
+    """Returns all that determines the result of a run, and nothing else; its identifier is made from this."""
+    return {
+        "game": {"name": cell.game, "version": games.make(cell.game).version},
+        "configuration": configuration.to_dict(cell.config),
+        "seed": cell.seed,
+        "steps": study.steps,
+        "evaluation": dataclasses.asdict(study.evaluation),
+        "training_version": loop.VERSION,
+        "algorithm_version": cell.config.algorithm.version,
+    }
+
+
+def identifier(study: Study, cell: Cell) -> str:
+    """Returns the name of the run's result, 16 hexadecimal digits."""
+    return store.identifier(determinants(study, cell))
+
+
+def plain_settings(cell: Cell) -> dict[str, Any]:
+    """Returns the cell's point of the grid as plain values, parts by their fields."""
+    return {
+        path: configuration.to_dict(value) if dataclasses.is_dataclass(value) else value
+        for path, value in cell.settings.items()
+    }
+
+
+def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
+    """Yields every label with every point of the grid, and the configuration there."""
+    for label, base in study.algorithms.items():
+        for values in itertools.product(*study.grid.values()):
+            settings = dict(zip(study.grid, values, strict=True))
+            config = base
+            for path, value in settings.items():
+                config = configuration.replace_at(config, path, value)
+            yield label, settings, config
+
+
+def _check(study: Study) -> None:
+    """Returns nothing if the study can be run.
+
+    Raises:
+      ValueError: in one sentence that names the field, the value and what is allowed.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", study.name):
+        raise ValueError(f"name = {study.name!r} must consist of lower-case letters, digits, '_' and '-'.")
+    for field in ("games", "algorithms", "seeds"):
+        if isinstance(getattr(study, field), str) or not len(getattr(study, field)):
+            raise ValueError(f"{field} = {getattr(study, field)!r} must hold at least one entry.")
+    for game in study.games:
+        games.make(game)
+    for seed in study.seeds:
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise ValueError(f"seeds: {seed!r} must be a whole number of at least 0 and below 2^32.")
+    for field in ("games", "seeds"):
+        _refuse_repeats(field, getattr(study, field))
+    for path, values in study.grid.items():
+        if isinstance(values, str) or not len(values):
+            raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")
+    study.evaluation.check()
+    _check_arms(study)
+
+
+def _check_arms(study: Study) -> None:
+    seen: dict[str, str] = {}
+    for label, base in study.algorithms.items():
+        if not isinstance(base, Config):
+            raise ValueError(f"algorithms[{label!r}] = {base!r} must be a jaxdqn.config.Config.")
+    for label, settings, config in _arms(study):
+        at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
+        try:
+            configuration.check(config)
+            loop.check(config, study.evaluation, study.steps)
+        except ValueError as error:
+            raise ValueError(f"{at}: {error}") from None
+        key = store.identifier(configuration.to_dict(config))
+        if key in seen:
+            raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
+        seen[key] = at
+
+
+def _refuse_repeats(field: str, values: Sequence[Any]) -> None:
+    for value in values:
+        if list(values).count(value) > 1:
+            raise ValueError(f"{field} names {value!r} more than once.")

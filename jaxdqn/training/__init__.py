@@ -1,0 +1,1 @@
+"""Training: the loop that plays, stores and learns, and the evaluation beside it."""
