@@ -14,7 +14,6 @@ Ranges are declared beside the defaults and checked by `check`, in Python, befor
 import dataclasses
 import difflib
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import jax
@@ -93,17 +92,15 @@ def check(config: Any) -> None:
       ValueError: naming the dotted field, its value and what is allowed.
     """
     for path, value, field in _walk(config):
-        kind, allowed = field.metadata["kind"], field.metadata["allowed"]
-        if kind == "part":
-            if not dataclasses.is_dataclass(value):
-                raise ValueError(f"{path} = {value!r} is not a configuration, such as {field.default!r}.")
+        if value is None and field.default is None and field.metadata["kind"] == "number":
             continue
-        if value is None and field.default is None:
-            continue
-        for item in value if isinstance(value, tuple) else (value,):
-            _check_kind(path, item, kind, field.default)
-            if item not in allowed:
-                raise ValueError(f"{path} = {value!r} is out of range: it must be {allowed}.")
+        wanted = _wanted(value, field)
+        if wanted:
+            raise ValueError(f"{path} = {value!r} must be {wanted}.")
+        allowed = field.metadata["allowed"]
+        items = value if isinstance(value, tuple) else (value,)
+        if field.metadata["kind"] != "part" and not all(item in allowed for item in items):
+            raise ValueError(f"{path} = {value!r} is out of range: it must be {allowed}.")
 
 
 def paths(config: Any) -> dict[str, Any]:
@@ -173,14 +170,17 @@ def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Fie
     return rows
 
 
-def _check_kind(path: str, value: Any, kind: str, default: Any) -> None:
-    example = default[0] if isinstance(default, tuple) and default else default
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    fits: Callable[[], bool] = {
-        "number": lambda: is_number and not math.isnan(value),
-        "whole": lambda: is_number and float(value).is_integer(),
-        "static": lambda: isinstance(value, type(example)) and isinstance(value, bool) == isinstance(example, bool),
-    }[kind]
-    if not fits():
-        wanted = {"number": "a number", "whole": "a whole number", "static": f"of type {type(example).__name__}"}[kind]
-        raise ValueError(f"{path} = {value!r} must be {wanted}.")
+def _wanted(value: Any, field: dataclasses.Field[Any]) -> str:
+    """Returns what kind of value the field wants if this is another, else nothing."""
+    kind, default = field.metadata["kind"], field.default
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    if kind == "part":
+        return "" if dataclasses.is_dataclass(value) else f"a configuration, such as {default!r}"
+    if kind == "number":
+        return "" if is_number else "a number"
+    if kind == "whole":
+        return "" if is_number and float(value).is_integer() else "a whole number"
+    if isinstance(default, tuple):
+        item = type(default[0])
+        return "" if isinstance(value, tuple) and all(type(v) is item for v in value) else f"a tuple of {item.__name__}"
+    return "" if type(value) is type(default) else f"of type {type(default).__name__}"

@@ -36,14 +36,15 @@ class Game(NamedTuple):
     Attributes:
       name: as in the table `jaxdqn.games.GAMES`.
       version: raised when the behaviour changes, since results of two versions must not be mixed.
-      reset: `key -> state`, the start of an episode.
+      reset: `key -> state`, the start of an episode. It needs nothing but a key, so the loop draws starts ahead.
       step: `(key, state, action) -> (state, TimeStep)`; not to be called on the state of an ended episode.
       observe: `state -> observation`.
       observation_shape: without a batch axis.
       num_actions: actions are int32 in `[0, num_actions)`.
       max_steps: no episode is longer, in steps.
-      states: `() -> state` with a leading axis over every state that can occur before an ended episode, or None
-        where they are too many; `jaxdqn.games.exact` computes optimal values from it.
+      states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
+        where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
+        towards a time limit and nothing else, so states that differ only in it are one.
     """
 
     name: str
@@ -108,7 +109,7 @@ class Sample(NamedTuple):
     """A batch from replay: the transitions, where they lie (int32 `[B]`), and their importance weights `[B]`."""
 
     transition: Transition
-    index: Array
+    indices: Array
     weight: Array
 
 
@@ -120,7 +121,7 @@ class Replay(NamedTuple):
       add: `(state, Step [E]) -> state`.
       sample: `(state, random_bits uint32 [B]) -> Sample`. Bits come from outside, because one draw for many
         batches costs a small part of a draw inside a loop.
-      update: `(state, index [B], priority [B]) -> state`.
+      update: `(state, indices [B], priority [B]) -> state`.
     """
 
     init: Callable[[], Any]

@@ -87,7 +87,7 @@ def make(config: Config, game: Game) -> Learner:
             loss=loss,
             td_error=jnp.abs(output.td_error).mean(),
             max_q=output.max_q.mean(),
-            gradient_norm=optax.global_norm(gradient),
+            gradient_norm=optax.tree.norm(gradient),
             priority=output.priority,
         )
         return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info

@@ -67,18 +67,18 @@ class Uniform:
             oldest = (state.added - size) % num_rows * num_environments
             # Counted from the oldest transition. The modulus favours none by more than 2^-32 * capacity.
             age = (random_bits % (size * num_environments).astype(jnp.uint32)).astype(jnp.int32)
-            ahead = jnp.arange(n_step, dtype=jnp.int32) * num_environments
-            index = (oldest + age[:, None] + ahead) % num_slots  # [B, n]
+            ahead = jnp.arange(n_step, dtype=jnp.int32)[None] * num_environments
+            slots = (oldest + age[:, None] + ahead) % num_slots  # [B, n]
             flat = (ring.reshape(num_slots, ring.shape[-1]) for ring in state.packed)
-            window = _unpack(tuple(rows.at[index].get(mode="promise_in_bounds") for rows in flat), example)
+            window = _unpack(tuple(rows.at[slots].get(mode="promise_in_bounds") for rows in flat), example)
             available = size - age // num_environments
             transition = jax.vmap(lambda steps, left: _transition(steps, left, discount, reward_clip))(
                 window, available
             )
-            return Sample(transition, index[:, 0], jnp.ones(random_bits.shape, jnp.float32))
+            return Sample(transition, slots[:, 0], jnp.ones(random_bits.shape, jnp.float32))
 
-        def update(state: UniformState, index: Array, priority: Array) -> UniformState:
-            del index, priority
+        def update(state: UniformState, indices: Array, priority: Array) -> UniformState:
+            del indices, priority
             return state
 
         return Replay(init, add, sample, update)

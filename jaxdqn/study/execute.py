@@ -1,5 +1,6 @@
 """On this machine: compiles each group once, runs its members in waves, and stores the runs of a wave as it ends."""
 
+import contextlib
 import datetime
 import functools
 import os
@@ -82,8 +83,8 @@ def run(study: Study, out: str | pathlib.Path) -> Report:
                 wall_seconds += wave.seconds[-1]
                 num_diverged += int((wave.diverged_at[: len(members)] >= 0).sum())
                 for i, cell in enumerate(members):
-                    facts, curves = _record(study, cell, wave, i, compiled.compile_seconds, layout)
-                    store.write(folder, facts, curves)
+                    with contextlib.suppress(FileExistsError):  # another process was quicker with this run
+                        store.write(folder, *_record(study, cell, wave, i, compiled.compile_seconds, layout))
     return Report(
         folder=folder,
         num_written=len(missing),

@@ -1,5 +1,6 @@
 """A group's compiled program: many runs of one structure, spread over devices and mapped within each."""
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -36,18 +37,17 @@ class Program(NamedTuple):
 
 
 def use_all_cores() -> None:
-    """Makes every CPU core a device and keeps compiled programs for the next start; call it before JAX computes.
+    """Makes every CPU core a device; call it before JAX computes. It changes nothing where the user has set devices."""
+    if jax.config.jax_num_cpu_devices < 1:
+        with contextlib.suppress(RuntimeError):  # JAX has started: its devices are what they are
+            jax.config.update("jax_num_cpu_devices", _num_cores())
 
-    Either is left alone where the user has set it, and both once JAX has started.
-    """
+
+def keep_compiled_programs() -> None:
+    """Lets JAX keep compiled programs in the user's cache folder, where the user has not named another place."""
     if jax.config.jax_compilation_cache_dir is None:
         cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(cache / "jaxdqn" / "xla"))
-    if jax.config.jax_num_cpu_devices < 1:
-        try:
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-        except RuntimeError:
-            pass  # JAX has started: its devices are what they are
 
 
 def compile_group(config: Config, game: Game, evaluation: Evaluation, layout: Layout) -> Program:
@@ -87,3 +87,8 @@ def compile_group(config: Config, game: Game, evaluation: Evaluation, layout: La
 
 def _without_step(state: loop.RunState) -> loop.RunState:
     return state._replace(step=None)  # type: ignore[arg-type]  # None is an empty pytree: no leaf a member
+
+
+def _num_cores() -> int:
+    """Returns the cores that this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -73,6 +73,7 @@ def one_sentence() -> Iterator[None]:
 
 def _run(study: Study, out: pathlib.Path) -> None:
     program.use_all_cores()
+    program.keep_compiled_programs()
     try:
         report = execute.run(study, out)
     except KeyboardInterrupt:

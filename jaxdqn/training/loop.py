@@ -269,7 +269,7 @@ def _learn(parts: _Parts, state: RunState, totals: _Totals, noise: _Noise) -> tu
         has_diverged_now = (state.diverged_at < 0) & ~jnp.isfinite(info.loss)
         state = state._replace(
             learner=learner,
-            replay=parts.replay.update(state.replay, sample.index, info.priority),
+            replay=parts.replay.update(state.replay, sample.indices, info.priority),
             diverged_at=jnp.where(has_diverged_now, state.step, state.diverged_at),
         )
         diagnostics = jnp.stack([info.loss, info.td_error, info.max_q, info.gradient_norm])

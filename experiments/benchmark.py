@@ -1,0 +1,156 @@
+"""How fast is training, and how near to what the machine's arithmetic allows?
+
+    python experiments/benchmark.py            about four minutes on two CPU cores
+    python experiments/benchmark.py --toy      seconds; its rates mean little
+
+One study for each number of members (runs of one compiled program): DQN on cartpole, a network of 120 and 84
+units, 10 environments, one update of 128 transitions every 10 steps, capacity 10,000, squared error, Adam, 10
+episodes of evaluation every 100,000 steps. Rates are over training and evaluation and leave compilation out. The
+limit counts the multiplications and additions of the dense layers alone, at the rate at which the machine
+multiplies large float32 matrices in the same process, so that fractions can be compared between machines.
+Rates mean something on an idle machine only.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+from importlib import metadata
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+from rich.table import Table
+
+from jaxdqn import configuration
+from jaxdqn.algorithms import dqn
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.study import execute, program
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+
+LAYERS = (4, 120, 84, 2)
+CONFIG = dataclasses.replace(dqn.CONFIG, network=MLP(LAYERS[1:-1]), learning_rate=2.5e-4)
+MEMBERS = (1, 2, 8, 32)
+# By members: the factor over the best comparable library, and its steps/s where matrices multiply at 400 GFLOP/s.
+AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
+AIMS_SGEMM = 400e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--toy", action="store_true", help="a short run")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
+    options = parser.parse_args()
+    program.use_all_cores()
+    sgemm = sgemm_rate()
+    steps, members = (10_000, (1, 2)) if options.toy else (500_000, MEMBERS)
+    rows = [measure(number, steps, sgemm) for number in members]
+    show(rows, sgemm)
+    created = datetime.datetime.now(datetime.UTC)
+    record = {
+        "created": created.isoformat(timespec="seconds"),
+        "setting": {"game": "cartpole", "steps": steps, "configuration": configuration.to_dict(CONFIG)},
+        "machine": {
+            "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+            "sgemm_gflops": sgemm / 1e9,
+        },
+        "versions": {name: metadata.version(name) for name in ("jaxdqn", "jax", "jaxlib", "flax", "optax")},
+        "rows": rows,
+    }
+    path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "x") as file:  # a file for each call: nothing is overwritten
+        json.dump(record, file, indent=1)
+    print(f"\nrecord  {path}")
+
+
+def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
+    """Returns what a study of so many seeds cost."""
+    study = Study(
+        name="benchmark",
+        games=("cartpole",),
+        algorithms={"DQN": CONFIG},
+        seeds=range(members),
+        steps=steps,
+        evaluation=Evaluation(every=min(steps, 100_000), episodes=10),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        report = execute.run(study, folder)
+    rate = members * steps / report.wall_seconds
+    row = {
+        "members": members,
+        "steps_per_second": rate,
+        "updates_per_second": rate * CONFIG.num_updates / CONFIG.train_every,
+        "fraction_of_limit": rate * flops_per_step() / sgemm,
+        "num_compilations": report.num_compilations,
+        "compile_seconds": report.compile_seconds,
+        "peak_memory_mib": peak_memory() / 2**20,
+    }
+    if members in AIMS:
+        factor, reference = AIMS[members]
+        row["fraction_of_aim"] = rate / (factor * reference * sgemm / AIMS_SGEMM)
+    return row
+
+
+def sgemm_rate(size: int = 2048, repeats: int = 10) -> float:
+    """Returns the best rate of multiplying float32 matrices of this size, on all cores or one accelerator, in FLOP/s."""
+    matrix = jnp.ones((size, size), jnp.float32)
+    multiply = jax.jit(lambda matrix: matrix @ matrix)
+    multiply(matrix).block_until_ready()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        multiply(matrix).block_until_ready()
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds)
+
+
+def flops_per_step() -> float:
+    """Returns the multiplications and additions that the dense layers need for one environment step.
+
+    Acting is one forward pass. An update is a forward pass of both networks, one backward pass to the weights, and
+    one to the inputs of all layers but the first, for each transition of the batch.
+    """
+    sizes = [2 * inputs * outputs for inputs, outputs in pairwise(LAYERS)]
+    forward = sum(sizes)
+    update = CONFIG.batch_size * (2 * forward + forward + forward - sizes[0])
+    return forward + update * CONFIG.num_updates / CONFIG.train_every
+
+
+def peak_memory() -> float:
+    """Returns the most memory in use so far, in bytes: the device's where it counts it, else the process's."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    unit = 1 if sys.platform == "darwin" else 1024
+    return statistics.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def show(rows: list[dict[str, Any]], sgemm: float) -> None:
+    table = Table(title=f"DQN on cartpole, {len(jax.devices())} devices, sgemm {sgemm / 1e9:.0f} GFLOP/s")
+    columns = {
+        "members": "{members}",
+        "steps/s": "{steps_per_second:,.0f}",
+        "updates/s": "{updates_per_second:,.0f}",
+        "of the limit": "{fraction_of_limit:.0%}",
+        "compilations": "{num_compilations}",
+        "compile s": "{compile_seconds:.1f}",
+        "peak MiB": "{peak_memory_mib:,.0f}",
+        "of the aim": "{aim}",
+    }
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        aim = f"{row['fraction_of_aim']:.0%}" if "fraction_of_aim" in row else "-"
+        table.add_row(*(text.format(**row, aim=aim) for text in columns.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

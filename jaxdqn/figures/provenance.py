@@ -1,0 +1,88 @@
+"""How the numbers of a figure came about, in a few sentences, from the facts of its runs and nothing else."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from jaxdqn.results import tidy
+from jaxdqn.results.store import Run
+
+
+def provenance(runs: Iterable[Run]) -> str:
+    """Returns study, seeds, protocol, code, packages and machine of runs; where runs disagree, it counts them.
+
+    Raises:
+      ValueError: if there are no runs, or they do not form arms.
+    """
+    runs = list(runs)
+    if not runs:
+        raise ValueError("No runs to describe: run the study first, or choose other runs.")
+    sentences = (
+        f"{_agreed('Study', runs, lambda facts: facts['study'])}: {_number(len(runs), 'run')}, {_seeds(runs)}",
+        _agreed("Evaluated", runs, lambda facts: _protocol(facts["evaluation"])),
+        _agreed("jaxdqn", runs, lambda facts: f"{facts['code']['jaxdqn']}, {_commit(facts['code'])}"),
+        _agreed(
+            "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
+        ),
+        _diverged(runs),
+    )
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+def _agreed(name: str, runs: Sequence[Run], fact: Callable[[dict[str, Any]], str]) -> str:
+    """Returns the name and the fact of all runs, or each that occurs with the number of runs it holds for."""
+    counts = Counter(fact(run.facts) for run in runs)
+    if len(counts) == 1:
+        return f"{name} {next(iter(counts))}"
+    return f"{name} differs: " + "; ".join(f"{value} ({_number(count, 'run')})" for value, count in counts.items())
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    """Returns how many seeds an arm has, and which."""
+    by_arm = [tuple(run.facts["seed"] for run in members) for members in tidy.arms(runs).values()]
+    if len(set(by_arm)) == 1:
+        return f"{_number(len(by_arm[0]), 'seed')} each ({_ranges(by_arm[0])})"
+    fewest, most = min(map(len, by_arm)), max(map(len, by_arm))
+    count = _number(most, "seed") if fewest == most else f"{fewest} to {_number(most, 'seed')}"
+    every = sorted({seed for seeds in by_arm for seed in seeds})
+    return f"{count} each, not the same ones everywhere ({_ranges(every)} in all)"
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """Returns sorted seeds with neighbours drawn together: `0-3, 7`."""
+    spans: list[list[int]] = []
+    for seed in seeds:
+        if spans and seed == spans[-1][1] + 1:
+            spans[-1][1] = seed
+        else:
+            spans.append([seed, seed])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+
+
+def _protocol(evaluation: dict[str, Any]) -> str:
+    episodes = _number(evaluation["episodes"], "episode")
+    return f"every {evaluation['every']:,} steps over {episodes} with epsilon {evaluation['epsilon']:g}"
+
+
+def _commit(code: dict[str, Any]) -> str:
+    """Returns the commit, its hash cut to ten digits, and whether the code had been changed since."""
+    if code["commit"] is None:
+        return "no commit"
+    return f"commit {code['commit'][:10]}" + (" with changes" if code.get("modified") else "")
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    hardware = facts["hardware"]
+    known = [str(hardware[key]) for key in ("platform", "device") if hardware.get(key)]
+    return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
+
+
+def _diverged(runs: Sequence[Run]) -> str:
+    diverged = sum(run.facts["diverged_at"] is not None for run in runs)
+    if not diverged:
+        return ""
+    return f"{diverged} of {_number(len(runs), 'run')} diverged and {'is' if diverged == 1 else 'are'} included"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

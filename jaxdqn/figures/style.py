@@ -1,0 +1,208 @@
+"""How figures look, and how they are laid out and saved.
+
+Sizes are those of print: a figure of one panel fits a column of 3.5 inches, three panels fit a page of 7 inches, and no
+text needs enlarging. Algorithms differ in colour, line and marker, so that a grey copy can still be read.
+
+Nothing here touches pyplot: figures are objects, drawn by Agg, and settings of matplotlib are changed only inside
+`look`.
+"""
+
+import io
+import os
+import secrets
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), "Color Universal Design", darkest contrast first; their yellow is too faint for a line on white
+# and has given way to a grey.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+_LINES: tuple[Any, ...] = (
+    "solid",
+    (0, (5, 1.5)),
+    (0, (1, 1)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (9, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (2, 1)),
+    (0, (8, 1.5, 2, 1.5)),
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+_REFERENCE_LINES: tuple[Any, ...] = ((0, (4, 3)), (0, (1, 2)), (0, (6, 2, 1, 2)))
+
+_WIDTHS = {1: 3.5, 2: 5.0, 3: 7.0}  # inches, by panels in a row
+_PANEL_HEIGHT = 1.9  # inches
+_CAPTION_SIZE = 6.0  # points
+_LOOK: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that a figure is the same everywhere
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "figure.titlesize": 9.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,  # long enough to tell dashes apart
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "svg.hashsalt": "jaxdqn",  # element names in an SVG are otherwise random
+    "svg.fonttype": "path",
+}
+
+
+class Style(NamedTuple):
+    """How an algorithm is drawn: a colour, and for grey print a dash pattern and a marker."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+def styles(labels: Iterable[str], order: Sequence[str] = ()) -> dict[str, Style]:
+    """Returns a style for each label, in the order of the legend: first those of `order`, then by first appearance.
+
+    The first eight differ in colour; later ones repeat a colour with another line and marker. A figure that shows a
+    part of the algorithms of another keeps their colours if both are given the same order.
+    """
+    present = list(dict.fromkeys(labels))
+    ordered = list(dict.fromkeys([*order, *present]))
+
+    def style(index: int) -> Style:
+        shifted = (index + index // len(_COLORS)) % len(_LINES)
+        return Style(_COLORS[index % len(_COLORS)], _LINES[shifted], _MARKERS[shifted])
+
+    return {label: style(index) for index, label in enumerate(ordered) if label in present}
+
+
+def reference_styles(labels: Iterable[str]) -> dict[str, Any]:
+    """Returns a dash pattern for each label of a horizontal line; these lines are grey."""
+    return {label: _REFERENCE_LINES[index % len(_REFERENCE_LINES)] for index, label in enumerate(dict.fromkeys(labels))}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Applies the look to what is created or drawn inside, and puts the settings of matplotlib back."""
+    import matplotlib
+
+    with matplotlib.rc_context(_LOOK):
+        yield
+
+
+def panels(games: Sequence[str], *, xlabel: str, ylabel: str, title: str | None) -> "tuple[Figure, dict[str, Axes]]":
+    """Returns a figure with one panel a game, at most three in a row, and its axes by game. To be called in `look`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = len(games) if len(games) <= 3 else 2 if len(games) == 4 else 3
+    rows = -(-len(games) // columns)
+    figure = Figure(figsize=(_WIDTHS[columns], 0.4 + _PANEL_HEIGHT * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes = {}
+    for index, (game, panel) in enumerate(zip_longest(games, grid)):
+        if game is None:
+            panel.remove()
+            continue
+        panel.set_title(game)
+        if index % columns == 0:
+            panel.set_ylabel(ylabel)
+        if index + columns >= len(games):  # nothing below it
+            panel.set_xlabel(xlabel)
+        axes[game] = panel
+    if title is not None:
+        figure.suptitle(title)
+    return figure, axes
+
+
+def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
+    """Puts one legend for all panels below them, in as many columns as fit, and makes the figure higher by it."""
+    longest = max(len(label) for label in handles)
+    entry = 0.055 * longest + 0.58  # inches: letters of 7 points, and the line before them
+    columns = max(1, min(len(handles), int(figure.get_figwidth() / entry)))
+    rows = -(-len(handles) // columns)
+    room = (10.5 * rows + 10.0) / 72  # inches: a line of 7 points with its spacing is 10.5 high
+    height = figure.get_figheight() + room
+    figure.set_figheight(height)
+    figure.set_layout_engine("constrained", rect=(0.0, room / height, 1.0, 1.0 - room / height))
+    # A legend of `loc="outside ..."` hangs on the figure's box, which `save` enlarges for the caption; this one stays.
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="lower center",
+        ncols=columns,
+        bbox_to_anchor=(0.0, 0.0, 1.0, 1.0),
+        bbox_transform=figure.transFigure,
+    )
+
+
+def save(figure: "Figure", path: str | Path, provenance: str) -> list[Path]:
+    """Writes a figure as PNG (200 dots an inch) and SVG, and returns their paths.
+
+    What the figure says about its reading (its label, as the functions that draw set it) and the provenance stand
+    below the figure and in the metadata of both files. Equal figures give equal files. Existing files are replaced
+    at once: figures are derived and can be drawn again.
+
+    Args:
+      figure: as a function of `jaxdqn.figures` returns it; left as it was.
+      path: without suffix; folders are made where they are missing.
+      provenance: as `jaxdqn.figures.provenance.provenance` makes it.
+
+    Raises:
+      ValueError: if the path has a suffix of the files written.
+    """
+    path = Path(path)
+    if path.suffix in (".png", ".svg"):
+        raise ValueError(f"{path} has a suffix: give the path without it, since both a PNG and an SVG are written.")
+    description = " ".join(filter(None, [str(figure.get_label()), provenance]))
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Title": path.name, "Description": description},
+        "svg": {"Title": path.name, "Description": description, "Date": None},  # a date would change every file
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with look():
+        width = int(figure.get_figwidth() * 72 / (0.56 * _CAPTION_SIZE))  # letters in a line: they are half as wide
+        below = -0.05 / figure.get_figheight()
+        caption = figure.text(
+            0.01, below, textwrap.fill(description, width), ha="left", va="top", fontsize=_CAPTION_SIZE, color="#404040"
+        )
+        try:
+            # The caption lies below the figure; a tight bounding box takes it in whatever its height.
+            drawn = {suffix: _draw(figure, suffix, facts) for suffix, facts in metadata.items()}
+        finally:
+            caption.remove()
+    return [_replace(path.with_name(f"{path.name}.{suffix}"), content) for suffix, content in drawn.items()]
+
+
+def _draw(figure: "Figure", suffix: str, metadata: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format=suffix, dpi=200, metadata=metadata, bbox_inches="tight", pad_inches=0.04, facecolor="white"
+    )
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,54 @@
+"""Games as pure functions: one a file, and the table of their names.
+
+A game is an `interfaces.Game`: `reset(key) -> state`, `step(key, state, action) -> (state, TimeStep)` and
+`observe(state) -> observation`. A new game is a file with a function `make` and a line in `GAMES`.
+"""
+
+import difflib
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxdqn.games import acrobot, cartpole, catch, mountain_car, probes
+from jaxdqn.interfaces import Game
+
+
+class Entry(NamedTuple):
+    """How a game is made, `() -> game`, and what it is, in one line."""
+
+    make: Callable[[], Game]
+    summary: str
+
+
+GAMES: dict[str, Entry] = {
+    "catch": Entry(catch.make, "a ball falls in a 10 x 10 board, catch it with the paddle; pixels"),
+    "cartpole": Entry(cartpole.make, "keep the pole upright, at most 500 steps; gymnasium's CartPole-v1"),
+    "cartpole_200": Entry(functools.partial(cartpole.make, max_steps=200), "the same, at most 200 steps; CartPole-v0"),
+    "mountain_car": Entry(mountain_car.make, "swing a weak car up the hill, at most 200 steps; MountainCar-v0"),
+    "acrobot": Entry(acrobot.make, "swing two links up, at most 500 steps; Acrobot-v1"),
+    "probe_value": Entry(probes.value, "probe: the value of a constant"),
+    "probe_observation": Entry(probes.observation, "probe: a value that depends on the observation"),
+    "probe_discount": Entry(probes.discount, "probe: a reward one step ahead"),
+    "probe_action": Entry(probes.action, "probe: a value that depends on the action"),
+    "probe_both": Entry(probes.both, "probe: the right action depends on the observation"),
+    "probe_time_limit": Entry(probes.time_limit, "probe: a time limit does not end the value"),
+}
+
+
+def make(name: str) -> Game:
+    """The game of that name.
+
+    Args:
+      name: one of `GAMES`.
+
+    Returns:
+      A new game.
+
+    Raises:
+      ValueError: no game has that name.
+    """
+    if name not in GAMES:
+        close = difflib.get_close_matches(name, GAMES)
+        hint = f" did you mean {' or '.join(repr(n) for n in close)}?" if close else ""
+        raise ValueError(f"no game is called {name!r};{hint} games: {', '.join(GAMES)}")
+    return GAMES[name].make()

@@ -1,0 +1,149 @@
+"""Statistics over seeds: point estimates and stratified bootstrap intervals.
+
+Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice", Section 4. The first
+axis of every array is the runs. Seeds are the unit of replication: evaluation episodes have been averaged inside a
+run before, and a curve is resampled as a whole, since its points are not independent.
+
+A score that is NaN or infinite is refused everywhere: leaving it out would report the runs that went well.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Statistic = Callable[[np.ndarray], np.ndarray]  # [runs, ...] -> [...]
+
+_BLOCK = 4_000_000  # numbers resampled at a time: bounds memory (32 MB), changes no result
+
+
+class Interval(NamedTuple):
+    """A statistic of the runs and its bootstrap interval, each float64 `[...]`."""
+
+    point: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def mean(scores: np.ndarray) -> np.ndarray:
+    """Returns the mean over runs, `[runs, ...] -> [...]`."""
+    return np.mean(scores, axis=0)
+
+
+def median(scores: np.ndarray) -> np.ndarray:
+    """Returns the median over runs, `[runs, ...] -> [...]`."""
+    return np.median(scores, axis=0)
+
+
+def iqm(scores: np.ndarray) -> np.ndarray:
+    """Returns the interquartile mean over runs, `[runs, ...] -> [...]`: the mean of the middle half.
+
+    Section 4.3. ⌊n / 4⌋ runs are dropped at each end, as `scipy.stats.trim_mean(scores, 0.25)` does; fewer than
+    four runs lose none, so that theirs is the mean.
+    """
+    dropped = len(scores) // 4
+    kept = np.sort(scores, axis=0)[dropped : len(scores) - dropped]
+    return np.mean(kept, axis=0)
+
+
+def name(statistic: Statistic) -> str:
+    """Returns what a statistic is called in a figure or a table: `IQM`, or the name of the function."""
+    return "IQM" if statistic is iqm else getattr(statistic, "__name__", "statistic")
+
+
+def interval(
+    scores: ArrayLike,
+    statistic: Statistic,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns a statistic over the runs of one game and its percentile bootstrap interval.
+
+    Section 4.1, after Efron (1979): runs are drawn with replacement; the interval lies between the quantiles of the
+    statistic over such draws. Whole runs are drawn, so all points of a curve share a draw; the band is pointwise.
+    With few runs it is too narrow: of normal scores, nominal 95 % cover the true mean in 84 % of cases with 5 runs,
+    90 % with 10 and 95 % with 30. One run has no spread to estimate: its interval is the point, and says nothing.
+
+    Args:
+      scores: `[runs]`, or curves `[runs, points]`.
+      statistic: reduces the first axis: `iqm`, `mean`, `median`.
+      generator: the only source of chance; equal generators give equal intervals.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: if a score is not finite, there are no runs, or a keyword is out of range.
+    """
+    return interval_over_games({"": scores}, statistic, generator, confidence=confidence, resamples=resamples)
+
+
+def interval_over_games(
+    scores: Mapping[str, ArrayLike],
+    statistic: Statistic,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns a statistic over the pooled scores of all games and its stratified bootstrap interval.
+
+    Section 4.1: each game's runs are drawn with replacement among themselves, as often as there are; then the statistic
+    is taken over all scores together. Games are not drawn: the interval is about other seeds, not about other games.
+
+    Args:
+      scores: by game, `[runs]` or `[runs, points]`, on a scale that games share. Every game has as many runs, since
+        otherwise one game would weigh more than another.
+      statistic: reduces the first axis: `iqm`, `mean`, `median`.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: as `interval`, or if games differ in shape.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence = {confidence} is out of range: it lies between 0 and 1, such as 0.95.")
+    if resamples < 1:
+        raise ValueError(f"resamples = {resamples} is out of range: draw at least once, usually 2000 times.")
+    stacked = _stack(scores)  # [games, runs, ...]
+    num_games, num_runs = stacked.shape[:2]
+    drawn = generator.integers(num_runs, size=(resamples, num_games, num_runs))
+
+    statistics = []
+    game = np.arange(num_games)[:, None]  # broadcasts against the runs drawn of it
+    block = max(1, _BLOCK // stacked.size)
+    for start in range(0, resamples, block):
+        sample = stacked[game, drawn[start : start + block]]  # [block, games, runs, ...]
+        pooled = sample.reshape(len(sample), num_games * num_runs, *stacked.shape[2:])
+        statistics.append(statistic(np.moveaxis(pooled, 1, 0)))  # [block, ...]
+
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(np.concatenate(statistics), [tail, 1.0 - tail], axis=0)
+    return Interval(np.asarray(statistic(_pool(stacked))), low, high)
+
+
+def _pool(stacked: np.ndarray) -> np.ndarray:
+    """[games, runs, ...] -> [games * runs, ...]"""
+    return stacked.reshape(-1, *stacked.shape[2:])
+
+
+def _stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:
+    arrays = {game: np.asarray(values, np.float64) for game, values in scores.items()}
+    if not arrays or any(values.size == 0 or values.ndim == 0 for values in arrays.values()):
+        raise ValueError("There are no scores: a statistic needs at least one game and one run of each.")
+    shapes = {game: values.shape for game, values in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"Games differ in their runs or points, {shapes}: pool as many of each.")
+    for game, values in arrays.items():
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            where = f" of {game}" if game else ""
+            raise ValueError(
+                f"{len(bad)} of {math.prod(values.shape)} scores{where} are not finite, the first at index "
+                f"{tuple(bad[0].tolist())} (run first): give the run a score, or leave it or the point out and say so."
+            )
+    return np.stack(list(arrays.values()))

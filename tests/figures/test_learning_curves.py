@@ -1,0 +1,157 @@
+"""Learning curves: what is drawn is what the runs say."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import synthetic_runs
+from matplotlib.collections import PolyCollection
+
+from jaxdqn.figures import learning_curves, style
+from jaxdqn.results import statistics, store, tidy
+
+
+def runs_of(games=("catch",), algorithms=("DQN",), seeds=5, **described):
+    return [
+        synthetic_runs.run(
+            game=game, algorithm=algorithm, seed=seed, best=2.0 if game == "catch" else 30.0, **described
+        )
+        for game in games
+        for algorithm in algorithms
+        for seed in range(seeds)
+    ]
+
+
+def entries(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_line_is_the_statistic_over_runs_and_its_band_the_interval():
+    runs = runs_of(seeds=8)
+    figure = learning_curves.learning_curves(runs)
+    (panel,) = figure.axes
+    (line,) = panel.lines
+    steps, values = tidy.curve(runs, "evaluation_return")
+    np.testing.assert_array_equal(line.get_xdata(), steps)
+    np.testing.assert_allclose(line.get_ydata(), scipy.stats.trim_mean(values, 0.25, axis=0))
+    (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
+    expected = statistics.interval(values, statistics.iqm, np.random.default_rng(0))
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == pytest.approx(expected.low.min())
+    assert heights.max() == pytest.approx(expected.high.max())
+    assert "IQM over seeds" in figure.get_label()
+    assert "95 % stratified bootstrap" in figure.get_label()
+
+
+def test_another_statistic_is_drawn_and_named():
+    runs = runs_of(seeds=4)
+    figure = learning_curves.learning_curves(runs, statistic=statistics.median, score="loss", ylabel="loss")
+    _, values = tidy.curve(runs, "loss")
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), np.median(values, axis=0))
+    assert "median over seeds" in figure.get_label()
+    assert figure.axes[0].get_ylabel() == "loss"
+
+
+@pytest.mark.parametrize(
+    ("games", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2), (5, 2, 3), (7, 3, 3)]
+)
+def test_there_is_a_panel_a_game_at_most_three_in_a_row(games, rows, columns):
+    names = [f"game {number}" for number in range(games)]
+    figure = learning_curves.learning_curves(runs_of(names, seeds=1), title="Which?")
+    assert [panel.get_title() for panel in figure.axes] == names
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (rows, columns)
+    assert figure.get_suptitle() == "Which?"
+    labelled = [panel.get_title() for panel in figure.axes if panel.get_xlabel() == "environment steps"]
+    assert labelled == names[-columns:]
+
+
+def test_an_algorithm_keeps_its_look_in_every_panel():
+    runs = runs_of(["catch"], ["DQN", "double DQN"], 1) + runs_of(["breakout"], ["double DQN"], 1)
+    figure = learning_curves.learning_curves(runs, order=["double DQN", "DQN"])
+    assert entries(figure) == ["double DQN (n = 1)", "DQN (n = 1)"]
+    (_, catch), (breakout,) = (panel.lines for panel in figure.axes)
+    expected = style.styles(["double DQN", "DQN"])["double DQN"]
+    for line in (catch, breakout):
+        assert (line.get_color(), line.get_marker()) == (expected.color, expected.marker)
+
+
+def test_the_legend_counts_runs():
+    runs = runs_of(["catch"], ["DQN"], 5) + runs_of(["breakout"], ["DQN"], 3) + runs_of(["breakout"], ["C51"], 2)
+    assert entries(learning_curves.learning_curves(runs)) == ["DQN (n = 3 to 5)", "C51 (n = 2)"]
+
+
+def test_settings_are_lines_of_their_own_and_never_pooled():
+    runs = runs_of(settings={"learning_rate": 0.001}) + runs_of(settings={"learning_rate": 0.01})
+    figure = learning_curves.learning_curves(runs)
+    assert entries(figure) == ["DQN, learning_rate 0.001 (n = 5)", "DQN, learning_rate 0.01 (n = 5)"]
+
+
+def test_reference_lines_lie_at_their_values_and_are_named_once():
+    references = {"catch": {"optimal": 1.0, "random": -0.6}, "breakout": {"optimal": 40.0}}
+    figure = learning_curves.learning_curves(runs_of(["catch", "breakout"]), reference_lines=references)
+    assert entries(figure) == ["DQN (n = 5)", "optimal", "random"]
+    catch, breakout = ([line.get_ydata()[0] for line in panel.lines[1:]] for panel in figure.axes)
+    assert (catch, breakout) == ([1.0, -0.6], [40.0])
+    assert figure.axes[1].get_ylim()[1] > 40.0
+
+
+def test_a_reference_for_a_game_without_runs_is_refused():
+    with pytest.raises(ValueError, match=r"reference lines for \['pong'\], which have no runs"):
+        learning_curves.learning_curves(runs_of(), reference_lines={"pong": {"optimal": 21.0}})
+
+
+def test_scores_are_transformed_game_by_game_before_the_statistic():
+    runs = runs_of(["catch", "breakout"], seeds=4)
+    scale = {"catch": 1.0, "breakout": 10.0}
+    figure = learning_curves.learning_curves(runs, transform=lambda game, values: np.exp(values / scale[game]))
+    for panel, game in zip(figure.axes, scale, strict=True):
+        _, values = tidy.curve([run for run in runs if run.facts["game"]["name"] == game], "evaluation_return")
+        expected = scipy.stats.trim_mean(np.exp(values / scale[game]), 0.25, axis=0)
+        np.testing.assert_allclose(panel.lines[0].get_ydata(), expected)
+
+
+def with_values(seed, values):
+    curves = {"steps": np.arange(1, len(values) + 1), "episode_return": np.array(values, np.float32)}
+    return store.Run(synthetic_runs.facts(seed=seed), curves)
+
+
+def test_a_point_without_a_value_of_every_run_is_blank_and_said_to_be():
+    runs = [with_values(0, [np.nan, 1.0, 2.0, np.inf]), with_values(1, [5.0, 3.0, 4.0, 1.0])]
+    figure = learning_curves.learning_curves(runs, score="episode_return")
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [np.nan, 2.0, 3.0, np.nan])
+    assert "Blank where some run has no finite value (points: 2)." in figure.get_label()
+    assert "Blank" not in learning_curves.learning_curves(runs_of()).get_label()
+
+
+def test_an_arm_without_any_such_point_is_refused():
+    runs = [with_values(0, [np.nan, 1.0]), with_values(1, [1.0, np.nan])]
+    with pytest.raises(ValueError, match="DQN on catch has no point at which every run has a finite episode_return"):
+        learning_curves.learning_curves(runs, score="episode_return")
+
+
+def test_one_run_with_one_point_is_drawn():
+    figure = learning_curves.learning_curves([with_values(0, [1.0])], score="episode_return")
+    (line,) = figure.axes[0].lines
+    assert line.get_ydata().tolist() == [1.0]
+    assert line.get_marker() == "o"
+
+
+def test_no_runs_are_refused():
+    with pytest.raises(ValueError, match="No runs to draw"):
+        learning_curves.learning_curves([])
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [(0, "0"), (500, "500"), (1000, "1k"), (12_500, "12.5k"), (1_000_000, "1M"), (2_500_000, "2.5M"), (5e9, "5G")],
+)
+def test_steps_are_readable(steps, text):
+    assert learning_curves.readable(steps) == text
+
+
+def test_ticks_of_steps_are_few_and_round():
+    figure = learning_curves.learning_curves(runs_of(steps=np.arange(1, 61) * 25_000))
+    figure.canvas.draw()
+    (panel,) = figure.axes
+    shown = [text.get_text() for text in panel.get_xticklabels() if text.get_position()[0] <= panel.get_xlim()[1]]
+    assert shown == ["0", "500k", "1M", "1.5M"]

@@ -1,0 +1,147 @@
+"""What every game in the table promises, whatever its rules."""
+
+import functools
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn import games
+
+NUM_ENVIRONMENTS = 16
+
+
+@pytest.fixture(scope="module", params=games.GAMES)  # one object a game, so that what is compiled is shared
+def game(request):
+    return games.make(request.param)
+
+
+def _starts(game):
+    """Starts of `NUM_ENVIRONMENTS` episodes, stacked."""
+    keys = jax.random.split(jax.random.key(0), NUM_ENVIRONMENTS)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(jax.jit(game.reset), keys))
+
+
+def _assert_same(tree, other, **tolerances):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, strict=True, **tolerances), tree, other)
+
+
+def _signature(tree):
+    """Structure, shapes, dtypes and weak types: all that a scan asks of its carry."""
+    return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), tree)
+
+
+def _shapes_of_step(game):
+    state = jax.eval_shape(game.reset, jax.random.key(0))
+    action = jax.ShapeDtypeStruct((), jnp.int32)
+    return state, *jax.eval_shape(game.step, jax.random.key(0), state, action)
+
+
+def test_game_is_called_as_in_the_table(game):
+    assert games.GAMES[game.name].make().name == game.name
+    assert isinstance(game.version, int)
+    assert game.version >= 1
+
+
+def test_step_returns_the_state_as_reset_does(game):
+    state, state_t, _ = _shapes_of_step(game)
+    assert _signature(state_t) == _signature(state)
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(state))
+
+
+def test_time_step_is_as_declared(game):
+    _, _, time_step = _shapes_of_step(game)
+    declared = (
+        (game.observation_shape, jnp.float32, False),
+        ((), jnp.float32, False),
+        ((), jnp.bool, False),
+        ((), jnp.bool, False),
+    )
+    assert tuple(_signature(time_step)) == declared
+
+
+def test_observe_gives_what_step_reports(game):
+    key = jax.random.key(1)
+    state, time_step = jax.jit(game.step)(key, jax.jit(game.reset)(key), jnp.int32(0))
+    observation = jax.jit(game.observe)(state)
+    assert _signature(jax.eval_shape(game.observe, state)) == (game.observation_shape, jnp.float32, False)
+    _assert_same(observation, time_step.observation, rtol=1e-6, atol=1e-6)
+
+
+def test_step_compiles_once(game):
+    traces = []
+
+    @jax.jit
+    def step(key, state, action):
+        traces.append(1)
+        return game.step(key, state, action)
+
+    state = jax.jit(game.reset)(jax.random.key(2))
+    for i in range(2 * game.num_actions):
+        state, _ = step(jax.random.key(i), state, jnp.int32(i % game.num_actions))
+    assert len(traces) == 1
+
+
+def test_jit_equals_no_jit(game):
+    key, action = jax.random.key(3), jnp.int32(game.num_actions - 1)
+    state = game.reset(key)
+    _assert_same(jax.jit(game.reset)(key), state, rtol=1e-6, atol=1e-7)
+    _assert_same(jax.jit(game.step)(key, state, action), game.step(key, state, action), rtol=1e-5, atol=1e-6)
+
+
+def test_vmap_equals_a_loop(game):
+    keys = jax.random.split(jax.random.key(4), 3)
+    actions = jnp.arange(3, dtype=jnp.int32) % game.num_actions
+    reset, step = jax.jit(game.reset), jax.jit(game.step)
+    alone = [step(key, reset(key), action) for key, action in zip(keys, actions, strict=True)]
+    together = jax.jit(jax.vmap(lambda key, action: game.step(key, game.reset(key), action)))(keys, actions)
+    _assert_same(jax.tree.map(np.asarray, together), jax.tree.map(lambda *x: np.stack(x), *alone), rtol=1e-5, atol=1e-6)
+
+
+def test_same_key_same_start_and_random_starts_differ(game):
+    starts = _starts(game)
+    _assert_same(starts, _starts(game), rtol=0)
+    differ = any(np.ptp(leaf) > 0 for leaf in jax.tree.leaves(starts))
+    assert differ != (game.name in {"probe_value", "probe_discount", "probe_action", "probe_time_limit"})
+
+
+def test_random_play_ends_within_max_steps(game):
+    actions = np.random.RandomState(0).randint(game.num_actions, size=(game.max_steps, NUM_ENVIRONMENTS))
+    step = functools.partial(jax.vmap(game.step, in_axes=(None, 0, 0)), jax.random.key(0))
+    _, time_step = jax.jit(lambda state, actions: jax.lax.scan(step, state, actions))(_starts(game), jnp.int32(actions))
+    ended = time_step.terminated | time_step.truncated  # [max_steps, NUM_ENVIRONMENTS]
+    assert ended.any(axis=0).all()
+    assert not time_step.truncated[:-1].any()
+    assert np.isfinite(time_step.observation).all()
+
+
+@pytest.mark.parametrize("name", ["cartpole", "cartpole_200", "mountain_car", "acrobot", "probe_time_limit"])
+def test_time_limit_alone_does_not_terminate(name):
+    game = games.make(name)
+    state = game.reset(jax.random.key(7))
+    step = jax.jit(game.step)
+    before = step(jax.random.key(8), state._replace(time=jnp.int32(game.max_steps - 2)), jnp.int32(0))[1]
+    last = step(jax.random.key(8), state._replace(time=jnp.int32(game.max_steps - 1)), jnp.int32(0))[1]
+    assert (bool(before.terminated), bool(before.truncated)) == (False, False)
+    assert (bool(last.terminated), bool(last.truncated)) == (False, True)
+
+
+def test_unknown_name_is_refused_with_the_closest_and_all():
+    with pytest.raises(ValueError, match="no game is called 'cartpol'; did you mean 'cartpole'") as error:
+        games.make("cartpol")
+    assert all(name in str(error.value) for name in games.GAMES)
+
+
+@pytest.mark.parametrize("name", ["cartpole", "mountain_car", "acrobot"])
+def test_time_limit_below_one_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} needs max_steps >= 1, got 0"):
+        games.GAMES[name].make(max_steps=0)
+
+
+def test_import_starts_no_backend():
+    program = "import jaxdqn.games.exact; from jax._src import xla_bridge; print(len(xla_bridge._backends))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "0"

@@ -1,0 +1,144 @@
+"""Value iteration against numbers worked by hand, and what it refuses."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn import games
+from jaxdqn.games import catch, exact
+from jaxdqn.interfaces import Array, Game, TimeStep
+
+
+class Place(NamedTuple):
+    place: Array
+
+
+class PlaceAndTime(NamedTuple):
+    place: Array
+    time: Array
+
+
+def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0):
+    """Places 0 .. num_places - 1. Action 0 stays (reward 0); action 1 goes on (-1), and from the last place leaves."""
+
+    def observe(state):
+        return state.place[None].astype(jnp.float32)
+
+    def step(key, state, action):
+        slips = jax.random.uniform(key) < noise
+        goes = (action == 1) & ~slips
+        leaves = goes & (state.place == num_places - 1)
+        reward = jnp.where(leaves, exit_reward, jnp.where(goes, -1.0, 0.0))
+        state = Place(state.place + goes)
+        return state, TimeStep(observe(state), reward, leaves, jnp.zeros((), bool))
+
+    def states():
+        return Place(jnp.array(listed, jnp.int32))
+
+    return Game("corridor", 1, lambda key: Place(jnp.int32(0)), step, observe, (1,), 2, 100, states)
+
+
+def _by_state(solution):
+    rows = zip(*(leaf.tolist() for leaf in solution.states), strict=True)
+    return dict(zip(rows, solution.q_values.tolist(), strict=True))
+
+
+def test_one_row_of_catch_by_hand():
+    # Four columns: the paddle starts in column 1 and can go to 2; stopped by the wall, left is the same as stay.
+    values = _by_state(exact.solve(catch.make(rows=1, columns=4), discount=0.9))
+    assert values == {(0, 0, 1): [1, 1, -1], (0, 1, 1): [1, 1, 1], (0, 2, 1): [1, 1, 1]}
+
+
+def test_two_rows_of_catch_by_hand():
+    # The ball is over column 0, the paddle in column 2 of 5: there is time for two moves, and it takes one.
+    values = _by_state(exact.solve(catch.make(rows=2, columns=5), discount=0.5))
+    assert values[0, 0, 2] == [0.5, 0.5, -0.5]
+    assert values[1, 0, 1] == [1, 1, -1]
+    assert values[1, 0, 2] == [1, -1, -1]
+    assert values[1, 0, 3] == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("discount", "expected"),
+    [
+        # q(2) = [discount v(2), 10]; q(1) = [discount v(1), -1 + discount v(2)]; q(0) in the same way.
+        (1.0, [[8, 8], [9, 9], [10, 10]]),
+        (0.5, [[0.5, 1], [2, 4], [5, 10]]),
+        (0.0, [[0, -1], [0, -1], [0, 10]]),
+    ],
+)
+def test_corridor_by_hand(discount, expected):
+    np.testing.assert_allclose(exact.solve(_corridor(), discount).q_values, expected, rtol=1e-12)
+
+
+def test_staying_for_ever_beats_a_costly_exit():
+    solution = exact.solve(_corridor(exit_reward=-10.0), discount=1.0)
+    np.testing.assert_array_equal(solution.q_values, [[0, -1], [0, -1], [0, -10]])
+
+
+def test_solution_is_in_numpy_in_the_order_of_the_states():
+    game = catch.make(rows=3, columns=6)
+    solution = exact.solve(game, discount=0.9)
+    num_states = len(solution.states.ball_row)
+    assert solution.q_values.dtype == np.float64
+    assert solution.q_values.shape == (num_states, 3)
+    assert solution.observations.shape == (num_states, 18)
+    for i in (0, num_states - 1):
+        state = jax.tree.map(lambda leaf, i=i: leaf[i], solution.states)
+        np.testing.assert_array_equal(solution.observations[i], game.observe(state))
+
+
+def test_a_time_limit_does_not_end_the_value():
+    # The probe pays 1 a step for ever and is cut after 10 steps, which would be worth 6.5 if the cut ended the value.
+    solution = exact.solve(games.make("probe_time_limit"), discount=0.9)
+    np.testing.assert_allclose(solution.q_values, [[10.0]], rtol=1e-12)
+
+
+def test_values_of_rewards_without_end_are_refused_at_discount_one():
+    with pytest.raises(ValueError, match=r"'probe_time_limit' did not converge .* smaller discount"):
+        exact.solve(games.make("probe_time_limit"), discount=1.0)
+
+
+@pytest.mark.parametrize("discount", [-0.1, 1.1, float("nan")])
+def test_discount_outside_zero_and_one_is_refused(discount):
+    with pytest.raises(ValueError, match=r"discount must lie in \[0, 1\], got"):
+        exact.solve(_corridor(), discount)
+
+
+def test_game_without_states_is_refused():
+    with pytest.raises(ValueError, match=r"'cartpole' does not list its states.*Game\.states"):
+        exact.solve(games.make("cartpole"), discount=0.9)
+
+
+def test_random_step_is_refused():
+    with pytest.raises(ValueError, match="'corridor' has random steps"):
+        exact.solve(_corridor(noise=0.5), discount=0.9)
+
+
+def test_unlisted_successor_is_refused():
+    with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
+        exact.solve(_corridor(listed=(0, 1)), discount=0.9)
+
+
+def test_state_listed_twice_is_refused():
+    with pytest.raises(ValueError, match="'corridor' lists a state more than once"):
+        exact.solve(_corridor(listed=(0, 1, 1, 2)), discount=0.9)
+
+
+def test_states_that_differ_in_time_alone_are_refused():
+    corridor = _corridor()
+    timed = corridor._replace(states=lambda: PlaceAndTime(jnp.zeros(2, jnp.int32), jnp.arange(2, dtype=jnp.int32)))
+    with pytest.raises(ValueError, match="must not be called `time`"):
+        exact.solve(timed, discount=0.9)
+
+
+def test_minus_zero_is_the_same_state_as_zero():
+    def step(key, state, action):
+        state = Place(-state.place)
+        return state, TimeStep(state.place[None], jnp.float32(1.0), jnp.zeros((), bool), jnp.zeros((), bool))
+
+    mirror = _corridor()._replace(step=step, states=lambda: Place(jnp.zeros(1)))
+    np.testing.assert_allclose(exact.solve(mirror, discount=0.5).q_values, [[2.0, 2.0]], rtol=1e-12)

@@ -1,0 +1,40 @@
+"""The table of results."""
+
+import numpy as np
+import pytest
+import synthetic_runs
+
+from jaxdqn.results import statistics, store, summary
+
+
+def runs_of(finals, **described):
+    return [
+        store.Run(
+            synthetic_runs.facts(seed=seed, **described),
+            {"steps": np.array([10, 20, 30]), "evaluation_return": np.array([0.0, final - 1, final + 1])},
+        )
+        for seed, final in enumerate(finals)
+    ]
+
+
+def test_the_table_has_a_row_an_arm_with_score_interval_and_cost():
+    runs = runs_of([0.0, 3.0, 5.0, 100.0], settings={"learning_rate": 0.001}) + runs_of([7.0], algorithm="double DQN")
+    runs[1].facts["diverged_at"] = 5000
+    runs[1].facts["cost"] = {"wall_seconds": 22.5, "compile_seconds": 1.0, "runs_at_once": 4}
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.table(runs, last=2).splitlines()]
+    assert rows[0][:6] == ["game", "algorithm", "settings", "runs", "diverged", "IQM of evaluation_return, last 2"]
+    assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "4"]
+    assert rows[2][7:] == ["15", "2 to 4"]
+    assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "-", "12.5", "2"]
+    expected = statistics.interval([0.0, 3.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
+    assert rows[2][6] == f"{expected.low:.4g} to {expected.high:.4g}"
+
+
+def test_all_lines_of_a_table_are_equally_long():
+    table = summary.table(runs_of([1.0, 2.0]) + runs_of([1.0], algorithm="a much longer name"))
+    assert len({len(line) for line in table.splitlines()}) == 1
+
+
+def test_no_runs_make_no_table():
+    with pytest.raises(ValueError, match="No runs to tabulate"):
+        summary.table([])

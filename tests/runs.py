@@ -1,0 +1,48 @@
+"""Helpers of the tests of training: small configurations, and runs made with them alone."""
+
+import dataclasses
+import functools
+
+import jax
+
+from jaxdqn import configuration, exploration, target_network
+from jaxdqn.algorithms import dqn
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.training import loop
+from jaxdqn.training.evaluate import Evaluation
+
+SMALL = dataclasses.replace(
+    dqn.CONFIG,
+    learning_rate=0.01,
+    discount=0.9,
+    batch_size=16,
+    train_every=4,
+    num_environments=2,
+    learning_starts=40,
+    network=MLP((16,)),
+    exploration=exploration.Constant(0.3),
+    target_update=target_network.Periodic(20),
+    replay=Uniform(200),
+)
+EVALUATION = Evaluation(every=200, episodes=3)
+
+
+def advancing(game, evaluation=EVALUATION):
+    """Returns `(config, state) -> (state, curves)`, compiled; the state passed in stays valid."""
+    return jax.jit(functools.partial(loop.advance, game=game, evaluation=evaluation))
+
+
+def start(game, config, seed=0):
+    """Returns the leaves of a configuration as arrays, and a run before its first step."""
+    config = configuration.to_arrays(config)
+    return config, jax.jit(functools.partial(loop.init, game=game))(config, jax.random.key(seed))
+
+
+def plain(tree):
+    """Returns the tree with keys as the integers they hold, which NumPy can compare."""
+
+    def unwrap(leaf):
+        return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+    return jax.device_get(jax.tree.map(unwrap, tree))

@@ -1,0 +1,78 @@
+"""The command `jaxdqn`, as a person types it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jaxdqn import exploration, losses, optimizers
+from jaxdqn.algorithms import ALGORITHMS, dqn
+from jaxdqn.games import GAMES
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.study import train
+
+
+def jaxdqn(*arguments):
+    return subprocess.run([sys.executable, "-m", "jaxdqn", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
+def test_list_names_every_entry_with_its_summary(table, entries):
+    lines = jaxdqn("list", table).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(entries)
+    assert all(line.endswith(entry.summary) for line, entry in zip(lines, entries.values(), strict=True))
+
+
+def test_any_field_is_an_option():
+    options, config = train.parse(
+        "catch",
+        "dqn",
+        "--steps 4000 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
+        "optimizer:rms-prop --optimizer.decay 0.95 exploration:constant --exploration.epsilon 0.2 "
+        "algorithm.error:huber --algorithm.error.delta 2 --evaluation.episodes 7".split(),
+    )
+    assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)
+    assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
+    assert config.network == MLP((32, 16))
+    assert config.optimizer == optimizers.RMSProp(decay=0.95)
+    assert config.exploration == exploration.Constant(0.2)
+    assert config.algorithm == dqn.DQN(error=losses.Huber(2.0))
+    assert config.discount == dqn.CONFIG.discount
+
+
+def test_no_arguments_leave_the_algorithms_own_configuration():
+    assert train.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "cartpol", "dqn"], "cartpole"),
+        (["train", "catch", "dqnn"], "did you mean 'dqn'"),
+        (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
+        (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
+        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),
+        (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
+        (["train", "catch"], "ALGORITHM"),
+        (["list", "things"], "invalid choice: 'things'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_ends_in_a_sentence_and_status_2(arguments, sentence):
+    done = jaxdqn(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
+    arguments = "train probe_both dqn --steps 2000 --seeds 2 --evaluation.every 1000 --learning-rate 0.01".split()
+    done = jaxdqn(*arguments, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "probe_both-dqn"
+    records = [json.loads(path.read_text()) for path in (folder / "runs").glob("*.json")]
+    assert [record["configuration"]["learning_rate"] for record in records] == [0.01, 0.01]
+    assert {path.name for path in folder.iterdir()} == {"runs", "probe_both-dqn.png", "probe_both-dqn.svg"}
+    assert "| probe_both | dqn" in done.stdout
+    assert str(folder / "probe_both-dqn.png") in done.stdout

@@ -1,0 +1,100 @@
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from jaxdqn import configuration
+from jaxdqn.configuration import number, part, static, whole
+
+
+@configuration.configuration
+class Inner:
+    rate: float = number(0.5, above=0, at_most=1)
+
+
+@configuration.configuration
+class Outer:
+    size: float = number(1.0, at_least=0)
+    limit: float | None = number(None, above=0)
+    count: int = whole(3, at_least=1)
+    widths: tuple[int, ...] = static((4, 4), at_least=1)
+    kind: str = static("a", choices=("a", "b"))
+    inner: Inner = part(Inner())
+
+
+def test_numbers_are_leaves_and_structure_is_not():
+    assert jax.tree.leaves(Outer(size=2.0, count=7)) == [2.0, 7, 0.5]
+    assert jax.tree.structure(Outer(size=2.0)) == jax.tree.structure(Outer(inner=Inner(rate=0.1)))
+
+
+@pytest.mark.parametrize("change", [{"widths": (4,)}, {"kind": "b"}, {"limit": 1.0}], ids=str)
+def test_a_change_of_structure_changes_the_tree(change):
+    assert jax.tree.structure(Outer(**change)) != jax.tree.structure(Outer())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("size", -1.0, "size = -1.0 is out of range: it must be at least 0."),
+        ("inner.rate", 1.5, "inner.rate = 1.5 is out of range: it must be above 0 and at most 1."),
+        ("inner.rate", 0.0, "inner.rate = 0.0 is out of range: it must be above 0 and at most 1."),
+        ("size", "big", "size = 'big' must be a number."),
+        ("size", float("nan"), "size = nan must be a number."),
+        ("size", float("inf"), "size = inf must be a number."),
+        ("size", True, "size = True must be a number."),
+        ("size", None, "size = None must be a number."),
+        ("count", 2.5, "count = 2.5 must be a whole number."),
+        ("widths", (4, 0), "widths = (4, 0) is out of range: it must be at least 1."),
+        ("widths", [4, 4], "widths = [4, 4] must be a tuple of int."),
+        ("widths", (4, 4.0), "widths = (4, 4.0) must be a tuple of int."),
+        ("kind", "c", "kind = 'c' is out of range: it must be one of 'a', 'b'."),
+        ("inner", 3, "inner = 3 must be a configuration, such as Inner(rate=0.5)."),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(path, value, sentence):
+    config = configuration.replace_at(Outer(), path, value)
+    with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
+        configuration.check(config)
+
+
+def test_none_is_allowed_where_it_is_the_default():
+    configuration.check(Outer(limit=None))
+    configuration.check(Outer(limit=2.0))
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_names():
+    with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* inner.rate"):
+        configuration.replace_at(Outer(), "inner.rat", 1.0)
+
+
+def test_replacing_a_nested_field_leaves_the_rest():
+    changed = configuration.replace_at(Outer(size=9.0), "inner.rate", 0.25)
+    assert changed == Outer(size=9.0, inner=Inner(rate=0.25))
+
+
+def test_a_plain_field_is_refused_when_the_class_is_made():
+    with pytest.raises(TypeError, match="Broken.x must be declared with"):
+
+        @configuration.configuration
+        class Broken:
+            x: int = 3
+
+
+def test_stacking_gives_one_leaf_a_field_in_32_bits():
+    stacked = configuration.stack([Outer(size=1), Outer(size=2.5)])
+    np.testing.assert_array_equal(stacked.size, np.float32([1.0, 2.5]))
+    assert (stacked.size.dtype, stacked.count.dtype) == (np.float32, np.int32)
+    assert stacked.widths == (4, 4)
+
+
+def test_facts_name_the_type_of_every_part():
+    assert configuration.to_dict(Outer(size=1)) == {
+        "type": "Outer",
+        "size": 1.0,
+        "limit": None,
+        "count": 3,
+        "widths": [4, 4],
+        "kind": "a",
+        "inner": {"type": "Inner", "rate": 0.5},
+    }

@@ -1,0 +1,44 @@
+"""Every experiment script at toy size, from game to figure."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
+STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if path.stem != "benchmark")
+
+
+def script(name, *arguments):
+    command = [sys.executable, str(EXPERIMENTS / f"{name}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_script_goes_from_game_to_figure_and_draws_again_without_running(name, tmp_path):
+    done = script(name, "--toy", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / f"{name}-toy"
+    figure = folder / f"{name}-toy.png"
+    assert str(figure) in done.stdout
+    first, runs = figure.read_bytes(), sorted((folder / "runs").iterdir())
+    figure.unlink()
+    done = script(name, "--toy", "--figure-only", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert figure.read_bytes() == first
+    assert sorted((folder / "runs").iterdir()) == runs
+
+
+def test_drawing_without_results_ends_in_a_sentence(tmp_path):
+    done = script("catch", "--figure-only", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "run the study first" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_benchmark_writes_a_record(tmp_path):
+    done = script("benchmark", "--toy", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (record,) = (tmp_path / "benchmark-toy").glob("*.json")
+    assert str(record) in done.stdout

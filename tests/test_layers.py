@@ -1,0 +1,80 @@
+"""Imports point downwards: the layers of the package, from top to bottom."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import jaxdqn
+
+PACKAGE = pathlib.Path(jaxdqn.__file__).parent
+
+# What each layer may import from the package, besides itself.
+BASE = {"configuration", "interfaces"}
+PARTS = {"networks", "replay", "targets", "losses", "exploration", "returns", "optimizers", "target_network"}
+MAY_IMPORT = {
+    "configuration": set(),
+    "interfaces": set(),
+    **{part: set(BASE) for part in PARTS},
+    "replay": BASE | {"returns"},
+    "config": BASE | PARTS,
+    "games": BASE,
+    "algorithms": BASE | PARTS | {"config"},
+    "learner": BASE | {"config", "optimizers"},
+    "training": BASE | {"config", "exploration", "learner"},
+    "results": set(),
+    "figures": {"results"},
+    "study": BASE | {"config", "games", "algorithms", "training", "results", "figures"},
+    "cli": {"games", "algorithms", "study"},
+    "__main__": {"cli"},
+}
+
+
+def imports():
+    """Yields `(layer, imported layer, file)` for every import of the package within itself."""
+    for path in PACKAGE.rglob("*.py"):
+        layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "jaxdqn":
+                rest = node.module.split(".")[1:]
+                names = [rest[0]] if rest else [alias.name for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [a.name.split(".")[1] for a in node.names if a.name.startswith("jaxdqn.")]
+            for name in names:
+                yield layer, name, path.relative_to(PACKAGE)
+
+
+def test_every_layer_imports_only_layers_below_it():
+    found = set(imports())
+    wrong = [row for row in found if row[0] not in ("__init__", row[1]) and row[1] not in MAY_IMPORT[row[0]]]
+    assert len(found) > 30
+    assert not wrong
+
+
+def test_results_figures_and_help_need_no_jax():
+    code = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("jax", "jaxlib", "flax", "optax"):
+            raise ImportError(f"{name} must not be imported")
+sys.meta_path.insert(0, Refuse())
+import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
+import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
+from jaxdqn import cli
+cli.main(["--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "jaxdqn train cartpole dqn" in done.stdout
+
+
+def test_importing_the_package_starts_no_device():
+    code = """
+import jaxdqn.study.train, jaxdqn.games, jaxdqn.algorithms
+from jax._src import xla_bridge
+assert not xla_bridge._backends, xla_bridge._backends
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

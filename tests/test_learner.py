@@ -1,0 +1,74 @@
+"""One update of a linear network against the gradient worked out by hand."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn import games, learner, optimizers, target_network
+from jaxdqn.interfaces import Sample, Transition
+from jaxdqn.networks.mlp import MLP
+from runs import SMALL
+
+LINEAR = dataclasses.replace(
+    SMALL,
+    network=MLP(()),
+    optimizer=optimizers.SGD(),
+    learning_rate=0.1,
+    target_update=target_network.Polyak(0.5),
+)
+
+
+@pytest.fixture
+def sample():
+    random = np.random.default_rng(0)
+    s_tm1, s_t = random.normal(size=(2, 6, 4)).astype(np.float32)
+    transition = Transition(
+        s_tm1=s_tm1,
+        a_tm1=np.int32([0, 1, 1, 0, 1, 0]),
+        r_t=np.arange(6, dtype=np.float32),
+        discount_t=np.float32([0.9, 0.9, 0, 0.9, 0, 0.9]),
+        s_t=s_t,
+    )
+    return Sample(transition, np.arange(6), weight=np.float32([1, 1, 1, 1, 0.5, 0]))
+
+
+def test_an_update_follows_the_gradient_of_the_weighted_mean_loss(sample):
+    learning = learner.make(LINEAR, games.make("cartpole"))
+    before = learning.init(jax.random.key(0))
+    after, info = learning.update(before, sample, jnp.int32(0), jnp.int32(4))
+
+    dense = jax.tree.map(np.asarray, before.parameters["params"]["Dense_0"])
+    kernel, bias = dense["kernel"], dense["bias"]
+    s_tm1, a_tm1, r_t, discount_t, s_t = sample.transition
+    one_hot = np.eye(2)[a_tm1]
+    td_error = r_t + discount_t * (s_t @ kernel + bias).max(1) - ((s_tm1 @ kernel + bias) * one_hot).sum(1)
+    upstream = (-2 * td_error * sample.weight / 6)[:, None] * one_hot
+    np.testing.assert_allclose(info.loss, np.mean(sample.weight * td_error**2), rtol=1e-5)
+    np.testing.assert_allclose(info.td_error, np.abs(td_error).mean(), rtol=1e-5)
+    np.testing.assert_allclose(info.priority, np.abs(td_error), rtol=1e-4)
+    np.testing.assert_allclose(info.max_q, (s_tm1 @ kernel + bias).max(1).mean(), rtol=1e-5)
+    gradient = np.concatenate([(s_tm1.T @ upstream).ravel(), upstream.sum(0)])
+    np.testing.assert_allclose(info.gradient_norm, np.linalg.norm(gradient), rtol=1e-5)
+
+    learned = after.parameters["params"]["Dense_0"]
+    np.testing.assert_allclose(learned["kernel"], kernel - 0.1 * s_tm1.T @ upstream, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(learned["bias"], bias - 0.1 * upstream.sum(0), rtol=1e-4, atol=1e-6)
+    target = after.target_parameters["params"]["Dense_0"]
+    np.testing.assert_allclose(target["kernel"], (kernel + np.asarray(learned["kernel"])) / 2, rtol=1e-5)
+    assert after.num_updates == 1
+
+
+def test_a_transition_of_weight_zero_teaches_nothing(sample):
+    learning = learner.make(LINEAR, games.make("cartpole"))
+    state = learning.init(jax.random.key(0))
+    other = sample.transition.r_t.copy()
+    other[5] = 1e6
+    changed = sample._replace(transition=sample.transition._replace(r_t=other))
+    steps = jnp.int32(0), jnp.int32(4)
+    np.testing.assert_array_equal(
+        learning.update(state, sample, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
+        learning.update(state, changed, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
+    )

@@ -1,0 +1,20 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn import losses
+
+
+def test_squared_error_has_no_factor_of_one_half():
+    np.testing.assert_array_equal(losses.SquaredError()(jnp.array([-3.0, 0.5])), [9.0, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("td_error", "loss", "slope"),
+    [(0.5, 0.125, 0.5), (-2.0, 2.0, -2.0), (5.0, 2.0 * (5.0 - 1.0), 2.0), (-5.0, 8.0, -2.0), (0.0, 0.0, 0.0)],
+)
+def test_huber_is_quadratic_up_to_delta_and_linear_beyond(td_error, loss, slope):
+    huber = losses.Huber(delta=2.0)
+    assert huber(jnp.float32(td_error)) == loss
+    assert jax.grad(huber)(jnp.float32(td_error)) == slope

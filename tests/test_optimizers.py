@@ -1,0 +1,67 @@
+"""Optimizers against loops written from their papers, with every number traced."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdqn import optimizers
+
+GRADIENTS = np.random.default_rng(0).normal(size=(20, 3)) * [0.01, 1.0, 10.0]
+RATE = 0.1
+
+
+def parameters_after(transformation_of, config):
+    """Follows GRADIENTS from zero with a configuration that is an argument, as a grid passes it."""
+
+    @jax.jit
+    def follow(config, rate):
+        transformation = transformation_of(config, rate)
+        parameters = jnp.zeros(3)
+        state = transformation.init(parameters)
+        for gradient in GRADIENTS:
+            changes, state = transformation.update(jnp.float32(gradient), state, parameters)
+            parameters = optax.apply_updates(parameters, changes)
+        return parameters
+
+    return follow(config, RATE)
+
+
+def test_adam_equals_algorithm_1_of_its_paper():
+    b1, b2, eps = 0.8, 0.95, 1e-3
+    first, second, expected = np.zeros(3), np.zeros(3), np.zeros(3)
+    for time, gradient in enumerate(GRADIENTS, start=1):
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        expected -= RATE * (first / (1 - b1**time)) / (np.sqrt(second / (1 - b2**time)) + eps)
+    ours = parameters_after(lambda config, rate: config.make(rate), optimizers.Adam(b1, b2, eps))
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_rmsprop_equals_its_definition(centred):
+    decay, eps = 0.9, 0.01
+    square, mean, expected = np.zeros(3), np.zeros(3), np.zeros(3)
+    for gradient in GRADIENTS:
+        square = decay * square + (1 - decay) * gradient**2
+        mean = decay * mean + (1 - decay) * gradient
+        expected -= RATE * gradient / np.sqrt(square - centred * mean**2 + eps)
+    ours = parameters_after(lambda config, rate: config.make(rate), optimizers.RMSProp(decay, eps, centred))
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+def test_sgd_follows_the_gradient():
+    ours = parameters_after(lambda config, rate: config.make(rate), optimizers.SGD())
+    np.testing.assert_allclose(ours, -RATE * GRADIENTS.sum(axis=0), rtol=1e-5)
+
+
+def test_clipping_shortens_the_gradient_as_a_whole_and_only_if_it_is_too_long():
+    def clipped_sgd(config, rate):
+        return optimizers.with_clipping(config.make(rate), max_gradient_norm=2.0)
+
+    lengths = np.linalg.norm(GRADIENTS, axis=1, keepdims=True)
+    assert (lengths < 2).any()
+    assert (lengths > 2).any()
+    expected = -RATE * (GRADIENTS * np.minimum(1.0, 2.0 / lengths)).sum(axis=0)
+    np.testing.assert_allclose(parameters_after(clipped_sgd, optimizers.SGD()), expected, rtol=1e-4)

@@ -1,0 +1,114 @@
+"""Uniform replay, with transitions whose every field encodes the step and the environment they come from."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn.interfaces import Step
+from jaxdqn.replay.uniform import Uniform
+
+DISCOUNT = 0.5
+
+
+def coded_step(time, num_environments, dtype=np.float32, episode=5):
+    """A step in which observation, action and reward all say `time * 10 + environment`; episodes end every `episode`."""
+    code = time * 10 + np.arange(num_environments)
+    observation = np.stack([code, -code], axis=1).astype(dtype)
+    ended = np.full(num_environments, time % episode == episode - 1)
+    return Step(
+        s_tm1=jnp.asarray(observation),
+        a_tm1=jnp.asarray(code, jnp.int32),
+        r_t=jnp.asarray(code, jnp.float32),
+        terminated=jnp.asarray(ended & (time // episode % 2 == 0)),
+        truncated=jnp.asarray(ended & (time // episode % 2 == 1)),
+        s_t=jnp.asarray(np.stack([code + 10, -code - 10], axis=1).astype(dtype)),
+    )
+
+
+def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32):
+    replay = Uniform(capacity).make(
+        coded_step(0, num_environments, dtype), jnp.float32(DISCOUNT), n_step, reward_clip
+    )
+    state, add = replay.init(), jax.jit(replay.add)
+    for time in range(steps):
+        state = add(state, coded_step(time, num_environments, dtype))
+    return replay, state
+
+
+def everything(replay, state, draws=4_000):
+    """Samples so often that every stored transition is there, and returns the distinct ones by their code."""
+    sample = replay.sample(state, jax.random.bits(jax.random.key(1), (draws,)))
+    codes = np.asarray(sample.transition.a_tm1)
+    first = np.unique(codes, return_index=True)[1]
+    return {int(codes[i]): jax.tree.map(lambda x, i=i: np.asarray(x)[i], sample.transition) for i in first}, codes
+
+
+@pytest.mark.parametrize("steps", [1, 7, 12, 13, 30, 36], ids=lambda steps: f"after_{steps}_rows")
+def test_the_newest_transitions_are_there_whole_and_no_others(steps):
+    replay, state = filled(steps)
+    found, _ = everything(replay, state)
+    rows = range(max(0, steps - 12), steps)  # 24 transitions of 2 environments are 12 rows
+    assert sorted(found) == [time * 10 + environment for time in rows for environment in (0, 1)]
+    for code, transition in found.items():
+        np.testing.assert_array_equal(transition.s_tm1, [code, -code])
+        np.testing.assert_array_equal(transition.s_t, [code + 10, -code - 10])
+        assert transition.r_t == code
+
+
+def test_transitions_are_drawn_equally_often():
+    replay, state = filled(steps=20)
+    _, codes = everything(replay, state, draws=48_000)
+    counts = np.unique(codes, return_counts=True)[1]
+    expected = 48_000 / 24
+    chi_squared = ((counts - expected) ** 2 / expected).sum()
+    assert len(counts) == 24
+    assert chi_squared < 49.7  # 23 degrees of freedom: exceeded by chance once in a thousand
+
+
+@pytest.mark.parametrize("steps", [4, 12, 31])
+def test_n_step_windows_end_with_the_episode_and_at_the_newest_row(steps):
+    replay, state = filled(steps, n_step=3)
+    found, _ = everything(replay, state)
+    for code, transition in found.items():
+        start, environment = divmod(code, 10)
+        stop = min(start + 3, steps, (start // 5 + 1) * 5)  # rows start .. stop - 1
+        length = stop - start
+        rewards = [time * 10 + environment for time in range(start, stop)]
+        terminated = stop % 5 == 0 and (stop - 1) // 5 % 2 == 0
+        np.testing.assert_allclose(transition.r_t, sum(DISCOUNT**i * r for i, r in enumerate(rewards)), rtol=1e-6)
+        assert transition.discount_t == (0.0 if terminated else DISCOUNT**length)
+        assert transition.s_t[0] == (stop - 1) * 10 + environment + 10
+
+
+def test_a_time_limit_keeps_the_bootstrap_and_termination_cuts_it():
+    found, _ = everything(*filled(steps=10))
+    assert found[40].discount_t == 0.0  # row 4 terminated
+    assert found[90].discount_t == DISCOUNT  # row 9 was truncated
+
+
+def test_rewards_are_clipped_one_by_one_before_they_are_summed():
+    found, _ = everything(*filled(steps=3, n_step=3, reward_clip=jnp.float32(15.0)))
+    assert found[0].r_t == 0.0 + DISCOUNT * 10.0 + DISCOUNT**2 * 15.0  # the rewards are 0, 10 and 20
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+def test_observations_keep_their_type(dtype):
+    replay, state = filled(steps=3, dtype=dtype)
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (5,)))
+    assert sample.transition.s_tm1.dtype == sample.transition.s_t.dtype == dtype
+    assert sample.transition.a_tm1.dtype == jnp.int32
+    code = np.asarray(sample.transition.a_tm1)
+    np.testing.assert_array_equal(sample.transition.s_tm1[:, 0], code.astype(dtype))
+
+
+def test_the_contents_equal_those_of_flashbax():
+    flashbax = pytest.importorskip("flashbax")
+    theirs = flashbax.make_item_buffer(max_length=24, min_length=2, sample_batch_size=24, add_batches=True)
+    ours, _ = everything(*filled(steps=31))
+    with jax.numpy_rank_promotion("allow"):
+        their_state = theirs.init(jax.tree.map(lambda x: x[0], coded_step(0, 2)))
+        for time in range(31):
+            their_state = theirs.add(their_state, coded_step(time, 2))
+        draws = [theirs.sample(their_state, jax.random.key(i)).experience.a_tm1 for i in range(40)]
+    assert sorted(ours) == np.unique(np.stack(draws)).tolist()

@@ -1,0 +1,231 @@
+"""Studies: what is refused, how cells become programs, and what running them leaves on disk."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxdqn import configuration, games, losses, optimizers
+from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.results import store, tidy
+from jaxdqn.study import execute, plan, program, spec
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+from runs import SMALL, advancing, plain, start
+
+TINY = Study(
+    name="tiny",
+    games=("probe_both",),
+    algorithms={"DQN": SMALL},
+    seeds=range(3),
+    steps=400,
+    evaluation=Evaluation(every=200, episodes=2),
+    grid={"learning_rate": (0.01, 0.001)},
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": "My Study"}, r"name = 'My Study' must consist of lower-case letters"),
+        ({"games": ("cartpol",)}, r"'cartpol'.*'cartpole'"),
+        ({"games": ()}, r"games = \(\) must hold at least one entry"),
+        ({"games": "catch"}, r"games = 'catch' must hold at least one entry"),
+        ({"games": ("catch", "catch")}, r"games names 'catch' more than once"),
+        ({"seeds": (0, 1, 1)}, r"seeds names 1 more than once"),
+        ({"seeds": (-1,)}, r"seeds: -1 must be a whole number of at least 0"),
+        ({"seeds": range(0)}, r"seeds = range\(0, 0\) must hold at least one entry"),
+        ({"algorithms": {"DQN": dqn.CONFIG.algorithm}}, r"algorithms\['DQN'\] = .* must be a jaxdqn.config.Config"),
+        ({"grid": {"learning_rat": (1e-3,)}}, r"'learning_rat' is not a field .* learning_rate"),
+        ({"grid": {"learning_rate": ()}}, r"grid\['learning_rate'\] = \(\) must hold at least one value"),
+        ({"grid": {"learning_rate": (1e-3, -1.0)}}, r"learning_rate = -1.0 is out of range: it must be above 0"),
+        ({"grid": {"discount": (0.9, 1.1)}}, r"discount = 1.1 .* at least 0 and at most 1"),
+        ({"grid": {"discount": (0.9, 0.9)}}, r"'DQN'\] at .*0.9.* is the same configuration as .*'DQN'"),
+        ({"algorithms": {"one": SMALL, "two": SMALL}}, r"'two'.* is the same configuration as .*'one'"),
+        ({"steps": 300}, r"steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400"),
+        ({"evaluation": Evaluation(every=200, episodes=0)}, r"evaluation.episodes = 0 must be a whole number"),
+        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must lie between"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input_is_refused_in_one_sentence_when_the_study_is_made(change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(TINY, **change)
+
+
+def test_one_program_serves_all_numbers_and_seeds():
+    study = dataclasses.replace(TINY, grid={"learning_rate": (1e-2, 1e-3, 1e-4), "discount": (0.9, 0.99)})
+    (group,) = plan.groups(spec.cells(study))
+    assert len(group.cells) == 3 * 2 * 3
+    assert len({spec.identifier(study, cell) for cell in group.cells}) == 18
+
+
+@pytest.mark.parametrize(
+    ("change", "num_programs"),
+    [
+        ({"games": ("probe_both", "probe_value")}, 2),
+        ({"grid": {"batch_size": (8, 16)}}, 2),
+        ({"grid": {"network": (MLP((8,)), MLP((8, 8)))}}, 2),
+        ({"grid": {"optimizer": (optimizers.Adam(), optimizers.Adam(eps=1e-3), optimizers.SGD())}}, 2),
+        ({"grid": {"max_gradient_norm": (None, 1.0, 10.0)}}, 2),
+        ({"grid": {"algorithm.error": (losses.SquaredError(), losses.Huber(0.5), losses.Huber(2.0))}}, 2),
+        ({"algorithms": {"DQN": SMALL, "double": dataclasses.replace(SMALL, algorithm=double_dqn.DoubleDQN())}}, 2),
+    ],
+    ids=lambda value: str(next(iter(value.values())))[:30] if isinstance(value, dict) else "",
+)
+def test_another_structure_is_another_program(change, num_programs):
+    assert len(plan.groups(spec.cells(dataclasses.replace(TINY, **change)))) == num_programs
+
+
+def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else():
+    def first(study):
+        return spec.identifier(study, spec.cells(study)[0])
+
+    known = first(TINY)
+    assert known == first(dataclasses.replace(TINY, name="other", algorithms={"another label": SMALL}))
+    assert known == first(dataclasses.replace(TINY, seeds=(0, 7), grid={"learning_rate": (0.01,)}))
+    others = [
+        dataclasses.replace(TINY, seeds=(1,)),
+        dataclasses.replace(TINY, steps=800),
+        dataclasses.replace(TINY, games=("probe_value",)),
+        dataclasses.replace(TINY, evaluation=Evaluation(every=100, episodes=2)),
+        dataclasses.replace(TINY, grid={"learning_rate": (0.02,)}),
+        dataclasses.replace(TINY, algorithms={"DQN": dataclasses.replace(SMALL, n_step=2)}),
+    ]
+    assert len({known, *map(first, others)}) == 7
+
+
+@pytest.mark.parametrize("num_members", [1, 2, 3, 8, 9, 70])
+def test_waves_cover_every_cell_once_and_differ_by_less_than_a_round(num_members):
+    cells = tuple(spec.Cell("catch", "DQN", {}, SMALL, seed) for seed in range(num_members))
+    group = plan.Group("catch", cells)
+    layout = plan.layout(group, games.make("catch"), jax.devices())
+    waves = plan.waves(group, layout.width)
+    assert sum(waves, ()) == cells
+    assert layout.batch == 1
+    assert layout.per_device <= plan.MOST_ON_A_CPU_CORE
+    assert len(waves) * layout.width - num_members < len(waves) * len(layout.devices)
+
+
+def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
+    game, evaluation = games.make("catch"), Evaluation(every=200, episodes=3)
+    rates = (0.01, 0.003, 0.001, 0.0003, 1e20)  # the last one diverges, and must not touch its neighbours
+    members = [dataclasses.replace(SMALL, optimizer=optimizers.SGD(), learning_rate=rate) for rate in rates]
+    ends = []
+    for group, seeds in ((members, [4, 5, 6, 7, 8]), ([members[1]], [5])):
+        cells = tuple(spec.Cell("catch", "DQN", {}, config, 0) for config in group)
+        layout = plan.layout(plan.Group("catch", cells), game, jax.devices())
+        compiled = program.compile_group(group[0], game, evaluation, layout)
+        padding = layout.width - len(group)
+        configs = configuration.stack(group + group[-1:] * padding)
+        states = compiled.init(configs, np.array(seeds + seeds[-1:] * padding, np.uint32))
+        points = []
+        for step in (0, 200, 400):
+            states, curves = compiled.advance(configs, states, np.int32(step))
+            points.append(jax.device_get(curves))
+        ends.append((plain(states), points))
+    (many, many_curves), (alone, alone_curves) = ends
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1], b[0]), many, alone)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1], b[0]), many_curves, alone_curves)
+    assert (many.diverged_at[:5] >= 0).tolist() == [False, False, False, False, True]
+    advance, (config, state) = advancing(game, evaluation), start(game, members[1], seed=5)
+    for point in alone_curves:
+        state, curves = advance(config, state)
+        jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[0], b), point, plain(curves))
+
+
+def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
+    game, evaluation = games.make("probe_both"), Evaluation(every=200, episodes=3)
+    layout = plan.Layout((jax.devices()[0],), per_device=3, batch=3)
+    compiled = program.compile_group(SMALL, game, evaluation, layout)
+    configs = configuration.stack([SMALL] * 3)
+    states, curves = compiled.advance(configs, compiled.init(configs, np.arange(3, dtype=np.uint32)), np.int32(0))
+    config, state = start(game, SMALL, seed=1)
+    alone, alone_curves = advancing(game, evaluation)(config, state)
+    many = jax.tree.map(lambda x: x[1], plain(states.learner))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), many, plain(alone.learner))
+    assert curves.updates[1] == alone_curves.updates == 40
+    assert curves.episodes[1] == alone_curves.episodes
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    return folder, execute.run(TINY, folder)
+
+
+def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
+    _, report = finished
+    assert (report.num_written, report.num_skipped, report.num_compilations, report.damaged) == (6, 0, 1, ())
+    found = store.read(report.folder)
+    assert not found.damaged
+    arms = tidy.arms(found.runs)
+    assert [dict(arm.settings) for arm in arms] == [{"learning_rate": 0.001}, {"learning_rate": 0.01}]
+    for members in arms.values():
+        steps, scores = tidy.curve(members, "evaluation_return")
+        np.testing.assert_array_equal(steps, [200, 400])
+        assert scores.shape == (3, 2)
+        assert tidy.curve(members, "updates")[1].tolist() == [[40, 90]] * 3
+    run = found.runs[0]
+    assert run.facts["configuration"]["network"] == {"type": "MLP", "hidden": [16], "activation": "relu"}
+    assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0}
+    assert run.facts["versions"]["jax"] == jax.__version__
+    assert set(run.curves) == {
+        "steps", "updates", "episodes", "episode_return", "evaluation_return", "loss", "td_error", "max_q",
+        "gradient_norm", "epsilon", "wall_seconds",
+    }  # fmt: skip
+
+
+def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever(finished, tmp_path):
+    folder, report = finished
+    before = {path.name: path.read_bytes() for path in report.folder.iterdir()}
+    again = execute.run(TINY, folder)
+    assert (again.num_written, again.num_skipped, again.num_compilations) == (0, 6, 0)
+    assert before == {path.name: path.read_bytes() for path in report.folder.iterdir()}
+
+    one = dataclasses.replace(TINY, seeds=(2,))
+    fresh = execute.run(one, tmp_path)
+    for run in store.read(fresh.folder).runs:
+        same = store.find(report.folder, run.facts["id"])
+        for name in set(run.curves) - {"wall_seconds"}:
+            np.testing.assert_array_equal(run.curves[name], same.curves[name])
+
+
+def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_rest(tmp_path, monkeypatch):
+    study = dataclasses.replace(TINY, seeds=range(5))  # 10 cells: two waves of at most 8
+    waves, run_wave = [], execute._run_wave
+
+    def interrupted(*arguments):
+        waves.append(arguments)
+        if len(waves) == 2:
+            raise KeyboardInterrupt
+        return run_wave(*arguments)
+
+    monkeypatch.setattr(execute, "_run_wave", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(study, tmp_path)
+    stored = len(store.read(tmp_path / "tiny" / "runs").runs)
+    assert 0 < stored < 10
+    report = execute.run(study, tmp_path)
+    assert (report.num_skipped, report.num_written) == (stored, 10 - stored)
+    assert len(store.read(report.folder).runs) == 10
+
+
+def test_a_damaged_record_is_named_and_left_alone(tmp_path):
+    study = dataclasses.replace(TINY, seeds=(0,), grid={})
+    report = execute.run(study, tmp_path)
+    (facts,) = report.folder.glob("*.json")
+    facts.write_text("{")
+    more = execute.run(dataclasses.replace(study, seeds=(0, 1)), tmp_path)
+    assert (more.num_written, more.num_skipped) == (1, 0)
+    assert facts.name in more.damaged[0]
+    assert facts.read_text() == "{"
+
+
+def test_a_grid_over_parts_is_stored_by_their_fields(tmp_path):
+    grid = {"optimizer": (optimizers.Adam(), optimizers.SGD())}
+    report = execute.run(dataclasses.replace(TINY, seeds=(0,), grid=grid), tmp_path)
+    kinds = {run.facts["settings"]["optimizer"]["type"] for run in store.read(report.folder).runs}
+    assert kinds == {"Adam", "SGD"}

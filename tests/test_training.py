@@ -1,0 +1,235 @@
+"""The training loop: what it plays, stores, learns and counts."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn import exploration, games, target_network
+from jaxdqn.interfaces import Game, TimeStep
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.optimizers import SGD
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.training import checkpoint, loop
+from jaxdqn.training.evaluate import Evaluation, evaluate
+from runs import EVALUATION, SMALL, advancing, plain, start
+
+
+class CodedState(NamedTuple):
+    episode: jax.Array
+    time: jax.Array
+
+
+def coded_game():
+    """Episodes that carry a random number: terminated after 3 steps if it is below 1/2, else truncated after 5."""
+
+    def reset(key):
+        return CodedState(jax.random.uniform(key), jnp.int32(0))
+
+    def observe(state):
+        return jnp.stack([state.episode, state.time.astype(jnp.float32)])
+
+    def step(key, state, action):
+        del key
+        state = state._replace(time=state.time + 1)
+        short = state.episode < 0.5
+        reward = action.astype(jnp.float32) + 10.0
+        return state, TimeStep(observe(state), reward, short & (state.time >= 3), ~short & (state.time >= 5))
+
+    return Game("coded", 1, reset, step, observe, (2,), num_actions=2, max_steps=5)
+
+
+def stored(state, config):
+    """Returns the memory as `[row, environment]` arrays: s_tm1, a_tm1, r_t, terminated, truncated, s_t."""
+    (packed,) = state.replay.packed
+    packed = np.asarray(packed)[: int(state.replay.added)]
+    assert packed.shape[1] == config.num_environments
+    return packed[..., :2], packed[..., 2], packed[..., 3], packed[..., 4] > 0, packed[..., 5] > 0, packed[..., 6:]
+
+
+@pytest.fixture(scope="module")
+def coded_run():
+    game, config = coded_game(), dataclasses.replace(SMALL, train_every=6, num_environments=2, learning_starts=60)
+    config = dataclasses.replace(config, replay=Uniform(1_200))
+    state, curves = advancing(game, Evaluation(every=600, episodes=4))(*start(game, config))
+    return config, state, curves
+
+
+def test_the_true_last_observation_is_stored_and_the_next_episode_follows(coded_run):
+    config, state, _ = coded_run
+    s_tm1, _, _, terminated, truncated, s_t = stored(state, config)
+    assert len(s_tm1) == 300
+    np.testing.assert_array_equal(s_t[..., 0], s_tm1[..., 0])  # a step never leaves its episode
+    np.testing.assert_array_equal(s_t[..., 1], s_tm1[..., 1] + 1)
+    np.testing.assert_array_equal(terminated, (s_tm1[..., 0] < 0.5) & (s_t[..., 1] == 3))
+    np.testing.assert_array_equal(truncated, (s_tm1[..., 0] >= 0.5) & (s_t[..., 1] == 5))
+    ended = (terminated | truncated)[:-1]
+    assert terminated.any()
+    assert truncated.any()
+    np.testing.assert_array_equal(s_tm1[1:][~ended], s_t[:-1][~ended])
+    np.testing.assert_array_equal(s_tm1[1:][ended][:, 1], 0)
+    assert (s_tm1[1:][ended][:, 0] != s_t[:-1][ended][:, 0]).all()
+
+
+def test_training_returns_are_those_of_the_episodes_that_ended(coded_run):
+    config, state, curves = coded_run
+    _, _, rewards, terminated, truncated, _ = stored(state, config)
+    returns = []
+    for environment in range(config.num_environments):
+        total = 0.0
+        for reward, ended in zip(rewards[:, environment], (terminated | truncated)[:, environment], strict=True):
+            total += reward
+            if ended:
+                returns.append(total)
+                total = 0.0
+    assert curves.episodes == len(returns) == state.num_episodes
+    np.testing.assert_allclose(curves.episode_return, np.mean(returns), rtol=1e-5)
+
+
+def test_play_is_random_until_learning_starts_and_greedy_after_it():
+    game = coded_game()
+    config = dataclasses.replace(
+        SMALL,
+        network=MLP(()),
+        learning_rate=1e-30,
+        exploration=exploration.Constant(0.0),
+        learning_starts=100,
+        replay=Uniform(400),
+    )
+    config, state = start(game, config)
+    kernel = np.asarray(state.learner.parameters["params"]["Dense_0"]["kernel"])
+    state, _ = advancing(game, Evaluation(every=400, episodes=1))(config, state)
+    s_tm1, actions, *_ = stored(state, config)
+    greedy = (s_tm1 @ kernel).argmax(-1)
+    np.testing.assert_array_equal(actions[50:], greedy[50:])  # 100 steps of 2 environments are 50 rows
+    agreement = (actions[:50] == greedy[:50]).mean()
+    assert 0.3 < agreement < 0.7  # 0.5 expected of 100 draws
+
+
+@pytest.mark.parametrize(
+    ("num_environments", "train_every", "num_updates"), [(1, 1, 1), (4, 8, 3), (2, 20, 20)], ids=str
+)
+def test_every_ratio_of_updates_to_steps_is_kept(num_environments, train_every, num_updates):
+    game = games.make("probe_both")
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=num_environments,
+        train_every=train_every,
+        num_updates=num_updates,
+        learning_starts=80,
+        exploration=exploration.Linear(1.0, 0.0, 400.0),
+    )
+    advance, (config, state) = advancing(game), start(game, config)
+    for steps in (200, 400):
+        state, curves = advance(config, state)
+        assert (curves.steps, state.step) == (steps, steps)
+        assert curves.updates == (steps - 80) // train_every * num_updates
+        assert state.replay.added * num_environments == steps
+        np.testing.assert_allclose(curves.epsilon, 1 - steps / 400, atol=1e-6)
+
+
+def test_the_target_is_the_network_of_the_last_multiple_of_its_period():
+    game = games.make("probe_both")
+    config = dataclasses.replace(SMALL, learning_starts=0, target_update=target_network.Periodic(200))
+    advance = advancing(game, Evaluation(every=100, episodes=1))
+    config, state = start(game, config)
+    at = {0: state}
+    for steps in (100, 200, 300):
+        state, _ = advance(config, state)
+        at[steps] = state
+
+    def kernel(parameters):
+        return np.asarray(parameters["params"]["Dense_0"]["kernel"])
+
+    for steps, since in {100: 0, 200: 200, 300: 200}.items():
+        np.testing.assert_array_equal(
+            kernel(at[steps].learner.target_parameters), kernel(at[since].learner.parameters)
+        )
+    assert not np.array_equal(kernel(at[300].learner.parameters), kernel(at[200].learner.parameters))
+
+
+def test_how_often_one_evaluates_does_not_change_what_is_trained():
+    game = games.make("catch")
+    config, begin = start(game, SMALL)
+    often, seldom = begin, begin
+    advance = advancing(game, Evaluation(every=100, episodes=2, epsilon=0.5))
+    for _ in range(8):
+        often, _ = advance(config, often)
+    advance = advancing(game, Evaluation(every=400, episodes=5))
+    for _ in range(2):
+        seldom, _ = advance(config, seldom)
+    jax.tree.map(np.testing.assert_array_equal, plain(often), plain(seldom))
+
+
+def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
+    game = games.make("catch")
+    advance = advancing(game)
+    config, state = start(game, SMALL)
+    state, _ = advance(config, state)
+    checkpoint.save(tmp_path / "run", state)
+    restored = checkpoint.restore(tmp_path / "run", like=start(game, SMALL, seed=9)[1])
+    with pytest.raises(ValueError, match="already exists"):
+        checkpoint.save(tmp_path / "run", state)
+    uninterrupted, continued = state, restored
+    for _ in range(2):
+        uninterrupted, expected = advance(config, uninterrupted)
+        continued, curves = advance(config, continued)
+        jax.tree.map(np.testing.assert_array_equal, plain(curves), plain(expected))
+    jax.tree.map(np.testing.assert_array_equal, plain(continued), plain(uninterrupted))
+
+
+def test_divergence_is_recorded_with_its_step_and_stops_the_run():
+    game = games.make("catch")
+    config = dataclasses.replace(SMALL, optimizer=SGD(), learning_rate=1e20)
+    advance, (config, state) = advancing(game), start(game, config)
+    state, curves = advance(config, state)
+    assert 40 < state.diverged_at <= 60  # at one of the first updates, which start after 40 steps
+    assert np.isfinite(curves.evaluation_return)
+    frozen, curves = advance(config, state)
+    assert frozen.step == 400
+    assert frozen.diverged_at == state.diverged_at
+    assert np.isnan(curves.loss)
+    assert np.isnan(curves.episode_return)
+    assert np.isfinite(curves.evaluation_return)
+    same = plain(frozen._replace(step=state.step))
+    jax.tree.map(np.testing.assert_array_equal, same, plain(state))
+
+
+def test_reported_returns_are_not_clipped():
+    game = coded_game()
+    config = dataclasses.replace(SMALL, reward_clip=1.0)
+    _, curves = advancing(game)(*start(game, config))
+    assert curves.episode_return >= 30.0  # three steps of at least 10
+    assert curves.evaluation_return >= 30.0
+    assert curves.max_q < 15.0  # what is learned is the value of rewards of 1
+
+
+def test_evaluation_plays_whole_episodes_and_counts_each_once():
+    game = coded_game()
+    config, state = start(game, SMALL)
+    network = MLP((16,)).make((2,), 2)
+    returns = evaluate(jax.random.key(0), state.learner.parameters, network, game, Evaluation(every=1, episodes=200))
+    steps = np.floor(np.asarray(returns) / 10)
+    assert set(steps) == {3, 5}
+    assert 70 < (steps == 3).sum() < 130  # half of 200, four standard deviations
+    assert ((returns >= 10 * steps) & (returns <= 11 * steps)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "steps", "sentence"),
+    [
+        ({"train_every": 3}, 400, "train_every = 3 must be a multiple of num_environments = 2, such as 2 or 4."),
+        ({"learning_starts": 42}, 400, "learning_starts = 42 must be a multiple of train_every = 4, such as 40 or 44."),
+        ({"replay": Uniform(201)}, 400, "replay.capacity = 201 must be a multiple of num_environments = 2"),
+        ({"train_every": 48, "learning_starts": 0}, 400, "evaluation.every = 200 must be a multiple of train_every = 48"),
+        ({}, 300, "steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400."),
+        ({}, 0, "steps = 0 must be at least 1"),
+        ({}, 2**31 + 152, "below 2\\^31"),
+    ],
+)
+def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        loop.check(dataclasses.replace(SMALL, **change), EVALUATION, steps)
