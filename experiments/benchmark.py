@@ -101,7 +101,7 @@ def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
 
 
 def sgemm_rate(size: int = 2048, repeats: int = 10) -> float:
-    """Returns the best rate of multiplying float32 matrices of this size, on all cores or one accelerator, in FLOP/s."""
+    """Returns the best rate of multiplying float32 matrices of this size in FLOP/s, on all cores or one accelerator."""
     matrix = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(lambda matrix: matrix @ matrix)
     multiply(matrix).block_until_ready()

@@ -5,7 +5,8 @@ JAX is imported by the command that needs it, so that help comes at once.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
 EPILOG = """\
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "train",
         help="train one algorithm on one game: results, a figure and a short table",
         usage="jaxdqn train GAME ALGORITHM [--steps N] [--seeds N] [--out DIR] [any field of the configuration]",
-        description="Trains one algorithm on one game over several seeds; ends in a result folder, a figure and a table.",
+        description="Trains an algorithm on a game over several seeds; ends in a result folder, a figure and a table.",
         epilog="`jaxdqn train GAME ALGORITHM --help` shows every option with its default.",
     )
     training.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
@@ -55,7 +56,8 @@ def _list(table: str) -> None:
     from jaxdqn.algorithms import ALGORITHMS
     from jaxdqn.games import GAMES
 
-    entries = {"games": GAMES, "algorithms": ALGORITHMS}[table]
+    tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "algorithms": ALGORITHMS}
+    entries = tables[table]
     width = max(map(len, entries))
     for name, entry in entries.items():
         print(f"{name:{width}}  {entry.summary}")

@@ -12,10 +12,7 @@ from jaxdqn.replay.uniform import Uniform
 
 Optimizer = optimizers.Adam | optimizers.RMSProp | optimizers.SGD
 Exploration = (
-    exploration.Constant
-    | exploration.Linear
-    | exploration.ExponentialPerStep
-    | exploration.MultiplicativePerEpisode
+    exploration.Constant | exploration.Linear | exploration.ExponentialPerStep | exploration.MultiplicativePerEpisode
 )
 TargetUpdate = target_network.Periodic | target_network.Polyak
 

@@ -48,12 +48,12 @@ class Allowed(NamedTuple):
         return " and ".join(text for text, is_set in bounds if is_set) or "finite"
 
 
-def number(default: float | None, **allowed: float) -> Any:
+def number(default: float | None, **allowed: Any) -> Any:
     """Declares a traced float. Keywords are those of `Allowed`; a default of None makes None a value too."""
     return _field(default, "number", Allowed(**allowed))
 
 
-def whole(default: int, **allowed: float) -> Any:
+def whole(default: int, **allowed: Any) -> Any:
     """Declares a traced integer. Keywords are those of `Allowed`."""
     return _field(default, "whole", Allowed(**allowed))
 
@@ -68,7 +68,7 @@ def part(default: Any) -> Any:
     return _field(default, "part", Allowed())
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(number, whole, static, part))
+@dataclass_transform(frozen_default=True)
 def configuration(cls: type[C]) -> type[C]:
     """Makes a class a frozen dataclass and a pytree: numbers and parts are children, static fields are structure.
 

@@ -7,10 +7,10 @@ Its numbers are traced, so a grid over them shares one compiled program.
 import jax.numpy as jnp
 
 from jaxdqn.configuration import configuration, number
-from jaxdqn.interfaces import Array
+from jaxdqn.interfaces import Array, Number
 
 
-def epsilon_greedy(q_values: Array, epsilon: Array | float, uniform: Array, random_action: Array) -> Array:
+def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_action: Array) -> Array:
     """Returns a random action with probability epsilon, else the one of the largest value (the first of equals).
 
     Source: Sutton and Barto (2018), section 2.2.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import jax
 
 Array = jax.Array
+Number = jax.Array | float  # of a configuration: traced in a compiled program, plain outside
 Key = jax.Array  # a typed key, as `jax.random.key` makes it
 Parameters = Any  # the pytree of a network's parameters
 

@@ -11,7 +11,7 @@ from jaxdqn.configuration import configuration, number, static
 
 @configuration
 class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1). Published agents rarely use the default `eps`; 1.5e-4 is common on Atari."""
+    """Adam (Kingma and Ba 2015, algorithm 1). Published agents for Atari use a larger `eps`, such as 1.5e-4."""
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)
@@ -53,7 +53,7 @@ class SGD:
 def with_clipping(
     transformation: optax.GradientTransformation, max_gradient_norm: float | None
 ) -> optax.GradientTransformation:
-    """Returns the transformation behind a clip of the gradient's *norm* over all parameters; None leaves it as it is."""
+    """Returns the transformation behind a clip of the gradient's *norm* over all parameters; None clips nothing."""
     if max_gradient_norm is None:
         return transformation
     return optax.chain(optax.clip_by_global_norm(max_gradient_norm), transformation)

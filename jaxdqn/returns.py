@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array
+from jaxdqn.interfaces import Array, Number
 
 
 class NStepReturn(NamedTuple):
@@ -21,7 +21,7 @@ class NStepReturn(NamedTuple):
     last: Array
 
 
-def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array, discount: Array) -> NStepReturn:
+def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array, discount: Number) -> NStepReturn:
     """Returns the n-step return of one window, cut at the end of the episode and at the newest step stored.
 
     Source: Sutton and Barto (2018), equation 7.1: `r_t = Σ_{i<k} γ^i r_i` and `discount_t = γ^k`, where k ≤ n counts

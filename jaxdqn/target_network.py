@@ -24,7 +24,7 @@ class Periodic:
 
 @configuration
 class Polyak:
-    """A running average, moved by `rate` at each update (Lillicrap et al. 2016, algorithm 1). `rate = 1` is no target."""
+    """A running average, moved by `rate` at each update (Lillicrap et al. 2016, algorithm 1)."""
 
     rate: float = number(0.005, above=0, at_most=1)
 

@@ -1,6 +1,7 @@
 """The command `jaxdqn`, as a person types it."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -28,9 +29,11 @@ def test_any_field_is_an_option():
     options, config = train.parse(
         "catch",
         "dqn",
-        "--steps 4000 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
-        "optimizer:rms-prop --optimizer.decay 0.95 exploration:constant --exploration.epsilon 0.2 "
-        "algorithm.error:huber --algorithm.error.delta 2 --evaluation.episodes 7".split(),
+        shlex.split(
+            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
+            "optimizer:rms-prop --optimizer.decay 0.95 exploration:constant --exploration.epsilon 0.2 "
+            "algorithm.error:huber --algorithm.error.delta 2"
+        ),
     )
     assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)
     assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
@@ -67,7 +70,7 @@ def test_bad_input_ends_in_a_sentence_and_status_2(arguments, sentence):
 
 
 def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
-    arguments = "train probe_both dqn --steps 2000 --seeds 2 --evaluation.every 1000 --learning-rate 0.01".split()
+    arguments = shlex.split("train probe_both dqn --steps 2000 --seeds 2 --evaluation.every 1000 --learning-rate 0.01")
     done = jaxdqn(*arguments, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "probe_both-dqn"

@@ -74,7 +74,7 @@ def test_replacing_a_nested_field_leaves_the_rest():
 
 
 def test_a_plain_field_is_refused_when_the_class_is_made():
-    with pytest.raises(TypeError, match="Broken.x must be declared with"):
+    with pytest.raises(TypeError, match=r"Broken\.x must be declared with"):
 
         @configuration.configuration
         class Broken:

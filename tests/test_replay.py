@@ -12,7 +12,7 @@ DISCOUNT = 0.5
 
 
 def coded_step(time, num_environments, dtype=np.float32, episode=5):
-    """A step in which observation, action and reward all say `time * 10 + environment`; episodes end every `episode`."""
+    """A step whose observation, action and reward all say `time * 10 + environment`; episodes end every `episode`."""
     code = time * 10 + np.arange(num_environments)
     observation = np.stack([code, -code], axis=1).astype(dtype)
     ended = np.full(num_environments, time % episode == episode - 1)
@@ -27,9 +27,7 @@ def coded_step(time, num_environments, dtype=np.float32, episode=5):
 
 
 def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32):
-    replay = Uniform(capacity).make(
-        coded_step(0, num_environments, dtype), jnp.float32(DISCOUNT), n_step, reward_clip
-    )
+    replay = Uniform(capacity).make(coded_step(0, num_environments, dtype), jnp.float32(DISCOUNT), n_step, reward_clip)
     state, add = replay.init(), jax.jit(replay.add)
     for time in range(steps):
         state = add(state, coded_step(time, num_environments, dtype))

@@ -145,9 +145,7 @@ def test_the_target_is_the_network_of_the_last_multiple_of_its_period():
         return np.asarray(parameters["params"]["Dense_0"]["kernel"])
 
     for steps, since in {100: 0, 200: 200, 300: 200}.items():
-        np.testing.assert_array_equal(
-            kernel(at[steps].learner.target_parameters), kernel(at[since].learner.parameters)
-        )
+        np.testing.assert_array_equal(kernel(at[steps].learner.target_parameters), kernel(at[since].learner.parameters))
     assert not np.array_equal(kernel(at[300].learner.parameters), kernel(at[200].learner.parameters))
 
 
@@ -209,7 +207,7 @@ def test_reported_returns_are_not_clipped():
 
 def test_evaluation_plays_whole_episodes_and_counts_each_once():
     game = coded_game()
-    config, state = start(game, SMALL)
+    _, state = start(game, SMALL)
     network = MLP((16,)).make((2,), 2)
     returns = evaluate(jax.random.key(0), state.learner.parameters, network, game, Evaluation(every=1, episodes=200))
     steps = np.floor(np.asarray(returns) / 10)
@@ -224,7 +222,11 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
         ({"train_every": 3}, 400, "train_every = 3 must be a multiple of num_environments = 2, such as 2 or 4."),
         ({"learning_starts": 42}, 400, "learning_starts = 42 must be a multiple of train_every = 4, such as 40 or 44."),
         ({"replay": Uniform(201)}, 400, "replay.capacity = 201 must be a multiple of num_environments = 2"),
-        ({"train_every": 48, "learning_starts": 0}, 400, "evaluation.every = 200 must be a multiple of train_every = 48"),
+        (
+            {"train_every": 48, "learning_starts": 0},
+            400,
+            "evaluation.every = 200 must be a multiple of train_every = 48",
+        ),
         ({}, 300, "steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400."),
         ({}, 0, "steps = 0 must be at least 1"),
         ({}, 2**31 + 152, "below 2\\^31"),

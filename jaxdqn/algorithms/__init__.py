@@ -15,5 +15,7 @@ class Entry(NamedTuple):
 
 ALGORITHMS = {
     "dqn": Entry(dqn.CONFIG, "Q-learning with a deep network, replay and a target network (Mnih et al. 2015)"),
-    "double_dqn": Entry(double_dqn.CONFIG, "one network chooses the next action, the other judges it (van Hasselt et al. 2016)"),
+    "double_dqn": Entry(
+        double_dqn.CONFIG, "one network chooses the next action, the other judges it (van Hasselt et al. 2016)"
+    ),
 }

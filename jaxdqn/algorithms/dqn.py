@@ -45,9 +45,7 @@ class DQN:
         """
         q_tm1 = apply(parameters, transition.s_tm1).q_values
         q_t = apply(target_parameters, transition.s_t).q_values
-        td_error = jax.vmap(targets.q_learning)(
-            q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t
-        )
+        td_error = jax.vmap(targets.q_learning)(q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t)
         return LossOutput(self.error(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
 
 

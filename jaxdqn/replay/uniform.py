@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxdqn import returns
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Replay, Sample, Step, Transition
+from jaxdqn.interfaces import Array, Number, Replay, Sample, Step, Transition
 
 
 class UniformState(NamedTuple):
@@ -36,7 +36,7 @@ class Uniform:
 
     capacity: int = static(10_000, at_least=1)
 
-    def make(self, example: Step, discount: Array, n_step: int, reward_clip: Array | None) -> Replay:
+    def make(self, example: Step, discount: Number, n_step: int, reward_clip: Number | None) -> Replay:
         """Returns the memory as functions.
 
         Args:
@@ -84,7 +84,7 @@ class Uniform:
         return Replay(init, add, sample, update)
 
 
-def _transition(window: Step, available: Array, discount: Array, reward_clip: Array | None) -> Transition:
+def _transition(window: Step, available: Array, discount: Number, reward_clip: Number | None) -> Transition:
     """Returns the transition that a window of n steps spans, of which `available` have been taken."""
     rewards = window.r_t if reward_clip is None else jnp.clip(window.r_t, -reward_clip, reward_clip)
     spanned = returns.n_step(rewards, window.terminated, window.truncated, available, discount)
@@ -100,7 +100,7 @@ def _transition(window: Step, available: Array, discount: Array, reward_clip: Ar
 def _storage_types(example: Step) -> list[jnp.dtype]:
     """Observations keep their type; the other fields ride as float32, which holds an action exactly."""
     float32, observation = jnp.dtype(jnp.float32), jnp.dtype(example.s_t.dtype)
-    return list(Step(observation, float32, float32, float32, float32, observation))
+    return [observation if name in ("s_tm1", "s_t") else float32 for name in example._fields]
 
 
 def _pack(step: Step) -> tuple[Array, ...]:
@@ -112,7 +112,7 @@ def _pack(step: Step) -> tuple[Array, ...]:
 
 
 def _unpack(packed: tuple[Array, ...], example: Step) -> Step:
-    """Returns the fields of packed rows `[..., width]`, each `[..., *shape]` in its own type: the inverse of `_pack`."""
+    """Returns the fields of packed rows `[..., width]`, each `[..., *shape]` in its own type; undoes `_pack`."""
     types = _storage_types(example)
     rows_of = dict(zip(dict.fromkeys(types), packed, strict=True))
     offsets = dict.fromkeys(types, 0)

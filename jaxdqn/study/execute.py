@@ -97,9 +97,7 @@ def run(study: Study, out: str | pathlib.Path) -> Report:
     )
 
 
-def _missing(
-    study: Study, cells: tuple[Cell, ...], folder: pathlib.Path
-) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+def _missing(study: Study, cells: tuple[Cell, ...], folder: pathlib.Path) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     """Returns the cells without a result, and a sentence about each damaged one."""
     missing, damaged = [], []
     for cell in cells:

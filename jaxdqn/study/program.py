@@ -32,20 +32,20 @@ class Program(NamedTuple):
     """
 
     init: Callable[[Any, np.ndarray], loop.RunState]
-    advance: Callable[[Any, loop.RunState, np.ndarray], tuple[loop.RunState, loop.Curves]]
+    advance: Callable[[Any, loop.RunState, np.int32], tuple[loop.RunState, loop.Curves]]
     compile_seconds: float
 
 
 def use_all_cores() -> None:
     """Makes every CPU core a device; call it before JAX computes. It changes nothing where the user has set devices."""
-    if jax.config.jax_num_cpu_devices < 1:
+    if jax.config.jax_num_cpu_devices < 1:  # type: ignore[attr-defined]
         with contextlib.suppress(RuntimeError):  # JAX has started: its devices are what they are
             jax.config.update("jax_num_cpu_devices", _num_cores())
 
 
 def keep_compiled_programs() -> None:
     """Lets JAX keep compiled programs in the user's cache folder, where the user has not named another place."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(cache / "jaxdqn" / "xla"))
 

@@ -76,14 +76,20 @@ class Curves(NamedTuple):
     epsilon: Array
 
 
-class _Noise(NamedTuple):
-    """All that an iteration draws: V vector steps of E environments, then U updates of B transitions."""
+class _PlayNoise(NamedTuple):
+    """What playing draws, for E environments."""
 
-    explore: Array  # uniform [V, E]
-    random_action: Array  # int32 [V, E]
-    game_key: Key  # [V, E]
-    fresh: Any  # game states at the start of an episode [V, E], used where one ended
-    sample_bits: Array  # uint32 [U, B]
+    explore: Array  # uniform [E]
+    random_action: Array  # int32 [E]
+    game_key: Key  # [E]
+    fresh: Any  # game states at the start of an episode [E], used where one ended
+
+
+class _Noise(NamedTuple):
+    """All that an iteration draws."""
+
+    play: _PlayNoise  # [V, E], for V steps of every environment
+    sample_bits: Array  # uint32 [U, B], for U updates from B transitions
 
 
 class _Totals(NamedTuple):
@@ -221,7 +227,7 @@ def _collect(
     """Returns the run after `train_every` steps of play, random or epsilon-greedy, put into replay."""
     config, game = parts.config, parts.game
 
-    def step(carry: tuple[RunState, _Totals], noise: _Noise) -> tuple[tuple[RunState, _Totals], None]:
+    def step(carry: tuple[RunState, _Totals], noise: _PlayNoise) -> tuple[tuple[RunState, _Totals], None]:
         state, totals = carry
         s_tm1 = jax.vmap(game.observe)(state.game)
         if is_random:
@@ -248,8 +254,7 @@ def _collect(
         )
         return (state, totals), None
 
-    per_step = noise._replace(sample_bits=None)
-    (state, totals), _ = jax.lax.scan(step, (state, totals), per_step)
+    (state, totals), _ = jax.lax.scan(step, (state, totals), noise.play)
     return state, totals
 
 
@@ -286,13 +291,13 @@ def _draw(parts: _Parts, key: Key) -> _Noise:
     config, game = parts.config, parts.game
     explore_key, action_key, game_key, fresh_key, sample_key = jax.random.split(key, 5)
     shape = (config.train_every // config.num_environments, config.num_environments)
-    return _Noise(
+    play = _PlayNoise(
         explore=jax.random.uniform(explore_key, shape),
         random_action=jax.random.randint(action_key, shape, 0, game.num_actions),
         game_key=jax.random.split(game_key, shape),
         fresh=jax.vmap(jax.vmap(game.reset))(jax.random.split(fresh_key, shape)),
-        sample_bits=jax.random.bits(sample_key, (config.num_updates, config.batch_size)),
     )
+    return _Noise(play, jax.random.bits(sample_key, (config.num_updates, config.batch_size)))
 
 
 def _at(noises: _Noise, i: Array) -> _Noise:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import scipy.stats
-import synthetic_runs
 from matplotlib.collections import PolyCollection
 
+import synthetic_runs
 from jaxdqn.figures import learning_curves, style
 from jaxdqn.results import statistics, store, tidy
 

@@ -1,8 +1,8 @@
 """The caption says how the numbers came about, and says so where runs disagree."""
 
 import pytest
-import synthetic_runs
 
+import synthetic_runs
 from jaxdqn.figures import provenance
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.stats
-import synthetic_runs
 
+import synthetic_runs
 from jaxdqn.figures import sensitivity
 from jaxdqn.results import statistics, tidy
 

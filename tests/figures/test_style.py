@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 import PIL.Image
 import pytest
-import synthetic_runs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+import synthetic_runs
 from jaxdqn.figures import learning_curves, style
 
 ALGORITHMS = ["DQN", "double DQN", "dueling", "prioritized", "n-step", "noisy", "C51", "Rainbow"]

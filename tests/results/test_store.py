@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 import pytest
-import synthetic_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import synthetic_runs
 from jaxdqn.results import store
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import synthetic_runs
 
+import synthetic_runs
 from jaxdqn.results import statistics, store, summary
 
 
