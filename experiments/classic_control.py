@@ -1,0 +1,68 @@
+"""Does DQN solve the three classic-control games, and do double DQN or 3-step returns help?
+
+ANSWER
+
+    python experiments/classic_control.py            about ten minutes on two CPU cores
+    python experiments/classic_control.py --toy      seconds
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.exploration import Linear
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results.store import Run
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+DQN = dataclasses.replace(
+    dqn.CONFIG,
+    learning_rate=1e-3,
+    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
+    batch_size=64,
+    num_updates=5,  # for every 10 steps
+    exploration=Linear(start=1.0, end=0.05, steps=10_000),
+    target_update=Periodic(200),
+    replay=Uniform(50_000),
+)
+
+STUDY = Study(
+    name="classic_control",
+    games=("cartpole", "acrobot", "mountain_car"),
+    algorithms={
+        "DQN": DQN,
+        "double DQN": dataclasses.replace(DQN, algorithm=double_dqn.DoubleDQN()),
+        "DQN, 3 steps": dataclasses.replace(DQN, n_step=3),
+    },
+    seeds=range(10),
+    steps=150_000,
+    evaluation=Evaluation(every=5_000, episodes=20),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="classic_control-toy",
+    games=("cartpole",),
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=500, episodes=2),
+)
+
+THRESHOLDS = {"cartpole": 475.0, "acrobot": -100.0, "mountain_car": -120.0}
+
+
+def figure(runs: Sequence[Run]) -> Figure:
+    present = {run.facts["game"]["name"] for run in runs}
+    lines = {game: {"aim": score} for game, score in THRESHOLDS.items() if game in present}
+    return learning_curves(runs, reference_lines=lines, order=tuple(STUDY.algorithms))
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figure, __doc__)

@@ -1,0 +1,65 @@
+"""How sensitive is DQN to its learning rate on the three classic-control games?
+
+ANSWER
+
+    python experiments/learning_rate.py            about half an hour on two CPU cores
+    python experiments/learning_rate.py --toy      seconds
+
+The score of a run is the mean of its last five evaluations, which damps the swings of single ones.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from jaxdqn.algorithms import dqn
+from jaxdqn.exploration import Linear
+from jaxdqn.figures.sensitivity import sensitivity
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results.store import Run
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+DQN = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
+    batch_size=64,
+    num_updates=5,  # for every 10 steps
+    exploration=Linear(start=1.0, end=0.05, steps=10_000),
+    target_update=Periodic(200),
+    replay=Uniform(50_000),
+)
+
+STUDY = Study(
+    name="learning_rate",
+    games=("cartpole", "acrobot", "mountain_car"),
+    algorithms={"DQN": DQN},
+    grid={"learning_rate": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)},
+    seeds=range(10),
+    steps=150_000,
+    evaluation=Evaluation(every=5_000, episodes=20),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="learning_rate-toy",
+    games=("mountain_car",),
+    grid={"learning_rate": (1e-4, 1e-3, 1e-2)},
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=500, episodes=2),
+)
+
+LAST = 5
+
+
+def figure(runs: Sequence[Run]) -> Figure:
+    return sensitivity(runs, "learning_rate", last=LAST, xlabel="learning rate of Adam")
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figure, __doc__, last=LAST)
