@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.exploration import Linear
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.results import summary
 from jaxdqn.results.store import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
@@ -35,9 +36,16 @@ TOY = dataclasses.replace(
 )
 
 
+WON = 0.98  # the mean return where 99 % of games are won
+
+
 def figure(runs: Sequence[Run]) -> Figure:
-    return learning_curves(runs, reference_lines={"catch": {"99 % of games won": 0.98}})
+    return learning_curves(runs, reference_lines={"catch": {"99 % of games won": WON}})
+
+
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs) + "\n" + summary.first_reached(runs, {"catch": WON})
 
 
 if __name__ == "__main__":
-    script.main(STUDY, TOY, figure, __doc__)
+    script.main(STUDY, TOY, figure, __doc__, table)

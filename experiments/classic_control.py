@@ -16,6 +16,7 @@ from jaxdqn.exploration import Linear
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary
 from jaxdqn.results.store import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
@@ -64,5 +65,9 @@ def figure(runs: Sequence[Run]) -> Figure:
     return learning_curves(runs, reference_lines=lines, order=tuple(STUDY.algorithms))
 
 
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs) + "\n" + summary.first_reached(runs, THRESHOLDS)
+
+
 if __name__ == "__main__":
-    script.main(STUDY, TOY, figure, __doc__)
+    script.main(STUDY, TOY, figure, __doc__, table)

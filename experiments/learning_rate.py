@@ -2,7 +2,7 @@
 
 ANSWER
 
-    python experiments/learning_rate.py            about half an hour on two CPU cores
+    python experiments/learning_rate.py            about twenty minutes on two CPU cores
     python experiments/learning_rate.py --toy      seconds
 
 The score of a run is the mean of its last five evaluations, which damps the swings of single ones.
@@ -18,6 +18,7 @@ from jaxdqn.exploration import Linear
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary
 from jaxdqn.results.store import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
@@ -40,7 +41,7 @@ STUDY = Study(
     algorithms={"DQN": DQN},
     grid={"learning_rate": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)},
     seeds=range(10),
-    steps=150_000,
+    steps=100_000,
     evaluation=Evaluation(every=5_000, episodes=20),
 )
 
@@ -61,5 +62,9 @@ def figure(runs: Sequence[Run]) -> Figure:
     return sensitivity(runs, "learning_rate", last=LAST, xlabel="learning rate of Adam")
 
 
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs, last=LAST)
+
+
 if __name__ == "__main__":
-    script.main(STUDY, TOY, figure, __doc__, last=LAST)
+    script.main(STUDY, TOY, figure, __doc__, table)

@@ -76,6 +76,8 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     folder = tmp_path / "probe_both-dqn"
     records = [json.loads(path.read_text()) for path in (folder / "runs").glob("*.json")]
     assert [record["configuration"]["learning_rate"] for record in records] == [0.01, 0.01]
-    assert {path.name for path in folder.iterdir()} == {"runs", "probe_both-dqn.png", "probe_both-dqn.svg"}
+    assert {path.name for path in folder.iterdir()} == {
+        f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
+    } | {"runs"}
     assert "| probe_both | dqn" in done.stdout
     assert str(folder / "probe_both-dqn.png") in done.stdout

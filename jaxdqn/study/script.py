@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[Sequence[Run]], "Figure"]
+Tabulate = Callable[[Sequence[Run]], str]
 
 
-def main(study: Study, toy: Study, draw: Draw, description: str | None, last: int = 1) -> None:
+def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate: Tabulate = summary.table) -> None:
     """Runs the command line of an experiment script.
 
     Args:
@@ -28,7 +29,7 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, last: in
       toy: the same question in seconds, under another name.
       draw: from the study's runs to the figure.
       description: of the script, for `--help`.
-      last: how many of the last evaluations the table averages inside a run.
+      tabulate: from the study's runs to the text that is printed; by default final scores.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
@@ -40,10 +41,17 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, last: in
     if options.seeds is not None:
         with one_sentence():
             chosen = dataclasses.replace(chosen, seeds=range(options.seeds))
-    run_and_show(chosen, options.out, draw, last, figure_only=options.figure_only)
+    run_and_show(chosen, options.out, draw, tabulate, figure_only=options.figure_only)
 
 
-def run_and_show(study: Study, out: pathlib.Path, draw: Draw, last: int, *, figure_only: bool = False) -> None:
+def run_and_show(
+    study: Study,
+    out: pathlib.Path,
+    draw: Draw,
+    tabulate: Tabulate = summary.table,
+    *,
+    figure_only: bool = False,
+) -> None:
     """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted."""
     folder = out / study.name
     if not figure_only:
@@ -55,8 +63,10 @@ def run_and_show(study: Study, out: pathlib.Path, draw: Draw, last: int, *, figu
         if not runs:
             raise ValueError(f"{folder / 'runs'} holds no run of this study; run it without --figure-only.")
     files = style.save(draw(runs), folder / study.name, provenance.provenance(runs))
-    print(summary.table(runs, last=last))
-    print(f"\nruns    {folder / 'runs'}", *(f"figure  {file}" for file in files), sep="\n")
+    table = folder / f"{study.name}.md"
+    table.write_text(tabulate(runs))
+    print(table.read_text())
+    print(f"runs    {folder / 'runs'}", *(f"figure  {file}" for file in files), f"table   {table}", sep="\n")
     if found.damaged:
         raise SystemExit("\n".join(f"damaged: {problem}" for problem in found.damaged))
 

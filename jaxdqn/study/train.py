@@ -57,7 +57,7 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
             steps=options.steps,
             evaluation=options.evaluation,
         )
-    script.run_and_show(study, options.out, learning_curves, last=1)
+    script.run_and_show(study, options.out, learning_curves)
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:

@@ -38,3 +38,17 @@ def test_all_lines_of_a_table_are_equally_long():
 def test_no_runs_make_no_table():
     with pytest.raises(ValueError, match="No runs to tabulate"):
         summary.table([])
+
+
+def test_the_first_step_is_where_the_statistic_of_all_runs_reaches_the_threshold():
+    runs = runs_of([11.0, 11.0, 11.0]) + runs_of([3.0, 3.0, 90.0], algorithm="double DQN")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in summary.first_reached(runs, {"catch": 10.0}, statistic=statistics.median).splitlines()
+    ]
+    assert rows[2] == ["catch", "DQN", "-", "3", "10", "20", "10 (10 to 10)"]
+    assert rows[3] == ["catch", "double DQN", "-", "3", "10", "never", "-"]
+
+
+def test_games_without_a_threshold_are_left_out():
+    assert len(summary.first_reached(runs_of([1.0, 2.0]), {"another": 0.0}).splitlines()) == 2
