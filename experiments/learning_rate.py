@@ -1,6 +1,7 @@
 """How sensitive is DQN to its learning rate on the three classic-control games?
 
-ANSWER
+Between 1e-3 and 2e-3 every game is learned; a factor of two below, mountain_car is not explored at all, and above
+2e-3 acrobot and cartpole lose most of their score. See results/learning_rate/.
 
     python experiments/learning_rate.py            about twenty minutes on two CPU cores
     python experiments/learning_rate.py --toy      seconds

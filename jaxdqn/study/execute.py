@@ -71,6 +71,7 @@ def run(study: Study, out: str | pathlib.Path) -> Report:
     missing, damaged = _missing(study, cells, folder)
     devices = jax.devices()
     compile_seconds, wall_seconds, num_diverged, groups = 0.0, 0.0, 0, plan.groups(missing)
+    _commit()  # of the code as it is now, not as it may be when the first wave ends
     with progress.Bar(len(missing), study.steps) as bar:
         for number, group in enumerate(groups, start=1):
             game = games.make(group.game)

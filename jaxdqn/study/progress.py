@@ -26,28 +26,30 @@ class Bar:
             console=self._console,
         )
         self._task = self._progress.add_task("starting", total=num_runs * steps_per_run, facts="")
+        self._is_shown = self._console.is_terminal and num_runs > 0
         self._num_steps = 0
         self._seconds = 0.0
         self._since = time.perf_counter()
 
     def __enter__(self) -> "Bar":
-        if self._console.is_terminal:
+        if self._is_shown:
             self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._is_shown:
+            self._progress.stop()
 
     def compiling(self, text: str) -> None:
-        """Shows what is being compiled; the clock of the speed starts when `advance` is next called."""
+        """Shows what is being compiled."""
         self._show(text)
-        if not self._console.is_terminal:
+        if not self._is_shown:
             self._console.print(text, highlight=False)
 
     def training(self) -> None:
-        """Starts the clock of the speed."""
+        """Starts the clock of the speed: what came before was no training."""
         self._since = time.perf_counter()
 
     def advance(self, text: str, num_steps: int, score: float) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ def one_sentence() -> Iterator[None]:
 
 
 def _run(study: Study, out: pathlib.Path) -> None:
+    with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name)):
+        pass  # results can be written there; if not, the sentence says so before any work is done
     program.use_all_cores()
     program.keep_compiled_programs()
     try:
@@ -96,3 +99,8 @@ def _run(study: Study, out: pathlib.Path) -> None:
     )
     if report.num_diverged:
         print(f"{report.num_diverged} of these runs diverged; their records say at which step", file=sys.stderr)
+
+
+def _made(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
