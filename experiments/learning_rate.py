@@ -53,7 +53,7 @@ TOY = dataclasses.replace(
     grid={"learning_rate": (1e-4, 1e-3, 1e-2)},
     seeds=range(2),
     steps=2_000,
-    evaluation=Evaluation(every=500, episodes=2),
+    evaluation=Evaluation(every=400, episodes=2),
 )
 
 LAST = 5
