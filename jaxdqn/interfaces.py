@@ -46,6 +46,9 @@ class Game(NamedTuple):
       states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
         where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
         towards a time limit and nothing else, so states that differ only in it are one.
+      picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file; None
+        where the game is no board.
+      drawn_by: gymnasium's environment that draws the game, and the state that it is given; None where it has none.
     """
 
     name: str
@@ -57,6 +60,50 @@ class Game(NamedTuple):
     num_actions: int
     max_steps: int
     states: Callable[[], Any] | None = None
+    picture: Callable[[Any], Array] | None = None
+    drawn_by: "DrawnBy | None" = None
+
+
+class DrawnBy(NamedTuple):
+    """How gymnasium draws a game that is not gymnasium's.
+
+    Attributes:
+      environment: its id there, such as `CartPole-v1`.
+      physical_state: `state -> float32 [N]`, what that environment keeps as its `state`.
+    """
+
+    environment: str
+    physical_state: Callable[[Any], Array]
+
+
+class HostGame(NamedTuple):
+    """A game that steps in Python, outside of compiled code: many copies of one gymnasium environment.
+
+    Attributes:
+      name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3`.
+      version: raised when what this package does with the environment changes; the environment's own is in its name.
+      make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
+        after an episode has ended, the next `step` ignores the action and answers with the reset observation. Its
+        observations are one array `[E, *observation_shape]` of `observation_dtype`, its actions `[E]` in
+        `[0, num_actions)`. `asynchronous` gives each copy a process.
+      make_drawn: `() -> gymnasium.Env`, one copy with the same observations and actions that draws `rgb_array` frames.
+      observation_shape: without a batch axis.
+      observation_dtype: as the environment has it; float64 becomes float32.
+      num_actions: actions are counted from 0, also where the environment's own start elsewhere.
+      max_steps: no episode is longer, in steps; None where the environment sets no limit.
+    """
+
+    name: str
+    version: int
+    make_vector: Callable[..., Any]
+    make_drawn: Callable[[], Any]
+    observation_shape: tuple[int, ...]
+    observation_dtype: Any
+    num_actions: int
+    max_steps: int | None
+
+
+AnyGame = Game | HostGame
 
 
 class NetworkOutput(NamedTuple):
