@@ -39,9 +39,14 @@ REQUIRED: dict[str, type | UnionType] = {
     "created": str,  # UTC, ISO 8601
 }
 
+# What a record may leave out; None says the same.
+OPTIONAL: dict[str, type | UnionType] = {
+    "crash": str | None,  # the traceback, if an error of its game ended the run before its budget
+}
+
 
 def check(facts: Any) -> None:
-    """Returns nothing if the facts say what `REQUIRED` lists.
+    """Returns nothing if the facts say what `REQUIRED` lists, and nothing else where `OPTIONAL` lists a key.
 
     Raises:
       ValueError: naming the key that is missing or has the wrong type, or a schema that is not known.
@@ -51,13 +56,19 @@ def check(facts: Any) -> None:
     schema = facts.get("schema")
     if schema != VERSION:
         raise ValueError(f"schema = {schema!r} is not known: this version of jaxdqn reads and writes schema {VERSION}.")
-    for path, kind in REQUIRED.items():
+    stated = {path: kind for path, kind in OPTIONAL.items() if path in facts}
+    for path, kind in (REQUIRED | stated).items():
         value = at(facts, path)
         if isinstance(value, bool) or not isinstance(value, kind):
             names = kind.__name__ if isinstance(kind, type) else str(kind)
             raise ValueError(f"{path} = {value!r} must be {names}.")
     if not re.fullmatch("[0-9a-f]{16}", facts["id"]):
         raise ValueError(f"id = {facts['id']!r} must be 16 hex digits: make it with store.identifier.")
+
+
+def crashed(facts: Mapping[str, Any]) -> bool:
+    """Returns whether an error of its game ended the run before its budget, so that its curves are shorter."""
+    return facts.get("crash") is not None
 
 
 def at(facts: Mapping[str, Any], path: str) -> Any:

@@ -1,49 +1,45 @@
 """The store: one immutable record per run, written once and read many times.
 
-A run is a game, an algorithm, a configuration and a seed. In the folder of a study's runs it is two files:
+A run is a game, an algorithm, a configuration and a seed. In the folder of a study's runs it is these files:
 
-    <id>-<content>.npz    curves: 1-D arrays of equal length, one value per evaluation period
-    <id>.json             facts: everything else, with the name and the sha256 of the curves
+    <id>-<content>.npz           curves: 1-D arrays of equal length, one value per evaluation period
+    <id>-<content>.<kind>.npz    attachments: arrays of any shape that few readers want, such as `episodes`, `weights`
+    <id>.json                    facts: everything else, with the names and the sha256 of the other files
 
-The facts are written last, and their presence makes the run complete. Curves are named after their content too, so
-that of two writers racing for one run each has its own, and the one whose facts come first wins whole. Files appear
-under their name by a hard link to a finished temporary file, which fails where the name is taken: nothing is ever
-overwritten, and an interruption leaves curves without facts or a temporary file, neither of which is a result. The
-next write of that run removes the former, any write the latter once it is a day old.
+The facts are written last, and their presence makes the run complete. Arrays are named after their content too, so
+that of two writers racing for one run each has its own, and the one whose facts come first wins whole. Nothing is
+ever overwritten, and an interruption leaves arrays without facts or a temporary file, neither of which is a result.
+The next write of that run removes the former, any write the latter once it is a day old.
 """
 
 import hashlib
-import io
 import json
-import os
 import re
-import secrets
-import time
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import schema
+from jaxdqn.results import arrays, files, schema
+from jaxdqn.results.arrays import Arrays
 
 Curves = dict[str, np.ndarray]
-
-_DAY = 24 * 60 * 60  # seconds; a write takes less than one, so a temporary file of that age belongs to nobody
 
 
 class Run(NamedTuple):
     """A finished run.
 
     Attributes:
-      facts: what `jaxdqn.results.schema.REQUIRED` lists, and `curves` (file, sha256, names), which the store adds.
+      facts: what `jaxdqn.results.schema.REQUIRED` lists, and what the store adds: `curves` (file, sha256, names) and
+        for each kind of attachment its own key (file, sha256, shapes).
       curves: read-only arrays `[P]` by name, `steps` among them: int64 for counts, else float32.
+      folder: where it was read from, so that `attachment` finds what else it has; None if it was never stored.
     """
 
     facts: dict[str, Any]
     curves: Curves
+    folder: Path | None = None
 
 
 class DamagedResult(Exception):
@@ -74,13 +70,21 @@ def identifier(determinants: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def write(folder: str | Path, facts: Mapping[str, Any], curves: Mapping[str, np.ndarray]) -> Path:
+def write(
+    folder: str | Path,
+    facts: Mapping[str, Any],
+    curves: Mapping[str, np.ndarray],
+    attachments: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> Path:
     """Writes a run, whole or not at all, and returns the path of its facts.
 
     Args:
       folder: of the study's runs; made where it is missing. Its file system must have hard links.
       facts: as `jaxdqn.results.schema.REQUIRED` lists them, with `id` from `identifier`; more keys are welcome.
-      curves: arrays `[P]` with P >= 1, `steps` (whole, increasing) among them. NaN says that there is no value.
+      curves: arrays `[P]`, `steps` (whole, increasing) among them; P >= 1 unless the run crashed. NaN says that there
+        is no value.
+      attachments: by kind (lower-case letters) named arrays of any shape. Floats are stored as float32, integers as
+        the smallest type that holds them.
 
     Raises:
       FileExistsError: if the run is complete already, also when another writer was quicker.
@@ -89,28 +93,37 @@ def write(folder: str | Path, facts: Mapping[str, Any], curves: Mapping[str, np.
     folder = Path(folder)
     record = schema.plain(facts)
     schema.check(record)
-    packed = _pack(curves)
-    digest = hashlib.sha256(packed).hexdigest()
-    curves_path = folder / f"{record['id']}-{digest[:8]}.npz"
-    facts_path = folder / f"{record['id']}.json"
-    record["curves"] = {"file": curves_path.name, "sha256": digest, "names": sorted(curves)}
+    stored = {"curves": arrays.stored_curves(curves, may_be_empty=schema.crashed(record))}
+    for kind, named in sorted((attachments or {}).items()):
+        _check_kind(kind, record)
+        stored[kind] = arrays.stored_attachment(kind, named)
+    contents: dict[Path, bytes] = {}
+    for kind, values in stored.items():
+        packed = arrays.pack(values)
+        digest = hashlib.sha256(packed).hexdigest()
+        path = folder / f"{record['id']}-{digest[:8]}{_suffix(kind)}"
+        contents[path] = packed
+        held = {"names": sorted(values)} if kind == "curves" else {"shapes": _shapes(values)}
+        record[kind] = {"file": path.name, "sha256": digest, **held}
 
+    facts_path = folder / f"{record['id']}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_old_temporaries(folder)
+    files.remove_old_temporaries(folder)
     if facts_path.exists():
         raise _complete_already(facts_path)
+    for path, packed in contents.items():
+        try:
+            files.write_new(path, packed)
+        except FileExistsError:
+            # Arrays of an interrupted write, or of a writer racing with the same content; equal names mean equal
+            # content only if nothing damaged them, so they are put in place again, which harms no reader.
+            files.replace(path, packed)
     try:
-        _write_new(curves_path, packed)
-    except FileExistsError:
-        # Curves of an interrupted write, or of a writer racing with the same content; equal names mean equal content
-        # only if nothing damaged them, so they are put in place again, which is atomic and harms no reader.
-        _replace(curves_path, packed)
-    try:
-        _write_new(facts_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+        files.write_new(facts_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     except FileExistsError:
         raise _complete_already(facts_path) from None
     finally:
-        _remove_other_curves(facts_path)
+        _remove_orphans(facts_path)
     return facts_path
 
 
@@ -144,133 +157,112 @@ def read(folder: str | Path) -> Results:
     return Results(tuple(sorted(runs, key=_order)), tuple(damaged))
 
 
+def attachment(run: Run, kind: str) -> Arrays:
+    """Returns the arrays of a kind that were attached to a run, by name and read-only. They are read at each call.
+
+    Raises:
+      ValueError: if the run has no attachment of that kind, naming those it has, or was never stored.
+      DamagedResult: if they cannot be trusted.
+    """
+    kinds = _kinds(run.facts)
+    if kind not in kinds:
+        raise ValueError(f"Run {run.facts['id']} has no {kind!r} attached: it has {', '.join(kinds) or 'nothing'}.")
+    if run.folder is None:
+        raise ValueError(f"Run {run.facts['id']} was never stored: read it from its folder to get its {kind}.")
+    facts_path = run.folder / f"{run.facts['id']}.json"
+    described = _description(facts_path, run.facts, kind, "shapes")
+    named = _arrays(facts_path, kind, described)
+    if _shapes(named) != described["shapes"]:
+        path = run.folder / described["file"]
+        raise DamagedResult(path, f"holds {_shapes(named)}, not {described['shapes']}", _again(facts_path))
+    return named
+
+
 def _load(path: Path) -> Run:
-    again = f"Delete {path.name} and run the study again: only this run is repeated."
     try:
         record = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
         schema.check(record)
-        described = _described_curves(record)
     except ValueError as problem:  # among them JSONDecodeError and UnicodeDecodeError
-        raise DamagedResult(path, f"is not a whole record ({_without_stop(problem)})", again) from problem
+        raise _not_whole(path, problem) from problem
+    described = _description(path, record, "curves", "names")
     if record["id"] != path.stem:
         raise DamagedResult(path, f"holds the run {record['id']}", f"Give it back its name, {record['id']}.json.")
-
+    curves = _arrays(path, "curves", described)
     curves_path = path.parent / described["file"]
     try:
-        packed = curves_path.read_bytes()
-    except FileNotFoundError as problem:
-        raise DamagedResult(path, f"has lost its curves {curves_path.name}", again) from problem
-    if hashlib.sha256(packed).hexdigest() != described["sha256"]:
-        raise DamagedResult(curves_path, "is not what was written (its sha256 differs)", again)
-    try:
-        curves = _unpack(packed)
-    except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        raise DamagedResult(curves_path, f"holds no curves ({_without_stop(problem)})", again) from problem
+        arrays.check_curves(curves, may_be_empty=schema.crashed(record))
+    except ValueError as problem:
+        raise DamagedResult(curves_path, f"holds no curves ({_without_stop(problem)})", _again(path)) from problem
     if sorted(curves) != described["names"]:
-        raise DamagedResult(curves_path, f"holds {sorted(curves)}, not {described['names']}", again)
-    return Run(record, curves)
+        raise DamagedResult(curves_path, f"holds {sorted(curves)}, not {described['names']}", _again(path))
+    return Run(record, curves, path.parent)
 
 
-def _described_curves(record: Mapping[str, Any]) -> dict[str, Any]:
-    described = record.get("curves")
-    if not isinstance(described, dict) or not {"file", "sha256", "names"} <= set(described):
-        raise ValueError("curves must name file, sha256 and names")
+def _description(facts_path: Path, record: Mapping[str, Any], kind: str, held: str) -> dict[str, Any]:
+    """Returns what a record says about its arrays of a kind: `file`, `sha256`, and what the file holds."""
+    described = record.get(kind)
+    if not isinstance(described, dict) or not {"file", "sha256", held} <= set(described):
+        raise _not_whole(facts_path, f"{kind} must name file, sha256 and {held}")
     # A record is data from outside: it may not point out of its folder.
-    if not isinstance(described["file"], str) or not re.fullmatch(r"[0-9a-f]+-[0-9a-f]+\.npz", described["file"]):
-        raise ValueError(f"curves.file = {described['file']!r} is not the name of curves")
+    pattern = "[0-9a-f]+-[0-9a-f]+" + re.escape(_suffix(kind))
+    if not isinstance(described["file"], str) or not re.fullmatch(pattern, described["file"]):
+        raise _not_whole(facts_path, f"{kind}.file = {described['file']!r} is not the name of {kind}")
     return described
 
 
-def _pack(curves: Mapping[str, np.ndarray]) -> bytes:
-    """Returns the curves as the bytes of a compressed npz, equal for equal curves."""
-    arrays = {name: np.asarray(values) for name, values in sorted(curves.items())}
-    _check_curves(arrays)
-    stored = {}
-    for name, values in arrays.items():
-        whole = name == "steps" or values.dtype.kind in "iu"  # float32 would round counts above 16.7 million
-        with np.errstate(over="ignore"):  # what diverged beyond float32 is stored as infinite
-            stored[name] = values.astype(np.int64 if whole else np.float32)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **stored)
-    return buffer.getvalue()
-
-
-def _unpack(packed: bytes) -> Curves:
-    with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
-        curves = {name: archive[name] for name in archive.files}
-    _check_curves(curves)
-    for values in curves.values():
-        values.setflags(write=False)
-    return curves
-
-
-def _check_curves(curves: Mapping[str, np.ndarray]) -> None:
-    if "steps" not in curves:
-        raise ValueError(f"The curves {sorted(curves)} lack 'steps', the environment steps of each value.")
-    steps = curves["steps"]
-    for name, values in curves.items():
-        if values.dtype.kind not in "iuf":
-            raise ValueError(f"The curve {name!r} has dtype {values.dtype}: curves are real numbers.")
-        if values.ndim != 1 or values.shape != steps.shape or values.size == 0:
-            raise ValueError(f"The curve {name!r} has shape {values.shape}: it must be 1-D and as long as 'steps'.")
-    if not np.all(np.isfinite(steps)) or np.any(steps != np.floor(steps)) or np.any(np.diff(steps) <= 0):
-        raise ValueError("The curve 'steps' must be whole and increasing: it counts environment steps.")
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Puts content under a name, at once and durably; raises FileExistsError where the name is taken."""
-    temporary = _write_temporary(path, content)
+def _arrays(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays:
+    """Returns the arrays of a file that a record describes, if they are what was written."""
+    path = facts_path.parent / described["file"]
     try:
-        os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _flush_folder(path.parent)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    os.replace(_write_temporary(path, content), path)
-    _flush_folder(path.parent)
-
-
-def _write_temporary(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with open(temporary, "xb") as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    return temporary
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)  # a new name is durable when its folder is
+        packed = path.read_bytes()
+    except FileNotFoundError as problem:
+        raise DamagedResult(facts_path, f"has lost its {kind} {path.name}", _again(facts_path)) from problem
+    if hashlib.sha256(packed).hexdigest() != described["sha256"]:
+        raise DamagedResult(path, "is not what was written (its sha256 differs)", _again(facts_path))
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return arrays.unpack(packed)
+    except arrays.UNREADABLE as problem:
+        raise DamagedResult(path, f"holds no {kind} ({_without_stop(problem)})", _again(facts_path)) from problem
 
 
-def _remove_old_temporaries(folder: Path) -> None:
-    for temporary in folder.glob(".*.tmp"):
-        try:
-            if temporary.stat().st_mtime < time.time() - _DAY:
-                temporary.unlink()
-        except FileNotFoundError:  # its writer, or another one cleaning up, was quicker
-            pass
+def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
+    if not isinstance(kind, str) or not re.fullmatch("[a-z]+", kind):
+        raise ValueError(f"The kind of attachment {kind!r} must consist of lower-case letters.")
+    if kind in record or kind in ("curves", *schema.OPTIONAL):
+        raise ValueError(f"The kind of attachment {kind!r} is the name of a fact: choose another.")
 
 
-def _remove_other_curves(facts_path: Path) -> None:
-    """Removes curves of interrupted or beaten writers of a run that is complete; one that is not keeps all."""
+def _kinds(facts: Mapping[str, Any]) -> list[str]:
+    """Returns the kinds of attachments that facts describe."""
+    return [kind for kind, value in facts.items() if kind != "curves" and isinstance(value, dict) and "file" in value]
+
+
+def _suffix(kind: str) -> str:
+    return ".npz" if kind == "curves" else f".{kind}.npz"
+
+
+def _shapes(named: Arrays) -> dict[str, list[int]]:
+    return {name: list(values.shape) for name, values in sorted(named.items())}
+
+
+def _remove_orphans(facts_path: Path) -> None:
+    """Removes arrays of interrupted or beaten writers of a run that is complete; one that is not keeps all."""
     try:
-        kept = json.loads(facts_path.read_bytes())["curves"]["file"]
-    except (OSError, ValueError, KeyError, TypeError):
+        facts = json.loads(facts_path.read_bytes())
+        kept = {facts[kind]["file"] for kind in ("curves", *_kinds(facts))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     for path in facts_path.parent.glob(f"{facts_path.stem}-*.npz"):
-        if path.name != kept:
+        if path.name not in kept:
             path.unlink(missing_ok=True)
+
+
+def _again(facts_path: Path) -> str:
+    return f"Delete {facts_path.name} and run the study again: only this run is repeated."
+
+
+def _not_whole(facts_path: Path, problem: object) -> DamagedResult:
+    return DamagedResult(facts_path, f"is not a whole record ({_without_stop(problem)})", _again(facts_path))
 
 
 def _complete_already(path: Path) -> FileExistsError:
@@ -281,7 +273,7 @@ def _refuse_constant(token: str) -> None:
     raise ValueError(f"{token} is not JSON")
 
 
-def _without_stop(problem: BaseException) -> str:
+def _without_stop(problem: object) -> str:
     return (str(problem) or type(problem).__name__).rstrip(".")
 
 

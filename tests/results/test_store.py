@@ -115,6 +115,145 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(folder):
     assert store.read(folder) == ((), ())
 
 
+# Attachments.
+
+ATTACHED = {
+    "episodes": {"episode_return": np.array([1.0, -1.0]), "end_step": np.array([9, 300])},
+    "weights": {"torso/kernel": np.array([[0.1, 1e-40], [np.nan, -0.0]], np.float32), "file": np.float32(0.5)},
+}
+
+
+def attached(folder, attachments, **described):
+    facts = synthetic_runs.facts(**described)
+    store.write(folder, facts, synthetic_runs.curves(), attachments)
+    return store.find(folder, facts["id"])
+
+
+def test_what_is_attached_to_a_run_is_read_by_kind(folder):
+    run = attached(folder, ATTACHED)
+    episodes, weights = store.attachment(run, "episodes"), store.attachment(run, "weights")
+    assert list(episodes) == ["end_step", "episode_return"]
+    assert episodes["episode_return"].tolist() == [1.0, -1.0]
+    assert episodes["end_step"].tolist() == [9, 300]
+    assert weights["torso/kernel"].tobytes() == ATTACHED["weights"]["torso/kernel"].tobytes()
+    assert (weights["file"].shape, weights["file"].tolist()) == ((), 0.5)
+
+
+def test_a_record_says_what_is_attached_and_in_which_file(folder):
+    run = attached(folder, ATTACHED)
+    described = run.facts["weights"]
+    content = (folder / described["file"]).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    assert described == {
+        "file": f"{run.facts['id']}-{digest[:8]}.weights.npz",
+        "sha256": digest,
+        "shapes": {"file": [], "torso/kernel": [2, 2]},
+    }
+    assert names(folder) == sorted(
+        [f"{run.facts['id']}.json", *(run.facts[key]["file"] for key in ("curves", "episodes", "weights"))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([0, 255], np.uint8),
+        ([-1, 127], np.int8),
+        ([-1, 128], np.int16),
+        ([0, 65_536], np.uint32),
+        ([-(2**31), 2**31], np.int64),
+        (np.array([2**64 - 1], np.uint64), np.uint64),
+        (np.zeros((0, 3), np.int64), np.uint8),
+        ([True, False], np.bool_),
+        ([0.1, 1e300], np.float32),
+        (np.array([1.5], np.float16), np.float32),
+    ],
+    ids=str,
+)
+def test_numbers_are_stored_in_the_smallest_type_that_holds_them_and_floats_as_float32(folder, values, dtype):
+    read = store.attachment(attached(folder, {"some": {"x": values}}), "some")["x"]
+    assert read.dtype == dtype
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(read, np.asarray(values).astype(dtype))
+
+
+def test_equal_arrays_make_equal_files(folder, tmp_path):
+    values = np.arange(6.0).reshape(2, 3)
+    run = attached(folder, {"weights": {"a": values, "b": values[0]}})
+    other = attached(tmp_path / "other", {"weights": {"b": values[0].copy(), "a": np.asfortranarray(values)}})
+    assert run.facts["weights"] == other.facts["weights"]
+
+
+def test_arrays_of_an_attachment_cannot_be_changed(folder):
+    with pytest.raises(ValueError, match="read-only"):
+        store.attachment(attached(folder, ATTACHED), "episodes")["end_step"][0] = 0
+
+
+def test_runs_are_read_without_opening_what_is_attached(folder):
+    run = attached(folder, ATTACHED)
+    for kind in ATTACHED:
+        (folder / run.facts[kind]["file"]).write_bytes(b"")
+    assert [found.facts for found in store.read(folder).runs] == [run.facts]
+    assert store.read(folder).damaged == ()
+
+
+def test_a_kind_that_a_run_does_not_have_is_refused_with_those_it_has(folder):
+    run = attached(folder, ATTACHED)
+    for kind in ("videos", "curves", "game"):
+        with pytest.raises(ValueError, match=f"no '{kind}' attached: it has episodes, weights"):
+            store.attachment(run, kind)
+    with pytest.raises(ValueError, match="no 'videos' attached: it has nothing"):
+        store.attachment(attached(folder, None, seed=1), "videos")
+
+
+def test_a_run_that_was_never_stored_has_no_files(folder):
+    run = attached(folder, ATTACHED)
+    with pytest.raises(ValueError, match="was never stored: read it from its folder to get its weights"):
+        store.attachment(store.Run(run.facts, run.curves), "weights")
+
+
+@pytest.mark.parametrize(
+    ("attachments", "message"),
+    [
+        ({"Weights": {"x": np.zeros(1)}}, "'Weights' must consist of lower-case letters"),
+        ({"../x": {"x": np.zeros(1)}}, r"'../x' must consist of lower-case letters"),
+        ({"cost": {"x": np.zeros(1)}}, "'cost' is the name of a fact"),
+        ({"curves": {"x": np.zeros(1)}}, "'curves' is the name of a fact"),
+        ({"crash": {"x": np.zeros(1)}}, "'crash' is the name of a fact"),
+        ({"weights": {}}, "'weights' holds no arrays: leave it out"),
+        ({"weights": {"": np.zeros(1)}}, "'' of 'weights' must have a name"),
+        ({"weights": {"x": np.array(["a"])}}, "'x' of 'weights' has dtype <U1"),
+        ({"weights": {"x": np.array([1j])}}, "'x' of 'weights' has dtype complex128"),
+        ({"weights": {"x": [None]}}, "'x' of 'weights' has dtype object"),
+    ],
+)
+def test_an_attachment_that_cannot_be_stored_is_refused_before_anything_is_written(folder, attachments, message):
+    with pytest.raises(ValueError, match=message):
+        store.write(folder, synthetic_runs.facts(), synthetic_runs.curves(), attachments)
+    assert not folder.exists()
+
+
+# Crashed runs.
+
+
+def test_a_crashed_run_keeps_its_shorter_curves_and_its_traceback(folder):
+    facts = synthetic_runs.facts(crash="Traceback ...\nRuntimeError: no more balls")
+    store.write(folder, facts, {"steps": np.array([500]), "loss": np.array([2.0])})
+    run = store.find(folder, facts["id"])
+    assert run.facts["crash"].endswith("no more balls")
+    assert run.curves["loss"].tolist() == [2.0]
+
+
+def test_a_run_that_crashed_before_its_first_evaluation_has_curves_without_points(folder):
+    facts = synthetic_runs.facts(crash="Traceback ...")
+    store.write(folder, facts, {"steps": np.zeros(0), "loss": np.zeros(0)})
+    curves = store.find(folder, facts["id"]).curves
+    assert {name: (values.shape, values.dtype) for name, values in curves.items()} == {
+        "steps": ((0,), np.int64),
+        "loss": ((0,), np.float32),
+    }
+
+
 # Identifiers.
 
 plain = st.recursive(
@@ -173,6 +312,7 @@ def test_a_value_without_one_way_to_write_it_has_no_identifier(value, message):
         (lambda facts: facts.update(seed=True), "seed = True must be int"),
         (lambda facts: facts.update(schema=2), "schema = 2 is not known"),
         (lambda facts: facts.update(id="../escape"), "must be 16 hex digits"),
+        (lambda facts: facts.update(crash=True), "crash = True must be"),
         (lambda facts: facts["cost"].update(wall_seconds=float("nan")), "cost.wall_seconds = nan is not finite"),
     ],
 )
@@ -221,9 +361,10 @@ def test_of_two_racing_writers_exactly_one_wins_whole(folder):
 
         def race(number, barrier=barrier, winners=winners, losers=losers):
             curves = {"steps": np.arange(100), "loss": np.full(100, number)}
+            attachments = {"weights": {"kernel": np.full(100, number)}, "episodes": {"end_step": np.arange(5)}}
             barrier.wait()
             try:
-                store.write(folder, facts | {"cost": facts["cost"] | {"wall_seconds": number}}, curves)
+                store.write(folder, facts | {"cost": facts["cost"] | {"wall_seconds": number}}, curves, attachments)
                 winners.append(number)
             except FileExistsError:
                 losers.append(number)
@@ -238,39 +379,43 @@ def test_of_two_racing_writers_exactly_one_wins_whole(folder):
         run = store.find(folder, facts["id"])
         assert run.facts["cost"]["wall_seconds"] == winners[0]
         assert set(run.curves["loss"]) == set(winners)
-        assert names(folder) == sorted([f"{facts['id']}.json", run.facts["curves"]["file"]])
+        assert set(store.attachment(run, "weights")["kernel"]) == set(winners)
+        assert store.attachment(run, "episodes")["end_step"].tolist() == [0, 1, 2, 3, 4]
+        assert len(names(folder)) == 4
         for name in names(folder):
             (folder / name).unlink()
 
 
-@pytest.mark.parametrize("content", ["other curves", "the same curves"])
+@pytest.mark.parametrize("content", ["other arrays", "the same arrays"])
 def test_a_writer_beaten_at_the_last_moment_leaves_the_winner_whole(folder, monkeypatch, content):
     facts = synthetic_runs.facts()
-    mine = synthetic_runs.curves(seed=1)
-    theirs = synthetic_runs.curves(seed=2 if content == "other curves" else 1)
+    number = 2 if content == "other arrays" else 1
+    mine, my_weights = synthetic_runs.curves(seed=1), {"weights": {"kernel": [1]}}
+    theirs, their_weights = synthetic_runs.curves(seed=number), {"weights": {"kernel": [number]}}
     link = os.link
 
     def link_after_the_other(source, target):
         if str(target).endswith(".json"):
             monkeypatch.setattr(os, "link", link)
-            store.write(folder, facts, theirs)
+            store.write(folder, facts, theirs, their_weights)
         link(source, target)
 
     monkeypatch.setattr(os, "link", link_after_the_other)
     with pytest.raises(FileExistsError, match="is complete already"):
-        store.write(folder, facts, mine)
+        store.write(folder, facts, mine, my_weights)
     run = store.find(folder, facts["id"])
-    np.testing.assert_array_equal(run.curves["loss"], theirs["loss"].astype(np.float32))
-    assert names(folder) == sorted([f"{facts['id']}.json", run.facts["curves"]["file"]])
+    np.testing.assert_array_equal(run.curves["evaluation_return"], theirs["evaluation_return"].astype(np.float32))
+    assert store.attachment(run, "weights")["kernel"].tolist() == [number]
+    assert names(folder) == sorted([f"{facts['id']}.json", *(run.facts[key]["file"] for key in ("curves", "weights"))])
 
 
 # Interruptions.
 
 
-@pytest.mark.parametrize("call", range(6))
+@pytest.mark.parametrize("call", range(9))
 def test_a_write_interrupted_anywhere_leaves_all_or_nothing_and_can_be_repeated(folder, monkeypatch, call):
     other = write(folder, seed=1)
-    facts, curves = synthetic_runs.facts(seed=2), synthetic_runs.curves(seed=2)
+    facts, curves, weights = synthetic_runs.facts(seed=2), synthetic_runs.curves(seed=2), {"weights": {"kernel": [3]}}
     calls = 0
 
     def interrupted(function):
@@ -283,27 +428,29 @@ def test_a_write_interrupted_anywhere_leaves_all_or_nothing_and_can_be_repeated(
 
         return call_or_stop
 
-    with monkeypatch.context() as patch:  # the file, its name and the folder, for the curves and then for the facts
+    with monkeypatch.context() as patch:  # the file, its name and the folder: for curves, for weights, for facts
         patch.setattr(os, "fsync", interrupted(os.fsync))
         patch.setattr(os, "link", interrupted(os.link))
         with pytest.raises(KeyboardInterrupt):
-            store.write(folder, facts, curves)
+            store.write(folder, facts, curves, weights)
 
-    complete = call == 5  # the facts have their name already
+    complete = call == 8  # the facts have their name already
     results = store.read(folder)
     assert [run.facts["seed"] for run in results.runs] == ([1, 2] if complete else [1])
     assert results.damaged == ()
     assert store.find(folder, other) is not None
     if not complete:
         assert store.find(folder, facts["id"]) is None
-        store.write(folder, facts, curves)
-    assert store.find(folder, facts["id"]).curves["loss"].shape == (40,)
-    assert len(names(folder)) == 4
+        store.write(folder, facts, curves, weights)
+    run = store.find(folder, facts["id"])
+    assert run.curves["loss"].shape == (40,)
+    assert store.attachment(run, "weights")["kernel"].tolist() == [3]
+    assert len(names(folder)) == 5
 
 
-def test_curves_without_facts_are_no_result_and_are_replaced(folder):
+def test_arrays_without_facts_are_no_result_and_are_replaced(folder):
     facts = synthetic_runs.facts()
-    path = store.write(folder, facts, synthetic_runs.curves(seed=1))
+    path = store.write(folder, facts, synthetic_runs.curves(seed=1), ATTACHED)
     path.unlink()
     assert store.read(folder) == ((), ())
     assert store.find(folder, facts["id"]) is None
@@ -440,6 +587,54 @@ def test_following_the_remedy_repairs_the_store(folder, damage):
     assert len(names(folder)) == 2
 
 
+def attached_to(path):
+    return path.parent / json.loads(path.read_text())["weights"]["file"]
+
+
+def replace_weights(content, **changes):
+    """Damage that the hash does not show."""
+
+    def damage(path):
+        record = json.loads(path.read_text())
+        attached_to(path).write_bytes(content)
+        record["weights"] |= {"sha256": hashlib.sha256(content).hexdigest(), **changes}
+        path.write_text(json.dumps(record))
+
+    return damage
+
+
+def describe_weights(**described):
+    return change_facts(weights=described)
+
+
+ATTACHMENT_DAMAGE = {
+    "lost": (lambda path: attached_to(path).unlink(), "json", r"has lost its weights \w+-\w+\.weights\.npz"),
+    "cut short": (lambda path: truncate(attached_to(path)), "npz", "sha256 differs"),
+    "not an archive": (replace_weights(b"PK\x03\x04 no archive"), "npz", "holds no weights"),
+    "of other names": (replace_weights(packed(x=[1.0])), "npz", r"holds {'x': \[1\]}, not {'file': \[\], 'torso"),
+    "elsewhere": (
+        describe_weights(file="../a-b.weights.npz", sha256="", shapes={}),
+        "json",
+        "is not the name of weights",
+    ),
+    "of another kind": (describe_weights(file="a-b.episodes.npz", sha256="", shapes={}), "json", "is not the name of"),
+    "the curves": (describe_weights(file="a-b.npz", sha256="", shapes={}), "json", "is not the name of weights"),
+    "without hash": (describe_weights(file="a-b.weights.npz", shapes={}), "json", "must name file, sha256 and shapes"),
+}
+
+
+@pytest.mark.parametrize(("damage", "suffix", "reason"), ATTACHMENT_DAMAGE.values(), ids=ATTACHMENT_DAMAGE)
+def test_a_damaged_attachment_is_named_when_it_is_asked_for_and_the_rest_stays(folder, damage, suffix, reason):
+    run = attached(folder, ATTACHED)
+    damage(folder / f"{run.facts['id']}.json")
+    (run,) = store.read(folder).runs
+    with pytest.raises(store.DamagedResult, match=reason) as raised:
+        store.attachment(run, "weights")
+    assert raised.value.file.suffix == f".{suffix}"
+    assert f"Delete {run.facts['id']}.json and run the study again" in raised.value.remedy
+    assert store.attachment(run, "episodes")["end_step"].tolist() == [9, 300]
+
+
 class _Trap:
     """Writes a file when it is unpickled."""
 
@@ -460,6 +655,11 @@ def test_reading_never_unpickles(folder, tmp_path):
         replace_curves(content)(path)
         (problem,) = store.read(folder).damaged
         assert "holds no curves" in str(problem)
+    run = attached(folder, ATTACHED, seed=1)
+    path = folder / f"{run.facts['id']}.json"
+    replace_weights(packed(kernel=np.array([_Trap(sprung)], dtype=object)), shapes={"kernel": [1]})(path)
+    with pytest.raises(store.DamagedResult, match="holds no weights"):
+        store.attachment(store.find(folder, run.facts["id"]), "weights")
     assert not sprung.exists()
 
 

@@ -1,0 +1,63 @@
+"""Files that appear whole under their name or not at all, whatever interrupts the writer."""
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+_DAY = 24 * 60 * 60  # seconds; a write takes less than one, so a temporary file of that age belongs to nobody
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Puts content under a name, at once and durably, by a hard link to a finished temporary file.
+
+    Raises:
+      FileExistsError: if the name is taken; the file that has it stays as it is.
+    """
+    temporary = _write_temporary(path, content)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Puts content under a name, at once and durably; what had the name is gone, and no reader sees a mixture."""
+    temporary = _write_temporary(path, content)
+    try:
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def remove_old_temporaries(folder: Path) -> None:
+    """Removes what interrupted writers left in a folder, once it is a day old."""
+    for temporary in folder.glob(".*.tmp"):
+        try:
+            if temporary.stat().st_mtime < time.time() - _DAY:
+                temporary.unlink()
+        except FileNotFoundError:  # its writer, or another one cleaning up, was quicker
+            pass
+
+
+def _write_temporary(path: Path, content: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with open(temporary, "xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return temporary
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)  # a new name is durable when its folder is
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
