@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jaxdqn.results import tidy
+from jaxdqn.results import schema, tidy
 from jaxdqn.results.store import Run
 
 
@@ -24,7 +24,8 @@ def provenance(runs: Iterable[Run]) -> str:
         _agreed(
             "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
         ),
-        _diverged(runs),
+        _counted(runs, "diverged", "included", [run.facts["diverged_at"] is not None for run in tidy.completed(runs)]),
+        _counted(runs, "crashed", "left out", [schema.crashed(run.facts) for run in runs]),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
@@ -77,11 +78,11 @@ def _machine(facts: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
 
 
-def _diverged(runs: Sequence[Run]) -> str:
-    diverged = sum(run.facts["diverged_at"] is not None for run in runs)
-    if not diverged:
-        return ""
-    return f"{diverged} of {_number(len(runs), 'run')} diverged and {'is' if diverged == 1 else 'are'} included"
+def _counted(runs: Sequence[Run], what: str, treated: str, which: Sequence[bool]) -> str:
+    count = sum(which)
+    return (
+        f"{count} of {_number(len(runs), 'run')} {what} and {'is' if count == 1 else 'are'} {treated}" if count else ""
+    )
 
 
 def _number(count: int, noun: str) -> str:

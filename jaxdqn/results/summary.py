@@ -18,6 +18,8 @@ def table(
 ) -> str:
     """Returns one row per arm: game, algorithm, settings, runs, final score with interval, and cost.
 
+    Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs.
+
     Args:
       runs: of any games, algorithms and settings.
       score: the curve.
@@ -28,30 +30,26 @@ def table(
     Raises:
       ValueError: if there are no runs, or they do not form arms.
     """
-    rows = []
-    for arm, members in tidy.arms(runs).items():
-        generator = np.random.default_rng(bootstrap_seed)
-        estimate = statistics.interval(tidy.final(members, score, last), statistic, generator)
-        costs = [run.facts["cost"] for run in members]
-        rows.append(
-            (
-                arm.game,
-                arm.algorithm,
-                _settings(arm),
-                str(len(members)),
-                str(sum(run.facts["diverged_at"] is not None for run in members)),
-                f"{estimate.point:.4g}",
-                # One run has no spread: printing its point twice would look like certainty.
-                f"{estimate.low:.4g} to {estimate.high:.4g}" if len(members) > 1 else "-",
-                f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}",
-                _range([cost["runs_at_once"] for cost in costs]),
-            )
-        )
-    if not rows:
+    arms = tidy.arms(runs)
+    if not arms:
         raise ValueError("No runs to tabulate: run the study first, or choose other runs.")
     heading = f"{statistics.name(statistic)} of {score}, last {last}"
-    names = ("game", "algorithm", "settings", "runs", "diverged", heading, "95 % interval", "wall seconds", "at once")
-    return _markdown([names, *rows])
+    rows = [(*_names(arms), "diverged", heading, "95 % interval", "wall seconds", "at once")]
+    for arm, members in arms.items():
+        completed = tidy.completed(members)
+        diverged = sum(run.facts["diverged_at"] is not None for run in completed)
+        point = interval = seconds = at_once = "-"
+        if completed:
+            generator = np.random.default_rng(bootstrap_seed)
+            estimate = statistics.interval(tidy.final(completed, score, last), statistic, generator)
+            point = f"{estimate.point:.4g}"
+            costs = [run.facts["cost"] for run in completed]
+            seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
+            at_once = _range([cost["runs_at_once"] for cost in costs])
+        if len(completed) > 1:  # one run has no spread: printing its point twice would look like certainty
+            interval = f"{estimate.low:.4g} to {estimate.high:.4g}"
+        rows.append((*_identity(arm, arms), str(diverged), point, interval, seconds, at_once))
+    return _markdown(rows)
 
 
 def first_reached(
@@ -64,7 +62,8 @@ def first_reached(
 ) -> str:
     """Returns one row per arm: the first step at which the statistic over its runs is at least the game's threshold.
 
-    It is the statistic of all runs that counts, not the best run's score; it may fall below the threshold again.
+    It is the statistic of all runs that counts, not the best run's score; it may fall below the threshold again. Where
+    runs crashed, a column counts them, and the statistic is that of the other runs.
 
     Args:
       runs: of any games, algorithms and settings; those of games without a threshold are left out.
@@ -73,25 +72,38 @@ def first_reached(
       statistic: over the runs of an arm, at each point.
       bootstrap_seed: of the generator of each interval.
     """
-    rows = [("game", "algorithm", "settings", "runs", "threshold", "first step", f"{statistics.name(statistic)} there")]
-    for arm, members in tidy.arms(runs).items():
-        if arm.game not in thresholds:
-            continue
-        steps, values = tidy.curve(members, score)
-        estimate = statistics.interval(values, statistic, np.random.default_rng(bootstrap_seed))
-        reached = np.flatnonzero(estimate.point >= thresholds[arm.game])
+    arms = {arm: members for arm, members in tidy.arms(runs).items() if arm.game in thresholds}
+    rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there")]
+    for arm, members in arms.items():
+        completed = tidy.completed(members)
         step, there = "never", "-"
-        if len(reached):
-            first = reached[0]
-            step = f"{steps[first]:,}"
-            there = f"{estimate.point[first]:.4g} ({estimate.low[first]:.4g} to {estimate.high[first]:.4g})"
-        threshold = f"{thresholds[arm.game]:g}"
-        rows.append((arm.game, arm.algorithm, _settings(arm), str(len(members)), threshold, step, there))
+        if completed:
+            steps, values = tidy.curve(completed, score)
+            estimate = statistics.interval(values, statistic, np.random.default_rng(bootstrap_seed))
+            reached = np.flatnonzero(estimate.point >= thresholds[arm.game])
+            if len(reached):
+                first = reached[0]
+                step = f"{steps[first]:,}"
+                there = f"{estimate.point[first]:.4g} ({estimate.low[first]:.4g} to {estimate.high[first]:.4g})"
+        rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
     return _markdown(rows)
 
 
-def _settings(arm: tidy.Arm) -> str:
-    return ", ".join(f"{field} {value}" for field, value in arm.settings) or "-"
+def _names(arms: Mapping[tidy.Arm, Sequence[Run]]) -> tuple[str, ...]:
+    """Returns the headings of `_identity`."""
+    return ("game", "algorithm", "settings", "runs", *(("crashed",) if _any_crashed(arms) else ()))
+
+
+def _identity(arm: tidy.Arm, arms: Mapping[tidy.Arm, Sequence[Run]]) -> tuple[str, ...]:
+    """Returns what tells a row of a table from the others, with its number of runs and of crashed ones."""
+    settings = ", ".join(f"{field} {value}" for field, value in arm.settings) or "-"
+    members = arms[arm]
+    crashed = (str(len(members) - len(tidy.completed(members))),) if _any_crashed(arms) else ()
+    return (arm.game, arm.algorithm, settings, str(len(members)), *crashed)
+
+
+def _any_crashed(arms: Mapping[tidy.Arm, Sequence[Run]]) -> bool:
+    return any(len(tidy.completed(members)) < len(members) for members in arms.values())
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """From runs to arrays: which runs belong together, and their curves as `[runs, points]`.
 
-The unit is the arm of a comparison: runs of one game, algorithm and point of the grid that differ by seed only.
+The unit is the arm of a comparison: runs of one game, algorithm and point of the grid that differ by seed only. A run
+that crashed belongs to its arm, but its shorter curves cannot be pooled: take `completed` runs, and tell of `crashes`.
 """
 
 from collections import defaultdict
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdqn.results import schema
 from jaxdqn.results.store import Curves, Run
 
 # What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
@@ -41,6 +43,22 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     return {arm: tuple(members) for arm, members in grouped.items()}
 
 
+def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Returns the runs that did not crash, in their order."""
+    return tuple(run for run in runs if not schema.crashed(run.facts))
+
+
+def crashes(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> str:
+    """Returns a sentence about each arm of which runs crashed, how many of how many; no letter if none did."""
+    sentences = []
+    for arm, members in arms.items():
+        count = len(members) - len(completed(members))
+        if count:
+            of = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {labels[arm]} on {arm.game}"
+            sentences.append(f"{of} crashed and {'is' if count == 1 else 'are'} left out.")
+    return " ".join(sentences)
+
+
 def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, ...]]:
     """Returns the runs by the values of the keys, always as a tuple, in order of first appearance.
 
@@ -61,7 +79,7 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns where the runs were evaluated, int64 `[P]` environment steps, and a curve, float64 `[runs, P]`.
 
     Raises:
-      ValueError: if there are no runs, a run has no such curve, or the runs were evaluated at different steps.
+      ValueError: if there are no runs, one has no such curve or crashed, or they were evaluated at different steps.
     """
     if not runs:
         raise ValueError(f"No runs to take {name!r} from: run the study first, or choose other runs.")
@@ -70,6 +88,8 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in run.curves:
             known = ", ".join(sorted(run.curves))
             raise ValueError(f"Run {run.facts['id']} has no curve {name!r}: it has {known}.")
+        if schema.crashed(run.facts):
+            raise ValueError(f"Run {run.facts['id']} crashed: take only tidy.completed runs, and say how many are not.")
         if not np.array_equal(run.curves["steps"], steps):
             raise ValueError(
                 f"Runs {runs[0].facts['id']} and {run.facts['id']} were evaluated at different steps "
@@ -107,7 +127,7 @@ def thin(curves: Mapping[str, np.ndarray], most: int = 200) -> Curves:
         raise ValueError(f"most = {most} is out of range: keep at least one point.")
 
     def kept(values: np.ndarray) -> np.ndarray:
-        stride = -(-len(values) // most)  # rounded up
+        stride = max(1, -(-len(values) // most))  # rounded up
         return values[(len(values) - 1) % stride :: stride]
 
     return {name: kept(np.asarray(values)) for name, values in curves.items()}
