@@ -28,6 +28,7 @@ def learning_curves(
     score: str = "evaluation_return",
     transform: Transform | None = None,
     ylabel: str = "evaluation return",
+    yscale: str = "linear",
     reference_lines: Mapping[str, Mapping[str, float]] | None = None,
     title: str | None = None,
     order: Sequence[str] = (),
@@ -35,8 +36,9 @@ def learning_curves(
 ) -> "Figure":
     """Returns a figure of a statistic over seeds with its 95 % bootstrap band, against environment steps.
 
-    A point at which some run of an arm has no finite value is left blank for the whole arm, and the label of the
-    figure says so, since a statistic over the other runs would be one over the runs that went well.
+    A point at which some run of an arm has no finite value is left blank for the whole arm, since a statistic over the
+    other runs would be one over the runs that went well. Arms without any other point, games without any other arm and
+    runs that crashed are left out. The label of the figure says all of this where it happens.
 
     Args:
       runs: of any games and algorithms; a grid of settings becomes a line for each setting.
@@ -44,40 +46,55 @@ def learning_curves(
       score: the curve.
       transform: of the scores of a game before the statistic, `(game, [runs, P]) -> [runs, P]`; a normalisation, say.
       ylabel: what the score is after the transform, with its unit.
+      yscale: `linear`, or `log` for what spans decades and is positive, such as an error.
       reference_lines: by game, values by label, such as the optimal return; drawn as given.
       title: above all panels.
       order: algorithms in the order of colours and legend; others follow as they appear.
       bootstrap_seed: of the generator of each band.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, or an arm has no point with a value of every run.
+      ValueError: if there are no runs, they do not form arms, no arm has a point with a value of every run, or a value
+        has no place on the axis.
     """
-    arms = tidy.arms(runs)
-    if not arms:
-        raise ValueError("No runs to draw: run the study first, or choose other runs.")
+    if yscale not in ("linear", "log"):
+        raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
+    runs = list(runs)
+    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    if not completed:
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)
     looks = style.styles(labels.values(), order)
+    bands: dict[tidy.Arm, tuple[np.ndarray, statistics.Interval]] = {}
+    empty = []
+    for arm, members in completed.items():
+        steps, values = tidy.curve(members, score)  # [P], [runs, P]
+        values = values if transform is None else transform(arm.game, values)
+        known = np.all(np.isfinite(values), axis=0)  # [P]
+        if np.any(known):
+            bands[arm] = steps, _with_gaps(values, known, statistic, np.random.default_rng(bootstrap_seed))
+        else:
+            empty.append(f"{labels[arm]} on {arm.game}")
+    if not bands:
+        raise ValueError(f"No arm has a point at which every run has a finite {score}: choose another score.")
+    if yscale == "log":
+        _check_positive(bands, labels, reference_lines or {})
+
     lines: dict[str, Any] = {}
-    blank = 0
     with style.look():
-        games = list(dict.fromkeys(arm.game for arm in arms))
+        games = list(dict.fromkeys(arm.game for arm in bands))
         figure, axes = style.panels(games, xlabel="environment steps", ylabel=ylabel, title=title)
-        for arm, members in arms.items():
-            steps, values = tidy.curve(members, score)  # [P], [runs, P]
-            values = values if transform is None else transform(arm.game, values)
-            known = np.all(np.isfinite(values), axis=0)  # [P]
-            if not np.any(known):
-                raise ValueError(f"{labels[arm]} on {arm.game} has no point at which every run has a finite {score}.")
-            blank += int(np.sum(~known))
-            band = _with_gaps(values, known, statistic, np.random.default_rng(bootstrap_seed))
+        for arm, (steps, band) in bands.items():
             index = list(looks).index(labels[arm])
             lines[labels[arm]] = _draw(axes[arm.game], steps, band, looks[labels[arm]], index)
-        references = _draw_references(axes, reference_lines or {})
+        shown = {arm.game: [axes[arm.game]] if arm.game in axes else [] for arm in arms}
+        references = style.draw_references(shown, reference_lines or {})
         for panel in axes.values():
+            panel.set_yscale(yscale)
             _steps_axis(panel)
-        entries = tidy.counted(arms, labels)
-        style.legend(figure, {entries[label]: lines[label] for label in looks} | references)
-    figure.set_label(_reading(statistic, blank))
+        entries = tidy.counted({arm: completed[arm] for arm in bands}, labels)
+        style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
+    blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
+    figure.set_label(_reading(statistic, blank, empty, tidy.crashes(arms, labels)))
     return figure
 
 
@@ -89,6 +106,22 @@ def _with_gaps(
     parts = np.full((3, len(known)), np.nan)
     parts[:, known] = estimate
     return statistics.Interval(*parts)
+
+
+def _check_positive(
+    bands: Mapping[tidy.Arm, tuple[np.ndarray, statistics.Interval]],
+    labels: Mapping[tidy.Arm, str],
+    references: Mapping[str, Mapping[str, float]],
+) -> None:
+    lowest = {f"{labels[arm]} on {arm.game}": float(np.nanmin(band.low)) for arm, (_, band) in bands.items()}
+    for game, by_label in references.items():
+        lowest |= {f"the line {label!r} on {game}": value for label, value in by_label.items()}
+    for name, value in lowest.items():
+        if value <= 0:
+            raise ValueError(
+                f"{name} reaches {value:g} and has no place on a logarithmic axis: choose yscale = 'linear', or a "
+                "transform to positive values."
+            )
 
 
 def _draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: style.Style, index: int) -> Any:
@@ -103,20 +136,6 @@ def _draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: sty
         markevery=(index * stride // 8 % stride, stride),  # shifted, so that markers of close lines do not coincide
     )
     return line
-
-
-def _draw_references(axes: "Mapping[str, Axes]", values: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    unknown = sorted(set(values) - set(axes))
-    if unknown:
-        raise ValueError(f"There are reference lines for {unknown}, which have no runs: games are {sorted(axes)}.")
-    dashes = style.reference_styles(label for game in axes for label in values.get(game, {}))
-    lines = {}
-    for game, by_label in values.items():
-        for label, value in by_label.items():
-            lines[label] = axes[game].axhline(
-                value, color="#606060", linewidth=0.9, linestyle=dashes[label], zorder=1.5
-            )
-    return {label: lines[label] for label in dashes}
 
 
 def _steps_axis(panel: "Axes") -> None:
@@ -135,7 +154,12 @@ def readable(steps: float) -> str:
     return f"{steps:g}"
 
 
-def _reading(statistic: statistics.Statistic, blank: int) -> str:
+def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], crashes: str) -> str:
     name = statistics.name(statistic)
-    reading = f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed."
-    return reading + (f" Blank where some run has no finite value (points: {blank})." if blank else "")
+    sentences = (
+        f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed.",
+        f"Blank where some run has no finite value (points: {blank})." if blank else "",
+        f"No such point, and not shown: {', '.join(empty)}." if empty else "",
+        crashes,
+    )
+    return " ".join(filter(None, sentences))

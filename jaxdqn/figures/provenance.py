@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jaxdqn.results import schema, tidy
+from jaxdqn.results import tidy
 from jaxdqn.results.store import Run
 
 
@@ -17,6 +17,7 @@ def provenance(runs: Iterable[Run]) -> str:
     runs = list(runs)
     if not runs:
         raise ValueError("No runs to describe: run the study first, or choose other runs.")
+    completed = tidy.completed(runs)
     sentences = (
         f"{_agreed('Study', runs, lambda facts: facts['study'])}: {_number(len(runs), 'run')}, {_seeds(runs)}",
         _agreed("Evaluated", runs, lambda facts: _protocol(facts["evaluation"])),
@@ -24,8 +25,8 @@ def provenance(runs: Iterable[Run]) -> str:
         _agreed(
             "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
         ),
-        _counted(runs, "diverged", "included", [run.facts["diverged_at"] is not None for run in tidy.completed(runs)]),
-        _counted(runs, "crashed", "left out", [schema.crashed(run.facts) for run in runs]),
+        _counted(sum(run.facts["diverged_at"] is not None for run in completed), runs, "diverged", "included"),
+        _counted(len(runs) - len(completed), runs, "crashed", "left out"),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
@@ -78,11 +79,10 @@ def _machine(facts: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
 
 
-def _counted(runs: Sequence[Run], what: str, treated: str, which: Sequence[bool]) -> str:
-    count = sum(which)
-    return (
-        f"{count} of {_number(len(runs), 'run')} {what} and {'is' if count == 1 else 'are'} {treated}" if count else ""
-    )
+def _counted(count: int, runs: Sequence[Run], what: str, treated: str) -> str:
+    if not count:
+        return ""
+    return f"{count} of {_number(len(runs), 'run')} {what} and {'is' if count == 1 else 'are'} {treated}"
 
 
 def _number(count: int, noun: str) -> str:

@@ -37,6 +37,8 @@ def sensitivity(
 ) -> "Figure":
     """Returns a figure of the final score against a setting, with 95 % bootstrap intervals over seeds.
 
+    Runs that crashed are left out, and the label of the figure says so; their setting keeps its place on the axis.
+
     Args:
       runs: of any games and algorithms; where other settings vary too, each of their points becomes a line.
       field: the dotted field of the settings, whose values are numbers. The axis is logarithmic if all are positive.
@@ -53,35 +55,38 @@ def sensitivity(
     Raises:
       ValueError: if there are no runs, they do not form arms, a run has no such setting, or its value is no number.
     """
-    arms = tidy.arms(runs)
-    if not arms:
-        raise ValueError("No runs to draw: run the study first, or choose other runs.")
+    runs = list(runs)
+    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    if not completed:
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     settings = {arm: _number(arm, field) for arm in arms}
     labels = tidy.labels(arms, without=field)
     looks = style.styles(labels.values(), order)
     lines: dict[str, Any] = {}
     with style.look():
-        games = list(dict.fromkeys(arm.game for arm in arms))
+        games = list(dict.fromkeys(arm.game for arm in completed))
         name = field.split(".")[-1].replace("_", " ") if xlabel is None else xlabel
         figure, axes = style.panels(games, xlabel=name, ylabel=ylabel, title=title)
         every = sorted(set(settings.values()))
         for panel in axes.values():
             _settings_axis(panel, every)
-        for (game, label), points in _lines(arms, labels).items():
+        for (game, label), points in _lines(completed, labels).items():
             points.sort(key=settings.__getitem__)
-            scores = [tidy.final(arms[arm], score, last) for arm in points]  # [runs] each
+            scores = [tidy.final(completed[arm], score, last) for arm in points]  # [runs] each
             if transform is not None:
                 scores = [transform(game, final) for final in scores]
             shift = (list(looks).index(label) + 0.5) / len(looks) - 0.5
             positions = _positions([settings[arm] for arm in points], every, shift)
             lines[label] = _draw(axes[game], positions, scores, statistic, looks[label], bootstrap_seed)
-        entries = tidy.counted(arms, labels)
-        style.legend(figure, {entries[label]: lines[label] for label in looks})
+        entries = tidy.counted(completed, labels)
+        style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines})
     averaged = "the last evaluation" if last == 1 else f"the mean of the last {last} evaluations"
-    figure.set_label(
+    reading = (
         f"Final score: {averaged} of a run. Lines: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
         "bootstrap interval over seeds; dots: runs."
     )
+    crashes = tidy.crashes(arms, tidy.labels(arms))
+    figure.set_label(f"{reading} {crashes}" if crashes else reading)
     return figure
 
 

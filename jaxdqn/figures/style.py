@@ -91,11 +91,6 @@ def styles(labels: Iterable[str], order: Sequence[str] = ()) -> dict[str, Style]
     return {label: style(index) for index, label in enumerate(ordered) if label in present}
 
 
-def reference_styles(labels: Iterable[str]) -> dict[str, Any]:
-    """Returns a dash pattern for each label of a horizontal line; these lines are grey."""
-    return {label: _REFERENCE_LINES[index % len(_REFERENCE_LINES)] for index, label in enumerate(dict.fromkeys(labels))}
-
-
 @contextmanager
 def look() -> Iterator[None]:
     """Applies the look to what is created or drawn inside, and puts the settings of matplotlib back."""
@@ -129,6 +124,32 @@ def panels(games: Sequence[str], *, xlabel: str, ylabel: str, title: str | None)
     if title is not None:
         figure.suptitle(title)
     return figure, axes
+
+
+def draw_references(
+    panels: "Mapping[str, Sequence[Axes]]", values: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Draws grey horizontal lines and returns one of each label, for the legend. To be called in `look`.
+
+    Args:
+      panels: by game; a game may have none.
+      values: by game, values by label.
+
+    Raises:
+      ValueError: if a game is not among those of the panels.
+    """
+    unknown = sorted(set(values) - set(panels))
+    if unknown:
+        raise ValueError(f"There are reference lines for {unknown}, which have no runs: games are {sorted(panels)}.")
+    lines: dict[str, Any] = {}
+    labels = dict.fromkeys(label for game in panels for label in values.get(game, {}) if panels[game])
+    for index, label in enumerate(labels):
+        dashes = _REFERENCE_LINES[index % len(_REFERENCE_LINES)]
+        for game, of_game in panels.items():
+            for panel in of_game if label in values.get(game, {}) else ():
+                height = values[game][label]
+                lines[label] = panel.axhline(height, color="#606060", linewidth=0.9, linestyle=dashes, zorder=1.5)
+    return lines
 
 
 def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:

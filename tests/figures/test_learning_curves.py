@@ -110,9 +110,9 @@ def test_scores_are_transformed_game_by_game_before_the_statistic():
         np.testing.assert_allclose(panel.lines[0].get_ydata(), expected)
 
 
-def with_values(seed, values):
+def with_values(seed, values, **described):
     curves = {"steps": np.arange(1, len(values) + 1), "episode_return": np.array(values, np.float32)}
-    return store.Run(synthetic_runs.facts(seed=seed), curves)
+    return store.Run(synthetic_runs.facts(seed=seed, **described), curves)
 
 
 def test_a_point_without_a_value_of_every_run_is_blank_and_said_to_be():
@@ -123,10 +123,71 @@ def test_a_point_without_a_value_of_every_run_is_blank_and_said_to_be():
     assert "Blank" not in learning_curves.learning_curves(runs_of()).get_label()
 
 
-def test_an_arm_without_any_such_point_is_refused():
+def test_games_and_arms_without_any_value_are_not_drawn_and_said_not_to_be():
+    known = [with_values(seed, [seed + 1.0, np.nan]) for seed in (0, 1)]
+    unknown = [with_values(seed, [np.nan, np.nan], game="breakout") for seed in (0, 1)]
+    other = [with_values(0, [np.nan, np.nan], algorithm="C51")]
+    references = {"breakout": {"optimal": 3.0}, "catch": {"optimal": 1.0}}
+    figure = learning_curves.learning_curves(
+        unknown + known + other, score="episode_return", reference_lines=references
+    )
+    assert [panel.get_title() for panel in figure.axes] == ["catch"]
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.5, np.nan])
+    assert entries(figure) == ["DQN (n = 2)", "optimal"]
+    assert figure.get_label().endswith(
+        "Blank where some run has no finite value (points: 1). No such point, and not shown: DQN on breakout, C51 on "
+        "catch."
+    )
+
+
+def test_no_arm_with_any_such_point_is_refused():
     runs = [with_values(0, [np.nan, 1.0]), with_values(1, [1.0, np.nan])]
-    with pytest.raises(ValueError, match="DQN on catch has no point at which every run has a finite episode_return"):
+    with pytest.raises(ValueError, match="No arm has a point at which every run has a finite episode_return"):
         learning_curves.learning_curves(runs, score="episode_return")
+
+
+def test_crashed_runs_are_left_out_and_said_to_be():
+    runs = runs_of(seeds=4) + runs_of(["breakout"], seeds=1)
+    for run in (runs[1], runs[4]):
+        run.facts["crash"] = "Traceback ..."
+        run.curves.update({name: values[:1] for name, values in run.curves.items()})
+    figure = learning_curves.learning_curves(runs, reference_lines={"breakout": {"optimal": 40.0}})
+    (line,) = figure.axes[0].lines
+    _, values = tidy.curve([runs[0], runs[2], runs[3]], "evaluation_return")
+    np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))  # fewer than four runs lose none to the IQM
+    assert entries(figure) == ["DQN (n = 3)"]
+    assert [panel.get_title() for panel in figure.axes] == ["catch"]
+    assert figure.get_label().endswith(
+        "1 of 4 runs of DQN on catch crashed and is left out. 1 of 1 run of DQN on breakout crashed and is left out."
+    )
+
+
+def test_a_figure_of_crashed_runs_only_is_refused():
+    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose runs that did not crash"):
+        learning_curves.learning_curves([synthetic_runs.run(crash="Traceback ...")])
+
+
+def test_all_decades_of_a_logarithmic_axis_are_equally_high():
+    runs = [with_values(seed, [100.0, 1.0, np.nan, 0.25]) for seed in (0, 1)]
+    figure = learning_curves.learning_curves(runs, score="episode_return", yscale="log")
+    (panel,) = figure.axes
+    heights = panel.transData.transform([(0, value) for value in (0.01, 1.0, 100.0)])[:, 1]
+    assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0])
+    np.testing.assert_array_equal(panel.lines[0].get_ydata(), [100.0, 1.0, np.nan, 0.25])
+
+
+def test_a_value_without_a_place_on_a_logarithmic_axis_is_refused():
+    runs = [with_values(0, [1.0, 0.0])]
+    with pytest.raises(ValueError, match=r"DQN on catch reaches 0 and has no place on a logarithmic axis"):
+        learning_curves.learning_curves(runs, score="episode_return", yscale="log")
+    references = {"catch": {"exact": 0.0}}
+    with pytest.raises(ValueError, match=r"the line 'exact' on catch reaches 0 and has no place"):
+        learning_curves.learning_curves(runs_of(), score="loss", yscale="log", reference_lines=references)
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match="yscale = 'cubic' is not known: choose 'linear' or 'log'"):
+        learning_curves.learning_curves(runs_of(), yscale="cubic")
 
 
 def test_one_run_with_one_point_is_drawn():
