@@ -90,7 +90,7 @@ def learning_curves(
         references = style.draw_references(shown, reference_lines or {})
         for panel in axes.values():
             panel.set_yscale(yscale)
-            _steps_axis(panel)
+            style.count_axis(panel)
         entries = tidy.counted({arm: completed[arm] for arm in bands}, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
     blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
@@ -136,22 +136,6 @@ def _draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: sty
         markevery=(index * stride // 8 % stride, stride),  # shifted, so that markers of close lines do not coincide
     )
     return line
-
-
-def _steps_axis(panel: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    panel.set_xlim(left=0)
-    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable(value)))
-
-
-def readable(steps: float) -> str:
-    """Returns a count of steps in few letters: 500, 10k, 2.5M."""
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(steps) >= unit:
-            return f"{steps / unit:g}{letter}"
-    return f"{steps:g}"
 
 
 def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], crashes: str) -> str:

@@ -8,14 +8,14 @@ Nothing here touches pyplot: figures are objects, drawn by Agg, and settings of 
 """
 
 import io
-import os
-import secrets
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jaxdqn.results import files
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
     from matplotlib.axes import Axes
@@ -40,6 +40,7 @@ _REFERENCE_LINES: tuple[Any, ...] = ((0, (4, 3)), (0, (1, 2)), (0, (6, 2, 1, 2))
 _WIDTHS = {1: 3.5, 2: 5.0, 3: 7.0}  # inches, by panels in a row
 _PANEL_HEIGHT = 1.9  # inches
 _CAPTION_SIZE = 6.0  # points
+_TITLE_LETTERS = 36  # in a line of 8 points above a panel
 _LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a figure is the same everywhere
     "font.size": 8.0,
@@ -100,30 +101,47 @@ def look() -> Iterator[None]:
         yield
 
 
-def panels(games: Sequence[str], *, xlabel: str, ylabel: str, title: str | None) -> "tuple[Figure, dict[str, Axes]]":
-    """Returns a figure with one panel a game, at most three in a row, and its axes by game. To be called in `look`."""
+def panels(names: Sequence[str], *, xlabel: str, ylabel: str, title: str | None) -> "tuple[Figure, dict[str, Axes]]":
+    """Returns a figure with one panel a name, at most three in a row, and its axes by name. To be called in `look`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = len(games) if len(games) <= 3 else 2 if len(games) == 4 else 3
-    rows = -(-len(games) // columns)
+    columns = len(names) if len(names) <= 3 else 2 if len(names) == 4 else 3
+    rows = -(-len(names) // columns)
     figure = Figure(figsize=(_WIDTHS[columns], 0.4 + _PANEL_HEIGHT * rows), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     axes = {}
-    for index, (game, panel) in enumerate(zip_longest(games, grid)):
-        if game is None:
+    for index, (name, panel) in enumerate(zip_longest(names, grid)):
+        if name is None:
             panel.remove()
             continue
-        panel.set_title(game)
+        panel.set_title(textwrap.fill(name, _TITLE_LETTERS))
         if index % columns == 0:
             panel.set_ylabel(ylabel)
-        if index + columns >= len(games):  # nothing below it
+        if index + columns >= len(names):  # nothing below it
             panel.set_xlabel(xlabel)
-        axes[game] = panel
+        axes[name] = panel
     if title is not None:
         figure.suptitle(title)
     return figure, axes
+
+
+def count_axis(panel: "Axes") -> None:
+    """Makes the horizontal axis one of counts: from zero, with few ticks, readable."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    panel.set_xlim(left=0)
+    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable(value)))
+
+
+def readable(count: float) -> str:
+    """Returns a count in few letters: 500, 10k, 2.5M."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(count) >= unit:
+            return f"{count / unit:g}{letter}"
+    return f"{count:g}"
 
 
 def draw_references(
@@ -208,7 +226,10 @@ def save(figure: "Figure", path: str | Path, provenance: str) -> list[Path]:
             drawn = {suffix: _draw(figure, suffix, facts) for suffix, facts in metadata.items()}
         finally:
             caption.remove()
-    return [_replace(path.with_name(f"{path.name}.{suffix}"), content) for suffix, content in drawn.items()]
+    paths = {suffix: path.with_name(f"{path.name}.{suffix}") for suffix in drawn}
+    for suffix, content in drawn.items():
+        files.replace(paths[suffix], content)
+    return list(paths.values())
 
 
 def _draw(figure: "Figure", suffix: str, metadata: Mapping[str, Any]) -> bytes:
@@ -217,13 +238,3 @@ def _draw(figure: "Figure", suffix: str, metadata: Mapping[str, Any]) -> bytes:
         buffer, format=suffix, dpi=200, metadata=metadata, bbox_inches="tight", pad_inches=0.04, facecolor="white"
     )
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -202,14 +202,6 @@ def test_no_runs_are_refused():
         learning_curves.learning_curves([])
 
 
-@pytest.mark.parametrize(
-    ("steps", "text"),
-    [(0, "0"), (500, "500"), (1000, "1k"), (12_500, "12.5k"), (1_000_000, "1M"), (2_500_000, "2.5M"), (5e9, "5G")],
-)
-def test_steps_are_readable(steps, text):
-    assert learning_curves.readable(steps) == text
-
-
 def test_ticks_of_steps_are_few_and_round():
     figure = learning_curves.learning_curves(runs_of(steps=np.arange(1, 61) * 25_000))
     figure.canvas.draw()

@@ -58,6 +58,14 @@ def test_styles_follow_the_order_of_appearance_and_a_given_order_keeps_them():
     assert part == {label: whole[label] for label in ("a", "c")}
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (500, "500"), (1000, "1k"), (12_500, "12.5k"), (1_000_000, "1M"), (2_500_000, "2.5M"), (5e9, "5G")],
+)
+def test_counts_are_readable(count, text):
+    assert style.readable(count) == text
+
+
 def test_a_figure_is_saved_as_png_and_svg_with_its_provenance_inside(tmp_path):
     figure = draw()
     paths = style.save(figure, tmp_path / "new" / "rate_0.001", "Study catch: 10 seeds (0-9).")

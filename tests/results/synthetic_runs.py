@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxdqn.results import store
 
@@ -41,6 +42,12 @@ def curves(*, seed: int = 0, best: float = 1.0, steps: np.ndarray = STEPS) -> di
     half = steps[-1] * generator.uniform(0.1, 0.4)
     score = -1 + (best + 1) * steps / (steps + half) + generator.normal(scale=0.05, size=len(steps))
     return {"steps": steps, "evaluation_return": score, "loss": 1 / (1 + steps / 1000)}
+
+
+def episodes(returns: ArrayLike) -> dict[str, np.ndarray]:
+    """Returns training episodes of ten steps each as they are attached to a run, with the only reward at their end."""
+    values = np.asarray(returns, np.float64)
+    return {"episode_return": values, "last_reward": values, "end_step": np.arange(1, len(values) + 1) * 10}
 
 
 def run(*, best: float = 1.0, steps: np.ndarray = STEPS, **described: Any) -> store.Run:

@@ -672,7 +672,7 @@ def test_results_are_read_and_drawn_where_jax_cannot_be_imported(folder, tmp_pat
 import sys
 for name in ("jax", "jaxlib", "flax", "optax", "chex", "gymnasium"):
     sys.modules[name] = None  # importing it raises
-from jaxdqn.figures import learning_curves, provenance, sensitivity, style
+from jaxdqn.figures import episodes, learning_curves, provenance, sensitivity, style
 from jaxdqn.results import statistics, store, summary, tidy
 assert "matplotlib" not in sys.modules, "matplotlib must be imported where it is used"
 runs = store.read(sys.argv[1]).runs

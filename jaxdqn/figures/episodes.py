@@ -1,0 +1,166 @@
+"""Episodes: the score of training episodes against their number, one panel an arm.
+
+The figure that tutorials end with: single episodes scatter far, and a mean over the last few of them shows the trend.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.figures.learning_curves import Transform
+from jaxdqn.results import statistics, store, tidy
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DOTS = 12_000  # in a figure: more make its files large without showing more
+_POINTS = 300  # along a line, about one a dot of print
+
+
+def episode_curves(
+    runs: Iterable[Run],
+    *,
+    window: int,
+    y: str = "episode_return",
+    transform: Transform | None = None,
+    ylabel: str = "return of a training episode",
+    statistic: statistics.Statistic = statistics.iqm,
+    num_episodes: int | None = None,
+    reference_lines: Mapping[str, Mapping[str, float]] | None = None,
+    title: str | None = None,
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of training episodes: trailing means over seeds in colour, single episodes in grey behind them.
+
+    Scores are averaged over `window` episodes inside each seed, from the first episode that ends a whole window; then
+    the statistic over seeds and its 95 % bootstrap band are taken at each episode number. Seeds finish different
+    numbers of episodes in equally many steps: a panel ends where the first of them has no more. Runs that crashed are
+    left out. The label of the figure says all of this.
+
+    Args:
+      runs: stored with the attachment `episodes`; of any games and algorithms, with a panel for each setting.
+      window: how many episodes a mean is over.
+      y: the array of the attachment, `[N]`: `episode_return`, `last_reward`.
+      transform: of the scores of a game before the mean, `(game, [runs, N]) -> [runs, N]`, such as whether it is won.
+      ylabel: what the score is after the transform, with its unit.
+      statistic: over the runs of an arm.
+      num_episodes: where panels end at the latest.
+      reference_lines: by game, values by label, such as the score of a solved game; drawn as given.
+      title: above all panels.
+      order: algorithms in the order of colours and panels; others follow as they appear.
+      bootstrap_seed: of the generator of each band.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms, have no such episodes or fewer than a window of them, or
+        a score is not finite.
+    """
+    runs = list(runs)
+    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    if not completed:
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    labels = tidy.labels(arms)
+    looks = style.styles(labels.values(), order)
+    games = list(dict.fromkeys(arm.game for arm in completed))
+    ordered = sorted(completed, key=lambda arm: (games.index(arm.game), list(looks).index(labels[arm])))
+    scores = {}
+    for arm in ordered:
+        values = _scores(completed[arm], y)[:, :num_episodes]  # [runs, N]
+        if not 1 <= window <= values.shape[1]:
+            name = f"{labels[arm]} on {arm.game}"
+            raise ValueError(f"window = {window} is out of range: every run of {name} has {values.shape[1]} episodes.")
+        scores[arm] = values if transform is None else np.asarray(transform(arm.game, values), np.float64)
+    strides = {arm: -(-values.size * len(scores) // _DOTS) for arm, values in scores.items()}  # rounded up
+
+    with style.look():
+        names = {arm: f"{labels[arm]} (n = {len(completed[arm])})" for arm in ordered}
+        if len(games) > 1:
+            names = {arm: f"{arm.game}: {name}" for arm, name in names.items()}
+        figure, axes = style.panels(list(names.values()), xlabel="training episode", ylabel=ylabel, title=title)
+        panels: dict[str, list[Axes]] = {arm.game: [] for arm in arms}
+        for arm, values in scores.items():
+            panel = axes[names[arm]]
+            panels[arm.game].append(panel)
+            _draw_dots(panel, values, strides[arm])
+            _draw_means(panel, values, window, statistic, looks[labels[arm]].color, bootstrap_seed)
+        references = style.draw_references(panels, reference_lines or {})
+        for of_game in panels.values():
+            _share_axes(of_game)
+        if references:
+            style.legend(figure, references)
+    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, tidy.crashes(arms, labels)))
+    return figure
+
+
+def _scores(members: Sequence[Run], y: str) -> np.ndarray:
+    """Returns the scores of the episodes that every run finished, float64 `[runs, N]`."""
+    rows = []
+    for run in members:
+        episodes = store.attachment(run, "episodes")
+        if y not in episodes:
+            known = ", ".join(episodes)
+            raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: they have {known}.")
+        rows.append(episodes[y])
+    shared = min(len(row) for row in rows)
+    return np.stack([row[:shared] for row in rows]).astype(np.float64)
+
+
+def _draw_dots(panel: "Axes", values: np.ndarray, stride: int) -> None:
+    """Draws every stride-th episode of every run, counted back from the last."""
+    episodes = np.arange(values.shape[1])[::-1][::stride]
+    numbers = np.broadcast_to(episodes + 1, (len(values), len(episodes)))
+    # Thousands of dots are an image also in an SVG, which would be far larger with a shape for each.
+    panel.scatter(
+        numbers, values[:, episodes], s=1.2, color="#808080", alpha=0.35, linewidths=0, zorder=1.2, rasterized=True
+    )
+
+
+def _draw_means(
+    panel: "Axes",
+    values: np.ndarray,
+    window: int,
+    statistic: statistics.Statistic,
+    color: str,
+    bootstrap_seed: int,
+) -> None:
+    """Draws the statistic over runs of the mean over the last `window` episodes, `_POINTS` times at most."""
+    ends = np.arange(window, values.shape[1] + 1)  # numbers of the episodes that end a window
+    ends = tidy.thin({"ends": ends}, _POINTS)["ends"]
+    windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)  # [runs, N - window + 1, window]
+    means = windows[:, ends - window].mean(axis=2)  # [runs, points]
+    band = statistics.interval(means, statistic, np.random.default_rng(bootstrap_seed))
+    panel.fill_between(ends, band.low, band.high, color=color, alpha=0.3, linewidth=0, zorder=1.6)
+    panel.plot(ends, band.point, color=color)
+
+
+def _share_axes(panels: "Sequence[Axes]") -> None:
+    """Gives the panels of a game the same limits, so that heights and widths compare."""
+    low = min((panel.get_ylim()[0] for panel in panels), default=0.0)
+    high = max((panel.get_ylim()[1] for panel in panels), default=1.0)
+    right = max((panel.get_xlim()[1] for panel in panels), default=1.0)
+    for panel in panels:
+        panel.set_ylim(low, high)
+        panel.set_xlim(right=right)
+        style.count_axis(panel)
+
+
+def _reading(
+    statistic: statistics.Statistic, window: int, strides: Sequence[int], num_episodes: int | None, crashes: str
+) -> str:
+    latest = "" if num_episodes is None else f"episode {num_episodes:,}, or before it with "
+    fewest, most = strides[0], strides[-1]
+    shown = "every episode" if most == 1 else f"one in {most} episodes"
+    if fewest < most:
+        shown = f"one in {fewest} to {most} episodes, by panel,"
+    sentences = (
+        f"Lines: {statistics.name(statistic)} over seeds of each seed's mean over its last {window} episodes; bands: "
+        "pointwise 95 % stratified bootstrap interval over seeds.",
+        f"Dots: {shown} of every seed.",
+        f"A panel ends with {latest}the last episode that every seed of its arm finished.",
+        crashes,
+    )
+    return " ".join(filter(None, sentences))
