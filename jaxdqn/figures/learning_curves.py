@@ -143,7 +143,7 @@ def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], 
     sentences = (
         f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed.",
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
-        f"No such point, and not shown: {', '.join(empty)}." if empty else "",
+        f"Without any finite value of every run, and not shown: {', '.join(empty)}." if empty else "",
         crashes,
     )
     return " ".join(filter(None, sentences))

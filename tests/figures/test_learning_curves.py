@@ -135,8 +135,8 @@ def test_games_and_arms_without_any_value_are_not_drawn_and_said_not_to_be():
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.5, np.nan])
     assert entries(figure) == ["DQN (n = 2)", "optimal"]
     assert figure.get_label().endswith(
-        "Blank where some run has no finite value (points: 1). No such point, and not shown: DQN on breakout, C51 on "
-        "catch."
+        "Blank where some run has no finite value (points: 1). Without any finite value of every run, and not shown: "
+        "DQN on breakout, C51 on catch."
     )
 
 
