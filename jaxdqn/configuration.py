@@ -14,6 +14,7 @@ Ranges are declared beside the defaults and checked by `check`, in Python, befor
 import dataclasses
 import difflib
 import math
+import typing
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import jax
@@ -137,6 +138,27 @@ def to_dict(config: Any) -> dict[str, Any]:
     return facts
 
 
+def from_dict(allowed: Any, facts: Any) -> Any:
+    """Returns the configuration that `to_dict` made these facts from; a field that they leave out has its default.
+
+    Facts are data from outside: a name only chooses among types that are given, and a value must be one that its field
+    allows. A part is one of the types that the hint of its field names, or of `allowed` where that is a protocol.
+
+    Args:
+      allowed: a configuration's type, a union of such types, or a tuple of both.
+      facts: as `to_dict` returns them; lists may be tuples.
+
+    Raises:
+      ValueError: naming the dotted field whose type, name or value is not allowed.
+    """
+    config = _rebuilt(_types(allowed), facts, "", _types(allowed))
+    try:
+        check(config)
+    except OverflowError as problem:
+        raise ValueError(f"A number of this configuration is too large ({problem}).") from None
+    return config
+
+
 def to_arrays(config: C) -> C:
     """Returns the configuration with its leaves as NumPy scalars: float32 for numbers, int32 for whole ones."""
     dtypes = {"number": np.float32, "whole": np.int32}
@@ -158,6 +180,37 @@ def stack(configs: list[C]) -> C:
 
 def _field(default: Any, kind: str, allowed: Allowed) -> Any:
     return dataclasses.field(default=default, metadata={"kind": kind, "allowed": allowed})
+
+
+def _types(hint: Any) -> tuple[type, ...]:
+    """Returns the configurations that a type, a union or a tuple of these names."""
+    members = hint if isinstance(hint, tuple) else typing.get_args(hint) or (hint,)
+    if members != (hint,):
+        return tuple(found for member in members for found in _types(member))
+    return members if dataclasses.is_dataclass(hint) else ()
+
+
+def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...]) -> Any:
+    here = path or "The configuration"
+    if not isinstance(facts, dict) or "type" not in facts:
+        raise ValueError(f"{here} = {facts!r:.60} must be a dictionary with a type.")
+    chosen = {cls.__name__: cls for cls in types}
+    cls = chosen.get(facts["type"]) if isinstance(facts["type"], str) else None
+    if cls is None:
+        raise ValueError(f"{here} is of type {facts['type']!r:.60}: it must be one of {', '.join(chosen)}.")
+    fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(cls)}
+    hints, values = typing.get_type_hints(cls), {}
+    for name, value in facts.items():
+        if name == "type":
+            continue
+        dotted = f"{path}.{name}" if path else name
+        if name not in fields:
+            raise ValueError(f"{dotted!r:.60} is not a field of {cls.__name__}, which has {', '.join(fields)}.")
+        if fields[name].metadata["kind"] == "part":
+            values[name] = _rebuilt(_types(hints[name]) or allowed, value, dotted, allowed)
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
 
 
 def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Field[Any]]]:

@@ -1,10 +1,16 @@
+import json
 import re
+import typing
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxdqn import configuration
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.config import Config
 from jaxdqn.configuration import number, part, static, whole
 
 
@@ -98,3 +104,78 @@ def test_facts_name_the_type_of_every_part():
         "kind": "a",
         "inner": {"type": "Inner", "rate": 0.5},
     }
+
+
+@configuration.configuration
+class Other:
+    slope: float = number(2.0)
+
+
+@configuration.configuration
+class Choice:
+    inner: Inner | Other = part(Inner())
+    anything: typing.Any = part(Inner())
+
+
+def through_json(config):
+    return json.loads(json.dumps(configuration.to_dict(config)))
+
+
+@settings(max_examples=50)
+@given(
+    size=st.floats(0, 1e30),
+    limit=st.none() | st.floats(0, 1e30, exclude_min=True),
+    count=st.integers(1, 2**31 - 1),
+    widths=st.lists(st.integers(1, 10**6)).map(tuple),
+    kind=st.sampled_from("ab"),
+    rate=st.floats(0, 1, exclude_min=True),
+)
+def test_a_configuration_is_rebuilt_from_its_facts(size, limit, count, widths, kind, rate):
+    config = Outer(size, limit, count, widths, kind, Inner(rate))
+    assert configuration.from_dict(Outer, through_json(config)) == config
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_is_rebuilt_from_its_facts(name):
+    config = ALGORITHMS[name].config
+    assert configuration.from_dict((Config, type(config.algorithm)), through_json(config)) == config
+
+
+def test_a_part_is_one_of_the_types_that_its_hint_names_or_else_of_those_allowed():
+    config = Choice(inner=Other(3.0), anything=Other(4.0))
+    assert configuration.from_dict((Choice, Other), through_json(config)) == config
+    assert configuration.from_dict(Choice | Other, through_json(config)) == config
+    with pytest.raises(ValueError, match=re.escape("anything is of type 'Other': it must be one of Choice.")):
+        configuration.from_dict(Choice, through_json(config))
+
+
+def test_fields_that_facts_leave_out_have_their_default():
+    assert configuration.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (3, "The configuration = 3 must be a dictionary with a type."),
+        ({"size": 1.0}, "The configuration = {'size': 1.0} must be a dictionary with a type."),
+        ({"type": "Inner"}, "The configuration is of type 'Inner': it must be one of Outer."),
+        ({"type": ["Outer"]}, "The configuration is of type ['Outer']: it must be one of Outer."),
+        ({"type": "Outer", "inner": {"type": "os.system"}}, "inner is of type 'os.system': it must be one of Inner."),
+        ({"type": "Outer", "inner": None}, "inner = None must be a dictionary with a type."),
+        (
+            {"type": "Outer", "inner": {"type": "Inner", "rat": 1}},
+            "'inner.rat' is not a field of Inner, which has rate.",
+        ),
+        ({"type": "Outer", "size": -1.0}, "size = -1.0 is out of range: it must be at least 0."),
+        ({"type": "Outer", "size": "1"}, "size = '1' must be a number."),
+        ({"type": "Outer", "widths": [4, [4]]}, "widths = (4, [4]) must be a tuple of int."),
+        (
+            {"type": "Outer", "size": 10**400},
+            "A number of this configuration is too large (int too large to convert to float).",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else str(value)[:60],
+)
+def test_facts_that_are_no_configuration_are_refused_by_name(facts, sentence):
+    with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
+        configuration.from_dict(Outer, facts)
