@@ -6,15 +6,15 @@ Counts are in environment steps unless the name says otherwise. Numbers are trac
 
 from jaxdqn import exploration, optimizers, target_network
 from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.exploration import Exploration
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 
+Network = MLP | Table
 Optimizer = optimizers.Adam | optimizers.RMSProp | optimizers.SGD
-Exploration = (
-    exploration.Constant | exploration.Linear | exploration.ExponentialPerStep | exploration.MultiplicativePerEpisode
-)
-TargetUpdate = target_network.Periodic | target_network.Polyak
+TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online
 
 
 @configuration
@@ -26,17 +26,22 @@ class Config:
       learning_rate: step size of the optimizer.
       discount: gamma for one step.
       n_step: steps that a sampled transition spans.
-      batch_size: transitions an update learns from.
+      batch_size: transitions drawn from replay at once.
+      num_minibatches: gradient steps that a batch is shared out among; divides batch_size.
       train_every: steps between trainings; a multiple of num_environments.
-      num_updates: updates at each training.
+      train_at: whether every `train_every` steps there is a training ("steps"), or only after those in which an episode
+        ended ("episode_end").
+      num_updates: batches learned from at each training.
       num_environments: games played side by side.
       learning_starts: steps of uniformly random play before the first update; part of the budget.
       max_gradient_norm: gradients longer than this are shortened to it; None leaves them.
       reward_clip: rewards are learned from as if clipped to `[-reward_clip, reward_clip]`; None leaves them. Reported
         returns are always the game's own.
+      terminal_reward: learned from in place of the reward of the step that ends an episode; None leaves it.
+      bootstrap_time_limits: whether what follows a time limit counts; False learns from it as from a termination.
       network: from observations to action values.
       optimizer: what a gradient does.
-      exploration: epsilon over time.
+      exploration: how actions are chosen while training.
       target_update: how the target network follows.
       replay: what is remembered.
     """
@@ -46,14 +51,18 @@ class Config:
     discount: float = number(0.99, at_least=0, at_most=1)
     n_step: int = static(1, at_least=1, at_most=100)
     batch_size: int = static(128, at_least=1)
+    num_minibatches: int = static(1, at_least=1)
     train_every: int = static(10, at_least=1)
+    train_at: str = static("steps", choices=("steps", "episode_end"))
     num_updates: int = static(1, at_least=1)
     num_environments: int = static(10, at_least=1)
     learning_starts: int = static(1_000, at_least=0)
     max_gradient_norm: float | None = number(None, above=0)
     reward_clip: float | None = number(None, above=0)
-    network: MLP = part(MLP())
+    terminal_reward: float | None = number(None)
+    bootstrap_time_limits: bool = static(True)
+    network: Network = part(MLP())
     optimizer: Optimizer = part(optimizers.Adam())
-    exploration: Exploration = part(exploration.Linear())
+    exploration: Exploration = part(exploration.EpsilonGreedy())
     target_update: TargetUpdate = part(target_network.Periodic())
     replay: Uniform = part(Uniform())

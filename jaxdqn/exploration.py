@@ -1,13 +1,19 @@
-"""Exploration: epsilon-greedy actions, and schedules of epsilon over steps or episodes.
+"""Exploration: how an action follows from action values, chance, and a schedule.
 
-A schedule is a configuration that is called with the environment steps and the episodes so far.
-Its numbers are traced, so a grid over them shares one compiled program.
+A rule is a configuration with four functions: `draw` makes all the chance of many choices in one call, `choose`
+turns action values and a part of that chance into actions, `at_random` turns that chance alone into uniformly random
+ones, and `level` says how much is explored just now.
 """
 
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number
-from jaxdqn.interfaces import Array, Number
+from jaxdqn import schedules
+from jaxdqn.configuration import configuration, part
+from jaxdqn.interfaces import Array, Key, Number
+from jaxdqn.schedules import Schedule
 
 
 def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_action: Array) -> Array:
@@ -17,7 +23,7 @@ def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_acti
 
     Args:
       q_values: float32 `[..., A]`.
-      epsilon: probability in [0, 1].
+      epsilon: probability; above 1 it is as 1.
       uniform: float32 `[...]`, drawn from [0, 1): explores where it is below epsilon.
       random_action: int32 `[...]`, drawn from all actions, the greedy one among them.
 
@@ -27,55 +33,67 @@ def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_acti
     return jnp.where(uniform < epsilon, random_action, q_values.argmax(-1)).astype(jnp.int32)
 
 
+class EpsilonGreedyNoise(NamedTuple):
+    """What epsilon-greedy draws for each choice: a uniform number in [0, 1), and an action. Both `[...]`."""
+
+    uniform: Array
+    random_action: Array
+
+
 @configuration
-class Constant:
-    """Always the same epsilon."""
+class EpsilonGreedy:
+    """A random action with probability epsilon, else the greedy one.
 
-    epsilon: float = number(0.1, at_least=0, at_most=1)
+    Attributes:
+      epsilon: over the run.
+    """
 
-    def __call__(self, steps: Array, episodes: Array) -> Array:
+    epsilon: Schedule = part(schedules.Linear())
+
+    def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> EpsilonGreedyNoise:
+        """Returns the chance of choices of this shape. `key` is consumed."""
+        uniform_key, action_key = jax.random.split(key)
+        uniform = jax.random.uniform(uniform_key, shape)
+        return EpsilonGreedyNoise(uniform, jax.random.randint(action_key, shape, 0, num_actions))
+
+    def choose(self, q_values: Array, noise: EpsilonGreedyNoise, steps: Array, episodes: Array) -> Array:
+        """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
+        return epsilon_greedy(q_values, self.epsilon(steps, episodes), *noise)
+
+    def at_random(self, noise: EpsilonGreedyNoise) -> Array:
+        """Returns uniformly random actions, int32 `[...]`."""
+        return noise.random_action
+
+    def level(self, steps: Array, episodes: Array) -> Array:
         """Returns epsilon, float32 `[]`."""
-        del steps, episodes
-        return jnp.float32(self.epsilon)
+        return self.epsilon(steps, episodes)
 
 
 @configuration
-class Linear:
-    """From `start` to `end` in a straight line over the first `steps` environment steps (Mnih et al. 2015)."""
+class GaussianNoise:
+    """The action whose value is largest after noise: `argmax_a (q[a] + scale · N(0, 1))`.
 
-    start: float = number(1.0, at_least=0, at_most=1)
-    end: float = number(0.05, at_least=0, at_most=1)
-    steps: float = number(10_000, above=0)
+    Attributes:
+      scale: standard deviation of the noise over the run, in units of the action values.
+    """
 
-    def __call__(self, steps: Array, episodes: Array) -> Array:
-        """Returns `start + (end − start) · min(steps / self.steps, 1)`, float32 `[]`."""
-        del episodes
-        return self.start + (self.end - self.start) * jnp.clip(steps / self.steps, 0.0, 1.0)
+    scale: Schedule = part(schedules.HarmonicPerEpisode())
+
+    def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
+        """Returns standard normal numbers, float32 `[*shape, A]`. `key` is consumed."""
+        return jax.random.normal(key, (*shape, num_actions))
+
+    def choose(self, q_values: Array, noise: Array, steps: Array, episodes: Array) -> Array:
+        """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
+        return (q_values + self.scale(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
+
+    def at_random(self, noise: Array) -> Array:
+        """Returns uniformly random actions, int32 `[...]`: where independent numbers of one kind are largest."""
+        return noise.argmax(-1).astype(jnp.int32)
+
+    def level(self, steps: Array, episodes: Array) -> Array:
+        """Returns the scale, float32 `[]`."""
+        return self.scale(steps, episodes)
 
 
-@configuration
-class ExponentialPerStep:
-    """From `start` towards `end`, closing the share `rate` of the distance each environment step."""
-
-    start: float = number(1.0, at_least=0, at_most=1)
-    end: float = number(0.01, at_least=0, at_most=1)
-    rate: float = number(0.0001, at_least=0)
-
-    def __call__(self, steps: Array, episodes: Array) -> Array:
-        """Returns `end + (start − end) · exp(−rate · steps)`, float32 `[]`."""
-        del episodes
-        return self.end + (self.start - self.end) * jnp.exp(-self.rate * steps)
-
-
-@configuration
-class MultiplicativePerEpisode:
-    """Multiplied by `factor` whenever an episode ends, down to `end`."""
-
-    start: float = number(1.0, at_least=0, at_most=1)
-    end: float = number(0.1, at_least=0, at_most=1)
-    factor: float = number(0.995, above=0, at_most=1)
-
-    def __call__(self, steps: Array, episodes: Array) -> Array:
-        """Returns `max(end, start · factor^episodes)`, float32 `[]`."""
-        del steps
-        return jnp.maximum(self.end, self.start * self.factor ** episodes.astype(jnp.float32))
+Exploration = EpsilonGreedy | GaussianNoise

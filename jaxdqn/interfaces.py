@@ -166,14 +166,14 @@ class Replay(NamedTuple):
 
     Attributes:
       init: `() -> state`.
-      add: `(state, Step [E]) -> state`.
+      add: `(state, Step [E], is_valid bool [E]) -> state`; what is not valid is not stored.
       sample: `(state, random_bits uint32 [B]) -> Sample`. Bits come from outside, because one draw for many
         batches costs a small part of a draw inside a loop.
       update: `(state, indices [B], priority [B]) -> state`.
     """
 
     init: Callable[[], Any]
-    add: Callable[[Any, Step], Any]
+    add: Callable[[Any, Step, Array], Any]
     sample: Callable[[Any, Array], Sample]
     update: Callable[[Any, Array, Array], Any]
 

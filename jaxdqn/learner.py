@@ -9,7 +9,7 @@ import optax
 
 from jaxdqn import optimizers
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, Game, Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
 
 
 class LearnerState(NamedTuple):
@@ -19,7 +19,7 @@ class LearnerState(NamedTuple):
       parameters: those that act and learn.
       target_parameters: those that judge what comes next.
       optimizer_state: as optax has it.
-      num_updates: int32 `[]`, updates so far.
+      num_updates: int32 `[]`, gradient steps so far.
     """
 
     parameters: Parameters
@@ -52,8 +52,8 @@ class Learner(NamedTuple):
     Attributes:
       network: from observations to action values.
       init: `key -> LearnerState`.
-      update: `(state, Sample, steps_before, steps_after) -> (state, UpdateInfo)`, where the counts are the
-        environment steps between which this update stands.
+      update: `(state, Sample, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each minibatch
+        of the sample; the counts are the environment steps between which it stands.
     """
 
     network: Network
@@ -61,7 +61,7 @@ class Learner(NamedTuple):
     update: Callable[[LearnerState, Sample, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
-def make(config: Config, game: Game) -> Learner:
+def make(config: Config, game: AnyGame) -> Learner:
     """Returns the learner of a configuration on a game."""
     network = config.network.make(game.observation_shape, game.num_actions)
     optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
@@ -75,7 +75,7 @@ def make(config: Config, game: Game) -> Learner:
         output = config.algorithm.loss(network.apply, parameters, target, sample.transition)
         return jnp.mean(sample.weight * output.loss), output
 
-    def update(
+    def step(
         state: LearnerState, sample: Sample, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
@@ -91,5 +91,18 @@ def make(config: Config, game: Game) -> Learner:
             priority=output.priority,
         )
         return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info
+
+    def update(
+        state: LearnerState, sample: Sample, steps_before: Array, steps_after: Array
+    ) -> tuple[LearnerState, UpdateInfo]:
+        number = config.num_minibatches
+        if number == 1:
+            return step(state, sample, steps_before, steps_after)
+        minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
+        # The steps are shared out among the minibatches, so that each target copy falls to one of them.
+        shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
+        state, info = jax.lax.scan(lambda state, x: step(state, *x), state, (minibatches, shares[:-1], shares[1:]))
+        means = jax.tree.map(lambda x: x.mean(), info._replace(priority=None))
+        return state, means._replace(priority=info.priority.reshape(-1))
 
     return Learner(network, init, update)

@@ -53,7 +53,10 @@ class SGD:
 def with_clipping(
     transformation: optax.GradientTransformation, max_gradient_norm: float | None
 ) -> optax.GradientTransformation:
-    """Returns the transformation behind a clip of the gradient's *norm* over all parameters; None clips nothing."""
-    if max_gradient_norm is None:
-        return transformation
-    return optax.chain(optax.clip_by_global_norm(max_gradient_norm), transformation)
+    """Returns the transformation behind a clip of the gradient's *norm* over all parameters; None clips nothing.
+
+    All parameters are one vector to it: a small network has many arrays, and each costs more than the numbers in it.
+    """
+    if max_gradient_norm is not None:
+        transformation = optax.chain(optax.clip_by_global_norm(max_gradient_norm), transformation)
+    return optax.flatten(transformation)

@@ -1,4 +1,4 @@
-"""Returns over several steps."""
+"""Returns over several steps, and what of a game's rewards and ends is learned from."""
 
 from typing import NamedTuple
 
@@ -46,3 +46,31 @@ def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array
         last = jnp.where(taken, i, last)
         taken = taken & ~ended[i] & (i + 1 < available)
     return NStepReturn(r_t, jnp.where(bootstrap, discount_t, 0.0), last)
+
+
+class AsLearned(NamedTuple):
+    """Rewards and ends as they are learned from. Reported returns are always the game's own.
+
+    Attributes:
+      discount: gamma for one step.
+      reward_clip: each reward is clipped to `[-reward_clip, reward_clip]`; None leaves them.
+      terminal_reward: replaces the reward of a step that ends the episode as it is learned from, after clipping; None
+        leaves it.
+      bootstrap_time_limits: whether the value of what follows a time limit counts; if not, a time limit is learned
+        from as a termination, as code does that knows one flag `done` (Pardo et al. 2018, section 3, say why not to).
+    """
+
+    discount: Number
+    reward_clip: Number | None = None
+    terminal_reward: Number | None = None
+    bootstrap_time_limits: bool = True
+
+    def __call__(self, rewards: Array, terminated: Array, truncated: Array, available: Array) -> NStepReturn:
+        """Returns the n-step return of one window; arguments are those of `n_step`."""
+        if not self.bootstrap_time_limits:
+            terminated = terminated | truncated
+        if self.reward_clip is not None:
+            rewards = jnp.clip(rewards, -self.reward_clip, self.reward_clip)
+        if self.terminal_reward is not None:
+            rewards = jnp.where(terminated, self.terminal_reward, rewards)
+        return n_step(rewards, terminated, truncated, available, self.discount)

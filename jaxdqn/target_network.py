@@ -1,4 +1,4 @@
-"""How the target network follows the learning one. Both rules are called after every update."""
+"""How the target network follows the learning one. Every rule is called after every update."""
 
 import jax
 import jax.numpy as jnp
@@ -34,3 +34,15 @@ class Polyak:
         """Returns `rate · parameters + (1 − rate) · target_parameters`."""
         del steps_before, steps_after
         return jax.tree.map(lambda new, old: self.rate * new + (1 - self.rate) * old, parameters, target_parameters)
+
+
+@configuration
+class Online:
+    """No target network: the learning parameters themselves judge what comes next."""
+
+    def __call__(
+        self, parameters: Parameters, target_parameters: Parameters, steps_before: Array, steps_after: Array
+    ) -> Parameters:
+        """Returns `parameters`."""
+        del target_parameters, steps_before, steps_after
+        return parameters

@@ -5,8 +5,9 @@ import functools
 
 import jax
 
-from jaxdqn import configuration, exploration, target_network
+from jaxdqn import configuration, schedules, target_network
 from jaxdqn.algorithms import dqn
+from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import loop
@@ -21,7 +22,7 @@ SMALL = dataclasses.replace(
     num_environments=2,
     learning_starts=40,
     network=MLP((16,)),
-    exploration=exploration.Constant(0.3),
+    exploration=EpsilonGreedy(schedules.Constant(0.3)),
     target_update=target_network.Periodic(20),
     replay=Uniform(200),
 )

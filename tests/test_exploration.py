@@ -7,21 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import exploration
+from jaxdqn import exploration, schedules
 
 
 @pytest.mark.parametrize(
     ("schedule", "steps", "episodes", "epsilon"),
     [
-        (exploration.Constant(0.3), 10_000, 7, 0.3),
-        (exploration.Linear(1.0, 0.1, 100), 0, 0, 1.0),
-        (exploration.Linear(1.0, 0.1, 100), 50, 0, 0.55),
-        (exploration.Linear(1.0, 0.1, 100), 1_000, 0, 0.1),
-        (exploration.ExponentialPerStep(1.0, 0.01, 0.001), 0, 9, 1.0),
-        (exploration.ExponentialPerStep(1.0, 0.01, 0.001), 2_000, 9, 0.01 + 0.99 * math.exp(-2)),
-        (exploration.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 0, 1.0),
-        (exploration.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 3, 0.125),
-        (exploration.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 4, 0.1),
+        (schedules.Constant(0.3), 10_000, 7, 0.3),
+        (schedules.Linear(1.0, 0.1, 100), 0, 0, 1.0),
+        (schedules.Linear(1.0, 0.1, 100), 50, 0, 0.55),
+        (schedules.Linear(1.0, 0.1, 100), 1_000, 0, 0.1),
+        (schedules.ExponentialPerStep(1.0, 0.01, 0.001), 0, 9, 1.0),
+        (schedules.ExponentialPerStep(1.0, 0.01, 0.001), 2_000, 9, 0.01 + 0.99 * math.exp(-2)),
+        (schedules.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 0, 1.0),
+        (schedules.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 3, 0.125),
+        (schedules.MultiplicativePerEpisode(1.0, 0.1, 0.5), 99, 4, 0.1),
+        (schedules.HarmonicPerEpisode(2.0), 99, 0, 2.0),
+        (schedules.HarmonicPerEpisode(2.0), 99, 3, 0.5),
     ],
 )
 def test_a_schedule_follows_its_formula(schedule, steps, episodes, epsilon):

@@ -7,6 +7,7 @@ import pytest
 
 from jaxdqn.interfaces import Step
 from jaxdqn.replay.uniform import Uniform
+from jaxdqn.returns import AsLearned
 
 DISCOUNT = 0.5
 
@@ -27,10 +28,12 @@ def coded_step(time, num_environments, dtype=np.float32, episode=5):
 
 
 def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32):
-    replay = Uniform(capacity).make(coded_step(0, num_environments, dtype), jnp.float32(DISCOUNT), n_step, reward_clip)
+    replay = Uniform(capacity).make(
+        coded_step(0, num_environments, dtype), n_step, AsLearned(jnp.float32(DISCOUNT), reward_clip)
+    )
     state, add = replay.init(), jax.jit(replay.add)
     for time in range(steps):
-        state = add(state, coded_step(time, num_environments, dtype))
+        state = add(state, coded_step(time, num_environments, dtype), jnp.ones(num_environments, bool))
     return replay, state
 
 

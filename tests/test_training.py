@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import exploration, games, target_network
+from jaxdqn import games, schedules, target_network
+from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Game, TimeStep
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop
+from jaxdqn.training import checkpoint, loop, run
 from jaxdqn.training.evaluate import Evaluation, evaluate
 from runs import EVALUATION, SMALL, advancing, plain, start
 
@@ -45,7 +46,7 @@ def coded_game():
 def stored(state, config):
     """Returns the memory as `[row, environment]` arrays: s_tm1, a_tm1, r_t, terminated, truncated, s_t."""
     (packed,) = state.replay.packed
-    packed = np.asarray(packed)[: int(state.replay.added)]
+    packed = np.asarray(packed)[: int(state.replay.added[0])]
     assert packed.shape[1] == config.num_environments
     return packed[..., :2], packed[..., 2], packed[..., 3], packed[..., 4] > 0, packed[..., 5] > 0, packed[..., 6:]
 
@@ -95,7 +96,7 @@ def test_play_is_random_until_learning_starts_and_greedy_after_it():
         SMALL,
         network=MLP(()),
         learning_rate=1e-30,
-        exploration=exploration.Constant(0.0),
+        exploration=EpsilonGreedy(schedules.Constant(0.0)),
         learning_starts=100,
         replay=Uniform(400),
     )
@@ -120,15 +121,15 @@ def test_every_ratio_of_updates_to_steps_is_kept(num_environments, train_every, 
         train_every=train_every,
         num_updates=num_updates,
         learning_starts=80,
-        exploration=exploration.Linear(1.0, 0.0, 400.0),
+        exploration=EpsilonGreedy(schedules.Linear(1.0, 0.0, 400.0)),
     )
     advance, (config, state) = advancing(game), start(game, config)
     for steps in (200, 400):
         state, curves = advance(config, state)
         assert (curves.steps, state.step) == (steps, steps)
         assert curves.updates == (steps - 80) // train_every * num_updates
-        assert state.replay.added * num_environments == steps
-        np.testing.assert_allclose(curves.epsilon, 1 - steps / 400, atol=1e-6)
+        assert state.replay.added.tolist() == [steps // num_environments] * num_environments
+        np.testing.assert_allclose(curves.exploration, 1 - steps / 400, atol=1e-6)
 
 
 def test_the_target_is_the_network_of_the_last_multiple_of_its_period():
@@ -234,4 +235,4 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
 )
 def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
     with pytest.raises(ValueError, match=sentence):
-        loop.check(dataclasses.replace(SMALL, **change), EVALUATION, steps)
+        run.check(dataclasses.replace(SMALL, **change), games.make("catch"), EVALUATION, steps)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning, tabular_q_learning
 from jaxdqn.config import Config
 
 
@@ -14,6 +14,10 @@ class Entry(NamedTuple):
 
 
 ALGORITHMS = {
+    "tabular_q_learning": Entry(tabular_q_learning.CONFIG, "a table of values, moved after every step (Watkins 1992)"),
+    "naive_deep_q_learning": Entry(
+        naive_deep_q_learning.CONFIG, "a deep network without replay or target network, the usual first try"
+    ),
     "dqn": Entry(dqn.CONFIG, "Q-learning with a deep network, replay and a target network (Mnih et al. 2015)"),
     "double_dqn": Entry(
         double_dqn.CONFIG, "one network chooses the next action, the other judges it (van Hasselt et al. 2016)"

@@ -22,6 +22,24 @@ MAX_SWEEPS = 100_000
 NUM_KEYS = 8  # tried in every state with every action, to see whether the step is random
 
 
+class Model(NamedTuple):
+    """A game as tables over its states, in NumPy.
+
+    Attributes:
+      states: the game's states with a leading axis `[S]`, as `game.states()` lists them.
+      observations: `[S, *observation_shape]`; several states may look the same.
+      successor: int `[S, A]`, the state that follows; any where the game has terminated.
+      reward: float64 `[S, A]`.
+      terminated: bool `[S, A]`.
+    """
+
+    states: Any
+    observations: np.ndarray
+    successor: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+
+
 class Solution(NamedTuple):
     """Optimal values, in NumPy.
 
@@ -52,13 +70,23 @@ def solve(game: Game, discount: float) -> Solution:
     """
     if not 0.0 <= discount <= 1.0:
         raise ValueError(f"discount must lie in [0, 1], got {discount}")
+    known = model(game)
+    q_values = _value_iteration(game.name, known.successor, known.reward, discount, known.terminated)
+    return Solution(known.states, known.observations, q_values)
+
+
+def model(game: Game) -> Model:
+    """Returns the game as tables; it may be called while something else is being traced.
+
+    Raises:
+      ValueError: as `solve`, but for the discount and the convergence.
+    """
     if game.states is None:
         raise ValueError(f"game {game.name!r} does not list its states; exact values need `Game.states`")
-    states = game.states()
-    observations = jax.jit(jax.vmap(game.observe))(states)
-    successor, reward, terminated = _transitions(game, states)
-    q_values = _value_iteration(game.name, successor, reward, discount, terminated)
-    return Solution(jax.tree.map(np.asarray, states), np.asarray(observations), q_values)
+    with jax.ensure_compile_time_eval():
+        states = game.states()
+        observations = jax.jit(jax.vmap(game.observe))(states)
+        return Model(jax.tree.map(np.asarray, states), np.asarray(observations), *_transitions(game, states))
 
 
 def _transitions(game: Game, states: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

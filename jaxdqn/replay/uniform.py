@@ -1,25 +1,28 @@
 """Uniform replay of whole transitions, with n-step returns computed when sampling (Lin 1992; Mnih et al. 2015).
 
-A step of E environments is one row of the ring, `[T, E, width]` with T = capacity / E. All fields of a
-transition that can share a type are packed side by side, so that a batch is one gather instead of six.
+Each of E environments has a ring of T = capacity / E rows, so that one of them can add a step while another only
+resets. All fields of a transition that can share a type are packed side by side, so that a batch is one gather
+instead of six.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import returns
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Number, Replay, Sample, Step, Transition
+from jaxdqn.interfaces import Array, Replay, Sample, Step, Transition
+from jaxdqn.returns import NStepReturn
 
 
 class UniformState(NamedTuple):
-    """The memory.
+    """The memory, a ring for each environment.
 
     Attributes:
-      packed: `[T, E, width]` for each type of the fields; the newest row lies at `(added - 1) mod T`.
-      added: int32 `[]`, rows added since the start.
+      packed: `[T, E, width]` for each type of the fields; the newest row of environment e lies at
+        `(added[e] - 1) mod T`.
+      added: int32 `[E]`, rows added since the start.
     """
 
     packed: tuple[Array, ...]
@@ -28,54 +31,57 @@ class UniformState(NamedTuple):
 
 @configuration
 class Uniform:
-    """Every stored transition is as likely as any other, drawn with replacement.
+    """Every stored transition is as likely as any other.
 
     Attributes:
-      capacity: in transitions; the oldest make room. A multiple of the number of environments.
+      capacity: in transitions; the oldest make room. A multiple of the number of environments. With a capacity of one
+        transition an environment, learning is online: from what was just seen, and nothing else.
+      replacement: whether one transition can be drawn twice for a batch. If not, a memory that holds fewer transitions
+        than a batch is drawn whole.
     """
 
     capacity: int = static(10_000, at_least=1)
+    replacement: bool = static(True)
 
-    def make(self, example: Step, discount: Number, n_step: int, reward_clip: Number | None) -> Replay:
+    def make(self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Replay:
         """Returns the memory as functions.
 
         Args:
           example: a step of E environments whose shapes and types are those to be stored; its values are not read.
-          discount: gamma for one step.
           n_step: steps that a sampled transition spans at most.
-          reward_clip: rewards are clipped to `[-reward_clip, reward_clip]` one by one before they are summed; None
-            leaves them. Stored rewards stay the game's own.
+          spanned_by: `(rewards [n], terminated [n], truncated [n], available []) -> NStepReturn`, what is learned from
+            a window of n steps. Stored rewards stay the game's own.
         """
         num_environments = example.a_tm1.shape[0]
         num_rows = self.capacity // num_environments
         num_slots = num_rows * num_environments
+        environments = jnp.arange(num_environments)
 
         def init() -> UniformState:
             packed = tuple(jnp.zeros((num_rows, *x.shape), x.dtype) for x in _pack(example))
-            return UniformState(packed, added=jnp.int32(0))
+            return UniformState(packed, added=jnp.zeros(num_environments, jnp.int32))
 
-        def add(state: UniformState, step: Step) -> UniformState:
-            place = state.added % num_rows
+        def add(state: UniformState, step: Step, is_valid: Array) -> UniformState:
+            place = jnp.where(is_valid, state.added % num_rows, num_rows)  # no such row: dropped
             packed = (
-                jax.lax.dynamic_update_index_in_dim(ring, row, place, axis=0)
+                ring.at[place, environments].set(row, mode="drop", unique_indices=True)
                 for ring, row in zip(state.packed, _pack(step), strict=True)
             )
-            return UniformState(tuple(packed), state.added + 1)
+            return UniformState(tuple(packed), state.added + is_valid)
 
         def sample(state: UniformState, random_bits: Array) -> Sample:
-            size = jnp.minimum(state.added, num_rows)
-            oldest = (state.added - size) % num_rows * num_environments
-            # Counted from the oldest transition. The modulus favours none by more than 2^-32 * capacity.
-            age = (random_bits % (size * num_environments).astype(jnp.uint32)).astype(jnp.int32)
-            ahead = jnp.arange(n_step, dtype=jnp.int32)[None] * num_environments
-            slots = (oldest + age[:, None] + ahead) % num_slots  # [B, n]
+            size = jnp.minimum(state.added, num_rows)  # [E]
+            stop = jnp.cumsum(size)
+            number, weight = self._numbers(random_bits, stop[-1])  # of transitions, environment by environment
+            environment = (number[:, None] >= stop[None]).sum(axis=1)
+            age = number - (stop - size)[environment]  # counted from the oldest
+            ahead = jnp.arange(n_step, dtype=jnp.int32)[None]
+            row = ((state.added - size)[environment] + age)[:, None] + ahead  # [B, n]
+            slots = row % num_rows * num_environments + environment[:, None]
             flat = (ring.reshape(num_slots, ring.shape[-1]) for ring in state.packed)
             window = _unpack(tuple(rows.at[slots].get(mode="promise_in_bounds") for rows in flat), example)
-            available = size - age // num_environments
-            transition = jax.vmap(lambda steps, left: _transition(steps, left, discount, reward_clip))(
-                window, available
-            )
-            return Sample(transition, slots[:, 0], jnp.ones(random_bits.shape, jnp.float32))
+            spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, size[environment] - age)
+            return Sample(jax.vmap(_transition)(window, spanned), slots[:, 0], weight)
 
         def update(state: UniformState, indices: Array, priority: Array) -> UniformState:
             del indices, priority
@@ -83,11 +89,51 @@ class Uniform:
 
         return Replay(init, add, sample, update)
 
+    def _numbers(self, random_bits: Array, total: Array) -> tuple[Array, Array]:
+        """Returns numbers below `total`, int32 `[B]`, and the weights that make their mean that of the batch."""
+        batch_size = random_bits.shape[0]
+        if self.replacement:
+            return _below(total, random_bits), jnp.ones(batch_size)
+        in_order = jnp.arange(batch_size, dtype=jnp.int32)
+        is_whole = total <= batch_size
+        numbers = jax.lax.cond(is_whole, lambda: in_order % total, lambda: _distinct(random_bits, total))
+        return numbers, jnp.where(is_whole, (in_order < total) * (batch_size / total), 1.0)
 
-def _transition(window: Step, available: Array, discount: Number, reward_clip: Number | None) -> Transition:
-    """Returns the transition that a window of n steps spans, of which `available` have been taken."""
-    rewards = window.r_t if reward_clip is None else jnp.clip(window.r_t, -reward_clip, reward_clip)
-    spanned = returns.n_step(rewards, window.terminated, window.truncated, available, discount)
+
+def _below(total: Array, random_bits: Array) -> Array:
+    """Returns int32 `[B]` in [0, total); the modulus favours none by more than 2^-32 * total."""
+    return (random_bits % total.astype(jnp.uint32)).astype(jnp.int32)
+
+
+def _distinct(random_bits: Array, total: Array) -> Array:
+    """Returns B numbers below `total > B`, all different, every set of them equally likely.
+
+    Numbers that an earlier one equals are drawn again until there are none. Nothing in this depends on what the
+    numbers are, so no set is favoured.
+    """
+
+    def is_repeated(numbers: Array) -> Array:
+        return jnp.tril(numbers[:, None] == numbers[None], k=-1).any(axis=1)
+
+    def again(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        numbers, bits = carry
+        bits = _mixed(bits)
+        return jnp.where(is_repeated(numbers), _below(total, bits), numbers), bits
+
+    start = _below(total, random_bits), random_bits
+    return jax.lax.while_loop(lambda carry: is_repeated(carry[0]).any(), again, start)[0]
+
+
+def _mixed(bits: Array) -> Array:
+    """Returns other uniform bits, uint32 (Appleby 2011, MurmurHash3, its finalizer, after a Weyl step)."""
+    bits = bits + jnp.uint32(0x9E3779B9)
+    bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
+    bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)
+    return bits ^ (bits >> 16)
+
+
+def _transition(window: Step, spanned: NStepReturn) -> Transition:
+    """Returns the transition that a window of n steps spans."""
     return Transition(
         s_tm1=window.s_tm1[0],
         a_tm1=window.a_tm1[0],

@@ -5,7 +5,7 @@ import pathlib
 import jax
 import orbax.checkpoint
 
-from jaxdqn.training.loop import RunState
+from jaxdqn.training.run import RunState
 
 
 def save(folder: str | pathlib.Path, state: RunState) -> None:

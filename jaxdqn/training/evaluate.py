@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdqn import exploration
-from jaxdqn.interfaces import Array, Game, Key, Network, Parameters
+from jaxdqn.games import exact
+from jaxdqn.interfaces import AnyGame, Array, Game, HostGame, Key, Network, Number, Parameters
+
+SWEEPS = 10_000  # of value iteration at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +22,13 @@ class Evaluation:
       every: environment steps of training between evaluations, and the length of an evaluation period.
       episodes: whole episodes each time; their mean return is one point of the curve.
       epsilon: probability of a random action; 0 is greedy.
+      exact_values: whether values are compared with the exact ones, in games that list their states.
     """
 
     every: int
     episodes: int
     epsilon: float = 0.0
+    exact_values: bool = False
 
     def check(self) -> None:
         """Raises ValueError, naming field, value and what is allowed, if a value is out of range."""
@@ -83,3 +89,41 @@ def _act(key: Key, q_values: Array, epsilon: float) -> Array:
     uniform = jax.random.uniform(uniform_key, (batch,))
     random_action = jax.random.randint(action_key, (batch,), 0, num_actions)
     return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
+
+
+def value_errors(
+    parameters: Parameters, network: Network, game: AnyGame, discount: Number, evaluation: Evaluation
+) -> tuple[Array, Array]:
+    """Returns how far the values are from the exact optimal ones, float32 `[]` each, no gradient.
+
+    The first is the mean of `|q[s, a] − q*[s, a]|` over observations and actions; the second the mean over
+    observations of `max_a q[s, a] − max_a q*[s, a]`. States that look the same count once, with the mean of their
+    exact values: no network can do better than that. NaN where `evaluation.exact_values` is off, or the game does not
+    list its states.
+    """
+    if not evaluation.exact_values or isinstance(game, HostGame) or game.states is None:
+        return jnp.float32(jnp.nan), jnp.float32(jnp.nan)
+    model = exact.model(game)
+    seen, looks_like = np.unique(model.observations, axis=0, return_inverse=True)
+    count = np.bincount(looks_like)[:, None].astype(np.float32)
+    exact_q = _optimal_values(model, discount)
+    mean_q = jnp.zeros((len(seen), game.num_actions)).at[looks_like].add(exact_q) / count
+    q_values = network.apply(parameters, jnp.asarray(seen)).q_values
+    return jnp.abs(q_values - mean_q).mean(), (q_values.max(-1) - mean_q.max(-1)).mean()
+
+
+def _optimal_values(model: exact.Model, discount: Number) -> Array:
+    """Returns the optimal action values, float32 `[S, A]`, where the discount may be traced."""
+    reward, discount_t = model.reward.astype(np.float32), discount * (1.0 - model.terminated.astype(np.float32))
+
+    def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        number, q_values, _ = carry
+        better = reward + discount_t * q_values.max(axis=1)[model.successor]
+        return number + 1, better, jnp.abs(better - q_values).max()
+
+    def goes_on(carry: tuple[Array, Array, Array]) -> Array:
+        number, q_values, change = carry
+        return (number < SWEEPS) & (change > 1e-6 * jnp.maximum(1.0, jnp.abs(q_values).max()))
+
+    start = jnp.int32(0), jnp.zeros(reward.shape), jnp.float32(jnp.inf)
+    return jax.lax.while_loop(goes_on, sweep, start)[1]

@@ -1,0 +1,55 @@
+"""A table of action values, one row for each cell of a grid laid over the observations."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn.configuration import configuration, static
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput
+
+
+@configuration
+class Table:
+    """Action values that are looked up, all zero at first. What lies outside of the grid belongs to its nearest cell.
+
+    Attributes:
+      bins: cells along each dimension of the observation.
+      low: lower end of the grid in each dimension, in units of the observation.
+      high: upper end.
+    """
+
+    bins: tuple[int, ...] = static((40, 40), at_least=1)
+    low: tuple[float, ...] = static((-1.0, -1.0))
+    high: tuple[float, ...] = static((1.0, 1.0))
+
+    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+        """Returns the table for observations of this shape.
+
+        Raises:
+          ValueError: the grid does not fit the observation, or is empty in some dimension.
+        """
+        size = math.prod(observation_shape)
+        if not len(self.bins) == len(self.low) == len(self.high) == size:
+            raise ValueError(
+                f"network.bins, low and high have {len(self.bins)}, {len(self.low)} and {len(self.high)} numbers: "
+                f"observations of shape {observation_shape} need {size} of each."
+            )
+        if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"network.low = {self.low} must be below network.high = {self.high} in every dimension.")
+        bins, low, high = np.array(self.bins), np.array(self.low, np.float32), np.array(self.high, np.float32)
+        # Cells are numbered with the last dimension running fastest.
+        strides = np.append(np.cumprod(bins[:0:-1])[::-1], 1).astype(np.int32)
+
+        def init(key: Key) -> Array:
+            del key
+            return jnp.zeros((math.prod(self.bins), num_actions))
+
+        def apply(parameters: Array, observation: Array) -> NetworkOutput:
+            batch = observation.shape[: observation.ndim - len(observation_shape)]
+            flat = observation.reshape(*batch, size).astype(jnp.float32)
+            place = (flat - low) / (high - low) * bins.astype(np.float32)
+            cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
+            return NetworkOutput(q_values=parameters[(cell * strides).sum(-1)])
+
+        return Network(init, apply)

@@ -1,0 +1,382 @@
+"""The loop for host games, which step in Python: `init` a run, then `advance` it one evaluation period at a time.
+
+After each step of the environments there is one compiled call, which chooses the next actions. The call that ends an
+iteration also stores the iteration's steps and, where that is due, learns from replay before it chooses.
+
+A vector environment takes one step to reset a copy whose episode has ended. That step is no transition and is not
+stored. Where all copies reset at once it is not counted either; where others moved on, it is counted as theirs are.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn import configuration
+from jaxdqn.config import Config
+from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
+from jaxdqn.training import run
+from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.run import CHUNK, Curves, Noise, Parts, RunState, Totals
+
+LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
+
+
+_LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
+
+
+class Rows(NamedTuple):
+    """The steps of the iteration under way, in NumPy, `[V, E, ...]`; `is_valid` is off where a copy only reset."""
+
+    step: Step
+    is_valid: np.ndarray
+
+
+class Turn(NamedTuple):
+    """Where a compiled call stands: counts so far, and the places of its noise in the chunk.
+
+    It is passed as one int32 array: each array that goes to the device costs as much as a small network.
+    """
+
+    step: Any
+    num_episodes: Any
+    learned_at: Any
+    learns_from: Any  # row of the noise of the iteration that has ended
+    acts_in: Any  # row of the noise of the iteration of the actions
+    place: Any  # of the actions within that iteration
+    is_random: Any
+
+
+_STEP, _NUM_EPISODES, _PLACE = (Turn._fields.index(name) for name in ("step", "num_episodes", "place"))
+
+
+class Seat(NamedTuple):
+    """Where the environments are, in NumPy.
+
+    Attributes:
+      observation: `[E, *observation_shape]`.
+      action: int32 `[E]`, chosen there and not taken yet.
+      resetting: bool `[E]`, whether the next step of a copy only resets it.
+    """
+
+    observation: np.ndarray
+    action: np.ndarray
+    resetting: np.ndarray
+
+
+class HostRun(NamedTuple):
+    """A run and its environments.
+
+    Attributes:
+      config: with numbers as arrays on the device.
+      state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` a `Seat`.
+      environments: of training; they step, and carry what cannot be stored.
+      evaluation_environments: one for each evaluation episode.
+    """
+
+    config: Config
+    state: RunState
+    environments: Any
+    evaluation_environments: Any
+
+
+class Programs(NamedTuple):
+    """The compiled functions that runs of one structure share."""
+
+    init: Callable[..., tuple[RunState, Array]]
+    draw: Callable[..., Noise]
+    act: Callable[..., Array]
+    store_and_act: Callable[..., tuple[Any, Array]]
+    learn_and_act: Callable[..., tuple[RunState, Totals, Array]]
+    values: Callable[..., Array]
+
+
+class Crash(Exception):
+    """An environment raised an error, which is the cause of this one."""
+
+    def text(self) -> str:
+        """Returns the environment's own traceback."""
+        return "".join(traceback.format_exception(self.__cause__))
+
+
+def programs(game: HostGame) -> Programs:
+    """Returns the compiled functions of runs on a game; each compiles when it is first called."""
+
+    def init(config: Config, seed: Array, num_logged: int) -> tuple[RunState, Array]:
+        def begin(key: Key) -> Array:
+            return jax.random.bits(key, (config.num_environments,))
+
+        state = run.init(_parts(config, game), jax.random.key(seed), begin, num_logged)
+        return state, state.game
+
+    def draw(config: Config, key: Key, first: Array) -> Noise:
+        parts = _parts(config, game)
+        # One more than the chunk: the call that ends its last iteration acts in the next one.
+        return jax.vmap(lambda i: run.draw(parts, jax.random.fold_in(key, i)))(first + jnp.arange(CHUNK + 1))
+
+    def act(config: Config, parameters: Parameters, noise: Noise, observation: Array, turn: Array) -> Array:
+        return _act(_parts(config, game), parameters, noise, observation, Turn(*turn))
+
+    def store_and_act(
+        config: Config, parameters: Parameters, replay: Any, rows: Rows, noise: Noise, observation: Array, turn: Array
+    ) -> tuple[Any, Array]:
+        parts = _parts(config, game)
+        return _store(parts, replay, rows), _act(parts, parameters, noise, observation, Turn(*turn))
+
+    def learn_and_act(
+        config: Config, state: RunState, totals: Totals, rows: Rows, noise: Noise, observation: Array, packed: Array
+    ) -> tuple[RunState, Totals, Array]:
+        parts, turn = _parts(config, game), Turn(*packed)
+        replay = _store(parts, state.replay, rows)
+        state = state._replace(replay=replay, step=turn.step, learned_at=turn.learned_at)
+        state, totals = run.learn(parts, state, totals, noise.sample_bits[turn.learns_from])
+        action = _act(parts, state.learner.parameters, noise, observation, turn)
+        return state._replace(step=None, learned_at=None), totals, action
+
+    def values(config: Config, parameters: Parameters, observation: Array) -> Array:
+        return _parts(config, game).learner.network.apply(parameters, observation).q_values
+
+    return Programs(
+        init=jax.jit(init, static_argnames="num_logged"),
+        draw=jax.jit(draw),
+        act=jax.jit(act),
+        store_and_act=jax.jit(store_and_act, donate_argnames="replay"),
+        learn_and_act=jax.jit(learn_and_act, donate_argnames=("state", "totals")),
+        values=jax.jit(values),
+    )
+
+
+def init(
+    config: Config,
+    seed: int,
+    *,
+    game: HostGame,
+    programs: Programs,
+    num_evaluated: int,
+    num_logged: int = 0,
+    asynchronous: bool = False,
+) -> HostRun:
+    """Returns a run before its first step; all that is random in it follows from the seed.
+
+    Args:
+      config: of the run.
+      seed: below 2^32.
+      game: whose environments are made.
+      programs: of this game and a configuration of this structure.
+      num_evaluated: episodes of an evaluation.
+      num_logged: how many episodes the log holds.
+      asynchronous: whether each environment has a process.
+
+    Raises:
+      Crash: an environment raised an error.
+    """
+    config = jax.device_put(configuration.to_arrays(config))
+    state, seeds = programs.init(config, np.uint32(seed), num_logged)
+    try:
+        environments = game.make_vector(config.num_environments, asynchronous=asynchronous)
+        evaluation_environments = game.make_vector(num_evaluated, asynchronous=asynchronous)
+        observation, _ = environments.reset(seed=np.asarray(seeds).tolist())
+    except Exception as error:
+        raise Crash from error
+    state = state._replace(
+        step=0,
+        episode_return=np.zeros(config.num_environments, np.float32),
+        num_episodes=0,
+        learned_at=0,
+        log=jax.tree.map(np.array, state.log),  # copies: they are written to
+    )
+    noise = programs.draw(config, state.training_key, np.int32(0))
+    action = programs.act(config, state.learner.parameters, noise, observation, _turn(config, state, 0))
+    seat = Seat(observation, np.asarray(action), np.zeros(config.num_environments, bool))
+    return HostRun(config, state._replace(game=seat), environments, evaluation_environments)
+
+
+def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> tuple[HostRun, Curves]:
+    """Returns the run one evaluation period later, and one point of every curve. The run passed in is consumed.
+
+    A run that has diverged is not trained any more; its evaluation goes on scoring the parameters it diverged with.
+
+    Raises:
+      Crash: an environment raised an error.
+    """
+    stop, totals = host.state.step + evaluation.every, run.no_totals()
+    if int(host.state.diverged_at) < 0:
+        host, totals = _train(host, programs, stop)
+    state = host.state._replace(step=stop)
+    host = host._replace(state=state)
+    returns = _evaluate(host, programs, evaluation)
+    counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
+    unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
+    return host, run.curves(_parts(host.config, game), counted, totals, returns.mean(), unknown)
+
+
+def close(host: HostRun) -> None:
+    """Closes the environments of a run."""
+    host.environments.close()
+    host.evaluation_environments.close()
+
+
+def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Totals]:
+    """Returns the run at step `stop`, and what it summed up to. What happens at every step is kept short."""
+    config, state, environments = host.config, host.state, host.environments
+    observation, action, resetting = state.game
+    rows, totals, noise = _empty_rows(config, observation), run.no_totals(), None
+    num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
+    while state.step < stop:
+        iteration = state.step // config.train_every
+        first = iteration // CHUNK * CHUNK
+        if noise is None or iteration == first:
+            noise = programs.draw(config, state.training_key, np.int32(first))
+        turn, place = _turn(config, state, iteration - first), 0
+        while place < num_rows:
+            try:
+                s_t, reward, terminated, truncated, _ = environments.step(action)
+            except Exception as error:
+                raise Crash from error
+            ended = terminated | truncated
+            if np.count_nonzero(resetting) < config.num_environments:
+                taken = (observation, action, reward, terminated, truncated, s_t)
+                for kept, value in zip(rows.step, taken, strict=True):
+                    kept[place] = value
+                rows.is_valid[place] = ~resetting
+                place += 1
+                turn[_STEP] += config.num_environments
+                np.add(state.episode_return, reward, out=state.episode_return, casting="same_kind")
+                if np.count_nonzero(ended):
+                    state, returned = _end_episodes(state, int(turn[_STEP]), reward, ended)
+                    sum_of_returns += returned
+                    turn[_NUM_EPISODES] = state.num_episodes
+            observation, resetting = s_t, ended
+            if place < num_rows:
+                turn[_PLACE] = place
+                action = np.asarray(programs.act(config, state.learner.parameters, noise, observation, turn))
+        state = state._replace(step=int(turn[_STEP]))
+        state, totals, action = _end_iteration(
+            programs, config, state, totals, rows, noise, observation, iteration - first
+        )
+    totals = totals._replace(
+        episodes=np.int32(state.num_episodes - num_before), episode_return=np.float32(sum_of_returns)
+    )
+    return host._replace(state=state._replace(game=Seat(observation, action, resetting))), totals
+
+
+def _end_iteration(
+    programs: Programs,
+    config: Config,
+    state: RunState,
+    totals: Totals,
+    rows: Rows,
+    noise: Noise,
+    observation: np.ndarray,
+    iteration: int,
+) -> tuple[RunState, Totals, np.ndarray]:
+    """Returns the run with the rows stored and, where that is due, learned from, and the next actions."""
+    turn = _turn(config, state, iteration + 1)
+    is_filling = state.step <= config.learning_starts
+    is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
+    if is_due and not is_filling:
+        learned, totals, action = programs.learn_and_act(
+            config, _on_device(state), totals, rows, noise, observation, turn
+        )
+        changed = {name: getattr(learned, name) for name in _LEARNED}
+        return state._replace(**changed, learned_at=state.step), totals, np.asarray(action)
+    replay, action = programs.store_and_act(
+        config, state.learner.parameters, state.replay, rows, noise, observation, turn
+    )
+    state = state._replace(replay=replay, learned_at=state.step if is_filling else state.learned_at)
+    return state, totals, np.asarray(action)
+
+
+def _end_episodes(state: RunState, step: int, reward: np.ndarray, ended: np.ndarray) -> tuple[RunState, float]:
+    """Returns the run after episodes ended at a step, and the sum of what they returned; as `run.count` has it."""
+    episode_return, log, num_episodes = state.episode_return, state.log, state.num_episodes
+    for e in np.flatnonzero(ended):
+        if log is not None and num_episodes < len(log.end_step):
+            for kept, value in zip(log, (episode_return[e], reward[e], step), strict=True):
+                kept[num_episodes] = value
+        num_episodes += 1
+    fresh = np.where(ended, np.float32(0.0), episode_return)
+    return state._replace(episode_return=fresh, num_episodes=num_episodes), float(episode_return[ended].sum())
+
+
+def _empty_rows(config: Config, observation: np.ndarray) -> Rows:
+    """Returns rows for one iteration, for observations `[E, ...]` of that type."""
+    shape = (config.train_every // config.num_environments, config.num_environments)
+    observations = np.zeros((*shape, *observation.shape[1:]), observation.dtype)
+    rewards, flags = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    step = Step(
+        observations, np.zeros(shape, np.int32), rewards, flags, np.zeros_like(flags), np.zeros_like(observations)
+    )
+    return Rows(step, np.zeros_like(flags))
+
+
+def _on_device(state: RunState) -> RunState:
+    """Returns the part of a run that learning reads and replaces; None is an empty pytree."""
+    nothing = dict.fromkeys(RunState._fields)
+    return RunState(**nothing | {name: getattr(state, name) for name in _LEARNED})
+
+
+def _turn(config: Config, state: RunState, iteration: int) -> np.ndarray:
+    """Returns the `Turn` of a call that acts in an iteration, counted from the first of its chunk."""
+    turn = Turn(
+        step=state.step,
+        num_episodes=state.num_episodes,
+        learned_at=state.learned_at,
+        learns_from=iteration - 1,
+        acts_in=iteration,
+        place=0,
+        is_random=state.step < config.learning_starts,
+    )
+    return np.array(turn, np.int32)
+
+
+def _evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.ndarray:
+    """Returns the undiscounted returns of whole episodes, float64 `[evaluation.episodes]`.
+
+    All episodes run side by side until the last one ends; an ended episode earns nothing more.
+    """
+    environments, parameters = host.evaluation_environments, host.state.learner.parameters
+    key = jax.random.fold_in(host.state.evaluation_key, host.state.step)
+    number = evaluation.episodes
+    chance_seed, *seeds = np.asarray(jax.random.bits(key, (number + 1,))).tolist()
+    chance = np.random.default_rng(chance_seed)
+    returns, ended = np.zeros(number), np.zeros(number, bool)
+    try:
+        observation, _ = environments.reset(seed=seeds)
+    except Exception as error:
+        raise Crash from error
+    for _ in range(LONGEST_EVALUATION):
+        q_values = np.asarray(programs.values(host.config, parameters, observation))
+        random_action = chance.integers(q_values.shape[-1], size=number)
+        action = np.where(chance.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))
+        try:
+            observation, reward, terminated, truncated, _ = environments.step(action)
+        except Exception as error:
+            raise Crash from error
+        returns += np.where(ended, 0.0, reward)
+        ended |= terminated | truncated
+        if ended.all():
+            break
+    return returns
+
+
+def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
+    def add(replay: Any, row: Rows) -> tuple[Any, None]:
+        return parts.replay.add(replay, row.step, row.is_valid), None
+
+    return jax.lax.scan(add, replay, rows)[0]
+
+
+def _act(parts: Parts, parameters: Parameters, noise: Noise, observation: Array, turn: Turn) -> Array:
+    exploration = parts.config.exploration
+    q_values = parts.learner.network.apply(parameters, observation).q_values
+    explore = jax.tree.map(lambda x: x[turn.acts_in, turn.place], noise.explore)
+    chosen = exploration.choose(q_values, explore, turn.step, turn.num_episodes)
+    return jnp.where(turn.is_random > 0, exploration.at_random(explore), chosen)
+
+
+def _parts(config: Config, game: HostGame) -> Parts:
+    return run.parts(config, game, game.observation_dtype)
