@@ -32,8 +32,9 @@ from rich.table import Table
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
-from jaxdqn.study import execute, program
+from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
+from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
 
 LAYERS = (4, 120, 84, 2)
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--toy", action="store_true", help="a short run")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     options = parser.parse_args()
-    program.use_all_cores()
+    devices.use_all_cores()
     sgemm = sgemm_rate()
     steps, members = (10_000, (1, 2)) if options.toy else (500_000, MEMBERS)
     rows = [measure(number, steps, sgemm) for number in members]

@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from jaxdqn.algorithms import double_dqn, dqn
-from jaxdqn.exploration import Linear
+from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.results import summary
 from jaxdqn.results.store import Run
+from jaxdqn.schedules import Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
-DQN = dataclasses.replace(dqn.CONFIG, exploration=Linear(start=1.0, end=0.05, steps=5_000))
+DQN = dataclasses.replace(dqn.CONFIG, exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=5_000)))
 
 STUDY = Study(
     name="catch",

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from jaxdqn.algorithms import double_dqn, dqn
-from jaxdqn.exploration import Linear
+from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
 from jaxdqn.results.store import Run
+from jaxdqn.schedules import Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
@@ -31,7 +32,7 @@ DQN = dataclasses.replace(
     network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
     batch_size=64,
     num_updates=5,  # for every 10 steps
-    exploration=Linear(start=1.0, end=0.05, steps=10_000),
+    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
     target_update=Periodic(200),
     replay=Uniform(50_000),
 )

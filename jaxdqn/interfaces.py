@@ -46,8 +46,8 @@ class Game(NamedTuple):
       states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
         where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
         towards a time limit and nothing else, so states that differ only in it are one.
-      picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file; None
-        where the game is no board.
+      picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file;
+        None where the game is no board.
       drawn_by: gymnasium's environment that draws the game, and the state that it is given; None where it has none.
     """
 

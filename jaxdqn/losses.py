@@ -11,8 +11,8 @@ class SquaredError:
     """The squared error without the factor 1/2, as deep-learning libraries mean by MSE.
 
     Attributes:
-      blend: a learning rate inside the target: the prediction is pulled towards `q + blend · δ`, held fixed, in place of
-        `q + δ`. It scales the gradient, which Adam and RMSProp undo and SGD does not.
+      blend: a learning rate inside the target: the prediction is pulled towards `q + blend · δ`, held fixed, in place
+        of `q + δ`. It scales the gradient, which Adam and RMSProp undo and SGD does not.
     """
 
     blend: float = number(1.0, above=0, at_most=1)

@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdqn import configuration, games, losses, optimizers
+from jaxdqn import games, losses, optimizers
 from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.results import store, tidy
-from jaxdqn.study import execute, plan, program, spec
+from jaxdqn.study import execute, plan, spec
 from jaxdqn.study.spec import Study
+from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, advancing, plain, start
 
@@ -101,11 +102,11 @@ def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else()
 def test_waves_cover_every_cell_once_and_differ_by_less_than_a_round(num_members):
     cells = tuple(spec.Cell("catch", "DQN", {}, SMALL, seed) for seed in range(num_members))
     group = plan.Group("catch", cells)
-    layout = plan.layout(group, games.make("catch"), jax.devices())
+    layout = program.layout(SMALL, games.make("catch"), num_members)
     waves = plan.waves(group, layout.width)
     assert sum(waves, ()) == cells
     assert layout.batch == 1
-    assert layout.per_device <= plan.MOST_ON_A_CPU_CORE
+    assert layout.per_device <= program.MOST_ON_A_CPU_CORE
     assert len(waves) * layout.width - num_members < len(waves) * len(layout.devices)
 
 
@@ -115,17 +116,15 @@ def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
     members = [dataclasses.replace(SMALL, optimizer=optimizers.SGD(), learning_rate=rate) for rate in rates]
     ends = []
     for group, seeds in ((members, [4, 5, 6, 7, 8]), ([members[1]], [5])):
-        cells = tuple(spec.Cell("catch", "DQN", {}, config, 0) for config in group)
-        layout = plan.layout(plan.Group("catch", cells), game, jax.devices())
-        compiled = program.compile_group(group[0], game, evaluation, layout)
+        layout = program.layout(group[0], game, len(group))
+        compiled = program.make(group[0], game, evaluation, layout)
         padding = layout.width - len(group)
-        configs = configuration.stack(group + group[-1:] * padding)
-        states = compiled.init(configs, np.array(seeds + seeds[-1:] * padding, np.uint32))
+        states = compiled.init(group + group[-1:] * padding, seeds + seeds[-1:] * padding)
         points = []
         for step in (0, 200, 400):
-            states, curves = compiled.advance(configs, states, np.int32(step))
-            points.append(jax.device_get(curves))
-        ends.append((plain(states), points))
+            states, curves = compiled.advance(states, step)
+            points.append(curves)
+        ends.append((plain(states[1]), points))
     (many, many_curves), (alone, alone_curves) = ends
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1], b[0]), many, alone)
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1], b[0]), many_curves, alone_curves)
@@ -138,10 +137,9 @@ def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
 
 def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
     game, evaluation = games.make("probe_both"), Evaluation(every=200, episodes=3)
-    layout = plan.Layout((jax.devices()[0],), per_device=3, batch=3)
-    compiled = program.compile_group(SMALL, game, evaluation, layout)
-    configs = configuration.stack([SMALL] * 3)
-    states, curves = compiled.advance(configs, compiled.init(configs, np.arange(3, dtype=np.uint32)), np.int32(0))
+    layout = program.Layout((jax.devices()[0],), per_device=3, batch=3)
+    compiled = program.make(SMALL, game, evaluation, layout)
+    (_, states), curves = compiled.advance(compiled.init([SMALL] * 3, [0, 1, 2]), 0)
     config, state = start(game, SMALL, seed=1)
     alone, alone_curves = advancing(game, evaluation)(config, state)
     many = jax.tree.map(lambda x: x[1], plain(states.learner))
@@ -169,7 +167,8 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
         assert scores.shape == (3, 2)
         assert tidy.curve(members, "updates")[1].tolist() == [[40, 90]] * 3
     run = found.runs[0]
-    assert run.facts["configuration"]["network"] == {"type": "MLP", "hidden": [16], "activation": "relu"}
+    network = {"type": "MLP", "hidden": [16], "activation": "relu", "initializer": "lecun_normal"}
+    assert run.facts["configuration"]["network"] == network
     assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0}
     assert run.facts["versions"]["jax"] == jax.__version__
     assert set(run.curves) == {

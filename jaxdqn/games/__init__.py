@@ -1,7 +1,8 @@
 """Games as pure functions: one a file, and the table of their names.
 
 A game is an `interfaces.Game`: `reset(key) -> state`, `step(key, state, action) -> (state, TimeStep)` and
-`observe(state) -> observation`. A new game is a file with a function `make` and a line in `GAMES`.
+`observe(state) -> observation`. A new game is a file with a function `make` and a line in `GAMES`. The environments of
+gymnasium are games too, under names such as `gymnasium:LunarLander-v3`; they step in Python.
 """
 
 import difflib
@@ -10,7 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxdqn.games import acrobot, cartpole, catch, mountain_car, probes
-from jaxdqn.interfaces import Game
+from jaxdqn.interfaces import AnyGame, Game
+
+GYMNASIUM = "gymnasium:"  # before the id of an environment of gymnasium
 
 
 class Entry(NamedTuple):
@@ -35,20 +38,27 @@ GAMES: dict[str, Entry] = {
 }
 
 
-def make(name: str) -> Game:
+def make(name: str) -> AnyGame:
     """The game of that name.
 
     Args:
-      name: one of `GAMES`.
+      name: one of `GAMES`, or `gymnasium:` and the id of an environment.
 
     Returns:
       A new game.
 
     Raises:
-      ValueError: no game has that name.
+      ValueError: no game has that name, or the environment cannot be played here.
     """
+    if name.startswith(GYMNASIUM):
+        from jaxdqn.games import gymnasium  # the package of that name takes its time to import
+
+        return gymnasium.make(name)
     if name not in GAMES:
         close = difflib.get_close_matches(name, GAMES)
         hint = f" did you mean {' or '.join(repr(n) for n in close)}?" if close else ""
-        raise ValueError(f"no game is called {name!r};{hint} games: {', '.join(GAMES)}")
+        raise ValueError(
+            f"no game is called {name!r};{hint} games: {', '.join(GAMES)}, and gymnasium's as gymnasium:ID, such as "
+            "gymnasium:LunarLander-v3"
+        )
     return GAMES[name].make()

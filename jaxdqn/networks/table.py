@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters
 
 
 @configuration
@@ -41,15 +41,15 @@ class Table:
         # Cells are numbered with the last dimension running fastest.
         strides = np.append(np.cumprod(bins[:0:-1])[::-1], 1).astype(np.int32)
 
-        def init(key: Key) -> Array:
+        def init(key: Key) -> Parameters:
             del key
-            return jnp.zeros((math.prod(self.bins), num_actions))
+            return {"params": {"values": jnp.zeros((math.prod(self.bins), num_actions))}}
 
-        def apply(parameters: Array, observation: Array) -> NetworkOutput:
+        def apply(parameters: Parameters, observation: Array) -> NetworkOutput:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(*batch, size).astype(jnp.float32)
             place = (flat - low) / (high - low) * bins.astype(np.float32)
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
-            return NetworkOutput(q_values=parameters[(cell * strides).sum(-1)])
+            return NetworkOutput(q_values=parameters["params"]["values"][(cell * strides).sum(-1)])
 
         return Network(init, apply)

@@ -11,17 +11,16 @@ import time
 from importlib import metadata
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 import jaxdqn
-from jaxdqn import configuration, games
 from jaxdqn.results import schema, store, tidy
-from jaxdqn.study import plan, program, progress, spec
+from jaxdqn.study import plan, progress, spec
 from jaxdqn.study.spec import Cell, Study
-from jaxdqn.training import loop
+from jaxdqn.training import program
+from jaxdqn.training.run import Curves, Ending
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
 
 
 class Report(NamedTuple):
@@ -32,6 +31,7 @@ class Report(NamedTuple):
       num_written: runs made now.
       num_skipped: runs that were there already.
       num_diverged: of those made now.
+      num_crashed: of those made now, ended by an error of their game.
       damaged: sentences about records that could not be read; their runs were left out.
       num_compilations: groups compiled, one program each.
       compile_seconds: spent on them.
@@ -42,6 +42,7 @@ class Report(NamedTuple):
     num_written: int
     num_skipped: int
     num_diverged: int
+    num_crashed: int
     damaged: tuple[str, ...]
     num_compilations: int
     compile_seconds: float
@@ -49,14 +50,14 @@ class Report(NamedTuple):
 
 
 class _Wave(NamedTuple):
-    """Curves `[members, periods]` by name, the members' steps of divergence or -1, and what they cost."""
+    """Curves `[members, periods]` by name, how each member ended, and what the wave cost."""
 
     curves: dict[str, np.ndarray]
-    diverged_at: np.ndarray
+    endings: list[Ending]
     seconds: np.ndarray  # float64 [periods], since the start of the wave, without compilation
 
 
-def run(study: Study, out: str | pathlib.Path) -> Report:
+def run(study: Study, out: str | pathlib.Path, *, asynchronous: bool = False) -> Report:
     """Runs every cell of the study that has no result yet, and stores each when it is done.
 
     Runs that are stored stay as they are; a run that was interrupted starts again. A damaged record is named in the
@@ -65,32 +66,42 @@ def run(study: Study, out: str | pathlib.Path) -> Report:
     Args:
       study: what to run.
       out: its results go to `<out>/<study.name>/runs`.
+      asynchronous: whether each environment of a host game has a process; results are the same.
     """
     folder = pathlib.Path(out) / study.name / "runs"
     cells = spec.cells(study)
     missing, damaged = _missing(study, cells, folder)
-    devices = jax.devices()
-    compile_seconds, wall_seconds, num_diverged, groups = 0.0, 0.0, 0, plan.groups(missing)
+    compile_seconds, wall_seconds, endings, groups = 0.0, 0.0, [], plan.groups(missing)
     _commit()  # of the code as it is now, not as it may be when the first wave ends
     with progress.Bar(len(missing), study.steps) as bar:
         for number, group in enumerate(groups, start=1):
-            game = games.make(group.game)
-            layout = plan.layout(group, game, devices)
+            game, config = spec.game(group.game), group.cells[0].config
             bar.compiling(f"{group.game}: compiling program {number} of {len(groups)}")
-            compiled = program.compile_group(group.cells[0].config, game, study.evaluation, layout)
+            layout = program.layout(config, game, len(group.cells))
+            compiled = program.make(
+                config,
+                game,
+                study.evaluation,
+                layout,
+                num_logged=study.episodes_logged,
+                asynchronous=asynchronous,
+            )
             compile_seconds += compiled.compile_seconds
-            for members in plan.waves(group, layout.width):
-                wave = _run_wave(study, members, compiled, layout, bar)
-                wall_seconds += wave.seconds[-1]
-                num_diverged += int((wave.diverged_at[: len(members)] >= 0).sum())
-                for i, cell in enumerate(members):
-                    with contextlib.suppress(FileExistsError):  # another process was quicker with this run
-                        store.write(folder, *_record(study, cell, wave, i, compiled.compile_seconds, layout))
+            with contextlib.closing(compiled):
+                for members in plan.waves(group, layout.width):
+                    wave = _run_wave(study, members, compiled, layout, bar)
+                    wall_seconds += wave.seconds[-1]
+                    endings += wave.endings
+                    for i, cell in enumerate(members):
+                        record = _record(study, cell, wave, i, compiled.compile_seconds, layout)
+                        with contextlib.suppress(FileExistsError):  # another process was quicker with this run
+                            store.write(folder, *record, _attachments(study, cell, wave.endings[i]))
     return Report(
         folder=folder,
         num_written=len(missing),
         num_skipped=len(cells) - len(missing) - len(damaged),
-        num_diverged=num_diverged,
+        num_diverged=sum(ending.diverged_at is not None for ending in endings),
+        num_crashed=sum(ending.crash is not None for ending in endings),
         damaged=damaged,
         num_compilations=len(groups),
         compile_seconds=compile_seconds,
@@ -111,35 +122,37 @@ def _missing(study: Study, cells: tuple[Cell, ...], folder: pathlib.Path) -> tup
 
 
 def _run_wave(
-    study: Study, members: tuple[Cell, ...], compiled: program.Program, layout: plan.Layout, bar: progress.Bar
+    study: Study, members: tuple[Cell, ...], compiled: program.Program, layout: program.Layout, bar: progress.Bar
 ) -> _Wave:
     """Trains the members of one wave side by side. A narrow wave is filled up with its last member, run in vain."""
     filled = [*members, *[members[-1]] * (layout.width - len(members))]
-    configs = configuration.stack([cell.config for cell in filled])
-    states = compiled.init(configs, np.array([cell.seed for cell in filled], np.uint32))
-    points: list[loop.Curves] = []
+    states = compiled.init([cell.config for cell in filled], [cell.seed for cell in filled])
+    points: list[Curves] = []
     seconds: list[float] = []
     started = time.perf_counter()
     bar.training()
     for step in range(0, study.steps, study.evaluation.every):
-        states, curves = compiled.advance(configs, states, np.int32(step))
-        points.append(jax.device_get(curves))
+        states, curves = compiled.advance(states, step)
+        points.append(curves)
         seconds.append(time.perf_counter() - started)
         bar.advance(
             f"{members[0].game}: {', '.join(dict.fromkeys(cell.algorithm for cell in members))}",
             num_steps=study.evaluation.every * len(members),
-            score=float(np.mean(points[-1].evaluation_return[: len(members)])),
+            scores=curves.evaluation_return[: len(members)],
         )
-    stacked = {name: np.stack([getattr(point, name) for point in points], axis=1) for name in loop.Curves._fields}
-    return _Wave(stacked, np.asarray(states.diverged_at), np.array(seconds))
+    stacked = {name: np.stack([getattr(point, name) for point in points], axis=1) for name in Curves._fields}
+    return _Wave(stacked, compiled.end(states)[: len(members)], np.array(seconds))
 
 
 def _record(
-    study: Study, cell: Cell, wave: _Wave, member: int, compile_seconds: float, layout: plan.Layout
+    study: Study, cell: Cell, wave: _Wave, member: int, compile_seconds: float, layout: program.Layout
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Returns the facts and curves of one run."""
-    diverged_at = int(wave.diverged_at[member])
+    """Returns the facts and curves of one run; those of a run that crashed end before it did."""
+    ending = wave.endings[member]
     curves = {name: values[member] for name, values in wave.curves.items()} | {"wall_seconds": wave.seconds}
+    if ending.crash is not None:
+        num_points = int((curves["steps"] > 0).sum())
+        curves = {name: values[:num_points] for name, values in curves.items()}
     facts = {
         "schema": schema.VERSION,
         "id": spec.identifier(study, cell),
@@ -160,10 +173,19 @@ def _record(
             "compile_seconds": compile_seconds,
             "runs_at_once": layout.width,
         },
-        "diverged_at": diverged_at if diverged_at >= 0 else None,
+        "diverged_at": ending.diverged_at,
+        "crash": ending.crash,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     return facts, tidy.thin(curves)
+
+
+def _attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:
+    """Returns what is kept beside the curves: the log of episodes, and the weights of the seeds asked for."""
+    kept = {"episodes": ending.episodes}
+    if cell.seed in study.weights_of:
+        kept["weights"] = ending.parameters
+    return {kind: arrays for kind, arrays in kept.items() if arrays}
 
 
 @functools.cache

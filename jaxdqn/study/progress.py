@@ -3,6 +3,7 @@
 import time
 from types import TracebackType
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -52,14 +53,16 @@ class Bar:
         """Starts the clock of the speed: what came before was no training."""
         self._since = time.perf_counter()
 
-    def advance(self, text: str, num_steps: int, score: float) -> None:
-        """Moves on by environment steps, and shows the score just reached."""
+    def advance(self, text: str, num_steps: int, scores: np.ndarray) -> None:
+        """Moves on by environment steps, and shows the mean of the scores just reached; a run without one has NaN."""
         now = time.perf_counter()
         self._num_steps += num_steps
         self._seconds += now - self._since
         self._since = now
         self._progress.advance(self._task, num_steps)
-        self._show(text, f"{self._num_steps / self._seconds:,.0f} steps/s · score {score:.4g}")
+        known = scores[np.isfinite(scores)]
+        score = f" · score {known.mean():.4g}" if known.size else ""
+        self._show(text, f"{self._num_steps / self._seconds:,.0f} steps/s{score}")
 
     def _show(self, text: str, facts: str = "") -> None:
         self._progress.update(self._task, description=text, facts=facts)

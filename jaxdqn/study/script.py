@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from jaxdqn.figures import provenance, style
 from jaxdqn.results import store, summary
 from jaxdqn.results.store import Run
-from jaxdqn.study import execute, program, spec
+from jaxdqn.study import execute, spec
 from jaxdqn.study.spec import Study
+from jaxdqn.training import devices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ASYNCHRONOUS = "a process for each environment of a host game: faster where one step is slow, with equal results"
 
 Draw = Callable[[Sequence[Run]], "Figure"]
 Tabulate = Callable[[Sequence[Run]], str]
@@ -37,12 +40,20 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate
     parser.add_argument("--seeds", type=int, metavar="N", help=f"seeds 0 to N-1 (default: {len(study.seeds)})")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
+    parser.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
     options = parser.parse_args()
     chosen = toy if options.toy else study
     if options.seeds is not None:
         with one_sentence():
             chosen = dataclasses.replace(chosen, seeds=range(options.seeds))
-    run_and_show(chosen, options.out, draw, tabulate, figure_only=options.figure_only)
+    run_and_show(
+        chosen,
+        options.out,
+        draw,
+        tabulate,
+        figure_only=options.figure_only,
+        asynchronous=options.asynchronous,
+    )
 
 
 def run_and_show(
@@ -52,18 +63,19 @@ def run_and_show(
     tabulate: Tabulate = summary.table,
     *,
     figure_only: bool = False,
+    asynchronous: bool = False,
 ) -> None:
     """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted."""
     folder = out / study.name
     if not figure_only:
-        _run(study, out)
+        _run(study, out, asynchronous)
     with one_sentence():
         found = store.read(folder / "runs")
         wanted = {spec.identifier(study, cell) for cell in spec.cells(study)}
         runs = [run for run in found.runs if run.facts["id"] in wanted]
         if not runs:
             raise ValueError(f"{folder / 'runs'} holds no run of this study; run it without --figure-only.")
-    files = style.save(draw(runs), folder / study.name, provenance.provenance(runs))
+        files = style.save(draw(runs), folder / study.name, provenance.provenance(runs))
     table = folder / f"{study.name}.md"
     table.write_text(tabulate(runs))
     print(table.read_text())
@@ -82,13 +94,13 @@ def one_sentence() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def _run(study: Study, out: pathlib.Path) -> None:
+def _run(study: Study, out: pathlib.Path, asynchronous: bool) -> None:
     with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name)):
         pass  # results can be written there; if not, the sentence says so before any work is done
-    program.use_all_cores()
-    program.keep_compiled_programs()
+    devices.use_all_cores()
+    devices.keep_compiled_programs()
     try:
-        report = execute.run(study, out)
+        report = execute.run(study, out, asynchronous=asynchronous)
     except KeyboardInterrupt:
         print("interrupted: finished runs are stored; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
@@ -97,6 +109,8 @@ def _run(study: Study, out: pathlib.Path) -> None:
         f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s",
         file=sys.stderr,
     )
+    if report.num_crashed:
+        print(f"{report.num_crashed} of these runs crashed; their records hold the traceback", file=sys.stderr)
     if report.num_diverged:
         print(f"{report.num_diverged} of these runs diverged; their records say at which step", file=sys.stderr)
 

@@ -4,6 +4,7 @@ A study is checked when it is made, in Python, before anything is compiled.
 """
 
 import dataclasses
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 
 from jaxdqn import configuration, games
 from jaxdqn.config import Config
+from jaxdqn.interfaces import AnyGame
 from jaxdqn.results import store
-from jaxdqn.training import loop
+from jaxdqn.training import run
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -22,13 +24,15 @@ class Study:
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
-      games: names from the table `jaxdqn.games.GAMES`.
+      games: names from the table `jaxdqn.games.GAMES`, or of gymnasium's, such as `gymnasium:LunarLander-v3`.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
       grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`; all
         combinations are run.
+      episodes_logged: of so many first training episodes, each run keeps the return, the last reward and the step.
+      weights_of: the seeds whose last parameters are kept beside their results, to play with.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Study:
     steps: int
     evaluation: Evaluation
     grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    episodes_logged: int = 0
+    weights_of: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         _check(self)
@@ -64,8 +70,8 @@ class Cell(NamedTuple):
 def cells(study: Study) -> tuple[Cell, ...]:
     """Returns every run of the study, game by game."""
     return tuple(
-        Cell(game, label, settings, config, int(seed))
-        for game in study.games
+        Cell(name, label, settings, config, int(seed))
+        for name in study.games
         for label, settings, config in _arms(study)
         for seed in study.seeds
     )
@@ -74,19 +80,29 @@ def cells(study: Study) -> tuple[Cell, ...]:
 def determinants(study: Study, cell: Cell) -> dict[str, Any]:
     """Returns all that determines the result of a run, and nothing else; its identifier is made from this."""
     return {
-        "game": {"name": cell.game, "version": games.make(cell.game).version},
+        "game": {"name": cell.game, "version": game(cell.game).version},
         "configuration": configuration.to_dict(cell.config),
         "seed": cell.seed,
         "steps": study.steps,
         "evaluation": dataclasses.asdict(study.evaluation),
-        "training_version": loop.VERSION,
+        "episodes_logged": study.episodes_logged or None,
+        "training_version": run.VERSION,
         "algorithm_version": cell.config.algorithm.version,
     }
 
 
 def identifier(study: Study, cell: Cell) -> str:
-    """Returns the name of the run's result, 16 hexadecimal digits."""
-    return store.identifier(determinants(study, cell))
+    """Returns the name of the run's result, 16 hexadecimal digits.
+
+    None says that a feature is not used, and is left out: a feature that is added later keeps the results there are.
+    """
+    return store.identifier(_without_none(determinants(study, cell)))
+
+
+@functools.cache
+def game(name: str) -> AnyGame:
+    """Returns the game of a name, made once: a study asks for it for every cell."""
+    return games.make(name)
 
 
 def plain_settings(cell: Cell) -> dict[str, Any]:
@@ -119,11 +135,13 @@ def _check(study: Study) -> None:
     for field in ("games", "algorithms", "seeds"):
         if isinstance(getattr(study, field), str) or not len(getattr(study, field)):
             raise ValueError(f"{field} = {getattr(study, field)!r} must hold at least one entry.")
-    for game in study.games:
-        games.make(game)
+    for name in study.games:
+        game(name)
     for seed in study.seeds:
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
             raise ValueError(f"seeds: {seed!r} must be a whole number of at least 0 and below 2^32.")
+    if not isinstance(study.episodes_logged, int) or study.episodes_logged < 0:
+        raise ValueError(f"episodes_logged = {study.episodes_logged!r} must be a whole number of at least 0.")
     for field in ("games", "seeds"):
         _refuse_repeats(field, getattr(study, field))
     for path, values in study.grid.items():
@@ -142,13 +160,20 @@ def _check_arms(study: Study) -> None:
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
             configuration.check(config)
-            loop.check(config, study.evaluation, study.steps)
+            for name in study.games:
+                run.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
             raise ValueError(f"{at}: {error}") from None
         key = store.identifier(configuration.to_dict(config))
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at
+
+
+def _without_none(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_none(item) for key, item in value.items() if item is not None}
 
 
 def _refuse_repeats(field: str, values: Sequence[Any]) -> None:

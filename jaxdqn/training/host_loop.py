@@ -194,6 +194,19 @@ def init(
     return HostRun(config, state._replace(game=seat), environments, evaluation_environments)
 
 
+def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
+    """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
+    host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
+    config, state, observation = host.config, host.state, host.state.game.observation
+    noise, turn = programs.draw(config, state.training_key, np.int32(0)), _turn(host.config, state, 1)
+    rows = _empty_rows(config, observation)
+    programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0))
+    replay, _ = programs.store_and_act(config, state.learner.parameters, state.replay, rows, noise, observation, turn)
+    learning = _on_device(state._replace(replay=replay))
+    programs.learn_and_act(config, learning, run.no_totals(), rows, noise, observation, turn)
+    close(host)
+
+
 def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> tuple[HostRun, Curves]:
     """Returns the run one evaluation period later, and one point of every curve. The run passed in is consumed.
 
@@ -307,15 +320,13 @@ def _empty_rows(config: Config, observation: np.ndarray) -> Rows:
     shape = (config.train_every // config.num_environments, config.num_environments)
     observations = np.zeros((*shape, *observation.shape[1:]), observation.dtype)
     rewards, flags = np.zeros(shape, np.float32), np.zeros(shape, bool)
-    step = Step(
-        observations, np.zeros(shape, np.int32), rewards, flags, np.zeros_like(flags), np.zeros_like(observations)
-    )
-    return Rows(step, np.zeros_like(flags))
+    kept: Any = (observations, np.zeros(shape, np.int32), rewards, flags, flags.copy(), observations.copy())
+    return Rows(Step(*kept), flags.copy())
 
 
 def _on_device(state: RunState) -> RunState:
     """Returns the part of a run that learning reads and replaces; None is an empty pytree."""
-    nothing = dict.fromkeys(RunState._fields)
+    nothing: dict[str, Any] = dict.fromkeys(RunState._fields)
     return RunState(**nothing | {name: getattr(state, name) for name in _LEARNED})
 
 

@@ -17,6 +17,8 @@ from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Key, Replay, Step
 from jaxdqn.training.evaluate import Evaluation
 
+Value = Any  # an array on the device, or in NumPy where a host loop counts
+
 VERSION = 2  # raised when the same configuration trains differently
 CHUNK = 128  # iterations whose randomness is drawn at once
 
@@ -30,9 +32,9 @@ class EpisodeLog(NamedTuple):
       end_step: int32 `[N]`, environment steps of the run when the episode ended.
     """
 
-    episode_return: Array
-    last_reward: Array
-    end_step: Array
+    episode_return: Value
+    last_reward: Value
+    end_step: Value
 
 
 class RunState(NamedTuple):
@@ -52,14 +54,14 @@ class RunState(NamedTuple):
       evaluation_key: constant; with a step it gives all that step's evaluation draws.
     """
 
-    step: Array
+    step: Value
     learner: learning.LearnerState
     replay: Any
     game: Any
-    episode_return: Array
-    num_episodes: Array
-    learned_at: Array
-    diverged_at: Array
+    episode_return: Value
+    num_episodes: Value
+    learned_at: Value
+    diverged_at: Value
     log: EpisodeLog | None
     training_key: Key
     evaluation_key: Key
@@ -84,18 +86,34 @@ class Curves(NamedTuple):
       value_bias: mean over observations of the largest value less the exact largest value; above 0 overestimates.
     """
 
-    steps: Array
-    updates: Array
-    episodes: Array
-    episode_return: Array
-    evaluation_return: Array
-    loss: Array
-    td_error: Array
-    max_q: Array
-    gradient_norm: Array
-    exploration: Array
-    value_error: Array
-    value_bias: Array
+    steps: Value
+    updates: Value
+    episodes: Value
+    episode_return: Value
+    evaluation_return: Value
+    loss: Value
+    td_error: Value
+    max_q: Value
+    gradient_norm: Value
+    exploration: Value
+    value_error: Value
+    value_bias: Value
+
+
+class Ending(NamedTuple):
+    """How a run ended, in NumPy.
+
+    Attributes:
+      diverged_at: the step of the first non-finite loss, or None.
+      crash: the traceback of an environment that raised an error, or None. Curves have no points from then on.
+      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a crash.
+      episodes: the log cut to the episodes that ended, by name; empty without a log.
+    """
+
+    diverged_at: int | None
+    crash: str | None
+    parameters: dict[str, Any]
+    episodes: dict[str, Any]
 
 
 class Noise(NamedTuple):
@@ -113,10 +131,10 @@ class Noise(NamedTuple):
 class Totals(NamedTuple):
     """Sums over a period, for `Curves`."""
 
-    updates: Array  # int32 []
-    diagnostics: Array  # float32 [4]: loss, td_error, max_q, gradient_norm
-    episodes: Array  # int32 []
-    episode_return: Array  # float32 []
+    updates: Value  # int32 []
+    diagnostics: Value  # float32 [4]: loss, td_error, max_q, gradient_norm
+    episodes: Value  # int32 []
+    episode_return: Value  # float32 []
 
 
 class Parts(NamedTuple):
@@ -274,3 +292,14 @@ def curves(parts: Parts, state: RunState, totals: Totals, evaluation_return: Arr
         value_error=value_error,
         value_bias=value_bias,
     )
+
+
+def ending(diverged_at: int, log: EpisodeLog | None, parameters: Any) -> Ending:
+    """Returns the ending of a run that did not crash, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
+    episodes = {}
+    if log is not None:
+        num_ended = int((log.end_step > 0).sum())  # no episode ends at step 0
+        episodes = {name: values[:num_ended] for name, values in log._asdict().items()}
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    by_path = {"/".join(str(key.key) for key in path): leaf for path, leaf in leaves}
+    return Ending(diverged_at if diverged_at >= 0 else None, None, by_path, episodes)

@@ -1,0 +1,163 @@
+"""Any discrete-action environment of gymnasium as a host game: `gymnasium:ID`, or `gymnasium:MODULE:ID`.
+
+gymnasium itself makes the environment, vectorises it and resets it (NEXT_STEP: the step after the end of an episode
+only resets). What is done here is to bring observations and actions into one form. Observations: `Box` as it is, but
+float64 as float32; `Discrete` as one-hot vectors; other spaces that gymnasium can flatten to a vector, flattened.
+Actions are counted from 0.
+"""
+
+import contextlib
+import difflib
+import functools
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces, wrappers
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from jaxdqn.games import GYMNASIUM
+from jaxdqn.interfaces import HostGame
+
+VERSION = 1
+_SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict or Tuple of these"
+
+
+def make(name: str) -> HostGame:
+    """Returns the game of a name such as `gymnasium:LunarLander-v3`.
+
+    An environment of your own: `gymnasium:my_module:MyEnv-v0`, where importing `my_module` registers `MyEnv-v0`.
+
+    Raises:
+      ValueError: in one sentence, if there is no such environment, something that it needs is not installed, its
+        actions are not discrete, or its observations have no fixed size.
+    """
+    environment = name.removeprefix(GYMNASIUM)
+    with _one_sentence(name):
+        single = gymnasium.make(environment)
+    try:
+        wrap = _wrappers(name, single)
+        wrapped = functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
+    finally:
+        single.close()
+    seen, actions, spec = wrapped.observation_space, wrapped.action_space, single.spec
+    assert isinstance(seen, spaces.Box)
+    assert isinstance(actions, spaces.Discrete)
+    return HostGame(
+        name=name,
+        version=VERSION,
+        make_vector=functools.partial(_make_vector, name, wrap),
+        make_drawn=functools.partial(_make_drawn, name, wrap),
+        observation_shape=seen.shape,
+        observation_dtype=seen.dtype,
+        num_actions=int(actions.n),
+        max_steps=spec.max_episode_steps if spec is not None else None,
+    )
+
+
+def _make_vector(
+    name: str, wrap: list[Callable[..., Any]], num_environments: int, asynchronous: bool = False
+) -> VectorEnv:
+    """Returns so many copies of the environment; `asynchronous` gives each a process."""
+    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    if asynchronous:
+        options["context"] = "forkserver"  # a fork of a process in which JAX has started can hang
+    with _one_sentence(name):
+        return gymnasium.make_vec(
+            name.removeprefix(GYMNASIUM),
+            num_environments,
+            vectorization_mode="async" if asynchronous else "sync",
+            vector_kwargs=options,
+            wrappers=wrap,
+            disable_env_checker=True,  # it looks at every step, and costs as much as a small environment
+        )
+
+
+def _make_drawn(name: str, wrap: list[Callable[..., Any]]) -> gymnasium.Env[Any, Any]:
+    """Returns one copy that draws.
+
+    Raises:
+      ValueError: if the environment draws no pictures.
+    """
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pictures need no screen
+    with _one_sentence(name):
+        single = gymnasium.make(name.removeprefix(GYMNASIUM), render_mode="rgb_array")
+    if "rgb_array" not in single.metadata.get("render_modes", []):
+        raise ValueError(f"{name} draws no pictures: its render modes are {single.metadata.get('render_modes', [])}.")
+    return functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
+
+
+def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., Any]]:
+    """Returns the wrappers that bring observations and actions into one form.
+
+    Raises:
+      ValueError: if the environment's spaces are not supported.
+    """
+    actions, observations = single.action_space, single.observation_space
+    if not isinstance(actions, spaces.Discrete):
+        raise ValueError(
+            f"{name} has actions {actions}: the algorithms here choose one of finitely many, so it must be Discrete."
+        )
+    wrap: list[Callable[..., Any]] = []
+    if actions.start != 0:
+        wrap.append(functools.partial(_count_actions_from_zero, start=int(actions.start), number=int(actions.n)))
+    if not isinstance(observations, spaces.Box):
+        if not _is_flat(observations):
+            raise ValueError(f"{name} has observations {observations}: supported are {_SUPPORTED}.")
+        wrap.append(wrappers.FlattenObservation)
+        observations = spaces.flatten_space(observations)
+    if observations.dtype not in (np.float32, np.uint8):
+        wrap.append(_as_float32)
+    return wrap
+
+
+def _is_flat(space: spaces.Space[Any]) -> bool:
+    """Returns whether every observation of a space is a vector of one size, made of the supported spaces."""
+    if isinstance(space, spaces.Dict):
+        return all(map(_is_flat, space.spaces.values()))
+    if isinstance(space, spaces.Tuple):
+        return all(map(_is_flat, space.spaces))
+    return isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)
+
+
+def _count_actions_from_zero(single: gymnasium.Env[Any, Any], *, start: int, number: int) -> gymnasium.Env[Any, Any]:
+    return wrappers.TransformAction(single, lambda action: action + start, spaces.Discrete(number))
+
+
+def _as_float32(single: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    space = single.observation_space
+    assert isinstance(space, spaces.Box)
+    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+    float32 = spaces.Box(low, high, space.shape, np.float32)
+    return wrappers.TransformObservation(single, lambda observation: np.asarray(observation, np.float32), float32)
+
+
+@contextlib.contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Turns what keeps an environment from being made into a ValueError of one sentence."""
+    with warnings.catch_warnings():
+        # Box2D's bindings and pygame's loader warn when they are imported; nothing here can be done about it.
+        warnings.filterwarnings("ignore", message=r".*([Ss]wig|pkg_resources).*", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r".*pkg_resources.*", category=UserWarning)
+        try:
+            yield
+        except gymnasium.error.DependencyNotInstalled as error:
+            remedy = 'pip install "jaxdqn[box2d]"' if "ox2" in str(error) else "install what it names"
+            raise ValueError(
+                f"{name} needs something that is not installed ({_first_line(error)}): {remedy}."
+            ) from None
+        except ModuleNotFoundError as error:
+            raise ValueError(f"{name} cannot be made, since a module is missing: {_first_line(error)}.") from None
+        except gymnasium.error.UnregisteredEnv as error:
+            close = difflib.get_close_matches(name.removeprefix(GYMNASIUM), gymnasium.registry, n=3)
+            hint = f" Did you mean {', '.join(GYMNASIUM + found for found in close)}?" if close else ""
+            raise ValueError(f"gymnasium has no environment for {name!r} ({_first_line(error)}).{hint}") from None
+        except gymnasium.error.Error as error:
+            raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,200 @@
+"""Processes that train on host games, one run each at a time.
+
+Python steps one game at a time, so runs that are to use all cores need a process a core. A process compiles once and
+serves one run after another. A run whose environment raises an error ends there, with the traceback; if the whole
+process dies with it, another takes its place for the next run. The other runs go on.
+"""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxdqn import games
+from jaxdqn.config import Config
+from jaxdqn.interfaces import HostGame
+from jaxdqn.training import devices, host_loop
+from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.run import Curves, Ending, ending
+
+
+class Wave(NamedTuple):
+    """Runs side by side as functions; as `jaxdqn.training.program.Program` has them."""
+
+    init: Callable[[Sequence[Config], Sequence[int]], Any]
+    advance: Callable[[Any, int], tuple[Any, Curves]]
+    end: Callable[[Any], list[Ending]]
+    close: Callable[[], None]
+
+
+class _Task(NamedTuple):
+    """What all runs of a process share."""
+
+    config: Config  # any of the group, to compile with
+    game: str
+    evaluation: Evaluation
+    num_logged: int
+    asynchronous: bool
+
+
+class _Worker(NamedTuple):
+    process: Any
+    connection: Connection
+
+
+def start(
+    config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
+) -> Wave:
+    """Returns a wave of `width` runs, whose processes have compiled; arguments are those of `program.make`."""
+    task = _Task(config, game.name, evaluation, num_logged, asynchronous)
+    workers = [_start(task, place) for place in range(width)]
+    try:
+        for worker in workers:
+            _answer(worker)
+    except BaseException:
+        _stop(workers)
+        raise
+
+    def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
+        for place, worker in enumerate(workers):
+            if not worker.process.is_alive():
+                workers[place] = _start(task, place)
+                _answer(workers[place])
+        for worker, config, seed in zip(workers, configs, seeds, strict=True):
+            worker.connection.send(("init", (config, seed)))
+        return [_crash(_answer(worker)) for worker in workers]
+
+    def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
+        del step  # each run knows its own
+        going = [worker for worker, crash in zip(workers, states, strict=True) if crash is None]
+        for worker in going:
+            worker.connection.send(("advance", None))
+        points, crashes = [], []
+        for worker, crash in zip(workers, states, strict=True):
+            answer = ("crash", crash) if crash is not None else _answer(worker)
+            crashes.append(_crash(answer))
+            points.append(answer[1] if answer[0] == "ok" else _no_point())
+        return crashes, jax.tree.map(lambda *values: np.stack(values), *points)
+
+    def end(states: list[str | None]) -> list[Ending]:
+        for worker, crash in zip(workers, states, strict=True):
+            if crash is None:
+                worker.connection.send(("end", None))
+        return [
+            _answer(worker)[1] if crash is None else Ending(None, crash, {}, {})
+            for worker, crash in zip(workers, states, strict=True)
+        ]
+
+    return Wave(init, advance, end, lambda: _stop(workers))
+
+
+def _start(task: _Task, place: int) -> _Worker:
+    # Spawned: a fork of a process in which JAX has started can hang.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    available = devices.cores()
+    core = None if task.asynchronous else available[place % len(available)]
+    process = context.Process(target=_serve, args=(theirs, task, core), name=f"jaxdqn run {place}")
+    process.start()
+    theirs.close()  # so that the end of the process is the end of the connection
+    return _Worker(process, ours)
+
+
+def _answer(worker: _Worker) -> tuple[str, Any]:
+    """Returns what a worker says: `("ok", value)`, or `("crash", text)`, also where it says nothing since it died.
+
+    Raises:
+      RuntimeError: something other than an environment went wrong there.
+    """
+    try:
+        kind, value = worker.connection.recv()
+    except (EOFError, ConnectionError):
+        worker.process.join()
+        code = worker.process.exitcode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        return "crash", f"The process in which the environment ran {how}.\n"
+    if kind == "error":
+        raise RuntimeError(f"A run failed:\n{value}")
+    return kind, value
+
+
+def _crash(answer: tuple[str, Any]) -> str | None:
+    return answer[1] if answer[0] == "crash" else None
+
+
+def _no_point() -> Curves:
+    """Returns the point of a run that crashed: it has none, and nobody reads this one."""
+    values: dict[str, Any] = dict.fromkeys(Curves._fields, np.float32(np.nan))
+    return Curves(**values | dict.fromkeys(("steps", "updates", "episodes"), np.int32(-1)))
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.connection.close()  # a worker that waits for more ends by itself
+    for worker in workers:
+        worker.process.join(timeout=5)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def _serve(connection: Connection, task: _Task, core: int | None) -> None:
+    """The main function of a worker process: answers each message with one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    devices.compute_in_this_thread()
+    devices.keep_compiled_programs()
+    try:
+        game = games.make(task.game)
+        assert isinstance(game, HostGame)
+        programs = host_loop.programs(game)
+        host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
+        connection.send(("ok", None))
+    except BaseException:
+        connection.send(("error", traceback.format_exc()))
+        return
+    host: host_loop.HostRun | None = None
+    while True:
+        try:
+            kind, value = connection.recv()
+        except EOFError:
+            break
+        try:
+            if kind == "init":
+                if host is not None:
+                    host_loop.close(host)
+                host = None
+                config, seed = value
+                host = host_loop.init(
+                    config,
+                    seed,
+                    game=game,
+                    programs=programs,
+                    num_evaluated=task.evaluation.episodes,
+                    num_logged=task.num_logged,
+                    asynchronous=task.asynchronous,
+                )
+                connection.send(("ok", None))
+            elif kind == "advance":
+                assert host is not None
+                host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
+                connection.send(("ok", jax.device_get(point)))
+            else:
+                assert host is not None
+                state = host.state
+                parameters = jax.device_get(state.learner.parameters)
+                connection.send(("ok", ending(int(state.diverged_at), state.log, parameters)))
+        except host_loop.Crash as crash:
+            connection.send(("crash", crash.text()))
+        except Exception:
+            connection.send(("error", traceback.format_exc()))
+    if host is not None:
+        host_loop.close(host)
