@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jaxdqn.figures import provenance, style
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ASYNCHRONOUS = "a process for each environment of a host game: faster where one step is slow, with equal results"
 
-Draw = Callable[[Sequence[Run]], "Figure"]
+Draw = Callable[[Sequence[Run]], "Figure | Mapping[str, Figure]"]
 Tabulate = Callable[[Sequence[Run]], str]
 
 
@@ -31,7 +31,7 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate
     Args:
       study: the whole study.
       toy: the same question in seconds, under another name.
-      draw: from the study's runs to the figure.
+      draw: from the study's runs to the figure, or to several by a suffix of their file's name, the main one's empty.
       description: of the script, for `--help`.
       tabulate: from the study's runs to the text that is printed; by default final scores.
     """
@@ -75,13 +75,22 @@ def run_and_show(
         runs = [run for run in found.runs if run.facts["id"] in wanted]
         if not runs:
             raise ValueError(f"{folder / 'runs'} holds no run of this study; run it without --figure-only.")
-        files = style.save(draw(runs), folder / study.name, provenance.provenance(runs))
+        files = _save(draw(runs), folder / study.name, provenance.provenance(runs))
     table = folder / f"{study.name}.md"
     table.write_text(tabulate(runs))
     print(table.read_text())
     print(f"runs    {folder / 'runs'}", *(f"figure  {file}" for file in files), f"table   {table}", sep="\n")
     if found.damaged:
         raise SystemExit("\n".join(f"damaged: {problem}" for problem in found.damaged))
+
+
+def _save(drawn: "Figure | Mapping[str, Figure]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+    """Saves one figure, or several under the path with their suffix, and returns the files."""
+    figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
+    files = []
+    for suffix, figure in figures.items():
+        files += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
+    return files
 
 
 @contextlib.contextmanager

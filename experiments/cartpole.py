@@ -1,0 +1,128 @@
+"""Do the two CartPole tutorials learn, and what do target networks and double Q-learning add?
+
+    python experiments/cartpole.py            ANSWER
+    python experiments/cartpole.py --toy      seconds
+
+Two documents, both on episodes of at most 200 steps, over 1,000 episodes (200,000 steps hold at least as many):
+
+"replay after each step": the notebook "Deep Q-learning". Departures: where its code goes on after 200 steps without
+a reset, the game is reset, and the time limit bootstraps (its code does so too, since only a fall is stored as an
+end); it takes one random step after each reset, here there is none. The arms "+ target network" and "+ double" are
+the extensions that it names and leaves to the reader; prioritised replay and dueling networks are still to come.
+
+"replay after each episode": the post "Deep Q Learning with Keras and Gym". As in its code, and not as in its text,
+the end of an episode counts as a fall also at the time limit. Departures: the first replay draws 32 transitions from
+the fewer that the first episode left, where its code draws as many as there are; the memory without bound holds all
+200,000 steps of the budget; RMSProp's epsilon stands inside of the root. Keras' MSE is the mean over the outputs,
+which RMSProp undoes.
+
+"strong" is DQN with a target network, 3-step returns and larger batches, as chosen in `classic_control.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from jaxdqn import optimizers
+from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.episodes import episode_curves
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import ExponentialPerStep, Linear, MultiplicativePerEpisode
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Online, Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+AFTER_EACH_STEP = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((64, 64), initializer="glorot_uniform"),
+    learning_rate=1e-4,
+    discount=0.99,
+    exploration=EpsilonGreedy(ExponentialPerStep(1.0, 0.01, 0.0001)),
+    replay=Uniform(10_000, replacement=False),
+    batch_size=20,
+    num_environments=1,
+    train_every=1,
+    learning_starts=20,
+    target_update=Online(),
+)
+TARGET_NETWORK = dataclasses.replace(AFTER_EACH_STEP, target_update=Periodic(200))
+
+AFTER_EACH_EPISODE = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((128, 128, 128), "tanh", "glorot_uniform"),
+    optimizer=optimizers.RMSProp(decay=0.9, eps=1e-14),
+    learning_rate=1e-4,
+    discount=0.9,
+    terminal_reward=-100.0,
+    bootstrap_time_limits=False,
+    exploration=EpsilonGreedy(MultiplicativePerEpisode(1.0, 0.1, 0.995)),
+    replay=Uniform(200_000),
+    batch_size=32,
+    num_minibatches=32,  # one transition after the other
+    num_environments=1,
+    train_every=1,
+    train_at="episode_end",
+    learning_starts=0,
+    target_update=Online(),
+)
+
+STUDY = Study(
+    name="cartpole",
+    games=("cartpole_200",),
+    algorithms={
+        "replay after each step": AFTER_EACH_STEP,
+        "+ target network": TARGET_NETWORK,
+        "+ double": dataclasses.replace(TARGET_NETWORK, algorithm=double_dqn.DoubleDQN()),
+        "replay after each episode": AFTER_EACH_EPISODE,
+        "strong": dataclasses.replace(
+            dqn.CONFIG,
+            network=MLP((128, 128), "tanh"),
+            learning_rate=1e-3,
+            n_step=3,
+            exploration=EpsilonGreedy(Linear(1.0, 0.05, 10_000)),
+            replay=Uniform(50_000),
+            batch_size=64,
+            num_updates=5,
+            target_update=Periodic(200),
+        ),
+    },
+    seeds=range(10),
+    steps=200_000,
+    evaluation=Evaluation(every=2_000, episodes=20),
+    episodes_logged=1_000,
+    weights_of=(0,),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="cartpole-toy",
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=1_000, episodes=2),
+    episodes_logged=20,
+)
+
+SOLVED = 195.0  # gymnasium's CartPole-v0
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    order, lines = tuple(STUDY.algorithms), {"cartpole_200": {"solved": SOLVED}}
+    return {
+        "": learning_curves(runs, reference_lines=lines, order=order),
+        "episodes": episode_curves(runs, window=10, reference_lines=lines, order=order),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs) + "\n" + summary.first_reached(runs, {"cartpole_200": SOLVED})
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)

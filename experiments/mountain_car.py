@@ -1,0 +1,121 @@
+"""What do the tutorial's two agents reach on mountain car, and what does it take to solve it?
+
+    python experiments/mountain_car.py            ANSWER
+    python experiments/mountain_car.py --toy      seconds
+
+Source: the post "Deep Q Learning". It shows tabular Q-learning and then a deep Q-network, and says of the network
+that it "learns to drive the car up the hill". It reports no numbers, and none for the table's learning rate, discount
+and cells.
+
+"tabular": the table. Departures: the game has no numbered states, so positions and velocities are put into a grid;
+the value of what follows the goal is zero, where the code reads the table there.
+
+"tutorial": the network. As in its code, the end of every episode gives -10 in place of -1 and ends the value, also
+when the time is up, which is how nearly all of them end. Departures: the loop runs for 500 steps, but the game's own
+limit is 200; Keras' MSE is the mean over the outputs, which Adam undoes.
+
+Then one change each, added up: the time limit no longer counts as an end; replay after each step instead of each
+episode; a target network. "strong" is the DQN of `classic_control.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from jaxdqn import optimizers
+from jaxdqn.algorithms import dqn, tabular_q_learning
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.episodes import episode_curves
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.table import Table
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import statistics, summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Linear, MultiplicativePerEpisode
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Online, Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+TUTORIAL = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((24, 24), initializer="glorot_uniform"),
+    optimizer=optimizers.Adam(eps=1e-7),
+    learning_rate=1e-3,
+    discount=0.95,
+    terminal_reward=-10.0,
+    bootstrap_time_limits=False,
+    exploration=EpsilonGreedy(MultiplicativePerEpisode(1.0, 0.01, 0.995)),
+    replay=Uniform(2_000, replacement=False),
+    batch_size=32,
+    num_minibatches=32,  # one transition after the other
+    num_environments=1,
+    train_every=1,
+    train_at="episode_end",
+    learning_starts=0,
+    target_update=Online(),
+)
+TIME_LIMITS = dataclasses.replace(TUTORIAL, bootstrap_time_limits=True)
+EACH_STEP = dataclasses.replace(TIME_LIMITS, train_at="steps", num_minibatches=1, learning_starts=32)
+
+STUDY = Study(
+    name="mountain_car",
+    games=("mountain_car",),
+    algorithms={
+        "tabular": dataclasses.replace(
+            tabular_q_learning.CONFIG,
+            network=Table(bins=(40, 40), low=(-1.2, -0.07), high=(0.6, 0.07)),
+            learning_rate=0.2,
+            discount=0.99,
+        ),
+        "tutorial": TUTORIAL,
+        "+ time limits bootstrap": TIME_LIMITS,
+        "+ replay after each step": EACH_STEP,
+        "+ target network": dataclasses.replace(EACH_STEP, target_update=Periodic(200)),
+        "strong": dataclasses.replace(
+            dqn.CONFIG,
+            network=MLP((128, 128), "tanh"),
+            learning_rate=1e-3,
+            exploration=EpsilonGreedy(Linear(1.0, 0.05, 10_000)),
+            replay=Uniform(50_000),
+            batch_size=64,
+            num_updates=5,
+            target_update=Periodic(200),
+        ),
+    },
+    seeds=range(10),
+    steps=400_000,
+    evaluation=Evaluation(every=5_000, episodes=100),
+    episodes_logged=2_000,
+    weights_of=(0,),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="mountain_car-toy",
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=1_000, episodes=2),
+    episodes_logged=10,
+)
+
+SOLVED = -110.0  # gymnasium's MountainCar-v0, over 100 episodes
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    order, lines = tuple(STUDY.algorithms), {"mountain_car": {"solved": SOLVED}}
+    return {
+        "": learning_curves(runs, reference_lines=lines, order=order),
+        "episodes": episode_curves(runs, window=10, reference_lines=lines, order=order),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    reached = summary.first_reached(runs, {"mountain_car": SOLVED}, statistic=statistics.mean)
+    return summary.table(runs, statistic=statistics.mean) + "\n" + reached
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)
