@@ -66,8 +66,8 @@ STUDY = Study(
     algorithms={
         "tabular": dataclasses.replace(
             tabular_q_learning.CONFIG,
-            network=Table(bins=(40, 40), low=(-1.2, -0.07), high=(0.6, 0.07)),
-            learning_rate=0.2,
+            network=Table(bins=(20, 20), low=(-1.2, -0.07), high=(0.6, 0.07)),
+            learning_rate=0.3,
             discount=0.99,
         ),
         "tutorial": TUTORIAL,

@@ -102,7 +102,7 @@ def make(config: Config, game: AnyGame) -> Learner:
         # The steps are shared out among the minibatches, so that each target copy falls to one of them.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
         state, info = jax.lax.scan(lambda state, x: step(state, *x), state, (minibatches, shares[:-1], shares[1:]))
-        means = jax.tree.map(lambda x: x.mean(), info._replace(priority=None))
-        return state, means._replace(priority=info.priority.reshape(-1))
+        priority = info.priority.reshape(-1)
+        return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)
 
     return Learner(network, init, update)

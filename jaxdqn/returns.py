@@ -1,5 +1,6 @@
 """Returns over several steps, and what of a game's rewards and ends is learned from."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -48,7 +49,8 @@ def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array
     return NStepReturn(r_t, jnp.where(bootstrap, discount_t, 0.0), last)
 
 
-class AsLearned(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class AsLearned:
     """Rewards and ends as they are learned from. Reported returns are always the game's own.
 
     Attributes:

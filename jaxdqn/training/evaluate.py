@@ -119,7 +119,7 @@ def _optimal_values(model: exact.Model, discount: Number) -> Array:
     def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         number, q_values, _ = carry
         better = reward + discount_t * q_values.max(axis=1)[model.successor]
-        return number + 1, better, jnp.abs(better - q_values).max()
+        return number + 1, jnp.asarray(better), jnp.abs(better - q_values).max()
 
     def goes_on(carry: tuple[Array, Array, Array]) -> Array:
         number, q_values, change = carry

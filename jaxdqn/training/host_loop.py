@@ -32,7 +32,7 @@ class Rows(NamedTuple):
     """The steps of the iteration under way, in NumPy, `[V, E, ...]`; `is_valid` is off where a copy only reset."""
 
     step: Step
-    is_valid: np.ndarray
+    is_valid: Any
 
 
 class Turn(NamedTuple):

@@ -138,10 +138,10 @@ class Totals(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What a run is made of."""
+    """What a run is made of; each loop knows which kind of game it plays."""
 
     config: Config
-    game: AnyGame
+    game: Any
     learner: learning.Learner
     replay: Replay
 
