@@ -8,6 +8,11 @@ units, 10 environments, one update of 128 transitions every 10 steps, capacity 1
 episodes of evaluation every 100,000 steps. Rates are over training and evaluation and leave compilation out. The
 limit counts the multiplications and additions of the dense layers alone, at the rate at which the machine
 multiplies large float32 matrices in the same process, so that fractions can be compared between machines.
+
+Then the same agent on gymnasium's CartPole-v1, which steps in Python, with one environment, in one run and in as many
+as there are cores; and sbx's DQN in the same settings, in the same process, where sbx is installed (0.28 was tried:
+`pip install sbx-rl==0.28.0`).
+
 Rates mean something on an idle machine only.
 """
 
@@ -43,6 +48,8 @@ MEMBERS = (1, 2, 8, 32)
 # By members: the factor over the best comparable library, and its steps/s where matrices multiply at 400 GFLOP/s.
 AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
 AIMS_SGEMM = 400e9
+HOST_GAME = "gymnasium:CartPole-v1"
+HOST_AIM = 4.0  # times sbx
 
 
 def main() -> None:
@@ -55,6 +62,8 @@ def main() -> None:
     steps, members = (10_000, (1, 2)) if options.toy else (500_000, MEMBERS)
     rows = [measure(number, steps, sgemm) for number in members]
     show(rows, sgemm)
+    host = measure_host(*((2_000, 2_000) if options.toy else (100_000, 30_000)))
+    show_host(host)
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
@@ -65,6 +74,7 @@ def main() -> None:
         },
         "versions": {name: metadata.version(name) for name in ("jaxdqn", "jax", "jaxlib", "flax", "optax")},
         "rows": rows,
+        "host": host,
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +109,56 @@ def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
         factor, reference = AIMS[members]
         row["fraction_of_aim"] = rate / (factor * reference * sgemm / AIMS_SGEMM)
     return row
+
+
+def measure_host(steps: int, sbx_steps: int) -> dict[str, Any]:
+    """Returns the rates of one run, of a run a core, and of sbx, in environment steps a second."""
+    rates = {}
+    for members in sorted({1, len(devices.cores())}):
+        study = Study(
+            name="benchmark",
+            games=(HOST_GAME,),
+            algorithms={"DQN": dataclasses.replace(CONFIG, num_environments=1)},
+            seeds=range(members),
+            steps=steps,
+            evaluation=Evaluation(every=steps // 2, episodes=1),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            report = execute.run(study, folder)
+        rates[members] = members * steps / report.wall_seconds
+    sbx = sbx_rate(sbx_steps)
+    return {
+        "game": HOST_GAME,
+        "steps": steps,
+        "steps_per_second": {str(members): rate for members, rate in rates.items()},
+        "sbx_steps_per_second": sbx,
+        "times_sbx": None if sbx is None else rates[1] / sbx,
+        "aim": HOST_AIM,
+    }
+
+
+def sbx_rate(steps: int) -> float | None:
+    """Returns the rate of sbx's DQN in the settings of `CONFIG`, compilation left out; None where there is no sbx."""
+    try:
+        from sbx import DQN
+    except ImportError:
+        return None
+    agent = DQN(
+        "MlpPolicy",
+        "CartPole-v1",
+        learning_rate=CONFIG.learning_rate,
+        buffer_size=CONFIG.replay.capacity,
+        batch_size=CONFIG.batch_size,
+        train_freq=CONFIG.train_every,
+        gradient_steps=CONFIG.num_updates,
+        learning_starts=CONFIG.learning_starts,
+        policy_kwargs={"net_arch": list(LAYERS[1:-1])},
+        seed=0,
+    )
+    agent.learn(CONFIG.learning_starts + 1_000)
+    started = time.perf_counter()
+    agent.learn(steps, reset_num_timesteps=False)
+    return steps / (time.perf_counter() - started)
 
 
 def sgemm_rate(size: int = 2048, repeats: int = 10) -> float:
@@ -151,6 +211,14 @@ def show(rows: list[dict[str, Any]], sgemm: float) -> None:
         aim = f"{row['fraction_of_aim']:.0%}" if "fraction_of_aim" in row else "-"
         table.add_row(*(text.format(**row, aim=aim) for text in columns.values()))
     Console().print(table)
+
+
+def show_host(host: dict[str, Any]) -> None:
+    rates = [f"{rate:,.0f} with {members}" for members, rate in host["steps_per_second"].items()]
+    print(f"\nDQN on {host['game']}, one environment a run, steps/s by runs at once: {'; '.join(rates)}")
+    if host["times_sbx"] is not None:
+        rate, factor = host["sbx_steps_per_second"], host["times_sbx"]
+        print(f"sbx's DQN: {rate:,.0f} steps/s; one run here is {factor:.1f} times as fast (aim: {host['aim']:g})")
 
 
 if __name__ == "__main__":

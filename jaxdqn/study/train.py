@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import pathlib
+import re
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ class Options:
       out: folder for the results.
       name: of the study, and of its folder in `out`; default: game and algorithm.
       evaluation: when and how runs are evaluated.
+      asynchronous: a process for each environment of a host game; results are the same.
     """
 
     steps: int = 100_000
@@ -35,10 +37,11 @@ class Options:
     out: pathlib.Path = pathlib.Path("runs")
     name: str | None = None
     evaluation: Evaluation = Evaluation(every=5_000, episodes=20)  # noqa: RUF009  # frozen
+    asynchronous: Annotated[bool, tyro.conf.arg(name="async")] = False
 
 
 def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
-    """Trains, and prints a table of the scores and where results and figure are.
+    """Trains, and prints a table of the scores and where results and figure are. All weights are kept.
 
     A name or value that is not allowed ends the program with one sentence and exit status 2, before work starts.
     """
@@ -50,14 +53,15 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
             raise ValueError(f"no algorithm is called {algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
         options, config = parse(game, algorithm, arguments)
         study = Study(
-            name=options.name or f"{game}-{algorithm}",
+            name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{game}-{algorithm}".lower()),
             games=(game,),
             algorithms={algorithm: config},
             seeds=range(options.seeds),
             steps=options.steps,
             evaluation=options.evaluation,
+            weights_of=range(options.seeds),
         )
-    script.run_and_show(study, options.out, learning_curves)
+    script.run_and_show(study, options.out, learning_curves, asynchronous=options.asynchronous)
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:
