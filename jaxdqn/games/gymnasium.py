@@ -2,8 +2,8 @@
 
 gymnasium itself makes the environment, vectorises it and resets it (NEXT_STEP: the step after the end of an episode
 only resets). What is done here is to bring observations and actions into one form. Observations: `Box` as it is, but
-float64 as float32; `Discrete` as one-hot vectors; other spaces that gymnasium can flatten to a vector, flattened.
-Actions are counted from 0.
+64 bits a number become 32; `Discrete` as one-hot vectors, and other spaces that gymnasium can flatten to a vector,
+flattened, as float32. Actions are counted from 0.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from jaxdqn.games import GYMNASIUM
 from jaxdqn.interfaces import HostGame
 
 VERSION = 1
+_IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # what JAX has instead
 _SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict or Tuple of these"
 
 
@@ -104,13 +105,15 @@ def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., 
     wrap: list[Callable[..., Any]] = []
     if actions.start != 0:
         wrap.append(functools.partial(_count_actions_from_zero, start=int(actions.start), number=int(actions.n)))
-    if not isinstance(observations, spaces.Box):
+    if isinstance(observations, spaces.Box):
+        dtype = _IN_32_BITS.get(str(observations.dtype))
+    else:
         if not _is_flat(observations):
             raise ValueError(f"{name} has observations {observations}: supported are {_SUPPORTED}.")
         wrap.append(wrappers.FlattenObservation)
-        observations = spaces.flatten_space(observations)
-    if observations.dtype not in (np.float32, np.uint8):
-        wrap.append(_as_float32)
+        dtype = np.float32
+    if dtype is not None:
+        wrap.append(functools.partial(_in_type, dtype=dtype))
     return wrap
 
 
@@ -127,12 +130,13 @@ def _count_actions_from_zero(single: gymnasium.Env[Any, Any], *, start: int, num
     return wrappers.TransformAction(single, lambda action: action + start, spaces.Discrete(number))
 
 
-def _as_float32(single: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+def _in_type(single: gymnasium.Env[Any, Any], *, dtype: Any) -> gymnasium.Env[Any, Any]:
     space = single.observation_space
     assert isinstance(space, spaces.Box)
-    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
-    float32 = spaces.Box(low, high, space.shape, np.float32)
-    return wrappers.TransformObservation(single, lambda observation: np.asarray(observation, np.float32), float32)
+    lowest, highest = (-np.inf, np.inf) if dtype is np.float32 else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low, high = (np.clip(bound, lowest, highest).astype(dtype) for bound in (space.low, space.high))
+    converted = spaces.Box(low, high, space.shape, dtype)
+    return wrappers.TransformObservation(single, lambda observation: np.asarray(observation, dtype), converted)
 
 
 @contextlib.contextmanager
