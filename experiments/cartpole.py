@@ -81,6 +81,9 @@ STUDY = Study(
         "+ target network": TARGET_NETWORK,
         "+ double": dataclasses.replace(TARGET_NETWORK, algorithm=double_dqn.DoubleDQN()),
         "replay after each episode": AFTER_EACH_EPISODE,
+        "the same, after each step": dataclasses.replace(
+            AFTER_EACH_EPISODE, train_at="steps", num_minibatches=1, learning_starts=32
+        ),
         "strong": dataclasses.replace(
             dqn.CONFIG,
             network=MLP((128, 128), "tanh"),
