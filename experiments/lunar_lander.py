@@ -1,0 +1,118 @@
+"""Where does naive deep Q-learning end on LunarLander, and which part of DQN lifts it how far?
+
+    python experiments/lunar_lander.py            ANSWER    (needs the extra box2d)
+    python experiments/lunar_lander.py --toy      seconds
+
+Source: the notebook "Intro to Deep Q-Networks". Its agent, the arm "naive", learns from the one transition just seen
+and from no other; its claim is a failure: the last reward of an episode is -100, a crash, up to episode 8,500.
+Departures: gymnasium has LunarLander-v3 where the notebook has v2; the budget is in steps, not in episodes, and ends
+earlier; the value of what follows a crash or a landing is zero, where the notebook's code asks the network; Keras'
+MSE is the mean over the four outputs, which Adam undoes, as it undoes the factor of the blend.
+
+Then one part each, added up: replay, a target network, double Q-learning. "strong" is double DQN with 3-step returns, a
+larger network, more transitions an update, four environments, a longer discount and an epsilon that falls.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn import optimizers
+from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.episodes import episode_curves
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import statistics, store, summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Constant, Linear
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic, Polyak
+from jaxdqn.training.evaluate import Evaluation
+
+GAME = "gymnasium:LunarLander-v3"
+
+NAIVE = dataclasses.replace(
+    naive_deep_q_learning.CONFIG,  # blends targets with a share of 0.1
+    network=MLP((16, 8), initializer="glorot_uniform"),
+    optimizer=optimizers.Adam(eps=1e-7),
+    learning_rate=1e-3,
+    discount=0.95,
+    exploration=EpsilonGreedy(Constant(0.3)),
+)
+REPLAY = dataclasses.replace(NAIVE, replay=Uniform(50_000), batch_size=32)
+TARGET_NETWORK = dataclasses.replace(REPLAY, target_update=Periodic(1_000))
+
+STUDY = Study(
+    name="lunar_lander",
+    games=(GAME,),
+    algorithms={
+        "naive": NAIVE,
+        "+ replay": REPLAY,
+        "+ target network": TARGET_NETWORK,
+        "+ double": dataclasses.replace(
+            TARGET_NETWORK, algorithm=double_dqn.DoubleDQN(error=TARGET_NETWORK.algorithm.error)
+        ),
+        "strong": dataclasses.replace(
+            dqn.CONFIG,
+            algorithm=double_dqn.DoubleDQN(),
+            network=MLP((128, 128)),
+            learning_rate=5e-4,
+            discount=0.99,
+            n_step=3,
+            exploration=EpsilonGreedy(Linear(1.0, 0.02, 40_000)),
+            replay=Uniform(100_000),
+            batch_size=64,
+            num_environments=4,
+            train_every=8,
+            num_updates=4,
+            learning_starts=2_000,
+            target_update=Polyak(0.005),
+        ),
+    },
+    seeds=range(10),
+    steps=300_000,
+    evaluation=Evaluation(every=15_000, episodes=10),
+    episodes_logged=2_500,
+    weights_of=(0,),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="lunar_lander-toy",
+    algorithms={name: STUDY.algorithms[name] for name in ("naive", "strong")},
+    seeds=range(2),
+    steps=4_000,
+    evaluation=Evaluation(every=2_000, episodes=2),
+    episodes_logged=10,
+)
+
+SOLVED = 200.0
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    order = tuple(STUDY.algorithms)
+    return {
+        "": learning_curves(runs, statistic=statistics.mean, reference_lines={GAME: {"solved": SOLVED}}, order=order),
+        "last_reward": episode_curves(
+            runs, y="last_reward", window=10, ylabel="last reward of a training episode", order=order
+        ),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    reached = summary.first_reached(runs, {GAME: SOLVED}, statistic=statistics.mean)
+    lasts = [
+        store.attachment(run, "episodes")["last_reward"][-100:] for run in runs if run.facts["algorithm"] == "naive"
+    ]
+    mean = np.mean([last.mean() for last in lasts])
+    naive = f"The last reward of the last 100 logged episodes of the naive agent: {mean:.1f} in the mean over seeds.\n"
+    return summary.table(runs, statistic=statistics.mean) + "\n" + reached + "\n" + naive
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)
