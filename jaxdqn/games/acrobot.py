@@ -21,7 +21,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
 
 VERSION = 1
 
@@ -75,6 +75,7 @@ def make(max_steps: int = 500) -> Game:
         observation_shape=(6,),
         num_actions=3,
         max_steps=max_steps,
+        drawn_by=DrawnBy("Acrobot-v1", physical_state=_physical),
     )
 
 
@@ -98,6 +99,11 @@ def observe(state: AcrobotState) -> Array:
     """Cosine and sine of both angles, then both velocities, float32 `[6]`."""
     angle_1, angle_2, velocity_1, velocity_2 = state.motion
     return jnp.stack([jnp.cos(angle_1), jnp.sin(angle_1), jnp.cos(angle_2), jnp.sin(angle_2), velocity_1, velocity_2])
+
+
+def _physical(state: AcrobotState) -> Array:
+    """Both angles, then both velocities, float32 `[4]`."""
+    return jnp.stack(state.motion)
 
 
 def _derivative(motion: Motion, torque: Array) -> Motion:

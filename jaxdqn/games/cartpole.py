@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
 
 VERSION = 1
 
@@ -67,6 +67,7 @@ def make(max_steps: int = 500) -> Game:
         observation_shape=(4,),
         num_actions=2,
         max_steps=max_steps,
+        drawn_by=DrawnBy("CartPole-v1", physical_state=observe),
     )
 
 

@@ -26,6 +26,10 @@ from jaxdqn.interfaces import Array, Game, Key, TimeStep
 
 VERSION = 1
 
+# Red, green and blue of a picture's cells: colours 229 and 235 of a terminal's 256, as the source prints them.
+EMPTY = (255, 255, 175)
+FULL = (38, 38, 38)
+
 
 class CatchState(NamedTuple):
     """Where things are, int32 `[]` each; `ball_row` is `rows` when the ball has left the board."""
@@ -60,6 +64,7 @@ def make(rows: int = 10, columns: int = 10) -> Game:
         num_actions=3,
         max_steps=rows,
         states=functools.partial(states, rows=rows, columns=columns),
+        picture=functools.partial(picture, rows=rows, columns=columns),
     )
 
 
@@ -95,6 +100,12 @@ def states(*, rows: int, columns: int) -> CatchState:
     paddle += 1
     occurs = (row > 0) | (paddle < columns - 2)
     return CatchState(jnp.asarray(row[occurs]), jnp.asarray(column[occurs]), jnp.asarray(paddle[occurs]))
+
+
+def picture(state: CatchState, *, rows: int, columns: int) -> Array:
+    """The board in the colours of the source, uint8 `[rows, columns, 3]`."""
+    is_full = observe(state, rows=rows, columns=columns).reshape(rows, columns, 1) > 0
+    return jnp.where(is_full, jnp.array([[FULL]], jnp.uint8), jnp.array([[EMPTY]], jnp.uint8))
 
 
 def _move_paddle(paddle_column: Array, action: Array, columns: int) -> Array:

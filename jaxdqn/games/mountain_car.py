@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
 
 VERSION = 1
 
@@ -61,6 +61,7 @@ def make(max_steps: int = 200) -> Game:
         observation_shape=(2,),
         num_actions=3,
         max_steps=max_steps,
+        drawn_by=DrawnBy("MountainCar-v0", physical_state=observe),
     )
 
 
