@@ -1,9 +1,10 @@
-"""The command `jaxdqn`: list what there is, or train without a script.
+"""The command `jaxdqn`: list what there is, train without a script, or watch an agent play.
 
 JAX is imported by the command that needs it, so that help comes at once.
 """
 
 import argparse
+import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +15,24 @@ examples:
   jaxdqn list games
   jaxdqn train cartpole dqn
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
-  jaxdqn train catch dqn optimizer:sgd exploration:constant --exploration.epsilon 0.1
+  jaxdqn train catch dqn optimizer:sgd exploration.epsilon:constant --exploration.epsilon.value 0.1
   jaxdqn train catch dqn --help      every option of the algorithm's configuration
+  jaxdqn play results/catch          trained weights, live in the terminal
+  jaxdqn play results/cartpole --out film.gif
+"""
+PLAY = """\
+An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
+the terminal; where stdout is no terminal or NO_COLOR is set, in plain characters (of the first episode only if it is no
+terminal). Other games are seen with --out. Nothing needs a display.
+"""
+PLAY_EPILOG = """\
+examples:
+  jaxdqn play results/catch                                     the best weights of a study, live in the terminal
+  jaxdqn play results/catch --arm tutorial --run-seed 0         those of one run
+  jaxdqn play results/cartpole --out film.gif                   one episode as an animation
+  jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
+  jaxdqn play results/cartpole --out film.mp4 --width 600       needs pip install "jaxdqn[video]"
+  jaxdqn play weights.npz --episodes 100 --epsilon 0.05         with its weights.json beside it
 """
 
 
@@ -28,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments[:3] if is_train else arguments)
     if chosen.command == "list":
         _list(chosen.table)
+    elif chosen.command == "play":
+        from jaxdqn.play import command
+
+        command.main(chosen)
     else:
         from jaxdqn.study import train
 
@@ -37,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play}")
     listing = commands.add_parser("list", help="the games or the algorithms, one line each")
     listing.add_argument("table", choices=("games", "algorithms"))
     training = commands.add_parser(
@@ -47,9 +68,40 @@ def _parser() -> argparse.ArgumentParser:
         description="Trains an algorithm on a game over several seeds; ends in a result folder, a figure and a table.",
         epilog="`jaxdqn train GAME ALGORITHM --help` shows every option with its default.",
     )
-    training.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
+    training.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
     training.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
+    playing = commands.add_parser(
+        "play",
+        help="watch trained weights play, in the terminal or as GIF, PNG or mp4",
+        description=PLAY,
+        epilog=PLAY_EPILOG,
+        formatter_class=style,
+    )
+    _add_options_of_play(playing)
     return parser
+
+
+def _add_options_of_play(playing: argparse.ArgumentParser) -> None:
+    playing.add_argument(
+        "path", type=pathlib.Path, metavar="PATH", help="a run's JSON, weights, or the folder of a study"
+    )
+    which = playing.add_argument_group("which weights of a folder (default: those whose last evaluation earned most)")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several")
+    which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
+    which.add_argument("--run-seed", type=int, metavar="N", help="the seed that the run was trained with")
+    how = playing.add_argument_group("how it plays")
+    how.add_argument("--episodes", type=int, metavar="N", help="episodes to play (default: 3, with --out 1)")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="of all chance in these episodes (default: 0)")
+    how.add_argument("--epsilon", type=float, default=0.0, metavar="E", help="share of random actions (default: 0)")
+    drawn = playing.add_argument_group("how it is drawn")
+    drawn.add_argument("--out", type=pathlib.Path, metavar="FILE", help="a new file: .gif, .png (a strip) or .mp4")
+    drawn.add_argument("--width", type=int, default=300, metavar="PIXELS", help="of a frame, at most (default: 300)")
+    drawn.add_argument(
+        "--every", type=int, metavar="K", help="steps between frames (default: about 25 frames a second)"
+    )
+    drawn.add_argument(
+        "--delay", type=float, metavar="SECONDS", help="that a frame stays (default: the game's own pace)"
+    )
 
 
 def _list(table: str) -> None:
@@ -61,3 +113,5 @@ def _list(table: str) -> None:
     width = max(map(len, entries))
     for name, entry in entries.items():
         print(f"{name:{width}}  {entry.summary}")
+    if table == "games":
+        print("any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)")

@@ -1,13 +1,15 @@
 """The command `jaxdqn`, as a person types it."""
 
+import contextlib
 import json
+import re
 import shlex
 import subprocess
 import sys
 
 import pytest
 
-from jaxdqn import exploration, losses, optimizers
+from jaxdqn import cli, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.games import GAMES
 from jaxdqn.networks.mlp import MLP
@@ -20,9 +22,42 @@ def jaxdqn(*arguments):
 
 @pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
 def test_list_names_every_entry_with_its_summary(table, entries):
-    lines = jaxdqn("list", table).stdout.splitlines()
+    lines = jaxdqn("list", table).stdout.splitlines()[: len(entries)]
     assert [line.split()[0] for line in lines] == list(entries)
     assert all(line.endswith(entry.summary) for line, entry in zip(lines, entries.values(), strict=True))
+
+
+def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
+    last = jaxdqn("list", "games").stdout.splitlines()[len(GAMES) :]
+    assert last == [
+        "any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)"
+    ]
+
+
+@pytest.mark.parametrize("command", ["list", "train", "play"])
+def test_help_names_every_command_and_each_has_its_own(command):
+    assert f"\n    {command} " in jaxdqn("--help").stdout
+    assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")
+
+
+def examples(command):
+    """Returns the arguments of the examples of a command in the help, each without its explanation."""
+    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", cli.EPILOG + cli.PLAY_EPILOG, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("example", examples("train"), ids=" ".join)
+def test_an_example_of_training_parses(example):
+    game, algorithm, *arguments = example
+    with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
+        train.parse(game, algorithm, arguments)
+
+
+@pytest.mark.parametrize("example", examples("play"), ids=" ".join)
+def test_an_example_of_playing_parses(example, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["play", *example, "--episodes", "0"])
+    assert capsys.readouterr().err.startswith("error: --episodes 0 is out of range")
 
 
 def test_any_field_is_an_option():
@@ -31,7 +66,7 @@ def test_any_field_is_an_option():
         "dqn",
         shlex.split(
             "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
-            "optimizer:rms-prop --optimizer.decay 0.95 exploration:constant --exploration.epsilon 0.2 "
+            "optimizer:rms-prop --optimizer.decay 0.95 exploration.epsilon:constant --exploration.epsilon.value 0.2 "
             "algorithm.error:huber --algorithm.error.delta 2"
         ),
     )
@@ -39,7 +74,7 @@ def test_any_field_is_an_option():
     assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
     assert config.network == MLP((32, 16))
     assert config.optimizer == optimizers.RMSProp(decay=0.95)
-    assert config.exploration == exploration.Constant(0.2)
+    assert config.exploration == exploration.EpsilonGreedy(schedules.Constant(0.2))
     assert config.algorithm == dqn.DQN(error=losses.Huber(2.0))
     assert config.discount == dqn.CONFIG.discount
 

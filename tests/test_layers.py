@@ -11,21 +11,33 @@ PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
 BASE = {"configuration", "interfaces"}
-PARTS = {"networks", "replay", "targets", "losses", "exploration", "returns", "optimizers", "target_network"}
+PARTS = {
+    "networks",
+    "replay",
+    "targets",
+    "losses",
+    "exploration",
+    "returns",
+    "optimizers",
+    "target_network",
+    "schedules",
+}
 MAY_IMPORT = {
     "configuration": set(),
     "interfaces": set(),
     **{part: set(BASE) for part in PARTS},
     "replay": BASE | {"returns"},
+    "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "optimizers"},
-    "training": BASE | {"config", "exploration", "learner"},
+    "training": BASE | {"config", "exploration", "learner", "games", "replay", "returns"},
     "results": set(),
     "figures": {"results"},
     "study": BASE | {"config", "games", "algorithms", "training", "results", "figures"},
-    "cli": {"games", "algorithms", "study"},
+    "play": BASE | {"config", "games", "learner", "networks", "exploration", "results"},
+    "cli": {"games", "algorithms", "study", "play"},
     "__main__": {"cli"},
 }
 
@@ -61,18 +73,25 @@ class Refuse:
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
 import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
+import jaxdqn.results.weights
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
+import jaxdqn.figures.episodes
 from jaxdqn import cli
-cli.main(["--help"])
+for arguments in (["play", "--help"], ["--help"]):
+    try:
+        cli.main(arguments)
+    except SystemExit as end:
+        assert not end.code
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "jaxdqn train cartpole dqn" in done.stdout
+    assert "which weights of a folder" in done.stdout
 
 
 def test_importing_the_package_starts_no_device():
     code = """
-import jaxdqn.study.train, jaxdqn.games, jaxdqn.algorithms
+import jaxdqn.study.train, jaxdqn.games, jaxdqn.algorithms, jaxdqn.play.command
 from jax._src import xla_bridge
 assert not xla_bridge._backends, xla_bridge._backends
 """

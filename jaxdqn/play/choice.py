@@ -1,0 +1,132 @@
+"""Which weights a path means: those of a record, or the best of a folder."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxdqn.results import schema, store, weights
+
+Records = dict[Path, dict[str, Any]]
+
+
+def choose(path: str | Path, *, game: str | None = None, arm: str | None = None, seed: int | None = None) -> Path:
+    """Returns the path of the facts of the weights that are meant, for `weights.load`.
+
+    Args:
+      path: of facts, of arrays with their facts beside them, or of a folder: a study's, or any that holds such files.
+      game: only weights trained on it.
+      arm: only those whose algorithm is labelled so.
+      seed: only those of the run with this seed.
+
+    Returns:
+      Of a folder, the weights whose last evaluation earned most; of equals, those whose evaluations did on average, and
+      then the first by algorithm and seed.
+
+    Raises:
+      FileNotFoundError: if there is nothing at the path.
+      ValueError: if it has no weights, the choice leaves none, or those of several games.
+    """
+    path = Path(path)
+    records = _records(path)
+    for option, wanted in (("game", game), ("arm", arm), ("run-seed", seed)):
+        if wanted is not None:
+            records = _narrowed(path, records, option, wanted)
+    games = sorted({str(_value(record, "game")) for record in records.values()})
+    if len(games) > 1:
+        raise ValueError(f"{path} holds weights of several games: choose one by --game, of {', '.join(games)}.")
+    if len(records) == 1:
+        return next(iter(records))
+    return min(records, key=lambda facts_path: _rank(facts_path, records[facts_path]))
+
+
+def _records(path: Path) -> Records:
+    """Returns the facts at a path that describe weights, at least one, by their own paths."""
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: give a run's JSON, an npz of weights, or a folder of runs.")
+    if path.suffix == ".npz":
+        beside = _with_weights(path.parent)
+        named_by = {other: record for other, record in beside.items() if record["weights"].get("file") == path.name}
+        if not named_by:
+            raise ValueError(f"{path} is named as weights by no JSON in its folder, and is nothing without one.")
+        return named_by
+    if path.suffix != ".json":
+        raise ValueError(f"{path} holds no weights: give a run's JSON, an npz of weights, or a folder of runs.")
+    record = weights.read(path)
+    if not _has_weights(record):
+        others = [other.name for other in _with_weights(path.parent)]
+        instead = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        raise ValueError(f"{path} has no weights: {f'{instead} in its folder has' if others else _KEEP}.")
+    return {path: record}
+
+
+def _of_folder(folder: Path) -> Records:
+    found = _with_weights(folder, strict=True) | _with_weights(folder / "runs", strict=True)
+    if found:
+        return found
+    inside = [str(below) for below in sorted(folder.iterdir()) if any(below.glob("runs/*.npz"))]
+    if inside:
+        raise ValueError(f"{folder} is no folder of runs: choose one, of {', '.join(inside)}.")
+    number = len([*folder.glob("*.json"), *folder.glob("runs/*.json")])
+    raise ValueError(f"{folder} holds {number} records and none has weights: {_KEEP}.")
+
+
+def _with_weights(folder: Path, *, strict: bool = False) -> Records:
+    """Returns the facts in a folder that describe weights; what is damaged is an error only if that is strict."""
+    records = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            records[path] = {} if path.name.startswith(".") else weights.read(path)
+        except ValueError:
+            if strict:
+                raise
+    return {path: record for path, record in records.items() if _has_weights(record)}
+
+
+def _has_weights(record: Any) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("weights"), dict)
+
+
+def _narrowed(path: Path, records: Records, option: str, wanted: str | int) -> Records:
+    kept = {facts_path: record for facts_path, record in records.items() if _value(record, option) == wanted}
+    if not kept:
+        values = sorted((_value(record, option) for record in records.values()), key=schema.rank)
+        there = list(dict.fromkeys(map(str, values)))
+        close = difflib.get_close_matches(str(wanted), there, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"{path} has no weights with --{option} {wanted!r}: {hint}there are {', '.join(there)}.")
+    return kept
+
+
+def _value(record: Mapping[str, Any], option: str) -> Any:
+    """Returns what an option narrows by, or None where the facts do not say it."""
+    try:
+        return schema.at(record, {"game": "game.name", "arm": "algorithm", "run-seed": "seed"}[option])
+    except ValueError:
+        return None
+
+
+def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Returns a key by which the best weights come first."""
+    returns = evaluation_returns(facts_path, record)
+    scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
+    order = (schema.rank(_value(record, "arm")), schema.rank(_value(record, "run-seed")), str(facts_path))
+    return (*scores, *order)
+
+
+def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[float]:
+    """Returns what the evaluations of a run earned, or the one `score` that its facts state; only what is finite."""
+    returns = [record.get("score")]
+    if "curves" in record:
+        try:
+            run = store.find(facts_path.parent, facts_path.stem)
+        except store.DamagedResult as problem:
+            raise ValueError(str(problem)) from None
+        returns = run.curves["evaluation_return"].tolist() if run and "evaluation_return" in run.curves else []
+    return [float(value) for value in returns if isinstance(value, int | float) and abs(value) < 1e30]
+
+
+_KEEP = "train again and keep them"

@@ -1,0 +1,148 @@
+"""`jaxdqn play`: an agent from weights plays; its episodes are shown, filmed, and told in a line each."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxdqn.interfaces import HostGame
+from jaxdqn.play import agent, choice, episodes, pictures, terminal
+from jaxdqn.play.agent import Agent
+from jaxdqn.play.terminal import Show
+from jaxdqn.results import files, weights
+
+MOST_FRAMES = 2_000  # kept for a file: half a gigabyte at the default width
+_SMOOTH = 25  # frames a second of a film
+
+
+def main(options: argparse.Namespace) -> None:
+    """Runs the command; bad input ends with one sentence on stderr and exit status 2.
+
+    Args:
+      options: path, game, arm, run_seed, episodes, seed, epsilon, out, width, every, delay; as `jaxdqn.cli` reads them.
+    """
+    try:
+        _main(options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # who reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
+        raise SystemExit(1) from None
+
+
+def _main(options: argparse.Namespace) -> None:
+    with _one_sentence():
+        _check(options)
+        encode = None if options.out is None else pictures.encoder(options.out)
+        chosen = choice.choose(options.path, game=options.game, arm=options.arm, seed=options.run_seed)
+        trained = weights.load(chosen)
+        player = agent.make(trained)
+    number = options.episodes or (1 if encode else 3)
+    draws = encode is not None or _has_picture(player)
+    with contextlib.ExitStack() as stack:
+        with _one_sentence():
+            seat = episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
+            playing = stack.enter_context(seat)
+        print(_described(trained))
+        every = options.every or max(1, round(playing.pace / _SMOOTH))
+        film: list[list[Any]] = []
+        show = _shown(player, options, playing.pace) if encode is None else _filmed(film, options.width, every)
+        _play(playing, number, show)
+    if encode is not None:
+        seconds = every / playing.pace if options.delay is None else options.delay
+        _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
+    elif not draws and (isinstance(player.game, HostGame) or player.game.drawn_by):
+        print("(to see it: --out film.gif)")
+
+
+def _write(out: Path, content: bytes, number: int) -> None:
+    """Writes a film of so many frames, and says so."""
+    with _one_sentence():
+        files.write_new(out, content)
+    print(f"{out}: {number} frames, {len(content) / 1e3:.0f} kB")
+    if number == MOST_FRAMES:
+        print(f"only the first {number} frames are kept: a larger --every draws fewer of each", file=sys.stderr)
+
+
+def _play(playing: episodes.Player, number: int, show: Show) -> None:
+    """Plays episodes, shows them, and prints a line for each and the mean."""
+    returns = []
+    for episode in range(number):
+        for moment in playing.play(episode):
+            show(episode, moment)
+        returns.append(moment.total)
+        print(f"episode {episode}: return {moment.total:g}, {moment.steps} steps", flush=True)
+    print(f"mean return of {number} {'episode' if number == 1 else 'episodes'}: {sum(returns) / number:g}")
+
+
+def _has_picture(player: Agent) -> bool:
+    return not isinstance(player.game, HostGame) and player.game.picture is not None
+
+
+def _shown(player: Agent, options: argparse.Namespace, pace: float) -> Show:
+    if not _has_picture(player):
+        return lambda episode, moment: None
+    if terminal.is_live(sys.stdout):
+        return terminal.live(sys.stdout, 1 / pace if options.delay is None else options.delay)
+    return terminal.boards(sys.stdout, only_first=not sys.stdout.isatty())
+
+
+def _filmed(film: list[list[Any]], width: int, every: int) -> Show:
+    """Returns what adds frames to a film: every so many steps, and the last of each episode."""
+
+    def show(episode: int, moment: episodes.Moment) -> None:
+        if moment.steps == 0:
+            film.append([])
+        if (moment.steps % every == 0 or moment.ended) and sum(map(len, film)) < MOST_FRAMES:
+            film[episode].append(pictures.resized(moment.draw(), width))
+
+    return show
+
+
+def _described(trained: weights.Weights) -> str:
+    """Returns a line about the run that is shown."""
+    facts = trained.facts
+    returns = choice.evaluation_returns(trained.path, facts)
+    known = [
+        facts.get("algorithm"),
+        *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
+        f"seed {facts['seed']}" if "seed" in facts else None,
+        f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
+        f"last evaluation {returns[-1]:g}" if returns else None,
+    ]
+    about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
+    line = f"{facts['game']['name']}: {about} ({trained.path})"
+    # Facts are data from outside, and a terminal obeys control characters.
+    return line if line.isprintable() else repr(line)
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name, lowest, highest in (
+        ("episodes", 1, 10_000),
+        ("seed", 0, 2**32 - 1),
+        ("epsilon", 0, 1),
+        ("width", 16, 4_096),
+        ("every", 1, 100_000),
+        ("delay", 0, 60),
+    ):
+        value = getattr(options, name)
+        if value is not None and not lowest <= value <= highest:
+            raise ValueError(f"--{name} {value} is out of range: it must lie between {lowest} and {highest}.")
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turns what is wrong with the input into one sentence and exit status 2; for code that plays nothing yet."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

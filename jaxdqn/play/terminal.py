@@ -1,0 +1,77 @@
+"""Boards in a terminal: redrawn in place in colour, or one after the other in plain characters."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+import numpy as np
+
+from jaxdqn.play.episodes import Moment
+
+Show = Callable[[int, Moment], None]  # from the number of an episode and a moment of it
+
+CLEAR = "\x1b[J"  # from the cursor to the end of the screen
+_LEVELS = np.array([0, 95, 135, 175, 215, 255])  # of red, green and blue in a terminal's colours 16 to 231
+_GREYS = np.arange(8, 239, 10)  # of its colours 232 to 255
+_MARKS = "#*+o"  # of cells from dark to bright
+
+
+def is_live(stream: TextIO) -> bool:
+    """Returns whether a stream can be drawn on in place, and may be in colour (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def live(stream: TextIO, delay: float) -> Show:
+    """Returns what draws each moment over the one before, and wipes the board when its episode has ended.
+
+    Args:
+      stream: a terminal.
+      delay: seconds that a moment stays; the last of an episode stays four times as long.
+    """
+
+    def show(episode: int, moment: Moment) -> None:
+        del episode
+        board = coloured(moment.draw())
+        back = f"\x1b[{board.count(chr(10))}A"
+        stream.write(board if moment.steps == 0 else back + board)
+        stream.flush()
+        time.sleep(4 * delay if moment.ended else delay)
+        if moment.ended:
+            stream.write(back + CLEAR)
+
+    return show
+
+
+def boards(stream: TextIO, *, only_first: bool) -> Show:
+    """Returns what writes each moment in plain characters, of every episode or of the first."""
+
+    def show(episode: int, moment: Moment) -> None:
+        if episode == 0 or not only_first:
+            stream.write(f"step {moment.steps}, return {moment.total:g}\n{plain(moment.draw())}\n")
+
+    return show
+
+
+def coloured(picture: np.ndarray) -> str:
+    """Returns a picture, uint8 `[height, width, 3]`, as lines of coloured cells, two characters wide each."""
+    lines = ("".join(f"\x1b[48;5;{colour}m  " for colour in row) for row in terminal_colours(picture))
+    return "".join(f"{line}\x1b[0m\n" for line in lines)
+
+
+def plain(picture: np.ndarray) -> str:
+    """Returns a picture as lines of characters: dots for its commonest colour, marks by brightness for the others."""
+    colours, index, count = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    marks = [_MARKS[int(brightness) * len(_MARKS) // 256] for brightness in colours.mean(axis=1)]
+    marks[int(count.argmax())] = "."
+    return "".join("".join(marks[cell] for cell in row) + "\n" for row in index.reshape(picture.shape[:2]))
+
+
+def terminal_colours(picture: np.ndarray) -> np.ndarray:
+    """Returns the nearest of a terminal's 256 colours for each cell, int `[height, width]`."""
+    wanted = picture.astype(int)
+    levels = np.abs(wanted[..., None] - _LEVELS).argmin(axis=-1)  # [height, width, 3]
+    grey = np.abs(wanted.mean(axis=-1)[..., None] - _GREYS).argmin(axis=-1)
+    in_cube = np.square(wanted - _LEVELS[levels]).sum(axis=-1)
+    in_grey = np.square(wanted - _GREYS[grey][..., None]).sum(axis=-1)
+    return np.where(in_grey < in_cube, 232 + grey, 16 + levels @ np.array([36, 6, 1]))

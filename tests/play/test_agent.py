@@ -1,0 +1,81 @@
+import json
+import pathlib
+import re
+
+import jax
+import numpy as np
+import pytest
+import trained
+
+from jaxdqn import games
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.table import Table
+from jaxdqn.play import agent, choice
+from jaxdqn.results import weights
+
+NETWORKS = [MLP((8,)), MLP((), activation="tanh"), MLP((4, 4, 4)), Table((3, 5), (-1.2, -0.07), (0.6, 0.07))]
+
+
+KEPT = pathlib.Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("runs", sorted({path.parent for path in KEPT.glob("*/runs/*.weights.npz")}), ids=str)
+def test_the_weights_of_a_study_that_comes_along_can_be_played(runs):
+    folder = runs.parent
+    records = [json.loads(path.read_text()) for path in runs.glob("*.json")]
+    games_there = sorted({record["game"]["name"] for record in records if "weights" in record})
+    for game in games_there:
+        made = agent.make(weights.load(choice.choose(folder, game=game)))
+        assert made.game.name == game
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_the_agent_has_the_values_of_the_network_that_was_saved(tmp_path, network):
+    path = trained.save(tmp_path / "weights", "mountain_car", network, seed=7)
+    made = agent.make(weights.load(path))
+    game = games.make("mountain_car")
+    observations = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype(np.float32)
+    parameters = trained.parameters("mountain_car", network, seed=7)
+    expected = network.make(game.observation_shape, game.num_actions).apply
+    for observation in observations:
+        q_values = made.network.apply(made.parameters, observation).q_values
+        np.testing.assert_array_equal(q_values, expected(parameters, observation).q_values)
+    assert made.game.name == "mountain_car"
+    assert jax.tree.structure(made.parameters) == jax.tree.structure(parameters)
+
+
+def changed(path, **changes):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | changes))
+    return weights.load(path)
+
+
+def configured(**network):
+    return {"configuration": {"type": "Config", "network": {"type": "MLP", "hidden": [8]} | network}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"game": {"name": "cartpole", "version": 1}},
+            "do not fit their network on cartpole (observations of shape [4], 2 actions): params/Dense_0/kernel is "
+            "[100, 8] in the file and [4, 8] in the network.",
+        ),
+        (configured(hidden=[16]), "params/Dense_0/bias is [8] in the file and [16] in the network."),
+        (configured(hidden=[8, 3]), "params/Dense_2/bias is absent in the file and [3] in the network."),
+        (configured(hidden=[]), "params/Dense_0/bias is [8] in the file and [3] in the network."),
+        ({"game": {"name": "catch", "version": 99}}, "was trained on version 99 of catch, which is at version 1 now"),
+        ({"game": {"name": "katch", "version": 1}}, "no game is called 'katch'; did you mean 'catch'?"),
+        (configured(type="Transformer"), "describes no network for catch: The configuration is of type 'Transformer'"),
+        (configured(hidden=[10**400]), "describes no network for catch: "),
+        (configured(activation="os.system"), "activation = 'os.system' is out of range: it must be one of 'relu'"),
+        (configured(type="Table", bins=[2], low=[0.0]), "describes no network for catch: "),
+        ({"configuration": {"type": "Config"}}, "describes no network for catch: The configuration = None must be"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_weights_that_do_not_fit_are_refused_in_a_sentence(tmp_path, changes, sentence):
+    path = trained.save(tmp_path / "weights")
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        agent.make(changed(path, **changes))

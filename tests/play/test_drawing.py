@@ -1,0 +1,59 @@
+"""Games that gymnasium has are drawn as gymnasium draws them, and boards as they are."""
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+from jaxdqn import games
+from jaxdqn.games import acrobot, cartpole, catch, mountain_car
+from jaxdqn.play import drawing
+
+CASES = {
+    "cartpole": ("CartPole-v1", lambda physical: cartpole.CartPoleState(*physical, time=7)),
+    "mountain_car": ("MountainCar-v0", lambda physical: mountain_car.MountainCarState(*physical, time=7)),
+    "acrobot": ("Acrobot-v1", lambda physical: acrobot.AcrobotState(acrobot.Motion(*physical), time=7)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_frame_is_what_gymnasium_draws_in_that_state(name):
+    environment, state = CASES[name]
+    drawing.need_no_display()
+    env = gymnasium.make(environment, render_mode="rgb_array")
+    env.reset(seed=3)
+    canvas = drawing.canvas(games.make(name))
+    frames, terminated = [], False
+    while len(frames) < 40 and not terminated:
+        terminated = env.step((len(frames) // 5) % 2 * (env.action_space.n - 1))[2]
+        physical = np.array(env.unwrapped.state, np.float32)  # rounded to what the game's state holds
+        env.unwrapped.state = physical.astype(np.float64)
+        frames.append(env.render())
+        np.testing.assert_array_equal(canvas.paint(state(physical)), frames[-1], strict=True)
+    assert canvas.pace == env.metadata["render_fps"]
+    assert len({frame.tobytes() for frame in frames}) > 10
+    canvas.close()
+    env.close()
+
+
+def test_catch_is_drawn_in_the_colours_of_its_source():
+    state = catch.CatchState(ball_row=0, ball_column=2, paddle_column=3)
+    picture = games.make("catch").picture(state)
+    assert (picture.shape, picture.dtype) == ((10, 10, 3), np.uint8)
+    is_full = np.zeros((10, 10), bool)
+    is_full[0, 2] = is_full[9, 2:5] = True
+    assert {tuple(colour) for colour in np.asarray(picture)[is_full].tolist()} == {(38, 38, 38)}
+    assert {tuple(colour) for colour in np.asarray(picture)[~is_full].tolist()} == {(255, 255, 175)}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in games.GAMES if games.make(name).picture or games.make(name).drawn_by]
+)
+def test_what_draws_a_game_takes_the_states_of_the_game(name):
+    game = games.make(name)
+    canvas = drawing.canvas(game)
+    frame = canvas.paint(game.reset(jax.random.key(0)))
+    canvas.close()
+    assert frame.dtype == np.uint8
+    assert frame.shape[2:] == (3,)
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 1

@@ -1,0 +1,133 @@
+import io
+import re
+import subprocess
+
+import numpy as np
+import pytest
+import trained
+from PIL import Image, ImageSequence
+
+from jaxdqn.play import pictures
+
+BLACK, GREY, WHITE = ((level, level, level) for level in (0, 100, 255))
+
+
+def board(row, height=4, width=5):
+    """Returns a white board with a black cell in the middle of a row."""
+    picture = np.full((height, width, 3), 255, np.uint8)
+    picture[row, width // 2] = 0
+    return picture
+
+
+def drawing(number, height=200, width=300):
+    """Returns a drawing of many colours in which something moves."""
+    rows, columns = np.mgrid[:height, :width]
+    picture = np.stack([rows % 256, columns % 256, np.full_like(rows, 128)], axis=-1).astype(np.uint8)
+    picture[50:100] = WHITE
+    picture[60:80, number : number + 20] = BLACK
+    return picture
+
+
+def opened(content):
+    return [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
+
+
+def test_an_animation_holds_every_frame_of_every_episode_as_it_was():
+    episodes = [[board(row) for row in (0, 1, 2)], [board(row) for row in (3, 0)]]
+    frames = opened(pictures.gif(episodes, 0.2))
+    expected = [frame for episode in episodes for frame in episode]
+    np.testing.assert_array_equal(np.stack([np.asarray(frame) for frame in frames]), np.stack(expected))
+
+
+def test_an_animation_goes_at_the_pace_of_the_game_and_rests_where_an_episode_ends():
+    content = pictures.gif([[board(row) for row in (0, 1, 2)], [board(row) for row in (3, 0)]], 0.2)
+    image = Image.open(io.BytesIO(content))
+    durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    assert durations == [200, 200, 1000, 200, 1000]
+    assert image.info["loop"] == 0
+
+
+def test_an_animation_is_no_quicker_than_players_can_be():
+    image = Image.open(io.BytesIO(pictures.gif([[board(0), board(1), board(2)]], 0.001)))
+    assert image.info["duration"] == 20
+
+
+def test_what_stands_still_stays_in_its_commonest_colours_and_takes_little_room():
+    frames = [drawing(number) for number in range(250)]
+    content = pictures.gif([frames], 0.04)
+    first = opened(content)[0]
+    assert first.getpixel((250, 55)) == WHITE
+    assert first.getpixel((5, 70)) == BLACK
+    assert np.abs(np.asarray(first, int) - frames[0]).max() < 48
+    assert len(content) < 200_000
+
+
+def test_a_strip_has_a_row_an_episode_of_evenly_spaced_frames_first_and_last_among_them():
+    episodes = [[trained.colours(step) for step in range(101)], [trained.colours(200), trained.colours(210)]]
+    sheet = np.asarray(Image.open(io.BytesIO(pictures.strip(episodes, 1.0))))
+    stride = 1 + pictures.GAP
+    assert sheet.shape == (1 + stride, 5 * stride + 1, 3)
+    assert sheet[0, ::stride, 0].tolist() == [0, 20, 40, 60, 80, 100]
+    assert sheet[stride, ::stride, 0].tolist() == [200, 210, 255, 255, 255, 255]
+
+
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, about ffmpeg's process
+def test_a_film_has_every_frame_and_even_sides(tmp_path):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    frames = [drawing(number, height=101, width=151) for number in range(10)]
+    (tmp_path / "film.mp4").write_bytes(pictures.mp4([frames], 0.1))
+    command = [ffmpeg, "-i", tmp_path / "film.mp4", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    film = np.frombuffer(done.stdout, np.uint8).reshape(-1, 100, 150, 3)
+    assert b"10 fps" in done.stderr
+    assert len(film) == 10 + 10  # the last one rests for a second
+    assert np.abs(film[5].astype(int) - frames[5][:100, :150]).mean() < 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "expected"),
+    [
+        ((10, 10), 300, (300, 300)),
+        ((4, 7), 300, (168, 294)),
+        ((10, 20), 16, (10, 20)),
+        ((400, 600), 300, (200, 300)),
+        ((400, 600), 1000, (400, 600)),
+        ((210, 160), 100, (131, 100)),
+    ],
+)
+def test_boards_are_drawn_large_and_drawings_are_shrunk(shape, width, expected):
+    picture = np.zeros((*shape, 3), np.uint8)
+    picture[0, 0] = GREY
+    resized = pictures.resized(picture, width)
+    assert resized.shape[:2] == expected
+    assert resized.dtype == np.uint8
+
+
+def test_a_large_cell_has_the_colour_of_the_cell():
+    large = pictures.resized(trained.colours(10, 20), 6)
+    assert large[..., 0].tolist() == [[10, 10, 10, 20, 20, 20]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("film.avi", "has the suffix '.avi': choose one of .gif, .png, .mp4."),
+        ("film", "has the suffix '': choose one of"),
+        ("mine.gif", "is there already and is not overwritten: delete it, or choose another name."),
+        ("no/film.gif", "is no folder that can be written to: make it, or correct the path."),
+    ],
+)
+def test_a_file_that_cannot_be_made_is_refused_before_anything_is_drawn(tmp_path, name, sentence):
+    (tmp_path / "mine.gif").write_bytes(b"")
+    with pytest.raises((ValueError, OSError), match=re.escape(sentence)):
+        pictures.encoder(tmp_path / name)
+
+
+def test_a_film_needs_imageio_and_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=re.escape('needs imageio: pip install "jaxdqn[video]", or choose .gif')):
+        pictures.encoder(tmp_path / "film.mp4")
+
+
+def test_the_case_of_a_suffix_does_not_matter(tmp_path):
+    assert pictures.encoder(tmp_path / "film.GIF") is pictures.gif

@@ -1,0 +1,95 @@
+import gymnasium
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import trained
+
+from jaxdqn.play import episodes
+
+HOST = "gymnasium:CartPole-v1"
+
+
+def play(agent, numbers, *, seed=0, epsilon=0.0, draws=False):
+    """Returns the moments of the episodes with these numbers, without what draws them."""
+    with episodes.player(agent, seed=seed, epsilon=epsilon, draws=draws) as player:
+        return [[moment[:3] for moment in player.play(number)] for number in numbers]
+
+
+def lengths(agent, **options):
+    return [len(moments) - 1 for moments in play(agent, range(6), **options)]
+
+
+@pytest.mark.parametrize("draws", [False, True])
+def test_an_agent_that_follows_the_ball_wins_at_catch(draws):
+    expected = [(step, 0.0, False) for step in range(10)] + [(10, 1.0, True)]
+    assert play(trained.catcher(), range(5), draws=draws) == [expected] * 5
+
+
+def test_a_return_is_the_sum_of_the_rewards():
+    [moments] = play(trained.constant("mountain_car", 1), [0])
+    assert moments == [(step, -float(step), step == 200) for step in range(201)]
+
+
+@pytest.mark.parametrize("game", ["cartpole", HOST])
+def test_equal_seeds_play_equal_episodes_and_others_differ(game):
+    agent = trained.constant(game, 0)
+    first = lengths(agent, seed=1, epsilon=0.5)
+    assert lengths(agent, seed=1, epsilon=0.5) == first
+    assert len(set(first)) > 2
+    assert lengths(agent, seed=2, epsilon=0.5) != first
+
+
+def test_an_episode_does_not_depend_on_those_before_it():
+    for game in ("cartpole", HOST):
+        agent = trained.constant(game, 0)
+        assert play(agent, [3, 1], epsilon=0.5) == play(agent, [1, 3], epsilon=0.5)[::-1]
+
+
+@pytest.mark.parametrize("game", ["cartpole", HOST])
+def test_drawing_changes_nothing(game):
+    agent = trained.constant(game, 0)
+    assert play(agent, [2], epsilon=0.5, draws=True) == play(agent, [2], epsilon=0.5)
+
+
+@pytest.mark.parametrize("game", ["cartpole", HOST])
+def test_epsilon_is_the_share_of_random_actions(game):
+    agent = trained.constant(game, 1)
+    assert max(lengths(agent)) <= 11  # it falls after 8 to 10 pushes to one side, whatever the start
+    assert max(lengths(agent, epsilon=1.0)) > 11
+
+
+def test_a_host_game_is_played_as_gymnasium_plays_it():
+    agent = trained.agent(HOST, lambda s: jnp.stack([-s[..., 2], s[..., 2]], axis=-1))  # push to where the pole leans
+    start = int(np.random.default_rng([5, 1]).integers(2**31))  # of episode 1 with seed 5
+    env = gymnasium.make("CartPole-v1")
+    observation, _ = env.reset(seed=start)
+    steps, ended = 0, False
+    while not ended:
+        observation, _, terminated, truncated, _ = env.step(int(observation[2] > 0))
+        steps, ended = steps + 1, terminated or truncated
+    env.close()
+    assert steps > 15
+    assert play(agent, [1], seed=5)[0][-1] == (steps, float(steps), True)
+
+
+def test_a_moment_of_a_game_in_jax_can_be_drawn_later():
+    with episodes.player(trained.catcher(), seed=0, epsilon=0.0, draws=True) as player:
+        moments = list(player.play(0))
+        assert player.pace == 5.0
+    rows = [np.argwhere(moment.draw()[:9, :, 0] == 38)[:, 0].tolist() for moment in moments]
+    assert rows == [[row] for row in range(9)] + [[], []]
+
+
+def test_frames_of_a_host_game_move():
+    with episodes.player(trained.constant(HOST, 1), seed=0, epsilon=0.0, draws=True) as player:
+        frames = [moment.draw() for moment in player.play(0)]
+        assert player.pace == 50.0
+    assert {(frame.shape, frame.dtype) for frame in frames} == {((400, 600, 3), np.dtype(np.uint8))}
+    assert np.any(frames[0] != frames[-1])
+
+
+def test_what_cannot_be_drawn_is_refused():
+    agent = trained.constant("probe_value", 0)
+    assert play(agent, [0])[0][-1][2]
+    with pytest.raises(ValueError, match="probe_value has no picture: play it without --out"):
+        play(agent, [0], draws=True)
