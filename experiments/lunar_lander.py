@@ -9,7 +9,7 @@ Departures: gymnasium has LunarLander-v3 where the notebook has v2; the budget i
 earlier; the value of what follows a crash or a landing is zero, where the notebook's code asks the network; Keras'
 MSE is the mean over the four outputs, which Adam undoes, as it undoes the factor of the blend.
 
-Then one part each, added up: replay, a target network, double Q-learning. "strong" is double DQN with 3-step returns, a
+Then one part each, added up: replay, a target network, double Q-learning. "strong" is double DQN with 5-step returns, a
 larger network, more transitions an update, four environments, a longer discount and an epsilon that falls.
 """
 
@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn import optimizers
-from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning
+from jaxdqn import losses, optimizers
+from jaxdqn.algorithms import double_dqn, naive_deep_q_learning
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
@@ -28,10 +28,10 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import statistics, store, summary
 from jaxdqn.results.store import Run
-from jaxdqn.schedules import Constant, Linear
+from jaxdqn.schedules import Constant
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic, Polyak
+from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
 
 GAME = "gymnasium:LunarLander-v3"
@@ -46,6 +46,7 @@ NAIVE = dataclasses.replace(
 )
 REPLAY = dataclasses.replace(NAIVE, replay=Uniform(50_000), batch_size=32)
 TARGET_NETWORK = dataclasses.replace(REPLAY, target_update=Periodic(1_000))
+DOUBLE = dataclasses.replace(TARGET_NETWORK, algorithm=double_dqn.DoubleDQN(error=losses.SquaredError(blend=0.1)))
 
 STUDY = Study(
     name="lunar_lander",
@@ -54,16 +55,14 @@ STUDY = Study(
         "naive": NAIVE,
         "+ replay": REPLAY,
         "+ target network": TARGET_NETWORK,
-        "+ double": dataclasses.replace(
-            TARGET_NETWORK, algorithm=double_dqn.DoubleDQN(error=TARGET_NETWORK.algorithm.error)
-        ),
+        "+ double": DOUBLE,
         "strong": dataclasses.replace(
             dqn.CONFIG,
             algorithm=double_dqn.DoubleDQN(),
             network=MLP((128, 128)),
             learning_rate=5e-4,
             discount=0.99,
-            n_step=3,
+            n_step=5,
             exploration=EpsilonGreedy(Linear(1.0, 0.02, 40_000)),
             replay=Uniform(100_000),
             batch_size=64,
@@ -74,7 +73,8 @@ STUDY = Study(
             target_update=Polyak(0.005),
         ),
     },
-    seeds=range(10),
+    seeds=range(5),
+    more_seeds={"strong": range(5, 10)},
     steps=300_000,
     evaluation=Evaluation(every=15_000, episodes=10),
     episodes_logged=2_500,
@@ -86,6 +86,7 @@ TOY = dataclasses.replace(
     name="lunar_lander-toy",
     algorithms={name: STUDY.algorithms[name] for name in ("naive", "strong")},
     seeds=range(2),
+    more_seeds={},
     steps=4_000,
     evaluation=Evaluation(every=2_000, episodes=2),
     episodes_logged=10,

@@ -31,7 +31,7 @@ from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import statistics, summary
+from jaxdqn.results import summary
 from jaxdqn.results.store import Run
 from jaxdqn.schedules import Linear, MultiplicativePerEpisode
 from jaxdqn.study import script
@@ -113,8 +113,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    reached = summary.first_reached(runs, {"mountain_car": SOLVED}, statistic=statistics.mean)
-    return summary.table(runs, statistic=statistics.mean) + "\n" + reached
+    return summary.table(runs) + "\n" + summary.first_reached(runs, {"mountain_car": SOLVED})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from jaxdqn.interfaces import Game, TimeStep
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training import checkpoint, run
 from jaxdqn.training.evaluate import Evaluation, evaluate
 from runs import EVALUATION, SMALL, advancing, plain, start
 

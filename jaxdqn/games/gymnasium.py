@@ -51,7 +51,7 @@ def make(name: str) -> HostGame:
         name=name,
         version=VERSION,
         make_vector=functools.partial(_make_vector, name, wrap),
-        make_drawn=functools.partial(_make_drawn, name, wrap),
+        make_drawn=functools.partial(_make_drawn, name, wrap, single.metadata.get("render_modes", [])),
         observation_shape=seen.shape,
         observation_dtype=seen.dtype,
         num_actions=int(actions.n),
@@ -77,17 +77,17 @@ def _make_vector(
         )
 
 
-def _make_drawn(name: str, wrap: list[Callable[..., Any]]) -> gymnasium.Env[Any, Any]:
+def _make_drawn(name: str, wrap: list[Callable[..., Any]], modes: list[str]) -> gymnasium.Env[Any, Any]:
     """Returns one copy that draws.
 
     Raises:
       ValueError: if the environment draws no pictures.
     """
+    if "rgb_array" not in modes:
+        raise ValueError(f"{name} draws no pictures: of the render modes it has {modes}, but not rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pictures need no screen
     with _one_sentence(name):
         single = gymnasium.make(name.removeprefix(GYMNASIUM), render_mode="rgb_array")
-    if "rgb_array" not in single.metadata.get("render_modes", []):
-        raise ValueError(f"{name} draws no pictures: its render modes are {single.metadata.get('render_modes', [])}.")
     return functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
 
 

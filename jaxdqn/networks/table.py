@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -45,11 +46,15 @@ class Table:
             del key
             return {"params": {"values": jnp.zeros((math.prod(self.bins), num_actions))}}
 
-        def apply(parameters: Parameters, observation: Array) -> NetworkOutput:
-            batch = observation.shape[: observation.ndim - len(observation_shape)]
-            flat = observation.reshape(*batch, size).astype(jnp.float32)
+        def look_up(parameters: Parameters, flat: Array) -> Array:
             place = (flat - low) / (high - low) * bins.astype(np.float32)
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
-            return NetworkOutput(q_values=parameters["params"]["values"][(cell * strides).sum(-1)])
+            return parameters["params"]["values"][(cell * strides).sum()]
+
+        def apply(parameters: Parameters, observation: Array) -> NetworkOutput:
+            batch = observation.shape[: observation.ndim - len(observation_shape)]
+            flat = observation.reshape(-1, size).astype(jnp.float32)
+            q_values = jax.vmap(look_up, in_axes=(None, 0))(parameters, flat)
+            return NetworkOutput(q_values=q_values.reshape(*batch, num_actions))
 
         return Network(init, apply)

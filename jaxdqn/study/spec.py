@@ -27,6 +27,7 @@ class Study:
       games: names from the table `jaxdqn.games.GAMES`, or of gymnasium's, such as `gymnasium:LunarLander-v3`.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
+      more_seeds: of single arms, by label, beside those that all share.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
       grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`; all
@@ -44,6 +45,7 @@ class Study:
     grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     episodes_logged: int = 0
     weights_of: Sequence[int] = ()
+    more_seeds: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -73,7 +75,7 @@ def cells(study: Study) -> tuple[Cell, ...]:
         Cell(name, label, settings, config, int(seed))
         for name in study.games
         for label, settings, config in _arms(study)
-        for seed in study.seeds
+        for seed in (*study.seeds, *study.more_seeds.get(label, ()))
     )
 
 
@@ -137,7 +139,11 @@ def _check(study: Study) -> None:
             raise ValueError(f"{field} = {getattr(study, field)!r} must hold at least one entry.")
     for name in study.games:
         game(name)
-    for seed in study.seeds:
+    for label in study.more_seeds:
+        if label not in study.algorithms:
+            raise ValueError(f"more_seeds names {label!r}, which is no arm: arms are {', '.join(study.algorithms)}.")
+        _refuse_repeats("seeds", (*study.seeds, *study.more_seeds[label]))
+    for seed in itertools.chain(study.seeds, *study.more_seeds.values()):
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
             raise ValueError(f"seeds: {seed!r} must be a whole number of at least 0 and below 2^32.")
     if not isinstance(study.episodes_logged, int) or study.episodes_logged < 0:

@@ -115,7 +115,7 @@ def programs(game: HostGame) -> Programs:
     def draw(config: Config, key: Key, first: Array) -> Noise:
         parts = _parts(config, game)
         # One more than the chunk: the call that ends its last iteration acts in the next one.
-        return jax.vmap(lambda i: run.draw(parts, jax.random.fold_in(key, i)))(first + jnp.arange(CHUNK + 1))
+        return jax.vmap(lambda i: run.draw(parts, run.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
 
     def act(config: Config, parameters: Parameters, noise: Noise, observation: Array, turn: Array) -> Array:
         return _act(_parts(config, game), parameters, noise, observation, Turn(*turn))
@@ -271,7 +271,7 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
             programs, config, state, totals, rows, noise, observation, iteration - first
         )
     totals = totals._replace(
-        episodes=np.int32(state.num_episodes - num_before), episode_return=np.float32(sum_of_returns)
+        episodes=jnp.int32(state.num_episodes - num_before), episode_return=jnp.float32(sum_of_returns)
     )
     return host._replace(state=state._replace(game=Seat(observation, action, resetting))), totals
 

@@ -61,7 +61,7 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
     num_filling = parts.config.learning_starts // parts.config.train_every
 
     def draw(iteration: Array) -> tuple[Noise, _GameNoise]:
-        noise_key, game_key = jax.random.split(jax.random.fold_in(state.training_key, iteration))
+        noise_key, game_key = run.keys_of(state.training_key, iteration)
         return run.draw(parts, noise_key), _draw_games(parts, game_key)
 
     def chunk(number: Array, carry: tuple[RunState, Totals]) -> tuple[RunState, Totals]:

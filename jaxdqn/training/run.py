@@ -208,6 +208,12 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
     )
 
 
+def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
+    """Returns the keys of an iteration: of what acting and learning draw, and of what the games draw."""
+    noise_key, game_key = jax.random.split(jax.random.fold_in(training_key, iteration))
+    return noise_key, game_key
+
+
 def draw(parts: Parts, key: Key) -> Noise:
     """Returns what acting and learning draw in one iteration. `key` is consumed."""
     config = parts.config

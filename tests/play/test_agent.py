@@ -5,8 +5,8 @@ import re
 import jax
 import numpy as np
 import pytest
-import trained
 
+import trained
 from jaxdqn import games
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table

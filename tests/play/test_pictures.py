@@ -4,9 +4,9 @@ import subprocess
 
 import numpy as np
 import pytest
-import trained
 from PIL import Image, ImageSequence
 
+import trained
 from jaxdqn.play import pictures
 
 BLACK, GREY, WHITE = ((level, level, level) for level in (0, 100, 255))

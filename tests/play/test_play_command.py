@@ -9,10 +9,10 @@ import sys
 
 import numpy as np
 import pytest
-import trained
 from PIL import Image
 
 import synthetic_runs
+import trained
 from jaxdqn import cli
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import command

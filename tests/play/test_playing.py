@@ -2,8 +2,8 @@ import gymnasium
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import trained
 
+import trained
 from jaxdqn.play import episodes
 
 HOST = "gymnasium:CartPole-v1"

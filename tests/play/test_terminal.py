@@ -3,8 +3,8 @@ import re
 
 import numpy as np
 import pytest
-import trained
 
+import trained
 from jaxdqn.play import terminal
 from jaxdqn.play.episodes import Moment
 

@@ -1,0 +1,155 @@
+"""The adapter to gymnasium, against gymnasium itself."""
+
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import host_games
+from jaxdqn import games
+
+
+def own(name):
+    return games.make(f"gymnasium:host_games:{name}-v0")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "num_actions", "max_steps"),
+    [
+        ("CartPole-v1", (4,), 2, 500),
+        ("LunarLander-v3", (8,), 4, 1000),
+        ("FrozenLake-v1", (16,), 4, 100),
+        ("Blackjack-v1", (32 + 11 + 2,), 2, None),
+    ],
+)
+def test_an_environment_keeps_its_contract(name, shape, num_actions, max_steps):
+    game = games.make(f"gymnasium:{name}")
+    assert (game.observation_shape, game.num_actions, game.max_steps) == (shape, num_actions, max_steps)
+    environments = game.make_vector(3)
+    observation, _ = environments.reset(seed=[1, 2, 3])
+    for time in range(6):
+        assert observation.shape == (3, *shape)
+        assert observation.dtype == game.observation_dtype == np.float32
+        observation, reward, terminated, truncated, _ = environments.step(np.full(3, time % num_actions))
+        assert reward.shape == terminated.shape == truncated.shape == (3,)
+    environments.close()
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "LunarLander-v3"])
+def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(name):
+    environments = games.make(f"gymnasium:{name}").make_vector(2)
+    observation, _ = environments.reset(seed=[7, 8])
+    alone = gymnasium.make(name)
+    expected, _ = alone.reset(seed=7)
+    is_over, num_resets = False, 0
+    for time in range(250):
+        np.testing.assert_array_equal(observation[0], expected)
+        answer = environments.step(np.full(2, time % 2))
+        observation = answer[0]
+        if is_over:
+            expected, _ = alone.reset()
+            assert [part[0] for part in answer[1:4]] == [0.0, False, False]
+            is_over, num_resets = False, num_resets + 1
+        else:
+            expected, reward, terminated, truncated, _ = alone.step(time % 2)
+            assert [part[0] for part in answer[1:4]] == [reward, terminated, truncated]
+            is_over = terminated or truncated
+    assert num_resets >= 2
+    environments.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype"),
+    [
+        ("Image", (4, 4, 3), np.uint8),
+        ("Int16", (2,), np.int16),
+        ("Float64", (2,), np.float32),
+        ("OneHot", (3,), np.float32),
+        ("Dictionary", (5,), np.float32),
+    ],
+)
+def test_observations_keep_their_type_or_are_flattened_as_gymnasium_flattens(name, shape, dtype):
+    game, (space, _) = own(name), host_games.SHOWN[name]
+    assert (game.observation_shape, game.observation_dtype) == (shape, dtype)
+    environments = game.make_vector(1)
+    observation, _ = environments.reset(seed=[3])
+    space.seed(3)
+    raw = space.sample()
+    expected = raw if isinstance(space, spaces.Box) else spaces.flatten(space, raw)
+    np.testing.assert_array_equal(observation[0], np.asarray(expected, dtype))
+    assert observation.dtype == dtype
+    environments.close()
+
+
+def test_actions_are_counted_from_zero():
+    game = own("ActionsFromFive")
+    assert game.num_actions == 3
+    environments = game.make_vector(3)
+    environments.reset(seed=[1, 2, 3])
+    assert environments.step(np.array([0, 1, 2]))[1].tolist() == [5.0, 6.0, 7.0]  # the reward is the action
+    environments.close()
+
+
+def test_processes_give_what_one_process_gives():
+    together, apart = (games.make("gymnasium:CartPole-v1").make_vector(2, asynchronous=flag) for flag in (False, True))
+    np.testing.assert_array_equal(together.reset(seed=[1, 2])[0], apart.reset(seed=[1, 2])[0])
+    for time in range(60):
+        actions = np.array([time % 2, 0])
+        for ours, theirs in zip(together.step(actions)[:4], apart.step(actions)[:4], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    together.close()
+    apart.close()
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "LunarLander-v3"])
+def test_frames_are_drawn_without_a_display(name, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    drawn = games.make(f"gymnasium:{name}").make_drawn()
+    drawn.reset(seed=0)
+    first = drawn.render()
+    for _ in range(5):
+        drawn.step(1)
+    assert first.dtype == np.uint8
+    assert first.shape[2] == 3
+    assert (drawn.render() != first).any()
+    drawn.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),
+        ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
+        ("gymnasium:nowhere:Game-v0", ["cannot be made", "nowhere"]),
+        ("gymnasium:host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
+        ("gymnasium:host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
+        ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
+    ],
+)
+def test_what_cannot_be_played_is_refused_in_a_sentence(name, words):
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as refusal:
+        games.make(name)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_missing_engine_is_named_with_the_extra_that_has_it(monkeypatch):
+    def missing(*arguments, **options):
+        raise gymnasium.error.DependencyNotInstalled("Box2D is not installed, run `pip install gymnasium[box2d]`")
+
+    monkeypatch.setattr(gymnasium, "make", missing)
+    with pytest.raises(ValueError, match=r'LunarLander-v3 needs .*pip install "jaxdqn\[box2d\]"'):
+        games.make("gymnasium:LunarLander-v3")
+
+
+def test_an_environment_without_pictures_says_so():
+    with pytest.raises(ValueError, match="draws no pictures"):
+        own("Counter").make_drawn()
+
+
+def test_games_in_jax_do_not_import_gymnasium():
+    code = "import sys; from jaxdqn import games; games.make('catch'); assert 'gymnasium' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

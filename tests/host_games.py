@@ -1,0 +1,118 @@
+"""Small environments of gymnasium for tests, under ids such as `host_games:Counter-v0`. Importing registers them."""
+
+import os
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Counter(gymnasium.Env):
+    """Observations say the episode of this copy and the step in it; the reward is the step; episodes differ in length.
+
+    An episode lasts `3 + episode % 3` steps. It terminates if its number is even, else it is truncated. The first one
+    of a copy has the number `seed % 3`, so that copies are not in step.
+    """
+
+    observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode, self.time = self.episode + 1 if seed is None else seed % 3, 0
+        return self._observation(), {}
+
+    def step(self, action):
+        self.time += 1
+        is_over, is_even = self.time >= 3 + self.episode % 3, self.episode % 2 == 0
+        return self._observation(), float(self.time), is_over and is_even, is_over and not is_even, {}
+
+    def _observation(self):
+        return np.array([self.episode, self.time], np.float32)
+
+
+class OneState(gymnasium.Env):
+    """One state, a reward of 1 a step, and a time limit: with a discount of 0.9 every value is 10."""
+
+    observation_space = spaces.Box(0, 1, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.ones(1, np.float32), {}
+
+    def step(self, action):
+        return np.ones(1, np.float32), 1.0, False, False, {}
+
+
+class TwoSteps(gymnasium.Env):
+    """The observation is the step. The first step earns nothing, the second 1 for action 1, and terminates."""
+
+    observation_space = spaces.Box(0, 2, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        is_over = self.time == 2
+        return np.full(1, self.time, np.float32), float(is_over and action == 1), is_over, False, {}
+
+
+class Failing(OneState):
+    """Goes on for so many steps of its life, and then fails: by an error, or with its whole process."""
+
+    def __init__(self, steps=150, kills=False):
+        self.left, self.kills = steps, kills
+
+    def step(self, action):
+        self.left -= 1
+        if self.left < 0 and self.kills:
+            os._exit(7)
+        if self.left < 0:
+            raise RuntimeError("the engine exploded")
+        return super().step(action)
+
+
+class Shown(gymnasium.Env):
+    """Shows a sample of any space, and takes any action; the reward is the action."""
+
+    def __init__(self, observation_space, action_space):
+        self.observation_space, self.action_space = observation_space, action_space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        return self.observation_space.sample(), float(action), False, False, {}
+
+
+TWO = spaces.Discrete(2)
+DICTIONARY = spaces.Dict({"a": spaces.Discrete(3), "b": spaces.Box(-1, 1, (2,), np.float64)})
+SHOWN = {
+    "Image": (spaces.Box(0, 255, (4, 4, 3), np.uint8), TWO),
+    "Int16": (spaces.Box(-9, 9, (2,), np.int16), TWO),
+    "Float64": (spaces.Box(-1, 1, (2,), np.float64), TWO),
+    "OneHot": (spaces.Discrete(3, start=4), TWO),
+    "Dictionary": (DICTIONARY, TWO),
+    "ActionsFromFive": (spaces.Box(0, 1, (1,)), spaces.Discrete(3, start=5)),
+    "Words": (spaces.Text(4), TWO),
+    "Continuous": (spaces.Box(0, 1, (1,)), spaces.Box(-1, 1, (1,))),
+}
+
+gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
+gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
+gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
+gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})
+for _name, (_observations, _actions) in SHOWN.items():
+    _spaces = {"observation_space": _observations, "action_space": _actions}
+    gymnasium.register(f"{_name}-v0", Shown, max_episode_steps=9, disable_env_checker=True, kwargs=_spaces)
