@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxdqn import losses, optimizers
-from jaxdqn.algorithms import double_dqn, naive_deep_q_learning
+from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
@@ -28,10 +28,10 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import statistics, store, summary
 from jaxdqn.results.store import Run
-from jaxdqn.schedules import Constant
+from jaxdqn.schedules import Constant, Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic
+from jaxdqn.target_network import Periodic, Polyak
 from jaxdqn.training.evaluate import Evaluation
 
 GAME = "gymnasium:LunarLander-v3"
