@@ -52,3 +52,28 @@ def test_epsilon_zero_never_and_one_always_explores(epsilon, action):
     for uniform in (0.0, 0.9999999):
         chosen = exploration.epsilon_greedy(jnp.array([0.0, 5.0, 1.0]), epsilon, jnp.float32(uniform), jnp.int32(2))
         assert chosen == action
+
+
+def test_every_rule_draws_for_every_choice_and_explores_uniformly_at_random():
+    for rule in (exploration.EpsilonGreedy(), exploration.GaussianNoise()):
+        actions = rule.at_random(rule.draw(jax.random.key(0), (8_000, 2), 4))
+        assert actions.shape == (8_000, 2)
+        # 0.25 expected of 16,000; 0.015 is more than four standard deviations.
+        np.testing.assert_allclose(np.bincount(actions.ravel(), minlength=4) / actions.size, 0.25, atol=0.015)
+
+
+def test_gaussian_noise_chooses_as_often_as_noise_makes_an_action_largest():
+    rule = exploration.GaussianNoise(schedules.Constant(0.5))
+    noise = rule.draw(jax.random.key(0), (20_000,), 2)
+    q_values = jnp.tile(jnp.array([0.0, 0.3]), (20_000, 1))
+    actions = rule.choose(q_values, noise, jnp.int32(0), jnp.int32(0))
+    # The difference of two such noises has the standard deviation 0.5 √2: P = Φ(0.3 / 0.7071) = 0.6643.
+    np.testing.assert_allclose(actions.mean(), 0.6643, atol=0.014)
+    assert rule.level(jnp.int32(0), jnp.int32(0)) == 0.5
+
+
+def test_noise_that_has_faded_leaves_the_greedy_action():
+    rule = exploration.GaussianNoise(schedules.HarmonicPerEpisode(1.0))
+    noise = rule.draw(jax.random.key(0), (100,), 2)
+    q_values = jnp.tile(jnp.array([0.0, 0.3]), (100, 1))
+    assert (rule.choose(q_values, noise, jnp.int32(0), jnp.int32(10_000)) == 1).all()

@@ -72,3 +72,20 @@ def test_a_transition_of_weight_zero_teaches_nothing(sample):
         learning.update(state, sample, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
         learning.update(state, changed, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
     )
+
+
+def test_minibatches_are_updates_one_after_the_other(sample):
+    # Copies at multiples of 2 steps: of three updates between 0 and 4 steps, the second and the third pass one.
+    config = dataclasses.replace(LINEAR, target_update=target_network.Periodic(2))
+    game = games.make("cartpole")
+    split = learner.make(dataclasses.replace(config, batch_size=6, num_minibatches=3), game)
+    state = split.init(jax.random.key(0))
+    at_once, info = split.update(state, sample, jnp.int32(0), jnp.int32(4))
+    single, priorities = learner.make(config, game), []
+    for start, before, after in ((0, 0, 1), (2, 1, 2), (4, 2, 4)):
+        part = jax.tree.map(lambda x, start=start: x[start : start + 2], sample)
+        state, one = single.update(state, part, jnp.int32(before), jnp.int32(after))
+        priorities += one.priority.tolist()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), at_once, state)
+    np.testing.assert_allclose(info.priority, priorities, rtol=1e-5)
+    assert at_once.num_updates == 3

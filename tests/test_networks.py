@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.table import Table
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,37 @@ def test_integer_observations_are_taken_as_numbers():
     pixels = jnp.array([3, 200], jnp.uint8)
     same = network.apply(parameters, pixels.astype(jnp.float32)).q_values
     np.testing.assert_array_equal(network.apply(parameters, pixels).q_values, same)
+
+
+def test_glorot_uniform_weights_fill_their_range():
+    parameters = MLP((300,), initializer="glorot_uniform").make((200,), 2).init(jax.random.key(0))
+    kernel = np.asarray(parameters["params"]["Dense_0"]["kernel"])
+    bound = np.sqrt(6 / (200 + 300))
+    assert np.abs(kernel).max() <= bound
+    np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("observation", "cell"),
+    [([-1.0, 0.0], 0), ([-0.01, 0.0], 0), ([0.0, 0.0], 3), ([0.5, 9.99], 5), ([-7.0, 5.0], 1), ([7.0, 77.0], 5)],
+)
+def test_a_table_looks_up_the_cell_of_its_grid(observation, cell):
+    table = Table(bins=(2, 3), low=(-1.0, 0.0), high=(1.0, 10.0)).make((2,), num_actions=2)
+    assert table.init(jax.random.key(0))["params"]["values"].tolist() == [[0.0, 0.0]] * 6
+    parameters = {"params": {"values": jnp.arange(12.0).reshape(6, 2)}}
+    expected = [2.0 * cell, 2.0 * cell + 1]
+    assert table.apply(parameters, jnp.array(observation)).q_values.tolist() == expected
+    batch = jnp.tile(jnp.array(observation), (3, 1))
+    assert table.apply(parameters, batch).q_values.tolist() == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (Table(bins=(2,)), r"observations of shape \(2,\) need 2 of each"),
+        (Table(low=(0.0, 1.0), high=(1.0, 1.0)), r"must be below network.high"),
+    ],
+)
+def test_a_grid_that_does_not_fit_is_refused(table, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        table.make((2,), num_actions=2)

@@ -1,5 +1,7 @@
 """Uniform replay, with transitions whose every field encodes the step and the environment they come from."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,8 +29,8 @@ def coded_step(time, num_environments, dtype=np.float32, episode=5):
     )
 
 
-def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32):
-    replay = Uniform(capacity).make(
+def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32, replacement=True):
+    replay = Uniform(capacity, replacement).make(
         coded_step(0, num_environments, dtype), n_step, AsLearned(jnp.float32(DISCOUNT), reward_clip)
     )
     state, add = replay.init(), jax.jit(replay.add)
@@ -113,3 +115,46 @@ def test_the_contents_equal_those_of_flashbax():
             their_state = theirs.add(their_state, coded_step(time, 2))
         draws = [theirs.sample(their_state, jax.random.key(i)).experience.a_tm1 for i in range(40)]
     assert sorted(ours) == np.unique(np.stack(draws)).tolist()
+
+
+def draw_batches(replay, state, num_batches, batch_size):
+    bits = jax.random.bits(jax.random.key(2), (num_batches, batch_size))
+    return jax.vmap(functools.partial(replay.sample, state))(bits)
+
+
+def test_without_replacement_no_transition_is_drawn_twice_and_every_pair_is_equally_likely():
+    replay, state = filled(steps=3, replacement=False)  # 6 transitions: 15 pairs
+    sample = draw_batches(replay, state, num_batches=15_000, batch_size=2)
+    pairs = np.sort(sample.transition.a_tm1, axis=1)
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    counts = np.unique(pairs, axis=0, return_counts=True)[1]
+    assert len(counts) == 15
+    assert ((counts - 1_000) ** 2 / 1_000).sum() < 36.1  # 14 degrees of freedom: exceeded once in a thousand
+    assert (sample.weight == 1).all()
+
+
+@pytest.mark.parametrize("batch_size", [6, 10])
+def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(batch_size):
+    replay, state = filled(steps=3, replacement=False)
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (batch_size,)))
+    drawn = np.asarray(sample.weight) > 0
+    assert sorted(np.asarray(sample.transition.a_tm1)[drawn]) == [0, 1, 10, 11, 20, 21]
+    mean = (sample.weight * sample.transition.r_t).mean()
+    np.testing.assert_allclose(mean, np.mean([0, 1, 10, 11, 20, 21]), rtol=1e-6)
+
+
+def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally_likely():
+    replay = Uniform(24).make(coded_step(0, 2), 2, AsLearned(jnp.float32(DISCOUNT)))
+    state, kept = replay.init(), []
+    for time in range(9):
+        is_valid = np.array([True, time in (2, 3, 8)])
+        state = replay.add(state, coded_step(time, 2), jnp.asarray(is_valid))
+        kept += [time * 10 + e for e in (0, 1) if is_valid[e]]
+    assert state.added.tolist() == [9, 3]
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (24_000,)))
+    codes, counts = np.unique(sample.transition.a_tm1, return_counts=True)
+    assert codes.tolist() == sorted(kept)
+    assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
+    # A window goes on to the environment's next stored step, and never to another environment's.
+    of_row_2 = np.flatnonzero(np.asarray(sample.transition.a_tm1) == 21)[0]
+    assert sample.transition.r_t[of_row_2] == 21 + DISCOUNT * 31

@@ -43,3 +43,22 @@ def test_termination_wins_over_a_time_limit_at_the_same_step():
     both = jnp.array([True])
     result = returns.n_step(jnp.ones(1), both, both, jnp.int32(1), jnp.float32(0.5))
     assert (result.r_t, result.discount_t) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "r_t", "discount_t"),
+    [
+        ({}, [2.0, 2.0, 2.0], [0.5, 0.0, 0.5]),
+        ({"terminal_reward": -9.0}, [2.0, -9.0, 2.0], [0.5, 0.0, 0.5]),
+        ({"bootstrap_time_limits": False}, [2.0, 2.0, 2.0], [0.5, 0.0, 0.0]),
+        ({"terminal_reward": -9.0, "bootstrap_time_limits": False}, [2.0, -9.0, -9.0], [0.5, 0.0, 0.0]),
+        ({"reward_clip": 1.0, "terminal_reward": -9.0}, [1.0, -9.0, 1.0], [0.5, 0.0, 0.5]),
+    ],
+    ids=["plain", "terminal reward", "limits end", "terminal reward at limits", "clipped before"],
+)
+def test_what_is_learned_from_a_step_that_goes_on_terminates_or_is_cut(options, r_t, discount_t):
+    learned = returns.AsLearned(0.5, **options)
+    ends = [(False, False), (True, False), (False, True)]  # terminated, truncated
+    found = [learned(jnp.array([2.0]), jnp.array([t]), jnp.array([c]), jnp.int32(1)) for t, c in ends]
+    assert [float(one.r_t) for one in found] == r_t
+    assert [float(one.discount_t) for one in found] == discount_t

@@ -18,3 +18,7 @@ def test_a_periodic_target_is_copied_when_the_run_passes_a_multiple(before, afte
 def test_a_polyak_target_moves_by_its_rate():
     target = target_network.Polyak(rate=0.25)(jnp.float32(8), jnp.float32(4), jnp.int32(0), jnp.int32(1))
     assert target == 0.25 * 8 + 0.75 * 4
+
+
+def test_without_a_target_network_the_learning_parameters_judge():
+    assert target_network.Online()(jnp.float32(8), jnp.float32(4), jnp.int32(0), jnp.int32(1)) == 8
