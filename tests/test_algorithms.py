@@ -9,6 +9,7 @@ import pytest
 from jaxdqn import games, learner
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.games import exact, probes
+from jaxdqn.networks.table import Table
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, advancing, plain, start
 
@@ -16,7 +17,19 @@ EVERY_ALGORITHM = pytest.mark.parametrize("name", ALGORITHMS)
 
 
 def small(name):
-    return dataclasses.replace(SMALL, algorithm=ALGORITHMS[name].config.algorithm)
+    """Returns the algorithm with its own parts where it needs them, and small shared ones where not."""
+    config = ALGORITHMS[name].config
+    if config.replay.capacity == 1:  # learns online
+        own = dataclasses.replace(config, discount=SMALL.discount, exploration=SMALL.exploration)
+        if isinstance(config.network, Table):
+            return dataclasses.replace(own, network=Table(bins=(5,), low=(-1.25,), high=(1.25,)))
+        return dataclasses.replace(own, network=SMALL.network, learning_rate=3e-3)
+    return dataclasses.replace(SMALL, algorithm=config.algorithm)
+
+
+def on_catch(name):
+    config = small(name)
+    return dataclasses.replace(config, network=SMALL.network) if isinstance(config.network, Table) else config
 
 
 @EVERY_ALGORITHM
@@ -34,11 +47,11 @@ def test_every_algorithm_learns_the_closed_form_of_every_probe(name, probe):
 def test_two_seeds_differ_and_one_seed_does_not(name):
     game = games.make("catch")
     advance = advancing(game)
-    ends = [plain(advance(*start(game, small(name), seed))) for seed in (0, 0, 1)]
+    ends = [plain(advance(*start(game, on_catch(name), seed))) for seed in (0, 0, 1)]
     jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
     kernels = [state.learner.parameters["params"]["Dense_0"]["kernel"] for state, _ in ends]
     assert not np.array_equal(kernels[0], kernels[2])
-    assert not np.array_equal(ends[0][0].replay.packed[0], ends[2][0].replay.packed[0])
+    assert not np.array_equal(ends[0][1].loss, ends[2][1].loss)
 
 
 @EVERY_ALGORITHM
@@ -46,7 +59,7 @@ def test_no_key_is_used_twice(name):
     game = games.make("catch")
     advance = advancing(game, Evaluation(every=60, episodes=2, epsilon=0.1))
     with jax.debug_key_reuse(True):
-        config, state = start(game, small(name))
+        config, state = start(game, on_catch(name))
         state, _ = advance(config, state)
         advance(config, state)
 
@@ -55,3 +68,27 @@ def test_no_key_is_used_twice(name):
 def test_a_version_and_a_summary_stand_in_the_table(name):
     assert ALGORITHMS[name].config.algorithm.version >= 1
     assert ALGORITHMS[name].summary
+
+
+def test_tabular_q_learning_is_the_loop_that_the_paper_writes():
+    """Watkins' equation in NumPy, on the transitions that the run itself has stored."""
+    game = games.make("mountain_car")
+    network = Table(bins=(60, 50), low=(-1.2, -0.07), high=(0.6, 0.07))
+    config = dataclasses.replace(
+        ALGORITHMS["tabular_q_learning"].config, network=network, learning_rate=0.3, discount=0.9
+    )
+    config, state = start(game, config)
+    table, advance = np.zeros((60 * 50, 3)), advancing(game, Evaluation(every=1, episodes=1))
+
+    def cell(observation):
+        place = (observation - [-1.2, -0.07]) / [1.8, 0.14] * [60, 50]
+        row, column = np.clip(np.floor(place).astype(int), 0, [59, 49])
+        return row * 50 + column
+
+    for _ in range(450):  # two time limits among them
+        state, _ = advance(config, state)
+        row = np.asarray(state.replay.packed[0])[0, 0]  # s_tm1, a_tm1, r_t, terminated, truncated, s_t
+        before, action, after = cell(row[:2]), int(row[2]), cell(row[6:])
+        table[before, action] += 0.3 * (row[3] + 0.9 * (row[4] == 0) * table[after].max() - table[before, action])
+    np.testing.assert_allclose(state.learner.parameters["params"]["values"], table, rtol=1e-4, atol=1e-5)
+    assert np.count_nonzero(table) > 10

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import games, schedules, target_network
+from jaxdqn import configuration, games, schedules, target_network
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.interfaces import Game, TimeStep
+from jaxdqn.games import exact
+from jaxdqn.interfaces import Game, Network, NetworkOutput, TimeStep
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, run
-from jaxdqn.training.evaluate import Evaluation, evaluate
+from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from runs import EVALUATION, SMALL, advancing, plain, start
 
 
@@ -236,3 +237,52 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
 def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
     with pytest.raises(ValueError, match=sentence):
         run.check(dataclasses.replace(SMALL, **change), games.make("catch"), EVALUATION, steps)
+
+
+def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():
+    game = coded_game()
+    config = dataclasses.replace(SMALL, train_every=6, learning_starts=60, replay=Uniform(1_200))
+    config = configuration.to_arrays(config)
+    state = loop.init(config, jax.random.key(0), game=game, num_logged=40)
+    state, _ = advancing(game, Evaluation(every=300, episodes=1))(config, state)
+    _, _, rewards, terminated, truncated, _ = stored(state, config)
+    ended = terminated | truncated
+    episodes, total = [], np.zeros(2)
+    for row in range(len(rewards)):
+        total += rewards[row]
+        for e in np.flatnonzero(ended[row]):
+            episodes.append((total[e], rewards[row, e], 2 * (row + 1)))
+            total[e] = 0.0
+    assert len(episodes) > 40
+    for kept, expected in zip(state.log, zip(*episodes[:40], strict=True), strict=True):
+        np.testing.assert_allclose(kept, expected, rtol=1e-6)
+
+
+def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
+    game = coded_game()
+    config = dataclasses.replace(SMALL, num_environments=1, train_every=1, train_at="episode_end", learning_starts=0)
+    _, curves = advancing(game, Evaluation(every=120, episodes=1))(*start(game, config))
+    assert 24 <= curves.episodes <= 40  # of 3 or 5 steps each
+    assert curves.updates == curves.episodes
+
+
+def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
+    game = games.make("catch")
+    solution = exact.solve(game, 0.9)
+    seen, looks_like = np.unique(solution.observations, axis=0, return_inverse=True)
+    means = np.stack([solution.q_values[looks_like == i].mean(axis=0) for i in range(len(seen))])
+
+    def apply(shift, observations):  # a network that knows, but for a shift
+        matches = (observations[:, None] == jnp.asarray(seen)[None]).all(axis=-1)
+        return NetworkOutput(jnp.asarray(means, jnp.float32)[matches.argmax(axis=1)] + shift)
+
+    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    for shift in (0.0, 0.25, -0.5):
+        error, bias = jax.jit(value_errors, static_argnums=(1, 2, 4))(
+            jnp.float32(shift), Network(None, apply), game, jnp.float32(0.9), asked
+        )
+        np.testing.assert_allclose(error, abs(shift), atol=1e-5)
+        np.testing.assert_allclose(bias, shift, atol=1e-5)
+    not_asked = value_errors(jnp.float32(0), Network(None, apply), game, 0.9, EVALUATION)
+    unknown = value_errors(jnp.float32(0), Network(None, apply), games.make("cartpole"), 0.9, asked)
+    assert np.isnan([*not_asked, *unknown]).all()
