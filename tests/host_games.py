@@ -102,6 +102,8 @@ SHOWN = {
     "Float64": (spaces.Box(-1, 1, (2,), np.float64), TWO),
     "OneHot": (spaces.Discrete(3, start=4), TWO),
     "Dictionary": (DICTIONARY, TWO),
+    "Bits": (spaces.MultiBinary(3), TWO),
+    "Digits": (spaces.MultiDiscrete([2, 3]), TWO),
     "ActionsFromFive": (spaces.Box(0, 1, (1,)), spaces.Discrete(3, start=5)),
     "Words": (spaces.Text(4), TWO),
     "Continuous": (spaces.Box(0, 1, (1,)), spaces.Box(-1, 1, (1,))),

@@ -3,12 +3,13 @@
 gymnasium itself makes the environment, vectorises it and resets it (NEXT_STEP: the step after the end of an episode
 only resets). What is done here is to bring observations and actions into one form. Observations: `Box` as it is, but
 64 bits a number become 32; `Discrete` as one-hot vectors, and other spaces that gymnasium can flatten to a vector,
-flattened, as float32. Actions are counted from 0.
+flattened, as float32 or, where all their parts are integers of fewer bits, as those. Actions are counted from 0.
 """
 
 import contextlib
 import difflib
 import functools
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -36,9 +37,9 @@ def make(name: str) -> HostGame:
       ValueError: in one sentence, if there is no such environment, something that it needs is not installed, its
         actions are not discrete, or its observations have no fixed size.
     """
-    environment = name.removeprefix(GYMNASIUM)
     with _one_sentence(name):
-        single = gymnasium.make(environment)
+        _find(name)
+        single = gymnasium.make(name.removeprefix(GYMNASIUM))
     try:
         wrap = _wrappers(name, single)
         wrapped = functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
@@ -73,7 +74,7 @@ def _make_vector(
             vectorization_mode="async" if asynchronous else "sync",
             vector_kwargs=options,
             wrappers=wrap,
-            disable_env_checker=True,  # it looks at every step, and costs as much as a small environment
+            disable_env_checker=True,  # it is for authors of environments, and one more layer in every step
         )
 
 
@@ -111,7 +112,9 @@ def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., 
         if not _is_flat(observations):
             raise ValueError(f"{name} has observations {observations}: supported are {_SUPPORTED}.")
         wrap.append(wrappers.FlattenObservation)
-        dtype = np.float32
+        flat = spaces.flatten_space(observations).dtype
+        is_small = flat is not None and np.issubdtype(flat, np.integer) and flat.itemsize < 4
+        dtype = None if is_small or flat == np.float32 else np.float32
     if dtype is not None:
         wrap.append(functools.partial(_in_type, dtype=dtype))
     return wrap
@@ -139,6 +142,30 @@ def _in_type(single: gymnasium.Env[Any, Any], *, dtype: Any) -> gymnasium.Env[An
     return wrappers.TransformObservation(single, lambda observation: np.asarray(observation, dtype), converted)
 
 
+def _find(name: str) -> None:
+    """Imports the module that a name names, and checks that the environment of that very name is registered.
+
+    gymnasium takes a name without a version for the latest one, so what it means changes; here names say the version.
+
+    Raises:
+      ValueError: if the module cannot be imported or the environment is not registered.
+    """
+    module, separator, environment = name.removeprefix(GYMNASIUM).rpartition(":")
+    if separator:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a module does when it is imported
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            raise ValueError(f"{name} cannot be made: importing {module!r} raised {reason}.") from error
+    try:
+        gymnasium.spec(environment)
+    except gymnasium.error.Error as error:
+        close = difflib.get_close_matches(environment, gymnasium.registry, n=3)
+        named = ", ".join(GYMNASIUM + module + separator + found for found in close)
+        hint = f" Did you mean {named}?" if close else ""
+        raise ValueError(f"gymnasium has no environment for {name!r} ({_first_line(error)}).{hint}") from None
+
+
 @contextlib.contextmanager
 def _one_sentence(name: str) -> Iterator[None]:
     """Turns what keeps an environment from being made into a ValueError of one sentence."""
@@ -155,10 +182,6 @@ def _one_sentence(name: str) -> Iterator[None]:
             ) from None
         except ModuleNotFoundError as error:
             raise ValueError(f"{name} cannot be made, since a module is missing: {_first_line(error)}.") from None
-        except gymnasium.error.UnregisteredEnv as error:
-            close = difflib.get_close_matches(name.removeprefix(GYMNASIUM), gymnasium.registry, n=3)
-            hint = f" Did you mean {', '.join(GYMNASIUM + found for found in close)}?" if close else ""
-            raise ValueError(f"gymnasium has no environment for {name!r} ({_first_line(error)}).{hint}") from None
         except gymnasium.error.Error as error:
             raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
 

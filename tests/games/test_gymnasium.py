@@ -1,5 +1,6 @@
 """The adapter to gymnasium, against gymnasium itself."""
 
+import pickle
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ def own(name):
     ("name", "shape", "num_actions", "max_steps"),
     [
         ("CartPole-v1", (4,), 2, 500),
+        ("MountainCar-v0", (2,), 3, 200),
         ("LunarLander-v3", (8,), 4, 1000),
         ("FrozenLake-v1", (16,), 4, 100),
         ("Blackjack-v1", (32 + 11 + 2,), 2, None),
@@ -38,14 +40,14 @@ def test_an_environment_keeps_its_contract(name, shape, num_actions, max_steps):
     environments.close()
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "LunarLander-v3"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "MountainCar-v0", "LunarLander-v3"])  # MountainCar is truncated
 def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(name):
     environments = games.make(f"gymnasium:{name}").make_vector(2)
     observation, _ = environments.reset(seed=[7, 8])
     alone = gymnasium.make(name)
     expected, _ = alone.reset(seed=7)
     is_over, num_resets = False, 0
-    for time in range(250):
+    for time in range(450):
         np.testing.assert_array_equal(observation[0], expected)
         answer = environments.step(np.full(2, time % 2))
         observation = answer[0]
@@ -61,6 +63,46 @@ def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(nam
     environments.close()
 
 
+def test_the_step_after_an_end_of_either_kind_only_resets():
+    environments = own("Counter").make_vector(1)
+    environments.reset(seed=[0])  # episode 0 terminates at step 3, episode 1 is truncated at step 4
+    seen = [environments.step(np.zeros(1, int))[:4] for _ in range(10)]
+    environments.close()
+    rows = [(*observation[0].tolist(), *(part[0] for part in rest)) for observation, *rest in seen]
+    assert rows == [
+        (0, 1, 1, False, False),
+        (0, 2, 2, False, False),
+        (0, 3, 3, True, False),
+        (1, 0, 0, False, False),
+        (1, 1, 1, False, False),
+        (1, 2, 2, False, False),
+        (1, 3, 3, False, False),
+        (1, 4, 4, False, True),
+        (2, 0, 0, False, False),
+        (2, 1, 1, False, False),
+    ]
+
+
+def test_seeds_determine_all_episodes_and_other_seeds_give_others():
+    def starts(seeds):
+        environments = games.make("gymnasium:CartPole-v1").make_vector(2)
+        observation, _ = environments.reset(seed=seeds)
+        found, is_over = [[observation[0]], [observation[1]]], np.zeros(2, bool)
+        for _ in range(60):
+            observation, _, terminated, truncated, _ = environments.step(np.zeros(2, int))
+            for copy in np.flatnonzero(is_over):
+                found[copy].append(observation[copy])
+            is_over = terminated | truncated
+        environments.close()
+        return [np.array(copy[:5]) for copy in found]
+
+    first, second = starts([1, 2])
+    assert first.shape == (5, 4)
+    np.testing.assert_array_equal(starts([1, 2]), [first, second])
+    np.testing.assert_array_equal(starts([2, 3])[0], second)  # whatever the place among the copies
+    assert (first != second).all()
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "dtype"),
     [
@@ -69,6 +111,8 @@ def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(nam
         ("Float64", (2,), np.float32),
         ("OneHot", (3,), np.float32),
         ("Dictionary", (5,), np.float32),
+        ("Bits", (3,), np.int8),
+        ("Digits", (5,), np.float32),
     ],
 )
 def test_observations_keep_their_type_or_are_flattened_as_gymnasium_flattens(name, shape, dtype):
@@ -104,7 +148,15 @@ def test_processes_give_what_one_process_gives():
     apart.close()
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "LunarLander-v3"])
+def test_a_pickled_game_is_the_same_game():
+    game = pickle.loads(pickle.dumps(own("ActionsFromFive")))
+    environments = game.make_vector(1)
+    environments.reset(seed=[1])
+    assert environments.step(np.array([2]))[1].tolist() == [7.0]
+    environments.close()
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "MountainCar-v0", "Acrobot-v1", "LunarLander-v3"])
 def test_frames_are_drawn_without_a_display(name, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     drawn = games.make(f"gymnasium:{name}").make_drawn()
@@ -123,7 +175,10 @@ def test_frames_are_drawn_without_a_display(name, monkeypatch):
     [
         ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),
         ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
-        ("gymnasium:nowhere:Game-v0", ["cannot be made", "nowhere"]),
+        ("gymnasium:LunarLander", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),  # which version?
+        ("gymnasium:host_games:Countr-v0", ["no environment", "Did you mean gymnasium:host_games:Counter-v0"]),
+        ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
+        ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),
         ("gymnasium:host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
         ("gymnasium:host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
@@ -136,11 +191,18 @@ def test_what_cannot_be_played_is_refused_in_a_sentence(name, words):
         assert word in str(refusal.value)
 
 
-def test_a_missing_engine_is_named_with_the_extra_that_has_it(monkeypatch):
-    def missing(*arguments, **options):
-        raise gymnasium.error.DependencyNotInstalled("Box2D is not installed, run `pip install gymnasium[box2d]`")
+def test_a_module_that_fails_is_refused_with_its_error(tmp_path, monkeypatch):
+    (tmp_path / "failing_module.py").write_text("raise OSError('no such file\\nat all')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"importing 'failing_module' raised OSError: no such file\.$") as refusal:
+        games.make("gymnasium:failing_module:Game-v0")
+    assert isinstance(refusal.value.__cause__, OSError)
 
-    monkeypatch.setattr(gymnasium, "make", missing)
+
+def test_a_missing_engine_is_named_with_the_extra_that_has_it(monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "Box2D", None)  # importing it raises ImportError
     with pytest.raises(ValueError, match=r'LunarLander-v3 needs .*pip install "jaxdqn\[box2d\]"'):
         games.make("gymnasium:LunarLander-v3")
 
