@@ -124,7 +124,9 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs) + "\n" + summary.first_reached(runs, {"cartpole_200": SOLVED})
+    windows = {"first 100 episodes": slice(100), "last 100 of 1,000": slice(-100, None)}
+    reached = summary.first_reached(runs, {"cartpole_200": SOLVED})
+    return "\n".join([summary.table(runs), reached, summary.episodes(runs, windows)])
 
 
 if __name__ == "__main__":

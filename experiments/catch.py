@@ -115,7 +115,9 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs) + "\n" + summary.first_reached(runs, {"catch": WON})
+    windows = {"first 100 games won": slice(100), "last 100 games won": slice(-100, None)}
+    won = summary.episodes(runs, windows, y="last_reward", transform=lambda rewards: rewards > 0)
+    return "\n".join([summary.table(runs), summary.first_reached(runs, {"catch": WON}), won])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Tables of results in Markdown: final scores with intervals, and what the runs cost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import statistics, store, tidy
 from jaxdqn.results.store import Run
 
 
@@ -86,6 +86,38 @@ def first_reached(
                 step = f"{steps[first]:,}"
                 there = f"{estimate.point[first]:.4g} ({estimate.low[first]:.4g} to {estimate.high[first]:.4g})"
         rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
+    return _markdown(rows)
+
+
+def episodes(
+    runs: Iterable[Run],
+    windows: Mapping[str, slice],
+    *,
+    y: str = "episode_return",
+    transform: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    statistic: statistics.Statistic = statistics.iqm,
+    bootstrap_seed: int = 0,
+) -> str:
+    """Returns one row per arm: a statistic over seeds of each seed's mean over windows of its training episodes.
+
+    Args:
+      runs: stored with the attachment `episodes`; those that crashed are counted and left out.
+      windows: of the episodes `[N]`, by heading, such as `{"first 100": slice(100)}`.
+      y: the array of the attachment: `episode_return`, `last_reward`.
+      transform: of the scores before the mean, such as whether an episode is won.
+      statistic: over the runs of an arm.
+      bootstrap_seed: of the generator of each interval.
+    """
+    arms = tidy.arms(runs)
+    rows = [(*_names(arms), *(f"{statistics.name(statistic)}, {name}" for name in windows))]
+    for arm, members in arms.items():
+        scores = [transform(store.attachment(run, "episodes")[y]) for run in tidy.completed(members)]
+        cells = []
+        for window in windows.values() if scores else ():
+            means = [np.mean(values[window]) for values in scores]
+            estimate = statistics.interval(means, statistic, np.random.default_rng(bootstrap_seed))
+            cells.append(f"{estimate.point:.4g} ({estimate.low:.4g} to {estimate.high:.4g})")
+        rows.append((*_identity(arm, arms), *(cells or ["-"] * len(windows))))
     return _markdown(rows)
 
 

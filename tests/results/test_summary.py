@@ -85,3 +85,16 @@ def test_the_first_step_is_where_the_statistic_of_all_runs_reaches_the_threshold
 
 def test_games_without_a_threshold_are_left_out():
     assert len(summary.first_reached(runs_of([1.0, 2.0]), {"another": 0.0}).splitlines()) == 2
+
+
+def test_windows_of_episodes_are_averaged_inside_a_seed_first(tmp_path):
+    for seed, returns in enumerate(([0, 2, 4, 9], [10, 12, 14, 19], [20, 22, 24, 29])):
+        attached = {"episodes": synthetic_runs.episodes(returns)}
+        store.write(tmp_path, synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed), attached)
+    runs = store.read(tmp_path).runs
+    windows = {"first 2": slice(2), "last one": slice(-1, None)}
+    row = summary.episodes(runs, windows, statistic=statistics.mean).splitlines()[2]
+    assert [cell.strip() for cell in row.split("|")[1:-1]][:4] == ["catch", "DQN", "-", "3"]
+    first, last = [cell.strip() for cell in row.split("|")[5:7]]
+    assert first.split()[0] == "11"  # of 1, 11 and 21
+    assert last.split()[0] == "19"  # of 9, 19 and 29
