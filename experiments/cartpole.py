@@ -1,6 +1,10 @@
 """Do the two CartPole tutorials learn, and what do target networks and double Q-learning add?
 
-    python experiments/cartpole.py            ANSWER
+The first one does: greedy episodes last 195 steps after 36,000 steps, and after 20,000 with a target network, where
+double Q-learning adds nothing. The second one, as printed, does not: after 1,000 episodes it is where it began, and
+a version of it in another library agrees. The strong arm takes 4,000 steps. See results/cartpole/.
+
+    python experiments/cartpole.py            about five minutes on two CPU cores
     python experiments/cartpole.py --toy      seconds
 
 Two documents, both on episodes of at most 200 steps, over 1,000 episodes (200,000 steps hold at least as many):

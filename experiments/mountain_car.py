@@ -1,6 +1,10 @@
 """What do the tutorial's two agents reach on mountain car, and what does it take to solve it?
 
-    python experiments/mountain_car.py            ANSWER
+The table learns, and is at -150 after 400,000 steps. The network, as printed, reaches the goal in none of 10 seeds,
+and none of three single repairs changes that much. The strong arm solves the game (-110) after 110,000 steps in 9 of 10
+seeds; one seed never finds the goal. See results/mountain_car/.
+
+    python experiments/mountain_car.py            about seven minutes on two CPU cores
     python experiments/mountain_car.py --toy      seconds
 
 Source: the post "Deep Q Learning". It shows tabular Q-learning and then a deep Q-network, and says of the network
