@@ -34,9 +34,10 @@ MAY_IMPORT = {
     "learner": BASE | {"config", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "replay", "returns"},
     "results": set(),
+    "sentences": set(),
     "figures": {"results"},
-    "study": BASE | {"config", "games", "algorithms", "training", "results", "figures"},
-    "play": BASE | {"config", "games", "learner", "networks", "exploration", "results"},
+    "study": BASE | {"config", "games", "algorithms", "training", "results", "figures", "sentences"},
+    "play": BASE | {"config", "games", "learner", "networks", "exploration", "results", "sentences"},
     "cli": {"games", "algorithms", "study", "play"},
     "__main__": {"cli"},
 }

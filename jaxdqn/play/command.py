@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from jaxdqn.play import agent, choice, episodes, pictures, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
 from jaxdqn.results import files, weights
+from jaxdqn.sentences import one_sentence
 
 MOST_FRAMES = 2_000  # kept for a file: half a gigabyte at the default width
 _SMOOTH = 25  # frames a second of a film
@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
-    with _one_sentence():
+    with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = choice.choose(options.path, game=options.game, arm=options.arm, seed=options.run_seed)
@@ -44,7 +44,7 @@ def _main(options: argparse.Namespace) -> None:
     number = options.episodes or (1 if encode else 3)
     draws = encode is not None or _has_picture(player)
     with contextlib.ExitStack() as stack:
-        with _one_sentence():
+        with one_sentence():
             seat = episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
             playing = stack.enter_context(seat)
         print(_described(trained))
@@ -61,7 +61,7 @@ def _main(options: argparse.Namespace) -> None:
 
 def _write(out: Path, content: bytes, number: int) -> None:
     """Writes a film of so many frames, and says so."""
-    with _one_sentence():
+    with one_sentence():
         files.write_new(out, content)
     print(f"{out}: {number} frames, {len(content) / 1e3:.0f} kB")
     if number == MOST_FRAMES:
@@ -136,13 +136,3 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not lowest <= value <= highest:
             raise ValueError(f"--{name} {value} is out of range: it must lie between {lowest} and {highest}.")
-
-
-@contextlib.contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Turns what is wrong with the input into one sentence and exit status 2; for code that plays nothing yet."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None

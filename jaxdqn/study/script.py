@@ -1,17 +1,17 @@
 """What every experiment does with its study: run what is missing, draw the figure, say where the files are."""
 
 import argparse
-import contextlib
 import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jaxdqn.figures import provenance, style
 from jaxdqn.results import store, summary
 from jaxdqn.results.store import Run
+from jaxdqn.sentences import one_sentence
 from jaxdqn.study import execute, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -91,16 +91,6 @@ def _save(drawn: "Figure | Mapping[str, Figure]", path: pathlib.Path, facts: str
     for suffix, figure in figures.items():
         files += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
     return files
-
-
-@contextlib.contextmanager
-def one_sentence() -> Iterator[None]:
-    """Turns what is wrong with the input into one sentence and exit status 2; for code that does no work yet."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def _run(study: Study, out: pathlib.Path, asynchronous: bool) -> None:

@@ -14,6 +14,7 @@ from jaxdqn import games
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.sentences import one_sentence
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
@@ -45,7 +46,7 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
 
     A name or value that is not allowed ends the program with one sentence and exit status 2, before work starts.
     """
-    with script.one_sentence():
+    with one_sentence():
         games.make(game)
         if algorithm not in ALGORITHMS:
             close = difflib.get_close_matches(algorithm, ALGORITHMS)

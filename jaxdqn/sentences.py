@@ -1,0 +1,15 @@
+"""How a command ends that cannot be carried out: with one sentence, before any work is done."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turns what is wrong with the input into one sentence and exit status 2; for code that does no work yet."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
