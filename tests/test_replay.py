@@ -158,3 +158,26 @@ def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally
     # A window goes on to the environment's next stored step, and never to another environment's.
     of_row_2 = np.flatnonzero(np.asarray(sample.transition.a_tm1) == 21)[0]
     assert sample.transition.r_t[of_row_2] == 21 + DISCOUNT * 31
+
+
+@pytest.mark.xfail(strict=True, reason="runs side by side draw for ever while one of them holds no more than a batch")
+def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_the_batch(monkeypatch):
+    replay, state = filled(steps=3, replacement=False)  # 6 transitions
+    two_states = jax.tree.map(lambda x: jnp.stack([x, x]), state)
+    rounds, while_loop = [], jax.lax.while_loop
+
+    def bounded(condition, body, start):
+        """As `while_loop`, but it stops after 1,000 rounds, and says how many there were."""
+        number, end = while_loop(
+            lambda carry: (carry[0] < 1_000) & condition(carry[1]),
+            lambda carry: (carry[0] + 1, body(carry[1])),
+            (jnp.int32(0), start),
+        )
+        jax.debug.callback(lambda number: rounds.append(int(number)), number)
+        return end
+
+    monkeypatch.setattr(jax.lax, "while_loop", bounded)
+    sample = jax.vmap(replay.sample)(two_states, jax.random.bits(jax.random.key(0), (2, 10)))
+    jax.effects_barrier()
+    assert (sample.weight > 0).sum(axis=1).tolist() == [6, 6]
+    assert max(rounds) < 1_000
