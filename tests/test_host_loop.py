@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+import host_games
 from jaxdqn import games, learner, schedules
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
@@ -25,12 +26,20 @@ from runs import SMALL, advancing, plain, start
 EVALUATION = Evaluation(every=200, episodes=2)
 
 
+@functools.cache
+def shared_programs(observation_shape, observation_dtype, num_actions):
+    """Returns the functions of all games of one kind: they see nothing else of a game, and are compiled once."""
+    return host_loop.programs(
+        HostGame("any", 1, None, None, observation_shape, observation_dtype, num_actions, max_steps=None)
+    )
+
+
 class Runner:
     """A run on a host game that goes on by `advance`."""
 
     def __init__(self, game, config, seed=0, evaluation=EVALUATION, num_logged=0):
         self.game, self.config, self.evaluation = game, config, evaluation
-        self.programs = host_loop.programs(game)
+        self.programs = shared_programs(game.observation_shape, game.observation_dtype, game.num_actions)
         self.host = host_loop.init(
             config, seed, game=game, programs=self.programs, num_evaluated=evaluation.episodes, num_logged=num_logged
         )
@@ -54,80 +63,183 @@ def own(name):
     return games.make(f"gymnasium:host_games:{name}-v0")
 
 
-def rings(state):
+def rings(state, size=2):
     """Returns the memory as one array `[rows, ...]` an environment: s_tm1, a_tm1, r_t, terminated, truncated, s_t."""
     (packed,), added = state.replay.packed, np.asarray(state.replay.added)
     rows = [np.asarray(packed)[: added[e], e] for e in range(len(added))]
-    return [(r[:, :2], r[:, 2], r[:, 3], r[:, 4] > 0, r[:, 5] > 0, r[:, 6:]) for r in rows]
+    return [
+        (r[:, :size], r[:, size], r[:, size + 1], r[:, size + 2] > 0, r[:, size + 3] > 0, r[:, size + 4 :])
+        for r in rows
+    ]
 
 
-@pytest.mark.parametrize("num_environments", [1, 3])
-def test_every_transition_is_stored_once_and_no_reset_is(num_environments):
+def played(begins, num_rows):
+    """Plays copies of Counter, the first episodes of which have these numbers, in a plain loop.
+
+    Returns, of so many steps of all copies, the transitions `(s_tm1, r_t, terminated, truncated, s_t)` of each copy,
+    and the episodes `(return, last reward, steps of all copies)` in the order in which they ended. A copy whose episode
+    has ended takes a step to reset; a step in which all reset is none.
+    """
+    copies = [host_games.Counter() for _ in begins]
+    at = [copy.reset(seed=begin)[0] for copy, begin in zip(copies, begins, strict=True)]
+    is_over, totals = [False] * len(copies), [0.0] * len(copies)
+    transitions, episodes, row = [[] for _ in copies], [], 0
+    while row < num_rows:
+        row += not all(is_over)
+        for e, copy in enumerate(copies):
+            if is_over[e]:
+                at[e], is_over[e], totals[e] = copy.reset()[0], False, 0.0
+                continue
+            seen, reward, terminated, truncated, _ = copy.step(0)
+            transitions[e].append((at[e], reward, terminated, truncated, seen))
+            at[e], is_over[e], totals[e] = seen, terminated or truncated, totals[e] + reward
+            if is_over[e]:
+                episodes.append((totals[e], reward, row * len(copies)))
+    return transitions, episodes
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["alone", "three side by side"])
+def counted(request):
+    """A run on copies of Counter over 240 steps, the one point of its curves, and what a plain loop sees."""
+    number = request.param
     config = dataclasses.replace(
-        SMALL, num_environments=num_environments, train_every=12, learning_starts=24, replay=Uniform(1_200)
+        SMALL, num_environments=number, train_every=12, learning_starts=24, replay=Uniform(1_200)
     )
-    run = Runner(own("Counter"), config, evaluation=Evaluation(every=240, episodes=2))
-    run.advance()
-    stored = rings(run.state)
-    for s_tm1, _, r_t, terminated, truncated, s_t in stored:
-        # What a loop over the environment alone sees: episode n lasts 3 + n % 3 steps, even ones terminate.
-        begin = int(s_tm1[0, 0])
-        expected = [(n, time) for n in range(begin, 100) for time in range(3 + n % 3)][: len(s_tm1)]
-        np.testing.assert_array_equal(s_tm1, expected)
-        np.testing.assert_array_equal(s_t, [(episode, time + 1) for episode, time in expected])
-        np.testing.assert_array_equal(r_t, s_t[:, 1])
-        over = s_t[:, 1] == 3 + s_t[:, 0] % 3
-        np.testing.assert_array_equal(terminated, over & (s_t[:, 0] % 2 == 0))
-        np.testing.assert_array_equal(truncated, over & (s_t[:, 0] % 2 == 1))
-    num_stored = sum(len(ring[0]) for ring in stored)
-    if num_environments == 1:
+    run = Runner(own("Counter"), config, evaluation=Evaluation(every=240, episodes=4), num_logged=30)
+    curves = run.advance()
+    begins = [int(s_tm1[0, 0]) for s_tm1, *_ in rings(run.state)]
+    return run, curves, *played(begins, 240 // number)
+
+
+def test_every_transition_is_stored_once_and_no_reset_is(counted):
+    run, _, transitions, _ = counted
+    for stored, expected in zip(rings(run.state), transitions, strict=True):
+        s_tm1, _, *others = stored
+        for ours, theirs in zip((s_tm1, *others), zip(*expected, strict=True), strict=True):
+            np.testing.assert_array_equal(ours, np.stack(theirs))
+    num_stored = run.state.replay.added.sum()
+    if len(transitions) == 1:
         assert num_stored == 240  # a reset of all copies at once is not counted
     else:
         assert 150 < num_stored < 240  # one beside other copies' steps is
 
 
-def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled():
-    config = dataclasses.replace(SMALL, replay=Uniform(400))
-    run = Runner(own("Counter"), config)
-    run.advance()
-    memory = config.replay.make(*_memory_arguments(run))
+def test_training_returns_and_the_log_are_those_of_the_episodes_that_ended(counted):
+    run, curves, _, episodes = counted
+    assert len(episodes) > 30
+    assert curves.episodes == run.state.num_episodes == len(episodes)
+    np.testing.assert_allclose(curves.episode_return, np.mean([episode[0] for episode in episodes]), rtol=1e-6)
+    for kept, expected in zip(run.state.log, zip(*episodes[:30], strict=True), strict=True):
+        np.testing.assert_array_equal(kept, expected)
+
+
+def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled(counted):
+    run, _, transitions, _ = counted
+    number, flags = len(transitions), np.zeros(len(transitions), bool)
+    observations, zeros = np.zeros((number, 2), np.float32), np.zeros(number, np.float32)
+    example = Step(observations, flags.astype(np.int32), zeros, flags, flags, observations)
+    memory = run.config.replay.make(example, 1, AsLearned(run.config.discount))
     sample = memory.sample(run.state.replay, jax.random.bits(jax.random.key(0), (5_000,))).transition
     episode, time = np.asarray(sample.s_t).T
     over = time == 3 + episode % 3
-    np.testing.assert_array_equal(sample.s_tm1[:, 0], episode)
-    np.testing.assert_array_equal(sample.discount_t == 0, over & (episode % 2 == 0))
+    np.testing.assert_array_equal(sample.s_tm1, np.stack([episode, time - 1], axis=1))
+    np.testing.assert_array_equal(sample.discount_t, np.where(over & (episode % 2 == 0), 0, np.float32(0.9)))
     assert (over & (episode % 2 == 1)).any()
 
 
-def _memory_arguments(run):
-    flags = np.zeros(2, bool)
-    observations = np.zeros((2, 2), np.float32)
-    example = Step(observations, np.zeros(2, np.int32), np.zeros(2, np.float32), flags, flags, observations)
-    return example, 1, AsLearned(run.config.discount)
+def test_an_evaluation_counts_one_episode_of_every_copy(counted):
+    run, curves, *_ = counted
+    seeds = [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+    assert len(set(seeds)) == 4
+    lengths = [3 + seed % 3 for seed in seeds]  # the rewards are 1, 2, ...
+    assert curves.evaluation_return == np.mean([n * (n + 1) / 2 for n in lengths])
+
+
+@pytest.mark.parametrize(("num_environments", "train_every", "num_updates"), [(3, 6, 2), (2, 20, 20)], ids=str)
+def test_every_ratio_of_updates_to_steps_is_kept(num_environments, train_every, num_updates):
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=num_environments,
+        train_every=train_every,
+        num_updates=num_updates,
+        learning_starts=60,
+        replay=Uniform(240),
+        exploration=EpsilonGreedy(schedules.Linear(1.0, 0.0, 240.0)),
+    )
+    run = Runner(own("Counter"), config, evaluation=Evaluation(every=120, episodes=2))
+    for steps in (120, 240):
+        curves = run.advance()
+        assert (curves.steps, run.state.step) == (steps, steps)
+        assert curves.updates == (steps - 60) // train_every * num_updates
+        np.testing.assert_allclose(curves.exploration, 1 - steps / 240, atol=1e-6)
+
+
+def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
+    config = dataclasses.replace(SMALL, train_at="episode_end")
+    run = Runner(own("Counter"), config, num_logged=80)
+    curves = run.advance()
+    ends = run.state.log.end_step[run.state.log.end_step > 0]
+    assert len(ends) == curves.episodes < 80
+    iterations = set((ends[ends > 40] - 1) // 4)  # of 4 steps each, the first 40 steps without learning
+    assert curves.updates == len(iterations) < 40
+
+
+def test_play_is_random_until_learning_starts_and_greedy_after_it():
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=1,
+        network=MLP(()),
+        learning_rate=1e-30,
+        exploration=EpsilonGreedy(schedules.Constant(0.0)),
+        learning_starts=100,
+        replay=Uniform(400),
+    )
+    run = Runner(games.make("gymnasium:CartPole-v1"), config, evaluation=Evaluation(every=400, episodes=2))
+    kernel = np.asarray(run.state.learner.parameters["params"]["Dense_0"]["kernel"])
+    run.advance()
+    ((s_tm1, actions, *_),) = rings(run.state, size=4)
+    greedy = (s_tm1 @ kernel).argmax(-1)
+    np.testing.assert_array_equal(actions[100:], greedy[100:])
+    assert 0 < greedy[100:].mean() < 1
+    assert 0.3 < (actions[:100] == greedy[:100]).mean() < 0.7  # 0.5 expected of 100 draws
+
+
+def test_pictures_are_stored_byte_for_byte():
+    config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60))
+    run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
+    alone = gymnasium.make("Image-v0")  # 9 steps an episode
+    copy = run.host.environments.envs[0].unwrapped
+    pictures = [alone.reset(seed=copy.np_random_seed)[0]]
+    assert run.advance().updates == 10
+    of_bytes = next(ring for ring in run.state.replay.packed if ring.dtype == np.uint8)
+    stored = np.asarray(of_bytes).reshape(60, 2, 4, 4, 3)  # s_tm1, s_t
+    for row in range(60):
+        pictures.append(alone.step(0)[0])
+        np.testing.assert_array_equal(stored[row], pictures[-2:])
+        if row % 9 == 8:
+            pictures.append(alone.reset()[0])
+
+
+def test_every_function_is_compiled_once():
+    game = own("Counter")
+    programs = host_loop.programs(game)
+    host_loop.compile(SMALL, game=game, programs=programs, num_evaluated=2)
+    for seed, rate in ((0, 0.01), (1, 0.02)):
+        config = dataclasses.replace(SMALL, learning_rate=rate)
+        host = host_loop.init(config, seed, game=game, programs=programs, num_evaluated=2)
+        for _ in range(2):
+            host, _ = host_loop.advance(host, game=game, programs=programs, evaluation=EVALUATION)
+    assert [function._cache_size() for function in programs] == [1] * len(programs)
 
 
 @pytest.mark.parametrize(("name", "values"), [("OneState", [[10.0, 10.0]]), ("TwoSteps", [[0.9, 0.9], [0.0, 1.0]])])
 def test_a_probe_reaches_its_closed_form(name, values):
     config = dataclasses.replace(SMALL, exploration=EpsilonGreedy(schedules.Constant(1.0)))
-    run = Runner(own(name), config, evaluation=Evaluation(every=16_000, episodes=1))
-    run.advance()
+    run = Runner(own(name), config, evaluation=Evaluation(every=12_000, episodes=2))
+    curves = run.advance()
     observations = [[1.0]] if name == "OneState" else [[0.0], [1.0]]
     np.testing.assert_allclose(run.q_values(observations), values, atol=0.1)
-
-
-def test_training_returns_and_the_log_are_those_of_the_episodes_that_ended():
-    run = Runner(own("Counter"), dataclasses.replace(SMALL, num_environments=1), num_logged=20)
-    curves = run.advance()
-    begin = int(rings(run.state)[0][0][0, 0])
-    lengths = [3 + n % 3 for n in range(begin, 100)]
-    returns = [n * (n + 1) / 2 for n in lengths]  # the rewards are 1, 2, ...
-    ends = np.cumsum(lengths)
-    num_ended = int((ends <= 200).sum())
-    assert curves.episodes == run.state.num_episodes == num_ended == 50
-    np.testing.assert_allclose(curves.episode_return, np.mean(returns[:num_ended]))
-    np.testing.assert_array_equal(run.state.log.episode_return, returns[:20])
-    np.testing.assert_array_equal(run.state.log.last_reward, lengths[:20])
-    np.testing.assert_array_equal(run.state.log.end_step, ends[:20])
+    assert curves.evaluation_return == {"OneState": 4.0, "TwoSteps": 1.0}[name]  # greedy, whatever was played
 
 
 def test_one_seed_is_one_run_and_another_is_another():
@@ -156,14 +268,15 @@ class Corridor(NamedTuple):
     time: jax.Array
 
 
-def corridor():
-    """Walk right to earn 1 and end, at most 9 steps long: it starts alike and nothing in it is random."""
+def corridor(ends=True):
+    """Walk right to place 3 to earn 1, at most 9 steps long; nothing in it is random. `ends` says whether 3 ends it."""
 
     def step(key, state, action):
         del key
         state = Corridor(jnp.maximum(state.place + 2 * action - 1, 0), state.time + 1)
         is_there = state.place == 3
-        seen = TimeStep(observe(state), is_there.astype(jnp.float32), is_there, ~is_there & (state.time == 9))
+        terminated = is_there & ends
+        seen = TimeStep(observe(state), is_there.astype(jnp.float32), terminated, ~terminated & (state.time == 9))
         return state, seen
 
     def observe(state):
@@ -196,14 +309,14 @@ class Twin(gymnasium.Env):
         {},
         {"num_updates": 3, "n_step": 2, "learning_starts": 0},
         {"train_at": "episode_end", "num_minibatches": 4, "bootstrap_time_limits": False, "terminal_reward": -1.0},
+        {"num_environments": 2},
     ],
-    ids=["every few steps", "several updates", "at the end of episodes"],
+    ids=["every few steps", "several updates", "at the end of episodes", "two in step"],
 )
 def test_both_loops_train_alike(change):
     """All chance is the agent's, which both loops draw alike; without Adam, which would make rounding large."""
-    game = corridor()
-    config = dataclasses.replace(SMALL, num_environments=1, optimizer=SGD(), **change)
-    assert config.train_every == 4
+    config = dataclasses.replace(SMALL, **{"num_environments": 1, "optimizer": SGD()} | change)
+    game = corridor(ends=config.num_environments == 1)  # copies that end together reset together, which is no step
     advance, (arrays, state) = advancing(game), start(game, config)
 
     def make_vector(number, asynchronous=False):
