@@ -88,7 +88,7 @@ class HostGame(NamedTuple):
         `[0, num_actions)`. `asynchronous` gives each copy a process.
       make_drawn: `() -> gymnasium.Env`, one copy with the same observations and actions that draws `rgb_array` frames.
       observation_shape: without a batch axis.
-      observation_dtype: as the environment has it; float64 becomes float32.
+      observation_dtype: as the environment has it, but 64 bits become 32.
       num_actions: actions are counted from 0, also where the environment's own start elsewhere.
       max_steps: no episode is longer, in steps; None where the environment sets no limit.
     """

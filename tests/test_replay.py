@@ -160,7 +160,6 @@ def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally
     assert sample.transition.r_t[of_row_2] == 21 + DISCOUNT * 31
 
 
-@pytest.mark.xfail(strict=True, reason="runs side by side draw for ever while one of them holds no more than a batch")
 def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_the_batch(monkeypatch):
     replay, state = filled(steps=3, replacement=False)  # 6 transitions
     two_states = jax.tree.map(lambda x: jnp.stack([x, x]), state)

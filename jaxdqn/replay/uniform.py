@@ -106,10 +106,11 @@ def _below(total: Array, random_bits: Array) -> Array:
 
 
 def _distinct(random_bits: Array, total: Array) -> Array:
-    """Returns B numbers below `total > B`, all different, every set of them equally likely.
+    """Returns B numbers below `total`, all different if it is above B, every set of them equally likely.
 
     Numbers that an earlier one equals are drawn again until there are none. Nothing in this depends on what the
-    numbers are, so no set is favoured.
+    numbers are, so no set is favoured. Where `total` is too small there is nothing to wait for: runs side by side
+    compute this also for those of them that do not need it.
     """
 
     def is_repeated(numbers: Array) -> Array:
@@ -121,7 +122,8 @@ def _distinct(random_bits: Array, total: Array) -> Array:
         return jnp.where(is_repeated(numbers), _below(total, bits), numbers), bits
 
     start = _below(total, random_bits), random_bits
-    return jax.lax.while_loop(lambda carry: is_repeated(carry[0]).any(), again, start)[0]
+    is_possible = total > random_bits.shape[0]
+    return jax.lax.while_loop(lambda carry: is_possible & is_repeated(carry[0]).any(), again, start)[0]
 
 
 def _mixed(bits: Array) -> Array:
