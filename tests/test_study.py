@@ -45,6 +45,11 @@ TINY = Study(
         ({"grid": {"discount": (0.9, 1.1)}}, r"discount = 1.1 .* at least 0 and at most 1"),
         ({"grid": {"discount": (0.9, 0.9)}}, r"'DQN'\] at .*0.9.* is the same configuration as .*'DQN'"),
         ({"algorithms": {"one": SMALL, "two": SMALL}}, r"'two'.* is the same configuration as .*'one'"),
+        ({"algorithms": {"DQN": dataclasses.replace(SMALL, train_at="step")}}, r"train_at = 'step' .*'episode_end'"),
+        ({"more_seeds": {"dqn": (7,)}}, r"more_seeds names 'dqn', which is no arm: arms are DQN"),
+        ({"more_seeds": {"DQN": (7, 2)}}, r"seeds names 2 more than once"),
+        ({"more_seeds": {"DQN": (2**32,)}}, r"seeds: 4294967296 must be .* below 2\^32"),
+        ({"episodes_logged": -1}, r"episodes_logged = -1 must be a whole number of at least 0"),
         ({"steps": 300}, r"steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400"),
         ({"evaluation": Evaluation(every=200, episodes=0)}, r"evaluation.episodes = 0 must be a whole number"),
         ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must lie between"),
@@ -169,11 +174,11 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
     run = found.runs[0]
     network = {"type": "MLP", "hidden": [16], "activation": "relu", "initializer": "lecun_normal"}
     assert run.facts["configuration"]["network"] == network
-    assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0}
+    assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0, "exact_values": False}
     assert run.facts["versions"]["jax"] == jax.__version__
     assert set(run.curves) == {
         "steps", "updates", "episodes", "episode_return", "evaluation_return", "loss", "td_error", "max_q",
-        "gradient_norm", "epsilon", "wall_seconds",
+        "gradient_norm", "exploration", "wall_seconds",
     }  # fmt: skip
 
 
@@ -228,3 +233,42 @@ def test_a_grid_over_parts_is_stored_by_their_fields(tmp_path):
     report = execute.run(dataclasses.replace(TINY, seeds=(0,), grid=grid), tmp_path)
     kinds = {run.facts["settings"]["optimizer"]["type"] for run in store.read(report.folder).runs}
     assert kinds == {"Adam", "SGD"}
+
+
+def test_single_arms_may_have_more_seeds():
+    study = dataclasses.replace(
+        TINY,
+        algorithms={"one": SMALL, "two": dataclasses.replace(SMALL, n_step=2)},
+        grid={"learning_rate": (0.01, 0.001)},
+        more_seeds={"two": (8, 9)},
+    )
+    seeds = {}
+    for cell in spec.cells(study):
+        seeds.setdefault((cell.algorithm, cell.settings["learning_rate"]), []).append(cell.seed)
+    both = [0.01, 0.001]
+    assert seeds == {("one", rate): [0, 1, 2] for rate in both} | {("two", rate): [0, 1, 2, 8, 9] for rate in both}
+
+
+def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finished, tmp_path):
+    study = dataclasses.replace(TINY, seeds=(1, 2), grid={"learning_rate": (0.01,)})
+    asked = dataclasses.replace(
+        study, episodes_logged=7, weights_of=(2,), evaluation=Evaluation(every=200, episodes=2, exact_values=True)
+    )
+    found = {run.facts["seed"]: run for run in store.read(execute.run(asked, tmp_path).folder).runs}
+    for cell in spec.cells(study):
+        run, plain_run = found[cell.seed], store.find(finished[1].folder, spec.identifier(study, cell))
+        for name in set(plain_run.curves) - {"wall_seconds"}:
+            np.testing.assert_array_equal(run.curves[name], plain_run.curves[name], err_msg=name)
+        assert (run.curves["value_error"] >= np.abs(run.curves["value_bias"])).all()
+        episodes = store.attachment(run, "episodes")
+        assert episodes["end_step"].tolist() == [2, 2, 4, 4, 6, 6, 8]  # two copies, an episode is one step
+        np.testing.assert_array_equal(np.abs(episodes["episode_return"]), 1)
+        np.testing.assert_array_equal(episodes["last_reward"], episodes["episode_return"])
+    shapes = {name: values.shape for name, values in store.attachment(found[2], "weights").items()}
+    assert shapes == {
+        "params/Dense_0/kernel": (1, 16),
+        "params/Dense_0/bias": (16,),
+        "params/Dense_1/kernel": (16, 2),
+        "params/Dense_1/bias": (2,),
+    }
+    assert "weights" not in found[1].facts
