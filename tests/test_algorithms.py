@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdqn import games, learner
-from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn import games, learner, losses, optimizers
+from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.games import exact, probes
+from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, advancing, plain, start
@@ -90,5 +91,35 @@ def test_tabular_q_learning_is_the_loop_that_the_paper_writes():
         row = np.asarray(state.replay.packed[0])[0, 0]  # s_tm1, a_tm1, r_t, terminated, truncated, s_t
         before, action, after = cell(row[:2]), int(row[2]), cell(row[6:])
         table[before, action] += 0.3 * (row[3] + 0.9 * (row[4] == 0) * table[after].max() - table[before, action])
-    np.testing.assert_allclose(state.learner.parameters["params"]["values"], table, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(state.learner.parameters["params"]["values"], table, rtol=0, atol=1e-6)
     assert np.count_nonzero(table) > 10
+
+
+def test_naive_deep_q_learning_learns_from_the_newest_transition_and_no_other():
+    """A linear network in NumPy, pulled a part of the way to its target after each step."""
+    game = games.make("cartpole")
+    config = dataclasses.replace(
+        ALGORITHMS["naive_deep_q_learning"].config,
+        algorithm=dqn.DQN(error=losses.SquaredError(blend=0.25)),
+        network=MLP(()),
+        optimizer=optimizers.SGD(),
+        learning_rate=0.1,
+        discount=0.9,
+    )
+    config, state = start(game, config)
+    dense = state.learner.parameters["params"]["Dense_0"]
+    kernel, bias = np.array(dense["kernel"], np.float64), np.zeros(2)
+    advance, num_terminated = advancing(game, Evaluation(every=1, episodes=1)), 0
+    for _ in range(60):
+        state, _ = advance(config, state)
+        row = np.asarray(state.replay.packed[0])[0, 0]  # s_tm1, a_tm1, r_t, terminated, truncated, s_t
+        before, action, terminated, after = row[:4], int(row[4]), row[6], row[8:]
+        target = row[5] + 0.9 * (1 - terminated) * (after @ kernel + bias).max()
+        change = 2 * 0.25 * (target - (before @ kernel + bias)[action])
+        kernel[:, action] += 0.1 * change * before
+        bias[action] += 0.1 * change
+        num_terminated += terminated
+    dense = state.learner.parameters["params"]["Dense_0"]
+    np.testing.assert_allclose(dense["kernel"], kernel, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dense["bias"], bias, rtol=1e-4, atol=1e-5)
+    assert num_terminated >= 1

@@ -62,3 +62,20 @@ def test_what_is_learned_from_a_step_that_goes_on_terminates_or_is_cut(options, 
     found = [learned(jnp.array([2.0]), jnp.array([t]), jnp.array([c]), jnp.int32(1)) for t, c in ends]
     assert [float(one.r_t) for one in found] == r_t
     assert [float(one.discount_t) for one in found] == discount_t
+
+
+@pytest.mark.parametrize(
+    ("options", "r_t", "discount_t"),
+    [
+        ({}, 4.0 + 0.5 * -6.0, 0.25),
+        ({"reward_clip": 5.0}, 4.0 + 0.5 * -5.0, 0.25),
+        ({"terminal_reward": 8.0}, 4.0 + 0.5 * -6.0, 0.25),
+        ({"bootstrap_time_limits": False, "terminal_reward": 8.0, "reward_clip": 5.0}, 4.0 + 0.5 * 8.0, 0.0),
+    ],
+    ids=["plain", "clipped", "no terminal step", "limits end"],
+)
+def test_what_is_learned_from_a_window_stops_at_its_time_limit(options, r_t, discount_t):
+    cut = jnp.array([False, True, False])  # the third step belongs to the next episode
+    learned = returns.AsLearned(0.5, **options)
+    found = learned(jnp.array([4.0, -6.0, 100.0]), jnp.zeros(3, bool), cut, jnp.int32(3))
+    assert (found.r_t, found.discount_t, found.last) == (r_t, discount_t, 1)

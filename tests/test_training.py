@@ -229,6 +229,7 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
             400,
             "evaluation.every = 200 must be a multiple of train_every = 48",
         ),
+        ({"num_minibatches": 3}, 400, "batch_size = 16 must be a multiple of num_minibatches = 3, such as 15 or 18."),
         ({}, 300, "steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400."),
         ({}, 0, "steps = 0 must be at least 1"),
         ({}, 2**31 + 152, "below 2\\^31"),
@@ -286,3 +287,18 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     not_asked = value_errors(jnp.float32(0), Network(None, apply), game, 0.9, EVALUATION)
     unknown = value_errors(jnp.float32(0), Network(None, apply), games.make("cartpole"), 0.9, asked)
     assert np.isnan([*not_asked, *unknown]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "q_values", "error", "bias"),
+    [
+        ("probe_both", [[0.0, 0.0], [0.0, 0.0]], 1.0, -1.0),  # the values are [[1, -1], [-1, 1]] at -1 and at 1
+        ("probe_both", [[0.5, 0.5], [-2.0, 1.0]], (0.5 + 1.5 + 1.0 + 0.0) / 4, (0.5 - 1 + 1 - 1) / 2),
+        ("probe_time_limit", [[12.0]], 2.0, 2.0),  # the value is 1 / (1 - 0.9)
+    ],
+)
+def test_errors_of_values_are_those_worked_out_by_hand(name, q_values, error, bias):
+    network = Network(None, lambda parameters, observations: NetworkOutput(parameters))
+    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), asked)
+    np.testing.assert_allclose(found, (error, bias), atol=1e-3)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from jaxdqn.results import schema, store, tidy
 from jaxdqn.study import execute
@@ -19,20 +20,24 @@ def study(**changes):
 
 
 def test_a_failing_environment_ends_its_run_with_its_traceback_and_no_other(tmp_path):
-    short = dataclasses.replace(SMALL, num_environments=1)  # one copy has steps for one period and not for two
-    found = execute.run(study(games=GAMES, algorithms={"DQN": short}, seeds=(0, 1, 2)), tmp_path)
+    found = execute.run(study(games=GAMES, seeds=(0, 1, 2)), tmp_path)  # a copy has steps for one period, not for two
     assert (found.num_written, found.num_crashed) == (9, 6)
     runs = tidy.group(store.read(found.folder).runs, "game")
     whole, crashed, died = (runs[game,] for game in GAMES)
     for run in whole:
         assert run.facts["crash"] is None
         assert run.curves["steps"].tolist() == [200, 400]
-    for run in (*crashed, *died):
-        assert schema.crashed(run.facts)
-        assert len(run.curves["steps"]) < 2
-    assert "RuntimeError: the engine exploded" in crashed[0].facts["crash"]
-    assert "host_games.py" in crashed[0].facts["crash"]
-    assert "ended with status 7" in died[0].facts["crash"]
+    for same_seed in zip(whole, crashed, died, strict=True):
+        for run in same_seed[1:]:
+            assert schema.crashed(run.facts)
+            assert run.curves["steps"].tolist() == [200]
+            for name in set(run.curves) - {"wall_seconds"}:  # until then all three play alike
+                np.testing.assert_array_equal(run.curves[name], same_seed[0].curves[name][:1], err_msg=name)
+    for run in crashed:
+        assert "RuntimeError: the engine exploded" in run.facts["crash"]
+        assert "host_games.py" in run.facts["crash"]
+    for run in died:
+        assert "ended with status 7" in run.facts["crash"]
 
 
 def test_environments_in_processes_give_the_same_runs(tmp_path):
@@ -44,3 +49,17 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
     for name, values in ours.curves.items():
         if name != "wall_seconds":
             np.testing.assert_array_equal(values, theirs.curves[name])
+
+
+@pytest.mark.xfail(strict=True, reason="closing the other environments of the run raises, which ends the study")
+def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):
+    found = execute.run(study(games=GAMES[2:], seeds=(0, 1, 2)), tmp_path, asynchronous=True)
+    assert (found.num_written, found.num_crashed) == (3, 3)
+
+
+@pytest.mark.xfail(strict=True, reason="gymnasium hands the error over without its traceback, and logs that apart")
+def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_path):
+    found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
+    (run,) = store.read(found.folder).runs
+    assert "RuntimeError: the engine exploded" in run.facts["crash"]
+    assert "host_games.py" in run.facts["crash"]
