@@ -287,10 +287,9 @@ def corridor(ends=True):
 class Twin(gymnasium.Env):
     """A game in JAX as an environment of gymnasium."""
 
-    def __init__(self, game):
-        self.game, self.action_space = game, gymnasium.spaces.Discrete(game.num_actions)
+    def __init__(self, game, play):
+        self.game, self.play, self.action_space = game, play, gymnasium.spaces.Discrete(game.num_actions)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, game.observation_shape, np.float32)
-        self.play = jax.jit(functools.partial(game.step, jax.random.key(0)))
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -315,11 +314,12 @@ def test_both_loops_train_alike(change):
     """All chance is the agent's, which both loops draw alike; without Adam, which would make rounding large."""
     config = dataclasses.replace(SMALL, **{"num_environments": 1, "optimizer": SGD()} | change)
     game = corridor(ends=config.num_environments == 1)  # copies that end together reset together, which is no step
-    advance, arrays = advancing(game), configuration.to_arrays(config)
+    advance, arrays = advancing(game, EVALUATION), configuration.to_arrays(config)
+    play = jax.jit(functools.partial(game.step, jax.random.key(0)))
 
     def make_vector(number, asynchronous=False):
         del asynchronous
-        return SyncVectorEnv([lambda: Twin(game)] * number, autoreset_mode=AutoresetMode.NEXT_STEP)
+        return SyncVectorEnv([lambda: Twin(game, play)] * number, autoreset_mode=AutoresetMode.NEXT_STEP)
 
     twin = HostGame("twin", 1, make_vector, None, game.observation_shape, np.float32, game.num_actions, game.max_steps)
     run = Runner(twin, config, num_logged=30)
@@ -327,7 +327,16 @@ def test_both_loops_train_alike(change):
     for _ in range(3):
         state, curves = advance(arrays, state)
         ours = run.advance()
-        for name in ("steps", "updates", "episodes", "episode_return", "loss", "max_q", "exploration"):
+        for name in (
+            "steps",
+            "updates",
+            "episodes",
+            "episode_return",
+            "evaluation_return",
+            "loss",
+            "max_q",
+            "exploration",
+        ):
             np.testing.assert_allclose(getattr(ours, name), getattr(curves, name), rtol=1e-4, err_msg=name)
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
