@@ -51,7 +51,6 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
             np.testing.assert_array_equal(values, theirs.curves[name])
 
 
-@pytest.mark.xfail(strict=True, reason="closing the other environments of the run raises, which ends the study")
 def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):
     found = execute.run(study(games=GAMES[2:], seeds=(0, 1, 2)), tmp_path, asynchronous=True)
     assert (found.num_written, found.num_crashed) == (3, 3)

@@ -49,7 +49,7 @@ class Table:
         def look_up(parameters: Parameters, flat: Array) -> Array:
             place = (flat - low) / (high - low) * bins.astype(np.float32)
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
-            return parameters["params"]["values"][(cell * strides).sum()]
+            return jnp.asarray(parameters["params"]["values"])[(cell * strides).sum()]
 
         def apply(parameters: Parameters, observation: Array) -> NetworkOutput:
             batch = observation.shape[: observation.ndim - len(observation_shape)]

@@ -7,6 +7,7 @@ A vector environment takes one step to reset a copy whose episode has ended. Tha
 stored. Where all copies reset at once it is not counted either; where others moved on, it is counted as theirs are.
 """
 
+import contextlib
 import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -228,8 +229,9 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
 
 def close(host: HostRun) -> None:
     """Closes the environments of a run."""
-    host.environments.close()
-    host.evaluation_environments.close()
+    for environments in (host.environments, host.evaluation_environments):
+        with contextlib.suppress(Exception):  # what has failed may fail to close as well
+            environments.close()
 
 
 def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Totals]:
