@@ -203,6 +203,27 @@ def test_play_is_random_until_learning_starts_and_greedy_after_it():
     assert 0.3 < (actions[:100] == greedy[:100]).mean() < 0.7  # 0.5 expected of 100 draws
 
 
+def test_a_schedule_over_episodes_moves_on_at_the_step_after_an_end():
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=1,
+        network=MLP(()),
+        learning_rate=1e-30,
+        train_every=100,  # ends fall between trainings
+        exploration=EpsilonGreedy(schedules.MultiplicativePerEpisode(1.0, 0.0, 1e-9)),  # greedy from the second on
+        learning_starts=0,
+        replay=Uniform(200),
+    )
+    run = Runner(games.make("gymnasium:CartPole-v1"), config)
+    kernel = np.asarray(run.state.learner.parameters["params"]["Dense_0"]["kernel"])
+    run.advance()
+    ((s_tm1, actions, _, terminated, *_),) = rings(run.state, size=4)
+    greedy, end = (s_tm1 @ kernel).argmax(-1), int(terminated.argmax()) + 1
+    np.testing.assert_array_equal(actions[end:], greedy[end:])
+    assert 8 <= end < 80
+    assert (actions[:end] != greedy[:end]).sum() > 2
+
+
 def test_pictures_are_stored_byte_for_byte():
     config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60))
     run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
