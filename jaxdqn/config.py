@@ -8,13 +8,18 @@ from jaxdqn import exploration, optimizers, target_network
 from jaxdqn.configuration import configuration, number, part, static
 from jaxdqn.exploration import Exploration
 from jaxdqn.interfaces import Algorithm
+from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.recurrent import Recurrent
 from jaxdqn.networks.table import Table
+from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 
-Network = MLP | Table
+Network = MLP | Table | Ensemble | Recurrent
 Optimizer = optimizers.Adam | optimizers.RMSProp | optimizers.SGD
-TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online
+Replay = Uniform | Prioritised | Sequences
+TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online | target_network.LastCopies
 
 
 @configuration
@@ -46,7 +51,7 @@ class Config:
       replay: what is remembered.
     """
 
-    algorithm: Algorithm = part(None)
+    algorithm: Algorithm = part()
     learning_rate: float = number(1e-3, above=0)
     discount: float = number(0.99, at_least=0, at_most=1)
     n_step: int = static(1, at_least=1, at_most=100)
@@ -65,4 +70,4 @@ class Config:
     optimizer: Optimizer = part(optimizers.Adam())
     exploration: Exploration = part(exploration.EpsilonGreedy())
     target_update: TargetUpdate = part(target_network.Periodic())
-    replay: Uniform = part(Uniform())
+    replay: Replay = part(Uniform())

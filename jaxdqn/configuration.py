@@ -64,8 +64,8 @@ def static(default: Any, **allowed: Any) -> Any:
     return _field(default, "static", Allowed(**allowed))
 
 
-def part(default: Any) -> Any:
-    """Declares a nested configuration."""
+def part(default: Any = dataclasses.MISSING) -> Any:
+    """Declares a nested configuration, required without a default; None as default makes None, no part, a value too."""
     return _field(default, "part", Allowed())
 
 
@@ -93,7 +93,7 @@ def check(config: Any) -> None:
       ValueError: naming the dotted field, its value and what is allowed.
     """
     for path, value, field in _walk(config):
-        if value is None and field.default is None and field.metadata["kind"] == "number":
+        if value is None and field.default is None:
             continue
         wanted = _wanted(value, field)
         if wanted:
@@ -129,7 +129,7 @@ def to_dict(config: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": type(config).__name__}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.metadata["kind"] == "part":
+        if field.metadata["kind"] == "part" and value is not None:
             facts[field.name] = to_dict(value)
         elif field.metadata["kind"] == "number" and value is not None:
             facts[field.name] = float(value)
@@ -165,9 +165,9 @@ def to_arrays(config: C) -> C:
 
     def convert(field: dataclasses.Field[Any], value: Any) -> Any:
         kind = field.metadata["kind"]
-        if kind == "part":
-            return to_arrays(value)
-        return value if kind == "static" or value is None else dtypes[kind](value)
+        if kind == "static" or value is None:
+            return value
+        return to_arrays(value) if kind == "part" else dtypes[kind](value)
 
     fields = dataclasses.fields(config)  # type: ignore[arg-type]
     return type(config)(**{field.name: convert(field, getattr(config, field.name)) for field in fields})
@@ -206,7 +206,7 @@ def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type
         dotted = f"{path}.{name}" if path else name
         if name not in fields:
             raise ValueError(f"{dotted!r:.60} is not a field of {cls.__name__}, which has {', '.join(fields)}.")
-        if fields[name].metadata["kind"] == "part":
+        if fields[name].metadata["kind"] == "part" and not (value is None and fields[name].default is None):
             values[name] = _rebuilt(_types(hints[name]) or allowed, value, dotted, allowed)
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
@@ -228,7 +228,8 @@ def _wanted(value: Any, field: dataclasses.Field[Any]) -> str:
     kind, default = field.metadata["kind"], field.default
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
     if kind == "part":
-        return "" if dataclasses.is_dataclass(value) else f"a configuration, such as {default!r}"
+        example = f", such as {default!r}" if dataclasses.is_dataclass(default) else ""
+        return "" if dataclasses.is_dataclass(value) else f"a configuration{example}"
     if kind == "number":
         return "" if is_number else "a number"
     if kind == "whole":

@@ -1,18 +1,19 @@
 """Exploration: how an action follows from action values, chance, and a schedule.
 
-A rule is a configuration with four functions: `draw` makes all the chance of many choices in one call, `choose`
-turns action values and a part of that chance into actions, `at_random` turns that chance alone into uniformly random
-ones, and `level` says how much is explored just now.
+A rule is a configuration with five functions: `draw` makes all the chance of many choices in one call, `choose`
+turns a network's output and a part of that chance into actions, `at_random` turns that chance alone into uniformly
+random ones, `level` says how much is explored just now, and `intent` is what the rule keeps to for an episode, such as
+a member of an ensemble; `()` for most.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn import schedules
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import Array, Key, Number
+from jaxdqn.interfaces import AnyOutput, Array, EnsembleOutput, Key, Number
 from jaxdqn.schedules import Schedule
 
 
@@ -56,9 +57,17 @@ class EpsilonGreedy:
         uniform = jax.random.uniform(uniform_key, shape)
         return EpsilonGreedyNoise(uniform, jax.random.randint(action_key, shape, 0, num_actions))
 
-    def choose(self, q_values: Array, noise: EpsilonGreedyNoise, steps: Array, episodes: Array) -> Array:
+    def intent(self, noise: EpsilonGreedyNoise) -> tuple[()]:
+        """Returns nothing: each choice stands alone."""
+        del noise
+        return ()
+
+    def choose(
+        self, output: AnyOutput, noise: EpsilonGreedyNoise, intent: tuple[()], steps: Array, episodes: Array
+    ) -> Array:
         """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
-        return epsilon_greedy(q_values, self.epsilon(steps, episodes), *noise)
+        del intent
+        return epsilon_greedy(output.q_values, self.epsilon(steps, episodes), *noise)
 
     def at_random(self, noise: EpsilonGreedyNoise) -> Array:
         """Returns uniformly random actions, int32 `[...]`."""
@@ -83,9 +92,15 @@ class GaussianNoise:
         """Returns standard normal numbers, float32 `[*shape, A]`. `key` is consumed."""
         return jax.random.normal(key, (*shape, num_actions))
 
-    def choose(self, q_values: Array, noise: Array, steps: Array, episodes: Array) -> Array:
+    def intent(self, noise: Array) -> tuple[()]:
+        """Returns nothing: each choice stands alone."""
+        del noise
+        return ()
+
+    def choose(self, output: AnyOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
         """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
-        return (q_values + self.scale(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
+        del intent
+        return (output.q_values + self.scale(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
 
     def at_random(self, noise: Array) -> Array:
         """Returns uniformly random actions, int32 `[...]`: where independent numbers of one kind are largest."""
@@ -96,4 +111,122 @@ class GaussianNoise:
         return self.scale(steps, episodes)
 
 
-Exploration = EpsilonGreedy | GaussianNoise
+@configuration
+class Boltzmann:
+    """An action with probability `softmax(q / temperature)` (Sutton and Barto 2018, equation 2.11), drawn as the largest
+    of `q / temperature` with Gumbel noise.
+
+    Attributes:
+      temperature: over the run, in units of the action values; 0 is greedy.
+    """
+
+    temperature: Schedule = part(schedules.Linear(start=1.0, end=0.05))
+
+    def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
+        """Returns standard Gumbel numbers, float32 `[*shape, A]`. `key` is consumed."""
+        return jax.random.gumbel(key, (*shape, num_actions))
+
+    def intent(self, noise: Array) -> tuple[()]:
+        """Returns nothing: each choice stands alone."""
+        del noise
+        return ()
+
+    def choose(self, output: AnyOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
+        """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
+        del intent
+        return (output.q_values + self.temperature(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
+
+    def at_random(self, noise: Array) -> Array:
+        """Returns uniformly random actions, int32 `[...]`."""
+        return noise.argmax(-1).astype(jnp.int32)
+
+    def level(self, steps: Array, episodes: Array) -> Array:
+        """Returns the temperature, float32 `[]`."""
+        return self.temperature(steps, episodes)
+
+
+@configuration
+class UpperConfidence:
+    """The action that members of an ensemble at best agree to be good: `argmax_a mean_k q_k[a] + bonus · std_k q_k[a]`
+    (Chen et al. 2017, algorithm 2).
+
+    Attributes:
+      bonus: lambda, over the run.
+    """
+
+    reads: ClassVar[type] = EnsembleOutput
+
+    bonus: Schedule = part(schedules.Constant(1.0))
+
+    def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
+        """Returns actions drawn uniformly, int32 `[*shape]`, for a memory that is being filled. `key` is consumed."""
+        return jax.random.randint(key, shape, 0, num_actions)
+
+    def intent(self, noise: Array) -> tuple[()]:
+        """Returns nothing: each choice stands alone."""
+        del noise
+        return ()
+
+    def choose(self, output: EnsembleOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
+        """Returns int32 `[...]` from `members` `[..., K, A]`, no gradient."""
+        del noise, intent
+        spread = output.members.std(-2)
+        return (output.q_values + self.bonus(steps, episodes) * spread).argmax(-1).astype(jnp.int32)
+
+    def at_random(self, noise: Array) -> Array:
+        """Returns uniformly random actions, int32 `[...]`."""
+        return noise
+
+    def level(self, steps: Array, episodes: Array) -> Array:
+        """Returns the factor of the bonus, float32 `[]`."""
+        return self.bonus(steps, episodes)
+
+
+class OneMemberNoise(NamedTuple):
+    """What the rule of one member draws: what epsilon-greedy does, and 32 bits for a member. All `[...]`."""
+
+    epsilon_greedy: EpsilonGreedyNoise
+    bits: Array
+
+
+@configuration
+class OneMember:
+    """The greedy action of one member of an ensemble, drawn anew for each episode (Osband et al. 2016, algorithm 1).
+
+    Attributes:
+      epsilon: of random actions beside, over the run.
+    """
+
+    reads: ClassVar[type] = EnsembleOutput
+
+    epsilon: Schedule = part(schedules.Constant(0.0))
+
+    def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> OneMemberNoise:
+        """Returns the chance of choices of this shape. `key` is consumed."""
+        greedy_key, member_key = jax.random.split(key)
+        greedy = EpsilonGreedy(self.epsilon).draw(greedy_key, shape, num_actions)
+        return OneMemberNoise(greedy, jax.random.bits(member_key, shape))
+
+    def intent(self, noise: OneMemberNoise) -> Array:
+        """Returns bits that choose the member of an episode, uint32 `[...]`."""
+        return noise.bits
+
+    def choose(
+        self, output: EnsembleOutput, noise: OneMemberNoise, intent: Array, steps: Array, episodes: Array
+    ) -> Array:
+        """Returns int32 `[...]` from `members` `[..., K, A]`, no gradient."""
+        num_members = output.members.shape[-2]
+        member = (intent % num_members).astype(jnp.int32)
+        values = jnp.take_along_axis(output.members, member[..., None, None], axis=-2)[..., 0, :]
+        return epsilon_greedy(values, self.epsilon(steps, episodes), *noise.epsilon_greedy)
+
+    def at_random(self, noise: OneMemberNoise) -> Array:
+        """Returns uniformly random actions, int32 `[...]`."""
+        return noise.epsilon_greedy.random_action
+
+    def level(self, steps: Array, episodes: Array) -> Array:
+        """Returns epsilon, float32 `[]`."""
+        return self.epsilon(steps, episodes)
+
+
+Exploration = EpsilonGreedy | GaussianNoise | Boltzmann | UpperConfidence | OneMember

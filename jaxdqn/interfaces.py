@@ -112,20 +112,113 @@ class NetworkOutput(NamedTuple):
     q_values: Array
 
 
+class CategoricalOutput(NamedTuple):
+    """Distributions of the return over fixed values.
+
+    Attributes:
+      q_values: float32 `[..., A]`, their means.
+      logits: float32 `[..., A, N]`, of the probabilities.
+      atoms: float32 `[N]`, the values, in rising order and evenly spaced.
+    """
+
+    q_values: Array
+    logits: Array
+    atoms: Array
+
+
+class QuantileOutput(NamedTuple):
+    """Distributions of the return as quantiles.
+
+    Attributes:
+      q_values: float32 `[..., A]`, what the policy maximises: the mean, or a distorted one.
+      quantiles: float32 `[..., A, N]`, the return that is not exceeded with probability `fractions`.
+      fractions: float32 `[..., N]`, in (0, 1).
+    """
+
+    q_values: Array
+    quantiles: Array
+    fractions: Array
+
+
+class FractionOutput(NamedTuple):
+    """Quantiles at fractions that the network proposes itself.
+
+    Attributes:
+      q_values: float32 `[..., A]`, the mean of the step function that the quantiles are.
+      quantiles: float32 `[..., A, N]`, at the middles of the proposed intervals.
+      fractions: float32 `[..., N]`, those middles, no gradient.
+      boundaries: float32 `[..., N + 1]`, the proposed ends of the intervals, from 0 to 1; their gradient reaches the
+        proposal alone.
+      boundary_quantiles: float32 `[..., A, N - 1]`, at the inner boundaries, no gradient.
+      entropy: float32 `[...]`, of the lengths of the intervals.
+    """
+
+    q_values: Array
+    quantiles: Array
+    fractions: Array
+    boundaries: Array
+    boundary_quantiles: Array
+    entropy: Array
+
+
+class EnsembleOutput(NamedTuple):
+    """Action values of several members, `[..., K, A]`, and their mean, `q_values` `[..., A]`."""
+
+    q_values: Array
+    members: Array
+
+
+AnyOutput = NetworkOutput | CategoricalOutput | QuantileOutput | FractionOutput | EnsembleOutput
+
+
 class Network(NamedTuple):
-    """A network as a pair of pure functions.
+    """A network as pure functions. `key` is what its own chance is drawn from; None is a network without chance.
 
     Attributes:
       init: `key -> parameters`.
-      apply: `(parameters, observation [..., *observation_shape]) -> output with q_values [..., A]`.
+      apply: `(parameters, observation [..., *observation_shape], key=None) -> output with q_values [..., A]`. One that
+        remembers takes each observation for the first of an episode.
+      output: the record that `apply` returns.
+      is_random: whether it draws anything.
+      memory: what it remembers at the start of an episode, without a batch axis; `()` where it remembers nothing.
+      step: `(parameters, observation [E, ...], memory [E, ...], key=None) -> (output, memory)`, for acting.
+      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], key=None) -> (output,
+        memory [B, T, ...])` with the memory after each observation; it starts anew where an episode starts. None where
+        it remembers nothing.
     """
 
     init: Callable[[Key], Parameters]
-    apply: Callable[[Parameters, Array], NetworkOutput]
+    apply: Callable[..., Any]
+    output: type
+    is_random: bool
+    memory: Any
+    step: Callable[..., tuple[Any, Any]]
+    unroll: Callable[..., tuple[Any, Any]] | None
+
+
+def feed_forward(
+    init: Callable[[Key], Parameters], apply: Callable[..., Any], output: type = NetworkOutput, is_random: bool = False
+) -> Network:
+    """Returns a network that remembers nothing."""
+
+    def step(parameters: Parameters, observation: Array, memory: Any, key: Key | None = None) -> tuple[Any, Any]:
+        return apply(parameters, observation, key), memory
+
+    return Network(init, apply, output, is_random, (), step, None)
+
+
+def split(key: Key | None, number: int) -> Any:
+    """Returns so many keys, or so many times None where there is no chance. `key` is consumed."""
+    return (None,) * number if key is None else jax.random.split(key, number)
 
 
 class Step(NamedTuple):
-    """One step of `E` environments, as replay stores it. Fields have a leading axis `[E]`."""
+    """One step of `E` environments, as replay stores it. Fields have a leading axis `[E]`.
+
+    Attributes:
+      s_tm1, a_tm1, r_t, terminated, truncated, s_t: as in `TimeStep` and `Transition`.
+      memory: float32 `[E, M]`, what the network that acted remembered before `s_tm1`; None if it remembers nothing.
+    """
 
     s_tm1: Array
     a_tm1: Array
@@ -133,6 +226,7 @@ class Step(NamedTuple):
     terminated: Array
     truncated: Array
     s_t: Array
+    memory: Array | None = None
 
 
 class Transition(NamedTuple):
@@ -153,10 +247,37 @@ class Transition(NamedTuple):
     s_t: Array
 
 
+class Sequence(NamedTuple):
+    """Steps in a row out of one environment, `[B, T]` of them when sampled; episodes may end among them.
+
+    Attributes:
+      s_tm1: `[B, T, ...]`, observations before the actions.
+      a_tm1: int32 `[B, T]`.
+      r_t: float32 `[B, T]`, the discounted sum of the rewards of the k <= n steps from here on, as in `Transition`;
+        k also ends with the sequence.
+      discount_t: float32 `[B, T]`, gamma^k, and 0 where the game terminated.
+      last: int32 `[B, T]`, the place in the sequence of the last of these k steps.
+      s_t: `[B, T, ...]`, observations after the k steps, before any reset.
+      ended: bool `[B, T]`, whether the single step was the last of its episode.
+      is_first: bool `[B, T]`, whether the episode of the step before was another one; off at the first step.
+      memory: float32 `[B, M]`, what the network remembered before the first `s_tm1`; None if nothing.
+    """
+
+    s_tm1: Array
+    a_tm1: Array
+    r_t: Array
+    discount_t: Array
+    last: Array
+    s_t: Array
+    ended: Array
+    is_first: Array
+    memory: Array | None
+
+
 class Sample(NamedTuple):
     """A batch from replay: the transitions, where they lie (int32 `[B]`), and their importance weights `[B]`."""
 
-    transition: Transition
+    transition: Any  # a Transition, or a Sequence where the replay is one of sequences
     indices: Array
     weight: Array
 
@@ -194,18 +315,23 @@ class LossOutput(NamedTuple):
     max_q: Array
 
 
-Apply = Callable[[Parameters, Array], NetworkOutput]
-
-
 class Algorithm(Protocol):
-    """The seam between an algorithm and everything else: its configuration has a version and a loss."""
+    """The seam between an algorithm and everything else: its configuration has a version and a loss.
+
+    It may also say, where that is not the usual:
+
+      reads: the record that its network must answer with; `NetworkOutput`, which is any network.
+      learns_from: what its replay must sample; `Transition`.
+      judged_by: what its target network must be; any of one network.
+      max_n_step: more than so many steps its target does not allow for; any number.
+      needs_memory: whether its network must remember; no.
+
+    Attributes:
+      version: raised when the same configuration learns differently.
+    """
 
     version: ClassVar[int]
 
     def loss(
-        self,
-        apply: Apply,
-        parameters: Parameters,
-        target_parameters: Parameters,
-        transition: Transition,
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput: ...

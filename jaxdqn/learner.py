@@ -52,13 +52,14 @@ class Learner(NamedTuple):
     Attributes:
       network: from observations to action values.
       init: `key -> LearnerState`.
-      update: `(state, Sample, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each minibatch
-        of the sample; the counts are the environment steps between which it stands.
+      update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
+        minibatch of the sample; the key is None where the network draws nothing, and the counts are the environment
+        steps between which the update stands.
     """
 
     network: Network
     init: Callable[[Key], LearnerState]
-    update: Callable[[LearnerState, Sample, Array, Array], tuple[LearnerState, UpdateInfo]]
+    update: Callable[[LearnerState, Sample, Key | None, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
 def make(config: Config, game: AnyGame) -> Learner:
@@ -68,18 +69,19 @@ def make(config: Config, game: AnyGame) -> Learner:
 
     def init(key: Key) -> LearnerState:
         parameters = network.init(key)
-        target_parameters = jax.tree.map(jnp.copy, parameters)  # one buffer twice could not be donated
-        return LearnerState(parameters, target_parameters, optimizer.init(parameters), jnp.int32(0))
+        return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
 
-    def weighted_loss(parameters: Parameters, target: Parameters, sample: Sample) -> tuple[Array, LossOutput]:
-        output = config.algorithm.loss(network.apply, parameters, target, sample.transition)
+    def weighted_loss(
+        parameters: Parameters, target: Parameters, sample: Sample, key: Key | None
+    ) -> tuple[Array, LossOutput]:
+        output = config.algorithm.loss(network, parameters, target, sample, key)
         return jnp.mean(sample.weight * output.loss), output
 
     def step(
-        state: LearnerState, sample: Sample, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
-        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample)
+        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, key)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.parameters)
         parameters = optax.apply_updates(state.parameters, changes)
         target = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
@@ -93,15 +95,18 @@ def make(config: Config, game: AnyGame) -> Learner:
         return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info
 
     def update(
-        state: LearnerState, sample: Sample, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         number = config.num_minibatches
         if number == 1:
-            return step(state, sample, steps_before, steps_after)
+            return step(state, sample, key, steps_before, steps_after)
         minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
         # The steps are shared out among the minibatches, so that each target copy falls to one of them.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
-        state, info = jax.lax.scan(lambda state, x: step(state, *x), state, (minibatches, shares[:-1], shares[1:]))
+        keys = None if key is None else jax.random.split(key, number)
+        state, info = jax.lax.scan(
+            lambda state, x: step(state, *x), state, (minibatches, keys, shares[:-1], shares[1:])
+        )
         priority = info.priority.reshape(-1)
         return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)
 

@@ -15,7 +15,8 @@ from jaxdqn.interfaces import Game, Network, NetworkOutput, TimeStep
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training import checkpoint, loop
+from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from runs import EVALUATION, SMALL, advancing, plain, start
 
@@ -237,7 +238,7 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
 )
 def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
     with pytest.raises(ValueError, match=sentence):
-        run.check(dataclasses.replace(SMALL, **change), games.make("catch"), EVALUATION, steps)
+        check(dataclasses.replace(SMALL, **change), games.make("catch"), EVALUATION, steps)
 
 
 def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():

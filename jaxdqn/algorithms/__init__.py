@@ -2,7 +2,27 @@
 
 from typing import NamedTuple
 
-from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning, tabular_q_learning
+from jaxdqn.algorithms import (
+    averaged_dqn,
+    bootstrapped_dqn,
+    c51,
+    clipped_double_dqn,
+    double_dqn,
+    dqn,
+    dueling_dqn,
+    fqf,
+    hl_gauss,
+    munchausen,
+    n_step_dqn,
+    naive_deep_q_learning,
+    noisy_dqn,
+    pqn,
+    prioritised_dqn,
+    quantile,
+    r2d2,
+    rainbow,
+    tabular_q_learning,
+)
 from jaxdqn.config import Config
 
 
@@ -22,4 +42,27 @@ ALGORITHMS = {
     "double_dqn": Entry(
         double_dqn.CONFIG, "one network chooses the next action, the other judges it (van Hasselt et al. 2016)"
     ),
+    "dueling_dqn": Entry(dueling_dqn.CONFIG, "the value of a state and the advantages apart (Wang et al. 2016)"),
+    "prioritised_dqn": Entry(
+        prioritised_dqn.CONFIG, "surprising transitions are replayed more often (Schaul et al. 2016)"
+    ),
+    "n_step_dqn": Entry(n_step_dqn.CONFIG, "returns over three steps (Sutton 1988; Hessel et al. 2018)"),
+    "noisy_dqn": Entry(noisy_dqn.CONFIG, "weights with learned noise explore (Fortunato et al. 2018)"),
+    "clipped_double_dqn": Entry(
+        clipped_double_dqn.CONFIG, "the lower of two networks judges the next action (Fujimoto et al. 2018)"
+    ),
+    "averaged_dqn": Entry(averaged_dqn.CONFIG, "the mean of the last target networks judges (Anschel et al. 2017)"),
+    "c51": Entry(c51.CONFIG, "probabilities of fixed returns (Bellemare et al. 2017)"),
+    "qr_dqn": Entry(quantile.QR_DQN, "quantiles of the return at fixed fractions (Dabney et al. 2018a)"),
+    "iqn": Entry(quantile.IQN, "quantiles of the return at drawn fractions (Dabney et al. 2018b)"),
+    "fqf": Entry(fqf.CONFIG, "quantiles of the return at proposed fractions (Yang et al. 2019)"),
+    "hl_gauss": Entry(hl_gauss.CONFIG, "values learned as a classification (Farebrother et al. 2024)"),
+    "munchausen_dqn": Entry(munchausen.DQN, "the log-policy is added to the reward (Vieillard et al. 2020)"),
+    "munchausen_iqn": Entry(munchausen.IQN, "the same with quantiles at drawn fractions (Vieillard et al. 2020)"),
+    "rainbow": Entry(rainbow.CONFIG, "six of these parts at once (Hessel et al. 2018)"),
+    "bootstrapped_dqn": Entry(
+        bootstrapped_dqn.CONFIG, "an ensemble with priors, one member followed an episode (Osband et al. 2016, 2018)"
+    ),
+    "pqn": Entry(pqn.CONFIG, "lambda-returns of parallel games, no replay, no target network (Gallici et al. 2025)"),
+    "r2d2": Entry(r2d2.CONFIG, "a network that remembers, trained on sequences (Kapturowski et al. 2019)"),
 }

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import Apply, LossOutput, Parameters, Transition
+from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, split
 
 
 @configuration
@@ -28,24 +28,22 @@ class DoubleDQN:
     error: losses.ErrorLoss = part(losses.SquaredError())
 
     def loss(
-        self,
-        apply: Apply,
-        parameters: Parameters,
-        target_parameters: Parameters,
-        transition: Transition,
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
         """Returns the loss of each transition, where `a* = argmax_a q_t_selector[a]`:
         `error(r_t + discount_t · q_t[a*] − q_tm1[a_tm1])`.
 
         Args:
-          apply: the network.
+          network: its values are read.
           parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*`.
-          transition: `[B]` of them.
+          sample: `[B]` transitions.
+          key: of what the network draws.
         """
-        q_tm1 = apply(parameters, transition.s_tm1).q_values
-        q_t = apply(target_parameters, transition.s_t).q_values
-        q_t_selector = apply(parameters, transition.s_t).q_values
+        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
+        q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
+        q_t = network.apply(target_parameters, transition.s_t, key_t).q_values
+        q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
         td_error = jax.vmap(targets.double_q_learning)(
             q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t, q_t_selector
         )

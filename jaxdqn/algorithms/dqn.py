@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import Apply, LossOutput, Parameters, Transition
+from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, split
 
 
 @configuration
@@ -29,22 +29,20 @@ class DQN:
     error: losses.ErrorLoss = part(losses.SquaredError())
 
     def loss(
-        self,
-        apply: Apply,
-        parameters: Parameters,
-        target_parameters: Parameters,
-        transition: Transition,
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
         """Returns the loss of each transition: `error(r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1])`.
 
         Args:
-          apply: the network.
+          network: its values are read.
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`.
-          transition: `[B]` of them.
+          sample: `[B]` transitions.
+          key: of what the network draws.
         """
-        q_tm1 = apply(parameters, transition.s_tm1).q_values
-        q_t = apply(target_parameters, transition.s_t).q_values
+        transition, (key_tm1, key_t) = sample.transition, split(key, 2)
+        q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
+        q_t = network.apply(target_parameters, transition.s_t, key_t).q_values
         td_error = jax.vmap(targets.q_learning)(q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t)
         return LossOutput(self.error(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
 

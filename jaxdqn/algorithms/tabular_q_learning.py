@@ -15,7 +15,7 @@ from jaxdqn import optimizers, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration
 from jaxdqn.exploration import GaussianNoise
-from jaxdqn.interfaces import Apply, LossOutput, Parameters, Transition
+from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 
@@ -27,22 +27,21 @@ class TabularQLearning:
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
 
     def loss(
-        self,
-        apply: Apply,
-        parameters: Parameters,
-        target_parameters: Parameters,
-        transition: Transition,
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
         """Returns the loss of each transition: `½ (r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1])²`.
 
         Args:
-          apply: the table's lookup.
+          network: the table's lookup.
           parameters: the table; the gradient flows through `q_tm1`.
           target_parameters: the table that judges `s_t`.
-          transition: `[B]` of them.
+          sample: `[B]` transitions.
+          key: a table draws nothing.
         """
-        q_tm1 = apply(parameters, transition.s_tm1).q_values
-        q_t = apply(target_parameters, transition.s_t).q_values
+        del key
+        transition = sample.transition
+        q_tm1 = network.apply(parameters, transition.s_tm1).q_values
+        q_t = network.apply(target_parameters, transition.s_t).q_values
         td_error = jax.vmap(targets.q_learning)(q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t)
         return LossOutput(0.5 * jnp.square(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
 

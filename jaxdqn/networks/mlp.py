@@ -1,17 +1,15 @@
-"""A multilayer perceptron from observations to action values."""
+"""A multilayer perceptron from observations to action values, or to what a head makes of them."""
 
 import math
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Network, NetworkOutput
-
-ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
-INITIALIZERS = {"lecun_normal": nn.initializers.lecun_normal, "glorot_uniform": nn.initializers.glorot_uniform}
+from jaxdqn.configuration import configuration, part, static
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, feed_forward, split
+from jaxdqn.networks.heads import Head
+from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy
 
 
 @configuration
@@ -22,37 +20,56 @@ class MLP:
       hidden: units of each hidden layer; empty makes the values linear in the observation.
       activation: after each hidden layer.
       initializer: of the weights.
+      head: what is said of the return of an action; None is its mean and no more.
+      dueling: a value and advantages at the end, in two streams; None is one stream.
+      noisy: noise on the weights of all layers, which then have an initializer of their own; None without.
+      normalisation: before each activation; None without.
     """
 
     hidden: tuple[int, ...] = static((64, 64), at_least=1)
     activation: str = static("relu", choices=tuple(ACTIVATIONS))
     initializer: str = static("lecun_normal", choices=tuple(INITIALIZERS))
+    head: Head | None = part(None)
+    dueling: Dueling | None = part(None)
+    noisy: Noisy | None = part(None)
+    normalisation: LayerNorm | None = part(None)
 
     def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
         """Returns the network for observations of this shape, flattened and taken as float32."""
-        module = _Perceptron(self.hidden, self.activation, self.initializer, num_actions)
+        module = _Perceptron(self, num_actions)
         size = math.prod(observation_shape)
 
-        def init(key: Array) -> Any:
+        def init(key: Key) -> Any:
             return module.init(key, jnp.zeros((size,)))
 
-        def apply(parameters: Any, observation: Array) -> NetworkOutput:
+        def apply(parameters: Any, observation: Array, key: Key | None = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(*batch, size).astype(jnp.float32)
-            return NetworkOutput(q_values=module.apply(parameters, flat))  # type: ignore[arg-type]
+            noise_key, head_key = split(key, 2)
+            streams = {} if self.noisy is None or noise_key is None else {NOISE: noise_key}
+            return module.apply(parameters, flat, head_key, rngs=streams)
 
-        return Network(init, apply)
+        output = NetworkOutput if self.head is None else self.head.output
+        is_random = self.noisy is not None or (self.head is not None and self.head.is_random)
+        return feed_forward(init, apply, output, is_random)
+
+    def layers(self, num_actions: int) -> Layers:
+        """Returns what its layers are made of, for networks that end as this one does."""
+        return Layers(num_actions, self.activation, self.initializer, self.noisy, self.normalisation, self.dueling)
+
+
+def outcome(config: MLP, layers: Layers, features: Array, key: Key | None) -> Any:
+    """Returns what the last layers and the head make of features `[..., F]`; inside a compact module."""
+    if config.head is None:
+        return NetworkOutput(q_values=layers.values(features, width=1)[..., 0])
+    return config.head(layers, features, key)
 
 
 class _Perceptron(nn.Module):
-    hidden: tuple[int, ...]
-    activation: str
-    initializer: str
+    config: MLP
     num_actions: int
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        initializer = INITIALIZERS[self.initializer]()
-        for units in self.hidden:
-            x = ACTIVATIONS[self.activation](nn.Dense(units, kernel_init=initializer)(x))
-        return nn.Dense(self.num_actions, kernel_init=initializer)(x)
+    def __call__(self, x: Array, key: Key | None = None) -> Any:
+        layers = self.config.layers(self.num_actions)
+        return outcome(self.config, layers, layers.hidden(x, self.config.hidden), key)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters, feed_forward
 
 
 @configuration
@@ -51,10 +51,11 @@ class Table:
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
             return jnp.asarray(parameters["params"]["values"])[(cell * strides).sum()]
 
-        def apply(parameters: Parameters, observation: Array) -> NetworkOutput:
+        def apply(parameters: Parameters, observation: Array, key: Key | None = None) -> NetworkOutput:
+            del key
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(-1, size).astype(jnp.float32)
             q_values = jax.vmap(look_up, in_axes=(None, 0))(parameters, flat)
             return NetworkOutput(q_values=q_values.reshape(*batch, num_actions))
 
-        return Network(init, apply)
+        return feed_forward(init, apply)

@@ -85,21 +85,21 @@ def _playing(
         return game.reset(reset_key), play_key
 
     @jax.jit
-    def advance(play_key: Key, state: Any, steps: Array) -> Any:
+    def advance(play_key: Key, state: Any, memory: Any, steps: Array) -> Any:
         uniform_key, action_key, game_key = jax.random.split(jax.random.fold_in(play_key, steps), 3)
-        q_values = agent.network.apply(agent.parameters, game.observe(state)).q_values
+        output, memory = agent.network.step(agent.parameters, game.observe(state), memory)
         random_action = jax.random.randint(action_key, (), 0, game.num_actions)
-        action = exploration.epsilon_greedy(q_values, epsilon, jax.random.uniform(uniform_key), random_action)
-        return game.step(game_key, state, action)
+        action = exploration.epsilon_greedy(output.q_values, epsilon, jax.random.uniform(uniform_key), random_action)
+        return *game.step(game_key, state, action), memory
 
     def play(episode: int) -> Iterator[Moment]:
         state, play_key = start(jnp.int32(episode))
-        steps, total, ended = 0, 0.0, False
+        memory, steps, total, ended = agent.network.memory, 0, 0.0, False
         while True:
             yield Moment(steps, total, ended, functools.partial(paint, state))
             if ended:
                 return
-            state, time_step = advance(play_key, state, jnp.int32(steps))
+            state, time_step, memory = advance(play_key, state, memory, jnp.int32(steps))
             steps, total = steps + 1, total + float(time_step.reward)
             ended = bool(time_step.terminated | time_step.truncated)
 
@@ -109,23 +109,28 @@ def _playing(
 def _playing_host(
     agent: Agent, env: Any, *, is_vector: bool, seed: int, epsilon: float
 ) -> Callable[[int], Iterator[Moment]]:
-    act = jax.jit(lambda observation: agent.network.apply(agent.parameters, observation).q_values.argmax(-1))
     num_actions = agent.game.num_actions
 
-    def choose(observation: np.ndarray, chance: np.random.Generator) -> int:
+    @jax.jit
+    def greedy(observation: Array, memory: Any) -> tuple[Array, Any]:
+        output, memory = agent.network.step(agent.parameters, observation, memory)
+        return output.q_values.argmax(-1), memory
+
+    def choose(observation: np.ndarray, memory: Any, chance: np.random.Generator) -> tuple[int, Any]:
         uniform, random_action = chance.random(), int(chance.integers(num_actions))  # drawn at any epsilon
-        return random_action if uniform < epsilon else int(act(observation))
+        action, memory = greedy(observation, memory)
+        return random_action if uniform < epsilon else int(action), memory
 
     def play(episode: int) -> Iterator[Moment]:
         chance = np.random.default_rng([seed, episode])
         start = int(chance.integers(2**31))
         observation = env.reset(seed=[start])[0][0] if is_vector else env.reset(seed=start)[0]
-        steps, total, ended = 0, 0.0, False
+        memory, steps, total, ended = agent.network.memory, 0, 0.0, False
         while True:
             yield Moment(steps, total, ended, env.render)
             if ended:
                 return
-            action = choose(observation, chance)
+            action, memory = choose(observation, memory, chance)
             # An ended episode is never stepped, so that a vector of one is as the environment alone.
             answer = env.step(np.array([action]) if is_vector else action)[:4]
             observation, reward, terminated, truncated = (part[0] for part in answer) if is_vector else answer

@@ -14,7 +14,7 @@ from jaxdqn import configuration, games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame
 from jaxdqn.results import store
-from jaxdqn.training import run
+from jaxdqn.training import check, run
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -167,7 +167,7 @@ def _check_arms(study: Study) -> None:
         try:
             configuration.check(config)
             for name in study.games:
-                run.check(config, game(name), study.evaluation, study.steps)
+                check.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
             raise ValueError(f"{at}: {error}") from None
         key = store.identifier(configuration.to_dict(config))

@@ -1,7 +1,7 @@
 """Evaluation: whole episodes of a fixed policy, apart from training."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 from jaxdqn import exploration
 from jaxdqn.games import exact
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame, Key, Network, Number, Parameters
+from jaxdqn.training.acting import beginning_memory
 
 SWEEPS = 10_000  # of value iteration at most
 
@@ -42,7 +43,8 @@ class Evaluation:
 class _Episodes(NamedTuple):
     """Episodes `[N]` under way: `returns` grows until `ended`."""
 
-    game: Array
+    game: Any
+    memory: Any
     returns: Array
     ended: Array
     time: Array
@@ -51,7 +53,8 @@ class _Episodes(NamedTuple):
 def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, evaluation: Evaluation) -> Array:
     """Returns the undiscounted returns of whole episodes, float32 `[evaluation.episodes]`, no gradient.
 
-    All episodes run side by side until the last one ends; an ended episode earns nothing more.
+    All episodes run side by side until the last one ends; an ended episode earns nothing more. The network draws
+    nothing: weights are without noise.
 
     Args:
       key: consumed; a stream of its own, so that evaluation does not touch training.
@@ -68,18 +71,19 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
 
     def step(episodes: _Episodes) -> _Episodes:
         policy_key, game_key = jax.random.split(jax.random.fold_in(play_key, episodes.time))
-        q_values = network.apply(parameters, jax.vmap(game.observe)(episodes.game)).q_values
-        action = _act(policy_key, q_values, evaluation.epsilon)
+        output, memory = network.step(parameters, jax.vmap(game.observe)(episodes.game), episodes.memory)
+        action = _act(policy_key, output.q_values, evaluation.epsilon)
         state, time_step = jax.vmap(game.step)(jax.random.split(game_key, number), episodes.game, action)
         return _Episodes(
             game=state,
+            memory=memory,
             returns=episodes.returns + jnp.where(episodes.ended, 0.0, time_step.reward),
             ended=episodes.ended | time_step.terminated | time_step.truncated,
             time=episodes.time + 1,
         )
 
     start = jax.vmap(game.reset)(jax.random.split(reset_key, number))
-    episodes = _Episodes(start, jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0))
+    episodes = _Episodes(start, beginning_memory(network, number), jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0))
     return jax.lax.while_loop(is_under_way, step, episodes).returns
 
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from jaxdqn import configuration
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
+from jaxdqn.interfaces import Array, HostGame, Key, Network, Parameters, Step
 from jaxdqn.training import run
+from jaxdqn.training.acting import Acting, Chance, act, beginning_memory
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import CHUNK, Curves, Noise, Parts, RunState, Totals
 
@@ -54,17 +55,31 @@ class Turn(NamedTuple):
 _STEP, _NUM_EPISODES, _PLACE = (Turn._fields.index(name) for name in ("step", "num_episodes", "place"))
 
 
+class Decision(NamedTuple):
+    """What a compiled call decides.
+
+    Attributes:
+      action: int32 `[E]`.
+      memory: float32 `[E, M]`, what the network remembered before, for replay; None if nothing.
+      acting: what choosing actions carries on.
+    """
+
+    action: Any
+    memory: Any
+    acting: Acting
+
+
 class Seat(NamedTuple):
     """Where the environments are, in NumPy.
 
     Attributes:
       observation: `[E, *observation_shape]`.
-      action: int32 `[E]`, chosen there and not taken yet.
+      decision: made there and not carried out yet.
       resetting: bool `[E]`, whether the next step of a copy only resets it.
     """
 
     observation: np.ndarray
-    action: np.ndarray
+    decision: Decision
     resetting: np.ndarray
 
 
@@ -89,10 +104,10 @@ class Programs(NamedTuple):
 
     init: Callable[..., tuple[RunState, Array]]
     draw: Callable[..., Noise]
-    act: Callable[..., Array]
-    store_and_act: Callable[..., tuple[Any, Array]]
-    learn_and_act: Callable[..., tuple[RunState, Totals, Array]]
-    values: Callable[..., Array]
+    act: Callable[..., Decision]
+    store_and_act: Callable[..., tuple[Any, Decision]]
+    learn_and_act: Callable[..., tuple[RunState, Totals, Decision]]
+    values: Callable[..., tuple[Array, Any]]
 
 
 class Crash(Exception):
@@ -118,27 +133,46 @@ def programs(game: HostGame) -> Programs:
         # One more than the chunk: the call that ends its last iteration acts in the next one.
         return jax.vmap(lambda i: run.draw(parts, run.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
 
-    def act(config: Config, parameters: Parameters, noise: Noise, observation: Array, turn: Array) -> Array:
-        return _act(_parts(config, game), parameters, noise, observation, Turn(*turn))
+    def act(
+        config: Config, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Array
+    ) -> Decision:
+        return _act(_parts(config, game), parameters, acting, noise, observation, Turn(*turn))
 
     def store_and_act(
-        config: Config, parameters: Parameters, replay: Any, rows: Rows, noise: Noise, observation: Array, turn: Array
-    ) -> tuple[Any, Array]:
+        config: Config,
+        parameters: Parameters,
+        replay: Any,
+        rows: Rows,
+        acting: Acting,
+        noise: Noise,
+        observation: Array,
+        turn: Array,
+    ) -> tuple[Any, Decision]:
         parts = _parts(config, game)
-        return _store(parts, replay, rows), _act(parts, parameters, noise, observation, Turn(*turn))
+        return _store(parts, replay, rows), _act(parts, parameters, acting, noise, observation, Turn(*turn))
 
     def learn_and_act(
-        config: Config, state: RunState, totals: Totals, rows: Rows, noise: Noise, observation: Array, packed: Array
-    ) -> tuple[RunState, Totals, Array]:
+        config: Config,
+        state: RunState,
+        totals: Totals,
+        rows: Rows,
+        acting: Acting,
+        noise: Noise,
+        observation: Array,
+        packed: Array,
+    ) -> tuple[RunState, Totals, Decision]:
         parts, turn = _parts(config, game), Turn(*packed)
         replay = _store(parts, state.replay, rows)
-        state = state._replace(replay=replay, step=turn.step, learned_at=turn.learned_at)
-        state, totals = run.learn(parts, state, totals, noise.sample_bits[turn.learns_from])
-        action = _act(parts, state.learner.parameters, noise, observation, turn)
-        return state._replace(step=None, learned_at=None), totals, action
+        state = state._replace(
+            replay=replay, step=turn.step, learned_at=turn.learned_at, num_episodes=turn.num_episodes
+        )
+        state, totals = run.learn(parts, state, totals, jax.tree.map(lambda x: x[turn.learns_from], noise))
+        decision = _act(parts, state.learner.parameters, acting, noise, observation, turn)
+        return state._replace(step=None, learned_at=None, num_episodes=None), totals, decision
 
-    def values(config: Config, parameters: Parameters, observation: Array) -> Array:
-        return _parts(config, game).learner.network.apply(parameters, observation).q_values
+    def values(config: Config, parameters: Parameters, observation: Array, memory: Any) -> tuple[Array, Any]:
+        output, memory = _parts(config, game).learner.network.step(parameters, observation, memory)
+        return output.q_values, memory
 
     return Programs(
         init=jax.jit(init, static_argnames="num_logged"),
@@ -176,11 +210,14 @@ def init(
     """
     config = jax.device_put(configuration.to_arrays(config))
     state, seeds = programs.init(config, np.uint32(seed), num_logged)
+    made: list[Any] = []
     try:
-        environments = game.make_vector(config.num_environments, asynchronous=asynchronous)
-        evaluation_environments = game.make_vector(num_evaluated, asynchronous=asynchronous)
+        for number in (config.num_environments, num_evaluated):
+            made.append(game.make_vector(number, asynchronous=asynchronous))
+        environments, evaluation_environments = made
         observation, _ = environments.reset(seed=np.asarray(seeds).tolist())
     except Exception as error:
+        _close(*made)
         raise Crash from error
     state = state._replace(
         step=0,
@@ -190,9 +227,10 @@ def init(
         log=jax.tree.map(np.array, state.log),  # copies: they are written to
     )
     noise = programs.draw(config, state.training_key, np.int32(0))
-    action = programs.act(config, state.learner.parameters, noise, observation, _turn(config, state, 0))
-    seat = Seat(observation, np.asarray(action), np.zeros(config.num_environments, bool))
-    return HostRun(config, state._replace(game=seat), environments, evaluation_environments)
+    turn = _turn(config, state, 0)
+    decision = programs.act(config, state.learner.parameters, state.acting, noise, observation, turn)
+    seat = Seat(observation, decision, np.zeros(config.num_environments, bool))
+    return HostRun(config, state._replace(game=seat, acting=None), environments, evaluation_environments)
 
 
 def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
@@ -200,11 +238,14 @@ def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated
     host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
     config, state, observation = host.config, host.state, host.state.game.observation
     noise, turn = programs.draw(config, state.training_key, np.int32(0)), _turn(host.config, state, 1)
-    rows = _empty_rows(config, observation)
-    programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0))
-    replay, _ = programs.store_and_act(config, state.learner.parameters, state.replay, rows, noise, observation, turn)
+    rows, acting = _empty_rows(config, state.game), state.game.decision.acting
+    memory = beginning_memory(_network(config, game), num_evaluated)
+    programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0), memory)
+    replay, _ = programs.store_and_act(
+        config, state.learner.parameters, state.replay, rows, acting, noise, observation, turn
+    )
     learning = _on_device(state._replace(replay=replay))
-    programs.learn_and_act(config, learning, run.no_totals(), rows, noise, observation, turn)
+    programs.learn_and_act(config, learning, run.no_totals(), rows, acting, noise, observation, turn)
     close(host)
 
 
@@ -221,7 +262,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, totals = _train(host, programs, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    returns = _evaluate(host, programs, evaluation)
+    returns = _evaluate(host, programs, game, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
     return host, run.curves(_parts(host.config, game), counted, totals, returns.mean(), unknown)
@@ -229,16 +270,21 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
 
 def close(host: HostRun) -> None:
     """Closes the environments of a run."""
-    for environments in (host.environments, host.evaluation_environments):
+    _close(host.environments, host.evaluation_environments)
+
+
+def _close(*vectors: Any) -> None:
+    for environments in vectors:
         with contextlib.suppress(Exception):  # what has failed may fail to close as well
-            environments.close()
+            environments.close(timeout=5)  # s; a copy whose process has died never answers
 
 
 def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Totals]:
     """Returns the run at step `stop`, and what it summed up to. What happens at every step is kept short."""
     config, state, environments = host.config, host.state, host.environments
-    observation, action, resetting = state.game
-    rows, totals, noise = _empty_rows(config, observation), run.no_totals(), None
+    observation, decision, resetting = state.game
+    action = np.asarray(decision.action)
+    rows, totals, noise = _empty_rows(config, state.game), run.no_totals(), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
     while state.step < stop:
         iteration = state.step // config.train_every
@@ -253,9 +299,10 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
                 raise Crash from error
             ended = terminated | truncated
             if np.count_nonzero(resetting) < config.num_environments:
-                taken = (observation, action, reward, terminated, truncated, s_t)
+                taken = (observation, action, reward, terminated, truncated, s_t, decision.memory)
                 for kept, value in zip(rows.step, taken, strict=True):
-                    kept[place] = value
+                    if kept is not None:
+                        kept[place] = value
                 rows.is_valid[place] = ~resetting
                 place += 1
                 turn[_STEP] += config.num_environments
@@ -264,18 +311,21 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
                     state, returned = _end_episodes(state, int(turn[_STEP]), reward, ended)
                     sum_of_returns += returned
                     turn[_NUM_EPISODES] = state.num_episodes
+            acting = decision.acting.after_step(resetting)  # a copy that has just been reset shows a first observation
             observation, resetting = s_t, ended
             if place < num_rows:
                 turn[_PLACE] = place
-                action = np.asarray(programs.act(config, state.learner.parameters, noise, observation, turn))
+                decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
+                action = np.asarray(decision.action)
         state = state._replace(step=int(turn[_STEP]))
-        state, totals, action = _end_iteration(
-            programs, config, state, totals, rows, noise, observation, iteration - first
+        state, totals, decision = _end_iteration(
+            programs, config, state, totals, rows, acting, noise, observation, iteration - first
         )
+        action = np.asarray(decision.action)
     totals = totals._replace(
         episodes=jnp.int32(state.num_episodes - num_before), episode_return=jnp.float32(sum_of_returns)
     )
-    return host._replace(state=state._replace(game=Seat(observation, action, resetting))), totals
+    return host._replace(state=state._replace(game=Seat(observation, decision, resetting))), totals
 
 
 def _end_iteration(
@@ -284,25 +334,26 @@ def _end_iteration(
     state: RunState,
     totals: Totals,
     rows: Rows,
+    acting: Acting,
     noise: Noise,
     observation: np.ndarray,
     iteration: int,
-) -> tuple[RunState, Totals, np.ndarray]:
-    """Returns the run with the rows stored and, where that is due, learned from, and the next actions."""
+) -> tuple[RunState, Totals, Decision]:
+    """Returns the run with the rows stored and, where that is due, learned from, and the next decision."""
     turn = _turn(config, state, iteration + 1)
     is_filling = state.step <= config.learning_starts
     is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
     if is_due and not is_filling:
-        learned, totals, action = programs.learn_and_act(
-            config, _on_device(state), totals, rows, noise, observation, turn
+        learned, totals, decision = programs.learn_and_act(
+            config, _on_device(state), totals, rows, acting, noise, observation, turn
         )
         changed = {name: getattr(learned, name) for name in _LEARNED}
-        return state._replace(**changed, learned_at=state.step), totals, np.asarray(action)
-    replay, action = programs.store_and_act(
-        config, state.learner.parameters, state.replay, rows, noise, observation, turn
+        return state._replace(**changed, learned_at=state.step), totals, decision
+    replay, decision = programs.store_and_act(
+        config, state.learner.parameters, state.replay, rows, acting, noise, observation, turn
     )
     state = state._replace(replay=replay, learned_at=state.step if is_filling else state.learned_at)
-    return state, totals, np.asarray(action)
+    return state, totals, decision
 
 
 def _end_episodes(state: RunState, step: int, reward: np.ndarray, ended: np.ndarray) -> tuple[RunState, float]:
@@ -317,12 +368,13 @@ def _end_episodes(state: RunState, step: int, reward: np.ndarray, ended: np.ndar
     return state._replace(episode_return=fresh, num_episodes=num_episodes), float(episode_return[ended].sum())
 
 
-def _empty_rows(config: Config, observation: np.ndarray) -> Rows:
-    """Returns rows for one iteration, for observations `[E, ...]` of that type."""
+def _empty_rows(config: Config, seat: Seat) -> Rows:
+    """Returns rows for one iteration, for observations of the type and memories of the size that are found there."""
     shape = (config.train_every // config.num_environments, config.num_environments)
-    observations = np.zeros((*shape, *observation.shape[1:]), observation.dtype)
-    rewards, flags = np.zeros(shape, np.float32), np.zeros(shape, bool)
-    kept: Any = (observations, np.zeros(shape, np.int32), rewards, flags, flags.copy(), observations.copy())
+    observations = np.zeros((*shape, *seat.observation.shape[1:]), seat.observation.dtype)
+    rewards, flags, memory = np.zeros(shape, np.float32), np.zeros(shape, bool), seat.decision.memory
+    memories = None if memory is None else np.zeros((*shape, memory.shape[-1]), np.float32)
+    kept: Any = (observations, np.zeros(shape, np.int32), rewards, flags, flags.copy(), observations.copy(), memories)
     return Rows(Step(*kept), flags.copy())
 
 
@@ -346,7 +398,7 @@ def _turn(config: Config, state: RunState, iteration: int) -> np.ndarray:
     return np.array(turn, np.int32)
 
 
-def _evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.ndarray:
+def _evaluate(host: HostRun, programs: Programs, game: HostGame, evaluation: Evaluation) -> np.ndarray:
     """Returns the undiscounted returns of whole episodes, float64 `[evaluation.episodes]`.
 
     All episodes run side by side until the last one ends; an ended episode earns nothing more.
@@ -357,12 +409,14 @@ def _evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.n
     chance_seed, *seeds = np.asarray(jax.random.bits(key, (number + 1,))).tolist()
     chance = np.random.default_rng(chance_seed)
     returns, ended = np.zeros(number), np.zeros(number, bool)
+    memory = beginning_memory(_network(host.config, game), number)
     try:
         observation, _ = environments.reset(seed=seeds)
     except Exception as error:
         raise Crash from error
     for _ in range(LONGEST_EVALUATION):
-        q_values = np.asarray(programs.values(host.config, parameters, observation))
+        answer, memory = programs.values(host.config, parameters, observation, memory)
+        q_values = np.asarray(answer)
         random_action = chance.integers(q_values.shape[-1], size=number)
         action = np.where(chance.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))
         try:
@@ -383,12 +437,22 @@ def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
     return jax.lax.scan(add, replay, rows)[0]
 
 
-def _act(parts: Parts, parameters: Parameters, noise: Noise, observation: Array, turn: Turn) -> Array:
-    exploration = parts.config.exploration
-    q_values = parts.learner.network.apply(parameters, observation).q_values
-    explore = jax.tree.map(lambda x: x[turn.acts_in, turn.place], noise.explore)
-    chosen = exploration.choose(q_values, explore, turn.step, turn.num_episodes)
-    return jnp.where(turn.is_random > 0, exploration.at_random(explore), chosen)
+def _act(
+    parts: Parts, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Turn
+) -> Decision:
+    explore, key = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act_keys))
+    counts = turn.step, turn.num_episodes
+    network = parts.learner.network
+    chosen, before, after = act(
+        parts.config, network, parameters, acting, observation, Chance(explore, key), counts
+    )
+    action = jnp.where(turn.is_random > 0, parts.config.exploration.at_random(explore), chosen)
+    return Decision(action, before.stored_memory(), after)
+
+
+def _network(config: Config, game: HostGame) -> Network:
+    """Returns the network of a configuration."""
+    return config.network.make(game.observation_shape, game.num_actions)
 
 
 def _parts(config: Config, game: HostGame) -> Parts:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, Game, Key, Step
 from jaxdqn.training import run
+from jaxdqn.training.acting import Chance, act, choose
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from jaxdqn.training.run import CHUNK, Curves, Noise, Parts, RunState, Totals
 
@@ -78,10 +79,10 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
             noise, game_noise = _at(noises, i)
             state, totals = _collect(parts, *carry, noise, game_noise, is_random=False)
             if parts.config.train_at == "steps":
-                return run.learn(parts, state, totals, noise.sample_bits)
+                return run.learn(parts, state, totals, noise)
             return jax.lax.cond(
                 state.num_episodes > carry[0].num_episodes,
-                lambda: run.learn(parts, state, totals, noise.sample_bits),
+                lambda: run.learn(parts, state, totals, noise),
                 lambda: (state, totals),
             )
 
@@ -97,27 +98,31 @@ def _collect(
     parts: Parts, state: RunState, totals: Totals, noise: Noise, game_noise: _GameNoise, *, is_random: bool
 ) -> tuple[RunState, Totals]:
     """Returns the run after `train_every` steps of play put into replay; `is_random` explores without a network."""
-    config, game = parts.config, parts.game
+    config, game, network = parts.config, parts.game, parts.learner.network
 
-    def step(carry: tuple[RunState, Totals], noises: tuple[Any, _GameNoise]) -> tuple[tuple[RunState, Totals], None]:
-        (state, totals), (explore, game_noise) = carry, noises
+    def step(carry: tuple[RunState, Totals], noises: Any) -> tuple[tuple[RunState, Totals], None]:
+        (state, totals), (explore, act_key, game_noise) = carry, noises
         s_tm1 = jax.vmap(game.observe)(state.game)
+        counts = state.step, state.num_episodes
+        action, before, after = act(
+            config, network, state.learner.parameters, state.acting, s_tm1, Chance(explore, act_key), counts
+        )
         if is_random:
             action = config.exploration.at_random(explore)
-        else:
-            q_values = parts.learner.network.apply(state.learner.parameters, s_tm1).q_values
-            action = config.exploration.choose(q_values, explore, state.step, state.num_episodes)
         game_state, seen = jax.vmap(game.step)(game_noise.key, state.game, action)
-        stored = Step(s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation)
+        stored = Step(
+            s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation, before.stored_memory()
+        )
         ended = seen.terminated | seen.truncated
         state = state._replace(
             step=state.step + config.num_environments,
             replay=parts.replay.add(state.replay, stored, jnp.ones_like(ended)),
-            game=jax.tree.map(lambda fresh, old: _where(ended, fresh, old), game_noise.fresh, game_state),
+            game=jax.tree.map(lambda fresh, old: choose(ended, fresh, old), game_noise.fresh, game_state),
+            acting=after.after_step(ended),
         )
         return run.count(state, totals, seen.reward, ended), None
 
-    (state, totals), _ = jax.lax.scan(step, (state, totals), (noise.explore, game_noise))
+    (state, totals), _ = jax.lax.scan(step, (state, totals), (noise.explore, noise.act_keys, game_noise))
     return state, totals
 
 
@@ -134,7 +139,3 @@ def _draw_games(parts: Parts, key: Key) -> _GameNoise:
 def _at(noises: Any, i: Array) -> Any:
     return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), noises)
 
-
-def _where(ended: Array, fresh: Array, old: Array) -> Array:
-    """Returns `fresh` for the environments `[E]` that ended, else `old`; both `[E, ...]`."""
-    return jnp.where(ended.reshape(ended.shape + (1,) * (fresh.ndim - 1)), fresh, old)

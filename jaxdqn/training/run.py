@@ -15,7 +15,8 @@ from jaxdqn import learner as learning
 from jaxdqn import returns
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Key, Replay, Step
-from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training import acting
+from jaxdqn.training.acting import Acting
 
 Value = Any  # an array on the device, or in NumPy where a host loop counts
 
@@ -45,6 +46,7 @@ class RunState(NamedTuple):
       learner: parameters, target, optimizer.
       replay: the memory.
       game: what the games carry, `[E]`.
+      acting: what choosing actions carries.
       episode_return: float32 `[E]`, undiscounted, of the episodes under way.
       num_episodes: int32 `[]`, episodes ended so far.
       learned_at: int32 `[]`, the step of the last training, or of the last one left out while the memory was filled.
@@ -58,6 +60,7 @@ class RunState(NamedTuple):
     learner: learning.LearnerState
     replay: Any
     game: Any
+    acting: Acting
     episode_return: Value
     num_episodes: Value
     learned_at: Value
@@ -121,11 +124,15 @@ class Noise(NamedTuple):
 
     Attributes:
       explore: as `config.exploration.draw` makes it, `[V, E]`: for V steps of every environment.
+      act_keys: keys `[V]`, of what the network draws when it acts; None if it draws nothing.
       sample_bits: uint32 `[U, B]`, for U batches of B transitions.
+      update_keys: keys `[U]`, of what the networks draw when they learn; None if they draw nothing.
     """
 
     explore: Any
+    act_keys: Key | None
     sample_bits: Array
+    update_keys: Key | None
 
 
 class Totals(NamedTuple):
@@ -144,29 +151,7 @@ class Parts(NamedTuple):
     game: Any
     learner: learning.Learner
     replay: Replay
-
-
-def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> None:
-    """Returns nothing if all counts fit each other, and the network fits the game.
-
-    Raises:
-      ValueError: naming the field, its value, and what it must be a multiple of.
-    """
-    for name, value, unit_name, unit in (
-        ("train_every", config.train_every, "num_environments", config.num_environments),
-        ("learning_starts", config.learning_starts, "train_every", config.train_every),
-        ("batch_size", config.batch_size, "num_minibatches", config.num_minibatches),
-        ("replay.capacity", config.replay.capacity, "num_environments", config.num_environments),
-        ("evaluation.every", evaluation.every, "train_every", config.train_every),
-        ("steps", steps, "evaluation.every", evaluation.every),
-    ):
-        if value % unit:
-            below, above = value // unit * unit, (value // unit + 1) * unit
-            nearest = f"{below:_} or {above:_}" if below else f"{above:_}"
-            raise ValueError(f"{name} = {value:_} must be a multiple of {unit_name} = {unit:_}, such as {nearest}.")
-    if not 0 < steps < 2**31:
-        raise ValueError(f"steps = {steps:_} must be at least 1 and below 2^31.")
-    config.network.make(game.observation_shape, game.num_actions)
+    begin: Acting
 
 
 def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
@@ -174,11 +159,15 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
     batch = (config.num_environments,)
     observations = jnp.zeros((*batch, *game.observation_shape), observation_dtype)
     flags = jnp.zeros(batch, bool)
-    example = Step(observations, jnp.zeros(batch, jnp.int32), jnp.zeros(batch), flags, flags, observations)
+    learner = learning.make(config, game)
+    begin = acting.begin(config, learner.network, game.num_actions)
+    example = Step(
+        observations, jnp.zeros(batch, jnp.int32), jnp.zeros(batch), flags, flags, observations, begin.stored_memory()
+    )
     learned = returns.AsLearned(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
     )
-    return Parts(config, game, learning.make(config, game), config.replay.make(example, config.n_step, learned))
+    return Parts(config, game, learner, config.replay.make(example, config.n_step, learned), begin)
 
 
 def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
@@ -196,6 +185,7 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
         learner=parts.learner.init(network_key),
         replay=parts.replay.init(),
         game=begin(game_key),
+        acting=jax.tree.map(jnp.copy, parts.begin),
         episode_return=jnp.zeros(parts.config.num_environments),
         num_episodes=jnp.int32(0),
         learned_at=jnp.int32(0),
@@ -217,25 +207,28 @@ def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
 def draw(parts: Parts, key: Key) -> Noise:
     """Returns what acting and learning draw in one iteration. `key` is consumed."""
     config = parts.config
-    explore_key, sample_key = jax.random.split(key)
+    explore_key, sample_key, act_key, update_key = jax.random.split(key, 4)
     shape = (config.train_every // config.num_environments, config.num_environments)
+    is_random = parts.learner.network.is_random
     return Noise(
         explore=config.exploration.draw(explore_key, shape, parts.game.num_actions),
+        act_keys=jax.random.split(act_key, shape[0]) if is_random else None,
         sample_bits=jax.random.bits(sample_key, (config.num_updates, config.batch_size)),
+        update_keys=jax.random.split(update_key, config.num_updates) if is_random else None,
     )
 
 
-def learn(parts: Parts, state: RunState, totals: Totals, sample_bits: Array) -> tuple[RunState, Totals]:
+def learn(parts: Parts, state: RunState, totals: Totals, noise: Noise) -> tuple[RunState, Totals]:
     """Returns the run after the `num_updates` batches of one training."""
     config = parts.config
 
-    def update(carry: tuple[RunState, Totals], numbered: tuple[Array, Array]) -> tuple[tuple[RunState, Totals], None]:
-        (state, totals), (number, bits) = carry, numbered
+    def update(carry: tuple[RunState, Totals], numbered: Any) -> tuple[tuple[RunState, Totals], None]:
+        (state, totals), (number, bits, key) = carry, numbered
         # The steps since the last training are shared out among its updates: each target copy falls to one of them.
         num_steps = state.step - state.learned_at
         share = [state.learned_at + num_steps * (number + i) // config.num_updates for i in (0, 1)]
-        sample = parts.replay.sample(state.replay, bits)
-        learner, info = parts.learner.update(state.learner, sample, *share)
+        sample = parts.replay.sample(state.replay, bits, state.step, state.num_episodes)
+        learner, info = parts.learner.update(state.learner, sample, key, *share)
         has_diverged_now = (state.diverged_at < 0) & ~jnp.isfinite(info.loss)
         state = state._replace(
             learner=learner,
@@ -247,7 +240,7 @@ def learn(parts: Parts, state: RunState, totals: Totals, sample_bits: Array) -> 
         return (state, totals), None
 
     numbers = jnp.arange(config.num_updates, dtype=jnp.int32)
-    (state, totals), _ = jax.lax.scan(update, (state, totals), (numbers, sample_bits))
+    (state, totals), _ = jax.lax.scan(update, (state, totals), (numbers, noise.sample_bits, noise.update_keys))
     return state._replace(learned_at=state.step), totals
 
 

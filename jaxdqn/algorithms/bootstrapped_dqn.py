@@ -1,0 +1,72 @@
+"""Bootstrapped DQN with randomised priors: an ensemble, one member of which is followed for a whole episode.
+
+Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1 and appendix B; Osband,
+Aslanides and Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018, section 3.
+Differs from the papers: members share no layers, so no gradient needs to be scaled down. Who learns from which
+transition is a function of where it lies in replay, so nothing is stored for it and it never changes.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import exploration, losses, targets
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, number, part
+from jaxdqn.interfaces import Array, EnsembleOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.replay import bits
+
+
+@configuration
+class BootstrappedDQN:
+    """Double deep Q-learning of each member of an ensemble, on transitions of its own.
+
+    Attributes:
+      error: what a temporal-difference error costs.
+      share: the probability that a member learns from a transition.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    reads: ClassVar[type] = EnsembleOutput
+
+    error: losses.ErrorLoss = part(losses.SquaredError())
+    share: float = number(0.5, above=0, at_most=1)
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where each
+        member chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
+
+        Args:
+          network: an ensemble.
+          parameters: those that learn; the gradient flows through `q_tm1`.
+          target_parameters: those that judge `a*_k`.
+          sample: `[B]` transitions.
+          key: of what the network draws.
+        """
+        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, key_tm1)
+        after = network.apply(target_parameters, transition.s_t, key_t)
+        selector = network.apply(parameters, transition.s_t, selector_key)
+        of_members = jax.vmap(targets.double_q_learning, in_axes=(0, None, None, None, 0, 0))
+        td_errors = jax.vmap(of_members)(
+            before.members, transition.a_tm1, transition.r_t, transition.discount_t, after.members, selector.members
+        )
+        learns = mask(sample.indices, td_errors.shape[-1], self.share)
+        td_error = td_errors.mean(-1)
+        loss = (learns * self.error(td_errors)).sum(-1)
+        return LossOutput(loss, jnp.abs(td_error), td_error, max_q=before.q_values.max(-1))
+
+
+def mask(indices: Array, num_members: int, share: Array | float) -> Array:
+    """Returns whether each member learns from what lies at each place of replay, bool `[B, num_members]`."""
+    numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + jnp.arange(num_members, dtype=jnp.uint32)
+    return bits.mixed(bits.mixed(numbers)) * 2.0**-32 < share
+
+
+CONFIG = Config(
+    algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember()
+)

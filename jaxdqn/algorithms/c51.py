@@ -1,0 +1,67 @@
+"""C51: the distribution of the return, as probabilities of fixed values.
+
+Paper: Bellemare, Dabney and Munos, "A Distributional Perspective on Reinforcement Learning", ICML 2017, algorithm 1.
+Differs from the paper: as DQN here differs from its own. The range of the values is the head's and must hold the
+discounted returns of the game.
+"""
+
+from typing import ClassVar
+
+import jax
+
+from jaxdqn import distributional
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, static
+from jaxdqn.interfaces import CategoricalOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.networks.heads import Categorical
+from jaxdqn.networks.mlp import MLP
+
+
+@configuration
+class C51:
+    """Q-learning of categorical distributions.
+
+    Attributes:
+      selector: whose means choose the next action: the "target" network's, as in the paper, or the "online" one's, which
+        is double Q-learning.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    reads: ClassVar[type] = CategoricalOutput
+
+    selector: str = static("target", choices=("target", "online"))
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to the projection of
+        `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a E Z_t[a]`. The priority is the Kullback-Leibler divergence.
+
+        Args:
+          network: with a categorical head.
+          parameters: those that learn; the gradient flows through the logits before the action.
+          target_parameters: those that judge `s_t`.
+          sample: `[B]` transitions.
+          key: of what the network draws.
+        """
+        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, key_tm1)
+        after = network.apply(target_parameters, transition.s_t, key_t)
+        q_t_selector = after.q_values
+        if self.selector == "online":
+            q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
+        logits = jax.vmap(lambda logits, a: logits[a])(before.logits, transition.a_tm1)
+        probabilities = jax.nn.softmax(jax.vmap(lambda logits, q: logits[q.argmax()])(after.logits, q_t_selector))
+        target = jax.vmap(distributional.categorical_target, in_axes=(0, 0, 0, None))(
+            transition.r_t, transition.discount_t, probabilities, after.atoms
+        )
+        q_tm1 = jax.vmap(lambda q, a: q[a])(before.q_values, transition.a_tm1)
+        return LossOutput(
+            loss=jax.vmap(distributional.cross_entropy)(target, logits),
+            priority=jax.vmap(distributional.kl_divergence)(target, logits),
+            td_error=target @ after.atoms - q_tm1,
+            max_q=before.q_values.max(-1),
+        )
+
+
+CONFIG = Config(algorithm=C51(), network=MLP(head=Categorical(v_min=-100.0, v_max=100.0, num_atoms=101)))

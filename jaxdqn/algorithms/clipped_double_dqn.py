@@ -1,0 +1,59 @@
+"""Clipped double DQN: of two networks, the one that thinks less of the next action judges it.
+
+Paper: Fujimoto, van Hoof and Meger, "Addressing Function Approximation Error in Actor-Critic Methods", ICML 2018,
+equation 10.
+Differs from the paper: its actor chooses the next action; here that is the mean of the learning networks.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import losses, targets
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, part
+from jaxdqn.interfaces import EnsembleOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.networks.ensemble import Ensemble
+
+
+@configuration
+class ClippedDoubleDQN:
+    """Deep Q-learning towards the least of several estimates.
+
+    Attributes:
+      error: what a temporal-difference error costs.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    reads: ClassVar[type] = EnsembleOutput
+
+    error: losses.ErrorLoss = part(losses.SquaredError())
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each transition, the sum over members k of
+        `error(r_t + discount_t · min_j q_t[j, a*] − q_tm1[k, a_tm1])`, where `a* = argmax_a mean_k q_t_selector[k, a]`.
+
+        Args:
+          network: an ensemble.
+          parameters: those that learn; the gradient flows through `q_tm1`.
+          target_parameters: those that judge `a*`.
+          sample: `[B]` transitions.
+          key: of what the network draws.
+        """
+        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, key_tm1)
+        after = network.apply(target_parameters, transition.s_t, key_t)
+        selector = network.apply(parameters, transition.s_t, selector_key).q_values
+        of_members = jax.vmap(targets.clipped_double_q_learning, in_axes=(0, None, None, None, None, None))
+        td_errors = jax.vmap(of_members)(
+            before.members, transition.a_tm1, transition.r_t, transition.discount_t, after.members, selector
+        )
+        td_error = td_errors.mean(-1)
+        loss = self.error(td_errors).sum(-1)
+        return LossOutput(loss, jnp.abs(td_error), td_error, max_q=before.q_values.max(-1))
+
+
+CONFIG = Config(algorithm=ClippedDoubleDQN(), network=Ensemble(num_members=2))

@@ -1,0 +1,72 @@
+"""FQF: quantiles at fractions that a layer of the network learns to propose.
+
+Paper: Yang et al., "Fully Parameterized Quantile Function for Distributional Reinforcement Learning", NeurIPS 2019,
+section 3 and algorithm 1.
+Differs from the paper: one optimizer for both losses. The proposal moves slower than the rest by the factor that its
+head names, in place of an RMSProp of its own with a far smaller learning rate. The target's fractions are those that
+the target network proposes for `s_t`, so each quantile counts with the length of its interval only in the mean.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import distributional
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, number
+from jaxdqn.interfaces import FractionOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.networks.heads import ProposedFractions
+from jaxdqn.networks.mlp import MLP
+
+
+@configuration
+class FQF:
+    """Q-learning of quantiles at proposed fractions.
+
+    Attributes:
+      kappa: the error at which the Huber loss becomes linear.
+      entropy: how much the entropy of the intervals counts, which keeps them from collapsing.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    reads: ClassVar[type] = FractionOutput
+
+    kappa: float = number(1.0, at_least=0)
+    entropy: float = number(0.001, at_least=0)
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to `r_t + discount_t · Z_t[a*]`
+        at the middles of the proposed intervals, the fraction loss, and the entropy of the proposal less.
+
+        Args:
+          network: with a head of proposed fractions.
+          parameters: those that learn; the gradient flows through the quantiles before the action, and through the proposal.
+          target_parameters: those that judge `s_t`.
+          sample: `[B]` transitions.
+          key: of what the network draws.
+        """
+        transition, (key_tm1, key_t) = sample.transition, split(key, 2)
+        before = network.apply(parameters, transition.s_tm1, key_tm1)
+        after = network.apply(target_parameters, transition.s_t, key_t)
+        next_quantiles = jax.vmap(lambda quantiles, q: quantiles[q.argmax()])(after.quantiles, after.q_values)
+        target = transition.r_t[:, None] + transition.discount_t[:, None] * next_quantiles
+        quantiles, at_boundaries, q_tm1 = jax.vmap(lambda *fields_a: tuple(x[fields_a[-1]] for x in fields_a[:-1]))(
+            before.quantiles, before.boundary_quantiles, before.q_values, transition.a_tm1
+        )
+        loss = jax.vmap(lambda *both: distributional.quantile_huber_loss(*both, kappa=self.kappa))(
+            quantiles, before.fractions, target
+        )
+        proposal = jax.vmap(distributional.fraction_loss)(before.boundaries[:, 1:-1], at_boundaries, quantiles)
+        td_error = transition.r_t + transition.discount_t * after.q_values.max(-1) - q_tm1
+        return LossOutput(
+            loss=loss + proposal - self.entropy * before.entropy,
+            priority=jnp.abs(td_error),
+            td_error=td_error,
+            max_q=before.q_values.max(-1),
+        )
+
+
+CONFIG = Config(algorithm=FQF(), network=MLP(hidden=(64,), head=ProposedFractions()))

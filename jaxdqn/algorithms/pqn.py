@@ -1,0 +1,81 @@
+"""PQN: Q-learning with neither replay nor target network, from λ-returns of many games played side by side.
+
+Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, section 4 and algorithm 1.
+The memory holds what was just played and no more: a sequence of each environment. Layer normalisation steadies what a
+target network would.
+Differs from the paper: minibatches are whole sequences of some environments, not single steps of all of them, and
+λ-returns are computed for each minibatch with the parameters of that moment, not once before; Adam, not RAdam.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import losses, schedules, target_network, targets
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, number, part
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, Sequence, split
+from jaxdqn.networks.layers import LayerNorm
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.sequences import Sequences
+
+
+@configuration
+class PQN:
+    """Q-learning from λ-returns.
+
+    Attributes:
+      error: what a temporal-difference error costs.
+      lambda_: how far rewards count before a value takes their place: 0 is one step, 1 all that was played.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    learns_from: ClassVar[type] = Sequence
+
+    error: losses.ErrorLoss = part(losses.SquaredError())
+    lambda_: float = number(0.65, at_least=0, at_most=1)
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each sequence, the mean over its steps of `error(G_t − q_tm1[a_tm1])`, where `G_t` are the
+        λ-returns with values `max_a q_t[a]`.
+
+        Args:
+          network: its values are read.
+          parameters: those that learn; the gradient flows through `q_tm1`.
+          target_parameters: those that judge `s_t`; the same, as no target network is kept.
+          sample: `[B]` sequences.
+          key: of what the network draws.
+        """
+        sequence, (key_tm1, key_t) = sample.transition, split(key, 2)
+        q_tm1 = network.apply(parameters, sequence.s_tm1, key_tm1).q_values
+        v_t = network.apply(target_parameters, sequence.s_t, key_t).q_values.max(-1)
+        returns = jax.vmap(lambda *arguments: targets.q_lambda(*arguments, lambda_=self.lambda_))(
+            sequence.r_t, sequence.discount_t, sequence.ended, v_t
+        )
+        td_error = returns - jnp.take_along_axis(q_tm1, sequence.a_tm1[..., None], axis=-1)[..., 0]
+        return LossOutput(
+            loss=self.error(td_error).mean(-1),
+            priority=jnp.abs(td_error).mean(-1),
+            td_error=jnp.abs(td_error).mean(-1),
+            max_q=q_tm1.max(-1).mean(-1),
+        )
+
+
+CONFIG = Config(
+    algorithm=PQN(),
+    num_environments=32,
+    train_every=32 * 64,
+    learning_starts=0,
+    batch_size=32,
+    num_minibatches=16,
+    num_updates=4,
+    max_gradient_norm=10.0,
+    network=MLP(normalisation=LayerNorm()),
+    target_update=target_network.Online(),
+    exploration=EpsilonGreedy(schedules.Linear(end=0.1, steps=50_000)),
+    replay=Sequences(capacity=32 * 64, length=64, replacement=False),
+)

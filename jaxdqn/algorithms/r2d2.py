@@ -1,0 +1,95 @@
+"""R2D2: a network that remembers, trained on sequences that begin with the memory it had when it played them.
+
+Paper: Kapturowski et al., "Recurrent Experience Replay in Distributed Reinforcement Learning", ICLR 2019, sections 2.3
+and 3, equation 1; without its distribution over machines. With `burn_in = 0`, uniform replay and no rescaling it is
+DRQN (Hausknecht and Stone 2015) from stored states.
+Differs from the paper: sequences may start at any step and run over the end of an episode, where the memory starts
+anew; n-step returns are cut at the end of a sequence.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn import losses, targets
+from jaxdqn.config import Config
+from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample, Sequence
+from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.replay.sequences import Priorities, Sequences
+
+
+@configuration
+class R2D2:
+    """Recurrent double Q-learning with rescaled values.
+
+    Attributes:
+      error: what a temporal-difference error costs.
+      burn_in: steps at the start of a sequence that only bring the memory up to date.
+      eps: of the rescaling of values, `targets.signed_hyperbolic`.
+      eta: how much the largest error of a sequence counts for its priority; their mean counts for the rest.
+    """
+
+    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    learns_from: ClassVar[type] = Sequence
+    needs_memory: ClassVar[bool] = True
+
+    error: losses.ErrorLoss = part(losses.SquaredError())
+    burn_in: int = static(4, at_least=0)
+    eps: float = number(1e-3, at_least=0)
+    eta: float = number(0.9, at_least=0, at_most=1)
+
+    def loss(
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+    ) -> LossOutput:
+        """Returns the loss of each sequence, the mean over its steps after the burn-in of
+        `error(h(r_t + discount_t · h⁻¹(q_t[a*])) − q_tm1[a_tm1])`, where `a* = argmax_a q_t_selector[a]`.
+
+        Args:
+          network: one that remembers.
+          parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`, not into the burn-in.
+          target_parameters: those that judge `a*`.
+          sample: `[B]` sequences.
+          key: of what the network draws.
+        """
+        del key
+        sequence, first = sample.transition, self.burn_in
+        q_tm1, q_t_selector = _values(network, parameters, sequence, first)
+        _, q_t = _values(network, target_parameters, sequence, first)
+        taken = jax.tree.map(lambda x: x[:, first:], (sequence.a_tm1, sequence.r_t, sequence.discount_t))
+        of_steps = jax.vmap(jax.vmap(lambda *arguments: targets.rescaled_double_q_learning(*arguments, eps=self.eps)))
+        td_errors = of_steps(q_tm1, *taken, q_t, q_t_selector)
+        size = jnp.abs(td_errors)
+        return LossOutput(
+            loss=self.error(td_errors).mean(-1),
+            priority=self.eta * size.max(-1) + (1 - self.eta) * size.mean(-1),
+            td_error=size.mean(-1),
+            max_q=q_tm1.max(-1).mean(-1),
+        )
+
+
+def _values(network: Network, parameters: Parameters, sequence: Sequence, first: int) -> tuple[Array, Array]:
+    """Returns the values `[B, T - first, A]` of `s_tm1` and of `s_t`, each after all that came before it."""
+    assert network.unroll is not None  # `needs_memory`
+    memory = sequence.memory
+    early, late = (jax.tree.map(lambda x, s=s: x[:, s], (sequence.s_tm1, sequence.is_first)) for s in (slice(first), slice(first, None)))
+    warm = None
+    if first:
+        _, warm = network.unroll(parameters, early[0], memory, early[1])
+        warm = jax.lax.stop_gradient(warm)
+        memory = warm[:, -1]
+    output, memories = network.unroll(parameters, late[0], memory, late[1])
+    last = sequence.last[:, first:] - first
+    before_next = jnp.take_along_axis(memories, last[..., None], axis=1)  # after the last of the n steps
+    after, _ = network.step(parameters, sequence.s_t[:, first:], jax.lax.stop_gradient(before_next))
+    return output.q_values, jax.lax.stop_gradient(after.q_values)
+
+
+CONFIG = Config(
+    algorithm=R2D2(),
+    n_step=3,
+    batch_size=32,
+    network=Recurrent(),
+    replay=Sequences(capacity=50_000, length=20, priorities=Priorities()),
+)

@@ -1,0 +1,138 @@
+"""Replay of sequences: T steps in a row out of one environment, for networks that remember and for λ-returns.
+
+A sequence can start at any stored step that T - 1 later ones follow. It runs on over the end of an episode; what is
+computed from it starts anew there.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.interfaces import Array, Replay, Sample, Sequence, Step
+from jaxdqn.replay import bits, ring, sum_tree
+from jaxdqn.replay.ring import RingState
+from jaxdqn.replay.sum_tree import SumTree
+from jaxdqn.replay.uniform import numbers
+from jaxdqn.returns import NStepReturn
+
+
+class SequencesState(NamedTuple):
+    """The memory.
+
+    Attributes:
+      ring: what is stored.
+      tree: for each slot of the ring, the power of the priority of the sequence that starts there, 0 where none can;
+        None where all are equally likely.
+      max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
+    """
+
+    ring: RingState
+    tree: SumTree | None
+    max_priority: Array
+
+
+@configuration
+class Priorities:
+    """Sequences are drawn in proportion to a power of their priority, as transitions are (Schaul et al. 2016).
+
+    Attributes:
+      exponent: alpha; 0 draws uniformly.
+      importance: beta, how much of the bias that this brings is taken back; weights are divided by the batch's largest.
+    """
+
+    exponent: float = number(0.9, at_least=0)
+    importance: float = number(0.6, at_least=0, at_most=1)
+
+
+@configuration
+class Sequences:
+    """Steps in a row.
+
+    Attributes:
+      capacity: in steps; the oldest make room. A multiple of the number of environments.
+      length: T, steps of a sequence.
+      replacement: whether one sequence can be drawn twice for a batch; priorities draw with replacement.
+      priorities: by which sequences are drawn; None is uniformly.
+    """
+
+    samples: ClassVar[type] = Sequence
+
+    capacity: int = static(10_000, at_least=1)
+    length: int = static(20, at_least=1)
+    replacement: bool = static(True)
+    priorities: Priorities | None = part(None)
+
+    def make(self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Replay:
+        """Returns the memory as functions; arguments are those of `jaxdqn.replay.ring.make`."""
+        memory = ring.make(example, self.capacity, n_step, spanned_by)
+        num_environments, later = example.a_tm1.shape[0], self.length - 1
+        environments = jnp.arange(num_environments)
+
+        def init() -> SequencesState:
+            tree = None if self.priorities is None else sum_tree.init(memory.num_slots)
+            return SequencesState(memory.init(), tree, jnp.float32(1.0))
+
+        def add(state: SequencesState, step: Step, is_valid: Array) -> SequencesState:
+            tree, stored = state.tree, memory.add(state.ring, step, is_valid)
+            if self.priorities is not None:
+                # Each new step takes the place of the start of one sequence and completes another.
+                tree = sum_tree.set(tree, memory.next_slots(state.ring, is_valid), jnp.zeros(num_environments))
+                age = memory.size(stored) - 1 - later
+                start = memory.slots(stored, environments, jnp.maximum(age, 0))
+                leaves = jnp.full(is_valid.shape, state.max_priority**self.priorities.exponent)
+                tree = sum_tree.set(tree, jnp.where(is_valid & (age >= 0), start, -1), leaves)
+            return SequencesState(stored, tree, state.max_priority)
+
+        def sample(state: SequencesState, random_bits: Array, steps: Array, episodes: Array) -> Sample:
+            del steps, episodes
+            num_starts = jnp.maximum(memory.size(state.ring) - later, 0)  # [E]
+            if self.priorities is None:
+                number, weight = numbers(random_bits, num_starts.sum(), self.replacement)
+                environment, age = ring.numbered(num_starts, number)
+            else:
+                total = sum_tree.total(state.tree)
+                draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24
+                slots = sum_tree.find(state.tree, jnp.zeros_like(draw), draw * total)
+                environment, age = memory.located(state.ring, slots)
+                probability = sum_tree.get(state.tree, slots) / total
+                weight = (probability * num_starts.sum()) ** -self.priorities.importance
+                weight = weight / weight.max()
+            places = memory.slots(state.ring, environment[:, None], age[:, None] + jnp.arange(self.length))
+            sequence = _sequence(memory.rows(state.ring, places), n_step, spanned_by)
+            return Sample(sequence, places[:, 0], weight)
+
+        def update(state: SequencesState, indices: Array, priority: Array) -> SequencesState:
+            if self.priorities is None:
+                return state
+            tree = sum_tree.set(state.tree, indices, priority**self.priorities.exponent)
+            return SequencesState(state.ring, tree, jnp.maximum(state.max_priority, priority.max()))
+
+        return Replay(init, add, sample, update)
+
+
+def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
+    """Returns sequences of steps `[B, T]`, with n-step returns that end with the episode or with the sequence."""
+    length = rows.a_tm1.shape[1]
+    start = jnp.arange(length)
+    window = jnp.minimum(start[:, None] + jnp.arange(n_step), length - 1)  # [T, n]
+
+    def spanned(rewards: Array, terminated: Array, truncated: Array) -> NStepReturn:
+        return jax.vmap(spanned_by)(rewards[window], terminated[window], truncated[window], length - start)
+
+    returns = jax.vmap(spanned)(rows.r_t, rows.terminated, rows.truncated)
+    last = start + returns.last  # [B, T]
+    ended = rows.terminated | rows.truncated
+    return Sequence(
+        s_tm1=rows.s_tm1,
+        a_tm1=rows.a_tm1,
+        r_t=returns.r_t,
+        discount_t=returns.discount_t,
+        last=last,
+        s_t=jax.vmap(lambda s_t, last: s_t[last])(rows.s_t, last),
+        ended=ended,
+        is_first=jnp.pad(ended[:, :-1], ((0, 0), (1, 0))),
+        memory=None if rows.memory is None else rows.memory[:, 0],
+    )

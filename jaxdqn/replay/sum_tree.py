@@ -1,0 +1,106 @@
+"""A wide sum tree: priorities that change one by one, and draws in proportion to them (Schaul et al. 2016, B.2.1).
+
+Every node of a level is the sum of K children of the level below; the leaves are the last level. Sums are computed
+anew from the children and never moved by differences, so that rounding does not grow with the number of changes: a
+node is off by K roundings a level. A leaf of zero is never found, however sums are rounded, because a step down only
+ever goes to a child above zero.
+
+K = 16 was the fastest of 8 to 128 on the CPUs it was measured on: below it there are more levels, above it more
+children to add up in each.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn.interfaces import Array
+
+BRANCHING = 16
+
+
+class SumTree(NamedTuple):
+    """The nodes.
+
+    Attributes:
+      levels: float32 `[rows, K]` each, the root's children `[1, K]` first and the leaves last. Row r of a level holds
+        the children of node r, counted through the rows of the level above.
+    """
+
+    levels: tuple[Array, ...]
+
+
+def init(num_leaves: int, branching: int = BRANCHING) -> SumTree:
+    """Returns a tree of zeros with `num_leaves` leaves, rounded up to a multiple of `branching`."""
+    levels, nodes = [], num_leaves
+    while not levels or nodes > 1:
+        nodes = -(-nodes // branching)
+        levels.append(jnp.zeros((nodes, branching)))
+    return SumTree(tuple(reversed(levels)))
+
+
+def total(tree: SumTree) -> Array:
+    """Returns the sum of all leaves, float32 `[]`."""
+    return tree.levels[0].sum()
+
+
+def get(tree: SumTree, indices: Array) -> Array:
+    """Returns leaves, float32 `[B]`. Indices must lie in the tree."""
+    return tree.levels[-1].reshape(-1).at[indices].get(mode="promise_in_bounds")
+
+
+def set(tree: SumTree, indices: Array, values: Array) -> SumTree:
+    """Returns the tree with leaves replaced.
+
+    Args:
+      tree: updated in place where it is donated or carried by a loop.
+      indices: int32 `[B]`. Of equal ones the largest value counts; those outside of the tree, also below 0, do not.
+      values: float32 `[B]`, not negative. Those below the smallest normal float32 are taken as 0, which processors
+        that flush such numbers would do in some places only.
+    """
+    branching = tree.levels[-1].shape[1]
+    num_leaves = tree.levels[-1].size
+    is_inside = (indices >= 0) & (indices < num_leaves)
+    values = jnp.where(values < np.finfo(np.float32).tiny, 0.0, values)
+    # First nothing, then the largest: neither depends on the order in which equal indices are written.
+    place = jnp.where(is_inside, indices, num_leaves)
+    row, column = place // branching, place % branching
+    leaves = tree.levels[-1].at[row, column].set(0.0, mode="drop").at[row, column].max(values, mode="drop")
+    # A parent that none of the indices has is summed again to what it is.
+    node = jnp.clip(indices, 0, num_leaves - 1) // branching
+    levels = [leaves]
+    for above in reversed(tree.levels[:-1]):
+        below = levels[-1]
+        row, column = node // branching, node % branching
+        sums = below.at[node].get(mode="promise_in_bounds").sum(axis=1)  # [B]
+        levels.append(above.at[row, column].set(sums, mode="promise_in_bounds"))
+        node = row
+    return SumTree(tuple(reversed(levels)))
+
+
+def find(tree: SumTree, start: Array, offset: Array) -> Array:
+    """Returns the leaves at which the running sum of all leaves passes `start + offset`, int32 `[B]`.
+
+    float32 resolves the total to 24 bits: 16 values for each of a million equal leaves. So the value comes as the two
+    parts of a stratum's start and a place in it, which are not added up before the first step down has taken off most
+    of `start`.
+
+    Args:
+      tree: with a total above 0. If it is 0, leaf 0 is returned.
+      start: float32 `[B]`, not negative.
+      offset: float32 `[B]`, not negative. A sum at or above the total finds the last leaf above zero.
+    """
+    branching = tree.levels[-1].shape[1]
+    node = jnp.zeros(offset.shape, jnp.int32)
+    before = -start  # of the children: what those left of them sum up to, less what is taken off already
+    for level in tree.levels:
+        children = level.at[node].get(mode="promise_in_bounds")  # [B, K]
+        child, taken = jnp.zeros_like(node), jnp.zeros_like(offset)
+        for i in range(branching):  # unrolled: one pass over a row, and sums that never fall from left to right
+            is_here_or_right = (children[:, i] > 0) & (before <= offset)
+            child = jnp.where(is_here_or_right, i, child)
+            taken = jnp.where(is_here_or_right, before, taken)
+            before = before + children[:, i]
+        node, offset = node * branching + child, offset - taken
+        before = jnp.zeros_like(offset)
+    return node
