@@ -15,6 +15,7 @@ PARTS = {
     "networks",
     "replay",
     "targets",
+    "distributional",
     "losses",
     "exploration",
     "returns",
