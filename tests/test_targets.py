@@ -108,6 +108,13 @@ def test_a_uniform_policy_earns_its_entropy():
     np.testing.assert_allclose(td_error, 2.0 - 0.9 * half_log_4 + 0.5 * (3.0 + half_log_4), rtol=1e-6)
 
 
+def test_the_bonus_is_earned_where_the_game_terminated_too():
+    td_error = targets.munchausen_q_learning(
+        jnp.zeros(2), jnp.int32(0), jnp.float32(2), jnp.float32(0), Q_T, jnp.zeros(2), **MUNCHAUSEN
+    )
+    np.testing.assert_allclose(td_error, 2.0 - 0.9 * 0.5 * np.log(2), rtol=1e-6)
+
+
 def test_the_bonus_is_clipped_and_never_above_zero():
     bonus = [targets.munchausen_bonus(jnp.array([50.0, -50.0]), jnp.int32(a), **MUNCHAUSEN) for a in (0, 1)]
     np.testing.assert_array_equal(bonus, np.float32([0.0, -0.9]))
@@ -248,3 +255,10 @@ def test_no_gradient_flows_through_any_target():
         return targets.q_lambda(r_t, DISCOUNT_T, TERMINATED_T, v_t, lambda_=0.5).sum()
 
     assert not any(jnp.any(gradient) for gradient in jax.grad(returned, argnums=(0, 1))(R_T, V_T))
+
+
+def test_the_soft_value_of_quantiles_has_the_mean_of_their_values():
+    quantiles = jnp.array([[1.0, 3.0], [0.0, -2.0], [5.0, 2.0]])  # [N, A], means 2 and 1
+    log_policy = targets.scaled_log_policy(quantiles.mean(axis=0), temperature=0.5)
+    values = jax.vmap(lambda row: targets.soft_value(row, log_policy, temperature=0.5))(quantiles)
+    np.testing.assert_allclose(values.mean(), 0.5 * np.log(np.exp(2.0 / 0.5) + np.exp(1.0 / 0.5)), rtol=1e-6)
