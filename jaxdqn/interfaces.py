@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
+import numpy as np
 
 Array = jax.Array
 Number = jax.Array | float  # of a configuration: traced in a compiled program, plain outside
@@ -31,6 +32,25 @@ class TimeStep(NamedTuple):
     truncated: Array
 
 
+class Distribution(NamedTuple):
+    """A random number with few values: `values` and `probabilities`, float64 `[N]` each, in NumPy."""
+
+    values: np.ndarray
+    probabilities: np.ndarray
+
+
+class Chance(NamedTuple):
+    """What a step leaves to chance, laid open so that it can be enumerated.
+
+    Attributes:
+      distribution: of the number that every step draws, whatever the state and the action.
+      step: `(number float32 [], state, action) -> (state, TimeStep)`, what a step does with the number it drew.
+    """
+
+    distribution: Distribution
+    step: Callable[[Array, Any, Array], tuple[Any, TimeStep]]
+
+
 class Game(NamedTuple):
     """A game as pure functions of one state; `vmap` gives many. States are named tuples of arrays.
 
@@ -46,6 +66,8 @@ class Game(NamedTuple):
       states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
         where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
         towards a time limit and nothing else, so states that differ only in it are one.
+      chance: what a step draws, for exact values of games whose steps are random; `step` must be
+        `jaxdqn.games.chances.step` of it. None where steps are not random, or too many things can happen.
       picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file;
         None where the game is no board.
       drawn_by: gymnasium's environment that draws the game, and the state that it is given; None where it has none.
@@ -60,6 +82,7 @@ class Game(NamedTuple):
     num_actions: int
     max_steps: int
     states: Callable[[], Any] | None = None
+    chance: Chance | None = None
     picture: Callable[[Any], Array] | None = None
     drawn_by: "DrawnBy | None" = None
 
