@@ -13,16 +13,21 @@ bottom row can hide in the paddle, so that up to three states look alike: to sta
 earns cannot be seen. After the last step only the paddle is left.
 Actions: 0 left, 1 stay, 2 right; walls stop the paddle, whose middle stays in columns 1 .. columns - 2.
 Ends: terminated after exactly `rows` steps; never truncated.
+
+With `noise`, of this project, a fair coin adds or takes that much in every step's reward. The optimal values stay the
+same, so what a learner that maximises over noisy estimates says above them is overestimation.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.interfaces import Array, Game, Key, TimeStep
+from jaxdqn.games import chances
+from jaxdqn.interfaces import Array, Chance, Game, Key, TimeStep
 
 VERSION = 1
 
@@ -39,31 +44,41 @@ class CatchState(NamedTuple):
     paddle_column: Array  # of its middle
 
 
-def make(rows: int = 10, columns: int = 10) -> Game:
+def make(rows: int = 10, columns: int = 10, noise: float = 0.0) -> Game:
     """Catch on a board of `rows` by `columns`.
 
     Args:
       rows: at least 1; an episode lasts as many steps.
       columns: at least 4, so that there is a column to start in.
+      noise: by how much each reward is off, up or down.
 
     Returns:
-      The game; it is called "catch" at 10 by 10 and "catch_5x8" at 5 by 8.
+      The game; it is called "catch" at 10 by 10 and "catch_5x8" at 5 by 8, "catch_noisy" with noise 1 and
+      "catch_noisy_0.5" with noise 0.5.
 
     Raises:
-      ValueError: the board is too small.
+      ValueError: the board is too small, or the noise negative.
     """
     if rows < 1 or columns < 4:
         raise ValueError(f"catch needs rows >= 1 and columns >= 4, got rows={rows}, columns={columns}")
+    if noise < 0.0:
+        raise ValueError(f"catch needs noise >= 0, got {noise}")
+    quiet = functools.partial(step, rows=rows, columns=columns)
+    chance = Chance(chances.distribution([noise, -noise], [0.5, 0.5]), functools.partial(_noisy, quiet=quiet))
     return Game(
-        name="catch" if (rows, columns) == (10, 10) else f"catch_{rows}x{columns}",
+        name="catch"
+        + (f"_{rows}x{columns}" if (rows, columns) != (10, 10) else "")
+        + ("_noisy" if noise else "")
+        + (f"_{noise:g}" if noise not in (0.0, 1.0) else ""),
         version=VERSION,
         reset=functools.partial(reset, columns=columns),
-        step=functools.partial(step, rows=rows, columns=columns),
+        step=chances.step(chance) if noise else quiet,
         observe=functools.partial(observe, rows=rows, columns=columns),
         observation_shape=(rows * columns,),
         num_actions=3,
         max_steps=rows,
         states=functools.partial(states, rows=rows, columns=columns),
+        chance=chance if noise else None,
         picture=functools.partial(picture, rows=rows, columns=columns),
     )
 
@@ -75,7 +90,7 @@ def reset(key: Key, *, columns: int) -> CatchState:
     return CatchState(jnp.zeros((), jnp.int32), ball_column, paddle_column)
 
 
-def step(key: Key, state: CatchState, action: Array, *, rows: int, columns: int) -> tuple[CatchState, TimeStep]:
+def step(key: Key | None, state: CatchState, action: Array, *, rows: int, columns: int) -> tuple[CatchState, TimeStep]:
     """Moves the paddle, then drops the ball."""
     del key
     paddle_column = _move_paddle(state.paddle_column, action, columns)
@@ -106,6 +121,13 @@ def picture(state: CatchState, *, rows: int, columns: int) -> Array:
     """The board in the colours of the source, uint8 `[rows, columns, 3]`."""
     is_full = observe(state, rows=rows, columns=columns).reshape(rows, columns, 1) > 0
     return jnp.where(is_full, jnp.array([[FULL]], jnp.uint8), jnp.array([[EMPTY]], jnp.uint8))
+
+
+def _noisy(
+    noise: Array, state: CatchState, action: Array, *, quiet: Callable[..., tuple[CatchState, TimeStep]]
+) -> tuple[CatchState, TimeStep]:
+    state, time_step = quiet(None, state, action)
+    return state, time_step._replace(reward=time_step.reward + noise)
 
 
 def _move_paddle(paddle_column: Array, action: Array, columns: int) -> Array:
