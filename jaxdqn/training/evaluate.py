@@ -118,14 +118,12 @@ def value_errors(
 
 def _optimal_values(model: exact.Model, discount: Number) -> Array:
     """Returns the optimal action values, float32 `[S, A]`, where the discount may be traced."""
-    probability = model.probability.astype(np.float32)  # [C]
     reward = (model.reward @ model.probability).astype(np.float32)
-    discount_t = discount * (1.0 - model.terminated.astype(np.float32))  # [S, A, C]
+    discount_t = discount * (~model.terminated * model.probability).astype(np.float32)  # [S, A, C], times probability
 
     def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         number, q_values, _ = carry
-        value_t = discount_t * q_values.max(axis=1)[model.successor]
-        better = reward + (value_t * probability).sum(axis=-1)
+        better = reward + (discount_t * q_values.max(axis=1)[model.successor]).sum(axis=-1)
         return number + 1, jnp.asarray(better), jnp.abs(better - q_values).max()
 
     def goes_on(carry: tuple[Array, Array, Array]) -> Array:

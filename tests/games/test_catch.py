@@ -211,6 +211,35 @@ def test_a_ball_in_the_paddle_cannot_be_seen_and_staying_wins():
     np.testing.assert_array_equal(solution.q_values[hidden], [[1, 1, -1], [1, 1, 1], [-1, 1, 1]])
 
 
+@pytest.mark.parametrize("noise", [1.0, 0.25])
+def test_noise_leaves_the_values_as_they_are(noise):
+    quiet, noisy = (exact.solve(catch.make(4, 6, noise=number), discount=0.9) for number in (0.0, noise))
+    assert quiet.q_values.any()
+    np.testing.assert_allclose(noisy.q_values, quiet.q_values, rtol=1e-9)
+
+
+def test_noise_is_a_fair_coin_in_every_reward_and_nothing_else():
+    quiet, noisy = catch.make(), catch.make(noise=0.5)
+
+    def play(step, start, keys):
+        return jax.lax.scan(lambda state, now: step(now[0], state, now[1]), start, (keys, jnp.arange(10) % 3))[1]
+
+    start = catch.CatchState(jnp.int32(0), jnp.int32(2), jnp.int32(4))
+    keys = jax.random.split(jax.random.key(3), (1000, 10))
+    play = jax.jit(jax.vmap(play, in_axes=(None, None, 0)), static_argnums=0)
+    expected, steps = (play(game.step, start, keys) for game in (quiet, noisy))
+    jax.tree.map(np.testing.assert_array_equal, steps._replace(reward=0), expected._replace(reward=0))
+    coins = (steps.reward - expected.reward) * 2
+    assert set(np.unique(coins)) == {-1.0, 1.0}
+    assert np.abs(coins.mean(axis=0)).max() < 5 / np.sqrt(1000)  # five standard deviations, in each of the ten steps
+    assert np.abs(np.corrcoef(coins.T) - np.eye(10)).max() < 5 / np.sqrt(1000)
+
+
+def test_negative_noise_is_refused():
+    with pytest.raises(ValueError, match="noise >= 0, got -1"):
+        catch.make(noise=-1.0)
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(0, 10), (10, 3)])
 def test_too_small_a_board_is_refused(rows, columns):
     with pytest.raises(ValueError, match=f"rows={rows}, columns={columns}"):
@@ -220,3 +249,5 @@ def test_too_small_a_board_is_refused(rows, columns):
 def test_other_boards_have_other_names():
     assert catch.make().name == "catch"
     assert catch.make(5, 8).name == "catch_5x8"
+    assert catch.make(noise=1).name == "catch_noisy"
+    assert catch.make(5, 8, noise=0.5).name == "catch_5x8_noisy_0.5"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games import catch, exact
-from jaxdqn.interfaces import Array, Game, TimeStep
+from jaxdqn.games import catch, chances, exact
+from jaxdqn.interfaces import Array, Chance, Game, Network, NetworkOutput, TimeStep
+from jaxdqn.training import evaluate
 
 
 class Place(NamedTuple):
@@ -21,15 +22,20 @@ class PlaceAndTime(NamedTuple):
     time: Array
 
 
-def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0):
-    """Places 0 .. num_places - 1. Action 0 stays (reward 0); action 1 goes on (-1), and from the last place leaves."""
+def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0, is_noise_known=False):
+    """Places 0 .. num_places - 1. Action 0 stays (reward 0); action 1 goes on (-1), and from the last place leaves.
+
+    With probability `noise` it does not go on; the game may say so in its `chance`.
+    """
 
     def observe(state):
         return state.place[None].astype(jnp.float32)
 
     def step(key, state, action):
-        slips = jax.random.uniform(key) < noise
-        goes = (action == 1) & ~slips
+        return move(jax.random.uniform(key) < noise, state, action)
+
+    def move(slips, state, action):
+        goes = (action == 1) & (slips == 0)
         leaves = goes & (state.place == num_places - 1)
         reward = jnp.where(leaves, exit_reward, jnp.where(goes, -1.0, 0.0))
         state = Place(state.place + goes)
@@ -38,7 +44,8 @@ def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0):
     def states():
         return Place(jnp.array(listed, jnp.int32))
 
-    return Game("corridor", 1, lambda key: Place(jnp.int32(0)), step, observe, (1,), 2, 100, states)
+    chance = Chance(chances.distribution([0.0, 1.0], [1 - noise, noise]), move) if is_noise_known else None
+    return Game("corridor", 1, lambda key: Place(jnp.int32(0)), step, observe, (1,), 2, 100, states, chance)
 
 
 def _by_state(solution):
@@ -72,6 +79,22 @@ def test_two_rows_of_catch_by_hand():
 )
 def test_corridor_by_hand(discount, expected):
     np.testing.assert_allclose(exact.solve(_corridor(), discount).q_values, expected, rtol=1e-12)
+
+
+def test_slippery_corridor_by_hand():
+    # v(2) = 0.75 x 10 + 0.25 x 0.5 v(2), v(1) = 0.75 x (-1 + 0.5 v(2)) + 0.25 x 0.5 v(1), and v(0) in the same way.
+    value = np.array([120 / 343, 138 / 49, 60 / 7])
+    solution = exact.solve(_corridor(noise=0.25, is_noise_known=True), discount=0.5)
+    np.testing.assert_allclose(solution.q_values, np.stack([0.5 * value, value], axis=1), rtol=1e-10)
+
+
+def test_evaluation_finds_no_error_in_the_values_of_a_random_game():
+    game = _corridor(noise=0.25, is_noise_known=True)
+    network = Network(None, lambda parameters, observations: NetworkOutput(parameters))
+    q_values = jnp.asarray(exact.solve(game, 0.9).q_values, jnp.float32)
+    evaluation = evaluate.Evaluation(every=1, episodes=1, exact_values=True)
+    errors = evaluate.value_errors(q_values, network, game, jnp.float32(0.9), evaluation)
+    np.testing.assert_allclose(errors, 0.0, atol=1e-4)
 
 
 def test_staying_for_ever_beats_a_costly_exit():
@@ -116,6 +139,12 @@ def test_game_without_states_is_refused():
 def test_random_step_is_refused():
     with pytest.raises(ValueError, match="'corridor' has random steps"):
         exact.solve(_corridor(noise=0.5), discount=0.9)
+
+
+def test_unlisted_successor_of_a_rare_outcome_is_refused():
+    game = _corridor(noise=1.0 - 1e-9, listed=(0, 1), is_noise_known=True)  # it goes on once in a billion steps
+    with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
+        exact.solve(game, discount=0.9)
 
 
 def test_unlisted_successor_is_refused():

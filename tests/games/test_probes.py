@@ -1,6 +1,9 @@
 """The probe games' closed forms, against value iteration."""
 
+import itertools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -64,3 +67,58 @@ def test_random_observation_decides_the_reward(name, action, sign):
     assert set(np.unique(observations)) == {-1.0, 1.0}
     assert abs(observations.mean()) < 0.15  # five standard deviations of a fair sign
     np.testing.assert_array_equal(rewards, sign * observations)
+
+
+def test_rewards_of_the_random_reward_probe_are_distributed_as_said():
+    probe, num_draws = probes.PROBES["probe_random_reward"], 10_000
+    game = probe.make()
+    step = jax.vmap(lambda key: game.step(key, game.reset(key), 0)[1].reward)
+    values, counts = np.unique(jax.jit(step)(jax.random.split(jax.random.key(2), num_draws)), return_counts=True)
+    assert values.tolist() == probe.returns.values.tolist()
+    np.testing.assert_allclose(counts / num_draws, probe.returns.probabilities, atol=0.025)  # five standard deviations
+
+
+def test_mean_of_the_random_reward_is_neither_median_nor_mode_nor_out_of_a_huber_loss():
+    values, probabilities = probes.PROBES["probe_random_reward"].returns
+    mean = values @ probabilities
+    median = values[np.searchsorted(probabilities.cumsum(), 0.5)]
+    assert (mean, median, values[probabilities.argmax()]) == (0.5, 1.0, 1.0)
+    assert np.abs(values - mean).max() <= 1.0  # a Huber loss of threshold 1 is then least at the mean
+
+
+def test_memory_probe_shows_the_sign_once_and_asks_for_it_at_the_end():
+    game = games.make("probe_memory")
+    for sign in (-1.0, 1.0):
+        state = probes.MemoryState(jnp.float32(sign), jnp.int32(0))
+        seen, rewards, ends = [game.observe(state).tolist()], [], []
+        for _ in range(4):
+            state, time_step = game.step(jax.random.key(0), state, 1)
+            seen.append(time_step.observation.tolist())
+            rewards.append(float(time_step.reward))
+            ends.append(bool(time_step.terminated))
+        assert seen == [[sign, 0], [0, 0], [0, 0], [0, 1], [0, 0]]
+        assert rewards == [0, 0, 0, sign]
+        assert ends == [False, False, False, True]
+
+
+def test_memory_is_worth_one_and_no_policy_without_it_earns_anything():
+    probe = probes.MEMORY_PROBES["probe_memory"]
+    known = exact.model(probe.make())
+    is_start = known.states.since == 0
+    assert sorted(known.states.sign[is_start]) == [-1.0, 1.0]  # the mean over starts is over a fair sign
+    seen, looks_like = np.unique(known.observations, axis=0, return_inverse=True)
+    returns = []
+    for actions in itertools.product([0, 1], repeat=len(seen)):
+        total = 0.0
+        for state in np.flatnonzero(is_start):
+            terminated = False
+            while not terminated:
+                at = state, actions[looks_like[state]], 0
+                total += known.reward[at]
+                state, terminated = known.successor[at], known.terminated[at]
+        returns.append(total / is_start.sum())
+    assert len(returns) == 2**4
+    assert set(returns) == {probe.best_memoryless}
+
+    value = exact.solve(probe.make(), discount=1.0).q_values.max(axis=1)
+    assert value[is_start].tolist() == [probe.best] * 2
