@@ -23,7 +23,8 @@ def small(name):
     if config.replay.capacity == 1:  # learns online
         own = dataclasses.replace(config, discount=SMALL.discount, exploration=SMALL.exploration)
         if isinstance(config.network, Table):
-            return dataclasses.replace(own, network=Table(bins=(5,), low=(-1.25,), high=(1.25,)))
+            table = Table(bins=(5,), low=(-1.25,), high=(1.25,))
+            return dataclasses.replace(own, network=table, learning_rate=0.01)  # of random rewards it keeps the mean
         return dataclasses.replace(own, network=SMALL.network, learning_rate=3e-3)
     return dataclasses.replace(SMALL, algorithm=config.algorithm)
 
