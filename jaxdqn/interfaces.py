@@ -311,14 +311,14 @@ class Replay(NamedTuple):
     Attributes:
       init: `() -> state`.
       add: `(state, Step [E], is_valid bool [E]) -> state`; what is not valid is not stored.
-      sample: `(state, random_bits uint32 [B]) -> Sample`. Bits come from outside, because one draw for many
-        batches costs a small part of a draw inside a loop.
-      update: `(state, indices [B], priority [B]) -> state`.
+      sample: `(state, random_bits uint32 [B], steps [], episodes []) -> Sample`. Bits come from outside, because one
+        draw for many batches costs a small part of a draw inside a loop. The counts are those of a schedule.
+      update: `(state, indices [B], priority [B]) -> state`, of what `sample` gave, before anything is added.
     """
 
     init: Callable[[], Any]
     add: Callable[[Any, Step, Array], Any]
-    sample: Callable[[Any, Array], Sample]
+    sample: Callable[[Any, Array, Array, Array], Sample]
     update: Callable[[Any, Array, Array], Any]
 
 

@@ -140,7 +140,7 @@ def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled(counted):
     observations, zeros = np.zeros((number, 2), np.float32), np.zeros(number, np.float32)
     example = Step(observations, flags.astype(np.int32), zeros, flags, flags, observations)
     memory = run.config.replay.make(example, 1, AsLearned(run.config.discount))
-    sample = memory.sample(run.state.replay, jax.random.bits(jax.random.key(0), (5_000,))).transition
+    sample = memory.sample(run.state.replay, jax.random.bits(jax.random.key(0), (5_000,)), run.state.step, 0).transition
     episode, time = np.asarray(sample.s_t).T
     over = time == 3 + episode % 3
     np.testing.assert_array_equal(sample.s_tm1, np.stack([episode, time - 1], axis=1))

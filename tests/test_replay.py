@@ -1,7 +1,5 @@
 """Uniform replay, with transitions whose every field encodes the step and the environment they come from."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +10,7 @@ from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 
 DISCOUNT = 0.5
+COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform replay does not read
 
 
 def coded_step(time, num_environments, dtype=np.float32, episode=5):
@@ -41,7 +40,7 @@ def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, d
 
 def everything(replay, state, draws=4_000):
     """Samples so often that every stored transition is there, and returns the distinct ones by their code."""
-    sample = replay.sample(state, jax.random.bits(jax.random.key(1), (draws,)))
+    sample = replay.sample(state, jax.random.bits(jax.random.key(1), (draws,)), *COUNTS)
     codes = np.asarray(sample.transition.a_tm1)
     first = np.unique(codes, return_index=True)[1]
     return {int(codes[i]): jax.tree.map(lambda x, i=i: np.asarray(x)[i], sample.transition) for i in first}, codes
@@ -98,7 +97,7 @@ def test_rewards_are_clipped_one_by_one_before_they_are_summed():
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
 def test_observations_keep_their_type(dtype):
     replay, state = filled(steps=3, dtype=dtype)
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (5,)))
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (5,)), *COUNTS)
     assert sample.transition.s_tm1.dtype == sample.transition.s_t.dtype == dtype
     assert sample.transition.a_tm1.dtype == jnp.int32
     code = np.asarray(sample.transition.a_tm1)
@@ -119,7 +118,7 @@ def test_the_contents_equal_those_of_flashbax():
 
 def draw_batches(replay, state, num_batches, batch_size):
     bits = jax.random.bits(jax.random.key(2), (num_batches, batch_size))
-    return jax.vmap(functools.partial(replay.sample, state))(bits)
+    return jax.vmap(lambda bits: replay.sample(state, bits, *COUNTS))(bits)
 
 
 def test_without_replacement_no_transition_is_drawn_twice_and_every_pair_is_equally_likely():
@@ -136,7 +135,7 @@ def test_without_replacement_no_transition_is_drawn_twice_and_every_pair_is_equa
 @pytest.mark.parametrize("batch_size", [6, 10])
 def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(batch_size):
     replay, state = filled(steps=3, replacement=False)
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (batch_size,)))
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (batch_size,)), *COUNTS)
     drawn = np.asarray(sample.weight) > 0
     assert sorted(np.asarray(sample.transition.a_tm1)[drawn]) == [0, 1, 10, 11, 20, 21]
     mean = (sample.weight * sample.transition.r_t).mean()
@@ -151,7 +150,7 @@ def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally
         state = replay.add(state, coded_step(time, 2), jnp.asarray(is_valid))
         kept += [time * 10 + e for e in (0, 1) if is_valid[e]]
     assert state.added.tolist() == [9, 3]
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (24_000,)))
+    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (24_000,)), *COUNTS)
     codes, counts = np.unique(sample.transition.a_tm1, return_counts=True)
     assert codes.tolist() == sorted(kept)
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
@@ -176,7 +175,9 @@ def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_
         return end
 
     monkeypatch.setattr(jax.lax, "while_loop", bounded)
-    sample = jax.vmap(replay.sample)(two_states, jax.random.bits(jax.random.key(0), (2, 10)))
+    sample = jax.vmap(lambda state, bits: replay.sample(state, bits, *COUNTS))(
+        two_states, jax.random.bits(jax.random.key(0), (2, 10))
+    )
     jax.effects_barrier()
     assert (sample.weight > 0).sum(axis=1).tolist() == [6, 6]
     assert max(rounds) < 1_000
