@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "configuration": set(),
     "interfaces": set(),
     **{part: set(BASE) for part in PARTS},
-    "replay": BASE | {"returns"},
+    "replay": BASE | {"returns", "schedules"},
     "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,
     "games": BASE,
