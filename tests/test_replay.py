@@ -5,27 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.interfaces import Step
+from coded_steps import coded_step
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 
 DISCOUNT = 0.5
 COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform replay does not read
-
-
-def coded_step(time, num_environments, dtype=np.float32, episode=5):
-    """A step whose observation, action and reward all say `time * 10 + environment`; episodes end every `episode`."""
-    code = time * 10 + np.arange(num_environments)
-    observation = np.stack([code, -code], axis=1).astype(dtype)
-    ended = np.full(num_environments, time % episode == episode - 1)
-    return Step(
-        s_tm1=jnp.asarray(observation),
-        a_tm1=jnp.asarray(code, jnp.int32),
-        r_t=jnp.asarray(code, jnp.float32),
-        terminated=jnp.asarray(ended & (time // episode % 2 == 0)),
-        truncated=jnp.asarray(ended & (time // episode % 2 == 1)),
-        s_t=jnp.asarray(np.stack([code + 10, -code - 10], axis=1).astype(dtype)),
-    )
 
 
 def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32, replacement=True):

@@ -24,6 +24,7 @@ What differs between implementations, and what is done here:
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -93,7 +94,9 @@ class Prioritised:
             transition, slots = memory.read(state.ring, environment, age)
             share = sum_tree.get(state.tree, slots) / jnp.maximum(total, TINY)
             weight = ((1 - mix) * share * num_stored + mix) ** -self.importance(steps, episodes)
-            return Sample(transition, slots, weight / weight.max())
+            # Priorities are read before the slots are known: else they would be copied, to be changed while read.
+            slots, weight = jax.lax.optimization_barrier((slots, weight / weight.max()))
+            return Sample(transition, slots, weight)
 
         def update(state: PrioritisedState, indices: Array, priority: Array) -> PrioritisedState:
             tree = sum_tree.set(state.tree, indices, priority**self.exponent)

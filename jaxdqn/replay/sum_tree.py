@@ -32,7 +32,8 @@ class SumTree(NamedTuple):
 
 def init(num_leaves: int, branching: int = BRANCHING) -> SumTree:
     """Returns a tree of zeros with `num_leaves` leaves, rounded up to a multiple of `branching`."""
-    levels, nodes = [], num_leaves
+    levels: list[Array] = []
+    nodes = num_leaves
     while not levels or nodes > 1:
         nodes = -(-nodes // branching)
         levels.append(jnp.zeros((nodes, branching)))
