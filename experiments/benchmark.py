@@ -1,6 +1,6 @@
 """How fast is training, and how near to what the machine's arithmetic allows?
 
-    python experiments/benchmark.py            about four minutes on two CPU cores
+    python experiments/benchmark.py            about six minutes on two CPU cores
     python experiments/benchmark.py --toy      seconds; its rates mean little
 
 One study for each number of members (runs of one compiled program): DQN on cartpole, a network of 120 and 84
@@ -12,6 +12,8 @@ multiplies large float32 matrices in the same process, so that fractions can be 
 Then the same agent on gymnasium's CartPole-v1, which steps in Python, with one environment, in one run and in as many
 as there are cores; and sbx's DQN in the same settings, in the same process, where sbx is installed (0.28 was tried:
 `pip install sbx-rl==0.28.0`).
+
+Last, replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`).
 
 Rates mean something on an idle machine only.
 """
@@ -34,6 +36,7 @@ import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
+import benchmark_replay
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
@@ -64,6 +67,9 @@ def main() -> None:
     show(rows, sgemm)
     host = measure_host(*((2_000, 2_000) if options.toy else (100_000, 30_000)))
     show_host(host)
+    capacities, operations = ((1_000,), 100) if options.toy else ((10_000, 100_000, 1_000_000), 5_000)
+    replay = benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations})
+    benchmark_replay.show(replay)
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
@@ -75,6 +81,7 @@ def main() -> None:
         "versions": {name: metadata.version(name) for name in ("jaxdqn", "jax", "jaxlib", "flax", "optax")},
         "rows": rows,
         "host": host,
+        "replay": replay,
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
-STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if path.stem != "benchmark")
+STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith("benchmark"))
 
 
 def script(name, *arguments):

@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from coded_steps import coded_step
-from runs import SMALL, advancing, start
 
+from coded_steps import coded_step
 from jaxdqn import games
 from jaxdqn.replay import sum_tree
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 from jaxdqn.schedules import Constant, Linear
+from runs import SMALL, advancing, start
 
 COUNTS = (jnp.int32(0), jnp.int32(0))
 SETTINGS = Prioritised(24, exponent=0.6, importance=Constant(0.5), uniform_mix=0.1)
@@ -256,16 +256,17 @@ def test_training_learns_from_it_and_sets_the_priorities_of_what_was_drawn(num_m
     assert len(np.unique(leaves)) > 50
 
 
-def test_changes_within_a_loop_are_made_in_place():
+@pytest.mark.parametrize("priority_of", [lambda sample: sample.transition.r_t, lambda sample: sample.weight])
+def test_changes_within_a_loop_are_made_in_place(priority_of):
     replay = make(Prioritised(1_000_000), num_environments=1)
 
     def loop(state, bits):
         def turn(state, bits):
             state = replay.add(state, coded_step(0, 1), jnp.ones(1, bool))
             sample = replay.sample(state, bits, *COUNTS)
-            return replay.update(state, sample.indices, sample.weight), None
+            return replay.update(state, sample.indices, priority_of(sample)), sample.weight.sum()
 
-        return jax.lax.scan(turn, state, bits)[0]
+        return jax.lax.scan(turn, state, bits)
 
     state = jax.eval_shape(replay.init)
     compiled = jax.jit(loop, donate_argnums=0).lower(state, jnp.zeros((10, 32), jnp.uint32)).compile()

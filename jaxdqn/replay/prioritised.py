@@ -24,7 +24,6 @@ What differs between implementations, and what is done here:
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -92,11 +91,13 @@ class Prioritised:
             by_priority = memory.located(state.ring, sum_tree.find(state.tree, start, offset))
             environment, age = (jnp.where(is_uniform, *both) for both in zip(anywhere, by_priority, strict=True))
             transition, slots = memory.read(state.ring, environment, age)
-            share = sum_tree.get(state.tree, slots) / jnp.maximum(total, TINY)
-            weight = ((1 - mix) * share * num_stored + mix) ** -self.importance(steps, episodes)
-            # Priorities are read before the slots are known: else they would be copied, to be changed while read.
-            slots, weight = jax.lax.optimization_barrier((slots, weight / weight.max()))
-            return Sample(transition, slots, weight)
+            leaf = sum_tree.get(state.tree, slots)
+            weight = ((1 - mix) * leaf / jnp.maximum(total, TINY) * num_stored + mix) ** -self.importance(
+                steps, episodes
+            )
+            # No leaf is negative, but so the slots are not known before the leaves are read. Else an update could come
+            # before the reading, for which the compiler copies the whole tree.
+            return Sample(transition, jnp.where(leaf < 0, -1, slots), weight / weight.max())
 
         def update(state: PrioritisedState, indices: Array, priority: Array) -> PrioritisedState:
             tree = sum_tree.set(state.tree, indices, priority**self.exponent)

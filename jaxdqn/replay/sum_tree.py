@@ -47,7 +47,9 @@ def total(tree: SumTree) -> Array:
 
 def get(tree: SumTree, indices: Array) -> Array:
     """Returns leaves, float32 `[B]`. Indices must lie in the tree."""
-    return tree.levels[-1].reshape(-1).at[indices].get(mode="promise_in_bounds")
+    branching = tree.levels[-1].shape[1]
+    rows = tree.levels[-1].at[indices // branching].get(mode="promise_in_bounds")  # [B, K]
+    return jnp.where(indices[:, None] % branching == jnp.arange(branching)[None], rows, 0.0).sum(axis=1)
 
 
 def set(tree: SumTree, indices: Array, values: Array) -> SumTree:
