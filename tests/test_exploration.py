@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import exploration, schedules
+from jaxdqn.interfaces import EnsembleOutput, NetworkOutput
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,17 @@ def test_epsilon_zero_never_and_one_always_explores(epsilon, action):
         assert chosen == action
 
 
+RULES = (
+    exploration.EpsilonGreedy(),
+    exploration.GaussianNoise(),
+    exploration.Boltzmann(),
+    exploration.UpperConfidence(),
+    exploration.OneMember(),
+)
+
+
 def test_every_rule_draws_for_every_choice_and_explores_uniformly_at_random():
-    for rule in (exploration.EpsilonGreedy(), exploration.GaussianNoise()):
+    for rule in RULES:
         actions = rule.at_random(rule.draw(jax.random.key(0), (8_000, 2), 4))
         assert actions.shape == (8_000, 2)
         # 0.25 expected of 16,000; 0.015 is more than four standard deviations.
@@ -66,7 +76,7 @@ def test_gaussian_noise_chooses_as_often_as_noise_makes_an_action_largest():
     rule = exploration.GaussianNoise(schedules.Constant(0.5))
     noise = rule.draw(jax.random.key(0), (20_000,), 2)
     q_values = jnp.tile(jnp.array([0.0, 0.3]), (20_000, 1))
-    actions = rule.choose(q_values, noise, jnp.int32(0), jnp.int32(0))
+    actions = rule.choose(NetworkOutput(q_values), noise, (), jnp.int32(0), jnp.int32(0))
     # The difference of two such noises has the standard deviation 0.5 √2: P = Φ(0.3 / 0.7071) = 0.6643.
     np.testing.assert_allclose(actions.mean(), 0.6643, atol=0.014)
     assert rule.level(jnp.int32(0), jnp.int32(0)) == 0.5
@@ -76,4 +86,41 @@ def test_noise_that_has_faded_leaves_the_greedy_action():
     rule = exploration.GaussianNoise(schedules.HarmonicPerEpisode(1.0))
     noise = rule.draw(jax.random.key(0), (100,), 2)
     q_values = jnp.tile(jnp.array([0.0, 0.3]), (100, 1))
-    assert (rule.choose(q_values, noise, jnp.int32(0), jnp.int32(10_000)) == 1).all()
+    assert (rule.choose(NetworkOutput(q_values), noise, (), jnp.int32(0), jnp.int32(10_000)) == 1).all()
+
+
+def test_boltzmann_chooses_with_the_probabilities_of_a_softmax():
+    rule = exploration.Boltzmann(schedules.Constant(0.5))
+    q_values = np.array([0.0, 0.3, -0.4])
+    noise = rule.draw(jax.random.key(0), (40_000,), 3)
+    actions = rule.choose(NetworkOutput(jnp.tile(q_values, (40_000, 1))), noise, (), jnp.int32(0), jnp.int32(0))
+    expected = np.exp(q_values / 0.5) / np.exp(q_values / 0.5).sum()
+    np.testing.assert_allclose(np.bincount(actions, minlength=3) / 40_000, expected, atol=0.01)  # four deviations
+
+
+def test_a_temperature_of_zero_is_greedy():
+    rule = exploration.Boltzmann(schedules.Constant(0.0))
+    noise = rule.draw(jax.random.key(0), (100,), 2)
+    output = NetworkOutput(jnp.tile(jnp.array([0.0, 1e-6]), (100, 1)))
+    assert (rule.choose(output, noise, (), jnp.int32(0), jnp.int32(0)) == 1).all()
+
+
+MEMBERS = jnp.array([[0.0, 1.0], [4.0, 1.5]])  # two members: means 2 and 1.25, deviations 2 and 0.25
+
+
+@pytest.mark.parametrize(("members", "bonus", "action"), [(MEMBERS, 1.0, 0), (-MEMBERS, 0.0, 1), (-MEMBERS, 1.0, 0)])
+def test_upper_confidence_adds_the_spread_of_the_members(members, bonus, action):
+    rule = exploration.UpperConfidence(schedules.Constant(bonus))
+    output = EnsembleOutput(members.mean(0)[None], members[None])
+    assert rule.choose(output, jnp.zeros(1, jnp.int32), (), jnp.int32(0), jnp.int32(0)) == action
+
+
+def test_one_member_decides_for_as_long_as_the_intent_is_kept():
+    rule = exploration.OneMember()
+    output = EnsembleOutput(jnp.tile(MEMBERS.mean(0), (500, 1)), jnp.tile(MEMBERS, (500, 1, 1)))
+    first, second = (rule.draw(jax.random.key(i), (500,), 2) for i in (0, 1))
+    intent = rule.intent(first)
+    actions = rule.choose(output, first, intent, jnp.int32(0), jnp.int32(0))
+    np.testing.assert_array_equal(actions, np.where(np.asarray(intent) % 2, 0, 1))  # member 1 prefers action 0
+    assert 200 < actions.sum() < 300
+    np.testing.assert_array_equal(rule.choose(output, second, intent, jnp.int32(9), jnp.int32(3)), actions)

@@ -1,18 +1,19 @@
 """Layers that networks share: dense ones with noisy weights or without, normalised or not, and the dueling split."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdqn.configuration import configuration, number, static
 from jaxdqn.interfaces import Array, Key, Number
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": nn.relu, "tanh": nn.tanh}
 INITIALIZERS = {"lecun_normal": nn.initializers.lecun_normal, "glorot_uniform": nn.initializers.glorot_uniform}
-NOISE = "noise"  # flax's name for the stream of keys of noisy layers
+NOISE = "noise"  # flax's collection of what noisy layers are given
 
 
 @configuration
@@ -52,7 +53,7 @@ class NoisyDense(nn.Module):
     """A dense layer `(μ_w + σ_w ε_w) x + μ_b + σ_b ε_b`, with `ε_w = f(ε_in) f(ε_out)`, `ε_b = f(ε_out)` and
     `f(x) = sign(x) √|x|` (Fortunato et al. 2018, equations 9 to 11).
 
-    The noise is drawn once a call, so all examples of a batch share it; without a stream of keys it is zero.
+    The noise `f(ε)` is given, one of it for all examples of a batch; where it is not, it is zero.
 
     Attributes:
       features: outputs.
@@ -78,18 +79,27 @@ class NoisyDense(nn.Module):
         bias = self.param("bias", uniform, (self.features,))
         kernel_sigma = self.param("kernel_sigma", constant, (num_inputs, self.features))
         bias_sigma = self.param("bias_sigma", constant, (self.features,))
-        if self.has_rng(NOISE):
-            input_key, output_key = jax.random.split(self.make_rng(NOISE))
-            of_inputs, of_outputs = (
-                jnp.sign(noise) * jnp.sqrt(jnp.abs(noise))
-                for noise in (
-                    jax.random.normal(input_key, (num_inputs,)),
-                    jax.random.normal(output_key, (self.features,)),
-                )
-            )
+        if self.is_initializing() or self.has_variable(NOISE, "inputs"):
+            of_inputs = self.variable(NOISE, "inputs", jnp.zeros, (num_inputs,)).value
+            of_outputs = self.variable(NOISE, "outputs", jnp.zeros, (self.features,)).value
             kernel = kernel + kernel_sigma * of_inputs[:, None] * of_outputs
             bias = bias + bias_sigma * of_outputs
         return x @ kernel + bias
+
+
+def factorised_noise(key: Key, template: Any) -> Any:
+    """Returns `f(ε)` for all noisy layers, in one draw: many small ones take longer to compile and to run.
+
+    Args:
+      key: consumed.
+      template: the shapes of the collection `NOISE`, as `init` of the module makes it.
+    """
+    leaves, structure = jax.tree.flatten(template)
+    noise = jax.random.normal(key, (sum(leaf.size for leaf in leaves),))
+    noise = jnp.sign(noise) * jnp.sqrt(jnp.abs(noise))
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    parts = jnp.split(noise, ends[:-1])
+    return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
 
 class Layers(NamedTuple):

@@ -4,12 +4,13 @@ import math
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from jaxdqn.configuration import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, feed_forward, split
 from jaxdqn.networks.heads import Head
-from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy
+from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
 
 
 @configuration
@@ -40,14 +41,17 @@ class MLP:
         size = math.prod(observation_shape)
 
         def init(key: Key) -> Any:
-            return module.init(key, jnp.zeros((size,)))
+            return {"params": module.init(key, jnp.zeros((size,)))["params"]}
+
+        noise = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((size,))).get(NOISE)
 
         def apply(parameters: Any, observation: Array, key: Key | None = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(*batch, size).astype(jnp.float32)
             noise_key, head_key = split(key, 2)
-            streams = {} if self.noisy is None or noise_key is None else {NOISE: noise_key}
-            return module.apply(parameters, flat, head_key, rngs=streams)
+            if noise is not None and noise_key is not None:
+                parameters = {**parameters, NOISE: factorised_noise(noise_key, noise)}
+            return module.apply(parameters, flat, head_key)
 
         output = NetworkOutput if self.head is None else self.head.output
         is_random = self.noisy is not None or (self.head is not None and self.head.is_random)

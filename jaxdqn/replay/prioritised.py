@@ -87,7 +87,7 @@ class Prioritised:
             total = sum_tree.total(state.tree)
             mix = jnp.where(total > 0, self.uniform_mix, 1.0)
             is_uniform, start, offset = _strata(random_bits, mix, total)
-            anywhere = memory.numbered(state.ring, bits.below(num_stored, bits.mixed(random_bits)))
+            anywhere = ring.numbered(memory.size(state.ring), bits.below(num_stored, bits.mixed(random_bits)))
             by_priority = memory.located(state.ring, sum_tree.find(state.tree, start, offset))
             environment, age = (jnp.where(is_uniform, *both) for both in zip(anywhere, by_priority, strict=True))
             transition, slots = memory.read(state.ring, environment, age)
