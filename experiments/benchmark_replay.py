@@ -72,11 +72,11 @@ def show(rows: list[dict[str, Any]]) -> None:
 def _rate(state: Any, loop: Callable[..., Any], operations: int, repeats: int = 5) -> float:
     """Returns the best rate of a loop in operations a second, compilation left out."""
     run = jax.jit(loop, static_argnums=2, donate_argnums=0)
-    state, drawn = jax.block_until_ready(run(state, jax.random.key(0), operations))
+    state, _ = jax.block_until_ready(run(state, jax.random.key(0), operations))
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        state, drawn = jax.block_until_ready(run(state, jax.random.key(1), operations))
+        state, _ = jax.block_until_ready(run(state, jax.random.key(1), operations))
         seconds.append(time.perf_counter() - started)
     return operations / min(seconds)
 
