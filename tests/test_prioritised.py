@@ -38,9 +38,13 @@ def draw(replay, state, num_batches, batch_size, counts=COUNTS):
     return jax.jit(jax.vmap(lambda bits: replay.sample(state, bits, *counts)))(bits)
 
 
+def leaves_of(state):
+    return np.asarray(state.tree.nodes)[int(state.tree.starts[-1]) :].reshape(-1)
+
+
 def priorities_of(state, exponent=0.6):
     """Returns leaves without the exponent."""
-    return np.asarray(state.tree.levels[-1], np.float64).reshape(-1) ** (1 / exponent)
+    return leaves_of(state).astype(np.float64) ** (1 / exponent)
 
 
 class Plain:
@@ -95,7 +99,7 @@ def test_it_equals_a_memory_in_plain_numpy_through_wrapping_resets_and_updates()
         assert set(np.flatnonzero(leaves)) == set(plain.priority)
         for slot, expected in plain.priority.items():
             np.testing.assert_allclose(leaves[slot], expected, rtol=1e-5)
-        np.testing.assert_allclose(sum_tree.total(state.tree), state.tree.levels[-1].sum(), rtol=1e-6)
+        np.testing.assert_allclose(sum_tree.total(state.tree), leaves_of(state).sum(), rtol=1e-6)
         assert state.max_priority == np.float32(plain.largest)
 
 
@@ -249,7 +253,7 @@ def test_training_learns_from_it_and_sets_the_priorities_of_what_was_drawn(num_m
     config = dataclasses.replace(SMALL, replay=Prioritised(200), num_minibatches=num_minibatches)
     config, state = start(game, config)
     state, curves = advancing(game)(config, state)
-    leaves = np.asarray(state.replay.tree.levels[-1]).reshape(-1)
+    leaves = leaves_of(state.replay)
     assert np.isfinite(curves.loss)
     assert (leaves[:200] > 0).all()
     assert (leaves[200:] == 0).all()

@@ -1,5 +1,7 @@
 """The sum tree, against plain NumPy sums in float64."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,13 +17,17 @@ def tree_of(leaves, branching=sum_tree.BRANCHING):
     return sum_tree.set(tree, jnp.arange(len(leaves), dtype=jnp.int32), jnp.asarray(leaves, jnp.float32))
 
 
+def levels_of(tree):
+    return np.split(np.asarray(tree.nodes), np.asarray(tree.starts)[1:])
+
+
 def leaves_of(tree):
-    return np.asarray(tree.levels[-1]).reshape(-1)
+    return levels_of(tree)[-1].reshape(-1)
 
 
 def assert_sums(tree):
     """Every node is the sum of its children, up to the rounding of adding them."""
-    for above, below in zip(tree.levels[:-1], tree.levels[1:], strict=True):
+    for above, below in itertools.pairwise(levels_of(tree)):
         sums = np.asarray(below).astype(np.float64).sum(axis=1)
         nodes = np.asarray(above).reshape(-1)
         np.testing.assert_allclose(nodes[: len(sums)], sums, rtol=1e-6)
@@ -39,7 +45,7 @@ def find(tree, values):
 )
 def test_a_tree_has_as_many_levels_as_its_leaves_need(num_leaves, branching, rows):
     tree = sum_tree.init(num_leaves, branching)
-    assert [level.shape for level in tree.levels] == [(number, branching) for number in rows]
+    assert [level.shape for level in levels_of(tree)] == [(number, branching) for number in rows]
     assert sum_tree.total(tree) == 0
 
 
@@ -153,20 +159,18 @@ def test_a_change_within_a_loop_is_made_in_place():
         return jax.lax.scan(lambda tree, i: (sum_tree.set(tree, i, jnp.ones(i.shape)), None), tree, indices)[0]
 
     compiled = jax.jit(loop, donate_argnums=0).lower(sum_tree.init(MILLION), jnp.zeros((10, 8), jnp.int32)).compile()
-    copies = [line for line in compiled.as_text().splitlines() if " copy(" in line and "f32[62500,16]" in line]
-    assert copies == []
     assert compiled.memory_analysis().temp_size_in_bytes < 100_000  # the leaves alone are 4 MB
 
 
 def test_trees_side_by_side_are_as_each_alone():
     generator = np.random.default_rng(4)
     trees = [tree_of(generator.random(50)) for _ in range(3)]
-    stacked = jax.tree.map(lambda *levels: jnp.stack(levels), *trees)
+    stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)
     indices = jnp.asarray(generator.integers(-1, 51, (3, 6)), jnp.int32)
     values = jnp.asarray(generator.random((3, 6)), jnp.float32)
     both = jax.vmap(sum_tree.set)(stacked, indices, values)
     found = jax.vmap(sum_tree.find)(both, jnp.zeros((3, 6)), 20 * values)
     for i, tree in enumerate(trees):
         alone = sum_tree.set(tree, indices[i], values[i])
-        np.testing.assert_array_equal(leaves_of(alone), np.asarray(both.levels[-1][i]).reshape(-1))
+        np.testing.assert_array_equal(leaves_of(alone), leaves_of(jax.tree.map(lambda x, i=i: x[i], both)))
         np.testing.assert_array_equal(find(alone, 20 * values[i]), found[i])

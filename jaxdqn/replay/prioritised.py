@@ -36,7 +36,6 @@ from jaxdqn.returns import NStepReturn
 from jaxdqn.schedules import Linear, Schedule
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
-TINY = np.finfo(np.float32).tiny
 
 
 class PrioritisedState(NamedTuple):
@@ -92,7 +91,7 @@ class Prioritised:
             environment, age = (jnp.where(is_uniform, *both) for both in zip(anywhere, by_priority, strict=True))
             transition, slots = memory.read(state.ring, environment, age)
             leaf = sum_tree.get(state.tree, slots)
-            weight = ((1 - mix) * leaf / jnp.maximum(total, TINY) * num_stored + mix) ** -self.importance(
+            weight = ((1 - mix) * leaf / jnp.where(total > 0, total, 1.0) * num_stored + mix) ** -self.importance(
                 steps, episodes
             )
             # No leaf is negative, but so the slots are not known before the leaves are read. Else an update could come
@@ -123,7 +122,7 @@ def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array,
     order = np.argsort(np.argsort(np.arange(batch_size) * GOLDEN_RATIO % 1)).astype(np.float32)
     draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24  # [0, 1)
     uniform_part = mix * batch_size - order  # of this range; above 1 all of it
-    width = total / jnp.maximum((1 - mix) * batch_size, TINY)
+    width = total / jnp.where(mix < 1, (1 - mix) * batch_size, 1.0)
     start = jnp.maximum(-uniform_part, 0.0) * width
     offset = jnp.maximum(draw - jnp.maximum(uniform_part, 0.0), 0.0) * width
     return draw < uniform_part, start, offset

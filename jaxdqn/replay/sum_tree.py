@@ -11,6 +11,7 @@ children to add up in each.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,35 +21,36 @@ BRANCHING = 16
 
 
 class SumTree(NamedTuple):
-    """The nodes.
+    """The nodes. All levels lie in one array, so that a walk through them is a loop of one compiled body.
 
     Attributes:
-      levels: float32 `[rows, K]` each, the root's children `[1, K]` first and the leaves last. Row r of a level holds
-        the children of node r, counted through the rows of the level above.
+      nodes: float32 `[rows, K]`, the root's children first and the leaves last. Row r of a level holds the children of
+        the r-th node of the level above.
+      starts: int32 `[depth]`, the first row of each level; constant.
     """
 
-    levels: tuple[Array, ...]
+    nodes: Array
+    starts: Array
 
 
 def init(num_leaves: int, branching: int = BRANCHING) -> SumTree:
     """Returns a tree of zeros with `num_leaves` leaves, rounded up to a multiple of `branching`."""
-    levels: list[Array] = []
-    nodes = num_leaves
-    while not levels or nodes > 1:
-        nodes = -(-nodes // branching)
-        levels.append(jnp.zeros((nodes, branching)))
-    return SumTree(tuple(reversed(levels)))
+    rows = [-(-num_leaves // branching)]
+    while rows[0] > 1:
+        rows.insert(0, -(-rows[0] // branching))
+    starts = np.cumsum([0, *rows[:-1]])
+    return SumTree(jnp.zeros((sum(rows), branching)), jnp.asarray(starts, jnp.int32))
 
 
 def total(tree: SumTree) -> Array:
     """Returns the sum of all leaves, float32 `[]`."""
-    return tree.levels[0].sum()
+    return tree.nodes[0].sum()
 
 
 def get(tree: SumTree, indices: Array) -> Array:
     """Returns leaves, float32 `[B]`. Indices must lie in the tree."""
-    branching = tree.levels[-1].shape[1]
-    rows = tree.levels[-1].at[indices // branching].get(mode="promise_in_bounds")  # [B, K]
+    branching = tree.nodes.shape[1]
+    rows = tree.nodes.at[tree.starts[-1] + indices // branching].get(mode="promise_in_bounds")  # [B, K]
     return jnp.where(indices[:, None] % branching == jnp.arange(branching)[None], rows, 0.0).sum(axis=1)
 
 
@@ -61,24 +63,27 @@ def set(tree: SumTree, indices: Array, values: Array) -> SumTree:
       values: float32 `[B]`, not negative. Those below the smallest normal float32 are taken as 0, which processors
         that flush such numbers would do in some places only.
     """
-    branching = tree.levels[-1].shape[1]
-    num_leaves = tree.levels[-1].size
+    nodes, starts = tree
+    num_rows, branching = nodes.shape
+    num_leaves = (num_rows - starts[-1]) * branching
     is_inside = (indices >= 0) & (indices < num_leaves)
     values = jnp.where(values < np.finfo(np.float32).tiny, 0.0, values)
     # First nothing, then the largest: neither depends on the order in which equal indices are written.
-    place = jnp.where(is_inside, indices, num_leaves)
-    row, column = place // branching, place % branching
-    leaves = tree.levels[-1].at[row, column].set(0.0, mode="drop").at[row, column].max(values, mode="drop")
-    # A parent that none of the indices has is summed again to what it is.
-    node = jnp.clip(indices, 0, num_leaves - 1) // branching
-    levels = [leaves]
-    for above in reversed(tree.levels[:-1]):
-        below = levels[-1]
-        row, column = node // branching, node % branching
-        sums = below.at[node].get(mode="promise_in_bounds").sum(axis=1)  # [B]
-        levels.append(above.at[row, column].set(sums, mode="promise_in_bounds"))
-        node = row
-    return SumTree(tuple(reversed(levels)))
+    row = jnp.where(is_inside, starts[-1] + indices // branching, num_rows)  # no such row: dropped
+    column = indices % branching
+    nodes = nodes.at[row, column].set(0.0, mode="drop").at[row, column].max(values, mode="drop")
+
+    def sum_above(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        nodes, row = carry  # the row whose sum is due, counted within its level
+        level = starts.size - 1 - i
+        sums = nodes.at[starts[level] + row].get(mode="promise_in_bounds").sum(axis=1)  # [B]
+        above, column = row // branching, row % branching
+        return nodes.at[starts[level - 1] + above, column].set(sums, mode="promise_in_bounds"), above
+
+    # A row that none of the indices changed is summed again to what it was.
+    row = jnp.clip(indices, 0, num_leaves - 1) // branching
+    nodes, _ = jax.lax.fori_loop(0, starts.size - 1, sum_above, (nodes, row))
+    return SumTree(nodes, starts)
 
 
 def find(tree: SumTree, start: Array, offset: Array) -> Array:
@@ -93,17 +98,19 @@ def find(tree: SumTree, start: Array, offset: Array) -> Array:
       start: float32 `[B]`, not negative.
       offset: float32 `[B]`, not negative. A sum at or above the total finds the last leaf above zero.
     """
-    branching = tree.levels[-1].shape[1]
-    node = jnp.zeros(offset.shape, jnp.int32)
-    before = -start  # of the children: what those left of them sum up to, less what is taken off already
-    for level in tree.levels:
-        children = level.at[node].get(mode="promise_in_bounds")  # [B, K]
+    branching = tree.nodes.shape[1]
+
+    def step_down(level: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        node, before, offset = carry
+        children = tree.nodes.at[tree.starts[level] + node].get(mode="promise_in_bounds")  # [B, K]
         child, taken = jnp.zeros_like(node), jnp.zeros_like(offset)
         for i in range(branching):  # unrolled: one pass over a row, and sums that never fall from left to right
             is_here_or_right = (children[:, i] > 0) & (before <= offset)
             child = jnp.where(is_here_or_right, i, child)
             taken = jnp.where(is_here_or_right, before, taken)
             before = before + children[:, i]
-        node, offset = node * branching + child, offset - taken
-        before = jnp.zeros_like(offset)
-    return node
+        return node * branching + child, jnp.zeros_like(before), offset - taken
+
+    # What the children left of one sum up to, less what is taken off already, begins at -start.
+    carry = jnp.zeros(offset.shape, jnp.int32), -start, offset
+    return jax.lax.fori_loop(0, tree.starts.size, step_down, carry)[0]
