@@ -52,7 +52,14 @@ TINY = Study(
         ({"episodes_logged": -1}, r"episodes_logged = -1 must be a whole number of at least 0"),
         ({"steps": 300}, r"steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400"),
         ({"evaluation": Evaluation(every=200, episodes=0)}, r"evaluation.episodes = 0 must be a whole number"),
-        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must lie between"),
+        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must be a number between"),
+        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=True)}, r"evaluation.epsilon = True must be a number"),
+        ({"evaluation": Evaluation(every=200, episodes=True)}, r"evaluation.episodes = True must be a whole number"),
+        ({"evaluation": Evaluation(200, 1, exact_values=1)}, r"evaluation.exact_values = 1 must be True or False"),
+        ({"steps": 2e3}, r"steps = 2000.0 must be a whole number of at least 1"),
+        ({"steps": 0}, r"steps = 0 must be a whole number of at least 1"),
+        ({"seeds": (True,)}, r"seeds: True must be a whole number"),
+        ({"algorithms": {1: SMALL}}, r"algorithms names 1, which must be a string"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -233,6 +240,18 @@ def test_a_grid_over_parts_is_stored_by_their_fields(tmp_path):
     report = execute.run(dataclasses.replace(TINY, seeds=(0,), grid=grid), tmp_path)
     kinds = {run.facts["settings"]["optimizer"]["type"] for run in store.read(report.folder).runs}
     assert kinds == {"Adam", "SGD"}
+
+
+def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(tmp_path):
+    ours = dataclasses.replace(TINY, seeds=(0,), grid={"learning_rate": (0.01, 0.001), "batch_size": (8,)})
+    theirs = dataclasses.replace(ours, grid={"learning_rate": np.array([0.01, 0.001]), "batch_size": np.array([8])})
+    assert [spec.identifier(ours, cell) for cell in spec.cells(ours)] == [
+        spec.identifier(theirs, cell) for cell in spec.cells(theirs)
+    ]
+    found = store.read(execute.run(theirs, tmp_path).folder)
+    assert [run.facts["settings"] for run in found.runs] == [
+        {"learning_rate": rate, "batch_size": 8} for rate in (0.001, 0.01)
+    ]
 
 
 def test_single_arms_may_have_more_seeds():

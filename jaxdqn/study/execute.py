@@ -158,7 +158,7 @@ def _record(
         "id": spec.identifier(study, cell),
         "study": study.name,
         "algorithm": cell.algorithm,
-        "settings": spec.plain_settings(cell),
+        "settings": spec.plain_settings(cell.settings),
         **spec.determinants(study, cell),
         "code": {"jaxdqn": jaxdqn.__version__, **_commit()},
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},

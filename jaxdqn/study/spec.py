@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jaxdqn import configuration, games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame
-from jaxdqn.results import store
+from jaxdqn.results import schema, store
 from jaxdqn.training import check, run
 from jaxdqn.training.evaluate import Evaluation
 
@@ -57,7 +59,7 @@ class Cell(NamedTuple):
     Attributes:
       game: name.
       algorithm: label of the arm.
-      settings: the point of the grid, by dotted path.
+      settings: the point of the grid, by dotted path; NumPy's numbers as Python's.
       config: the arm's configuration at that point.
       seed: of everything random in the run.
     """
@@ -107,11 +109,11 @@ def game(name: str) -> AnyGame:
     return games.make(name)
 
 
-def plain_settings(cell: Cell) -> dict[str, Any]:
-    """Returns the cell's point of the grid as plain values, parts by their fields."""
+def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a point of the grid as plain values, parts by their fields."""
     return {
         path: configuration.to_dict(value) if dataclasses.is_dataclass(value) else value
-        for path, value in cell.settings.items()
+        for path, value in settings.items()
     }
 
 
@@ -119,7 +121,7 @@ def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
     """Yields every label with every point of the grid, and the configuration there."""
     for label, base in study.algorithms.items():
         for values in itertools.product(*study.grid.values()):
-            settings = dict(zip(study.grid, values, strict=True))
+            settings = {path: _plain_number(value) for path, value in zip(study.grid, values, strict=True)}
             config = base
             for path, value in settings.items():
                 config = configuration.replace_at(config, path, value)
@@ -144,10 +146,11 @@ def _check(study: Study) -> None:
             raise ValueError(f"more_seeds names {label!r}, which is no arm: arms are {', '.join(study.algorithms)}.")
         _refuse_repeats("seeds", (*study.seeds, *study.more_seeds[label]))
     for seed in itertools.chain(study.seeds, *study.more_seeds.values()):
-        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        if type(seed) is not int or not 0 <= seed < 2**32:
             raise ValueError(f"seeds: {seed!r} must be a whole number of at least 0 and below 2^32.")
-    if not isinstance(study.episodes_logged, int) or study.episodes_logged < 0:
-        raise ValueError(f"episodes_logged = {study.episodes_logged!r} must be a whole number of at least 0.")
+    for field, least in (("steps", 1), ("episodes_logged", 0)):
+        if type(getattr(study, field)) is not int or getattr(study, field) < least:
+            raise ValueError(f"{field} = {getattr(study, field)!r} must be a whole number of at least {least}.")
     for field in ("games", "seeds"):
         _refuse_repeats(field, getattr(study, field))
     for path, values in study.grid.items():
@@ -155,17 +158,22 @@ def _check(study: Study) -> None:
             raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")
     study.evaluation.check()
     _check_arms(study)
+    first = cells(study)[0]
+    schema.plain(determinants(study, first))  # what could not be written down must not be trained
 
 
 def _check_arms(study: Study) -> None:
     seen: dict[str, str] = {}
     for label, base in study.algorithms.items():
+        if not isinstance(label, str):
+            raise ValueError(f"algorithms names {label!r}, which must be a string: it is a label in figures.")
         if not isinstance(base, Config):
             raise ValueError(f"algorithms[{label!r}] = {base!r} must be a jaxdqn.config.Config.")
     for label, settings, config in _arms(study):
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
             configuration.check(config)
+            schema.plain(plain_settings(settings))
             for name in study.games:
                 check.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
@@ -174,6 +182,11 @@ def _check_arms(study: Study) -> None:
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at
+
+
+def _plain_number(value: Any) -> Any:
+    """Returns a scalar of NumPy as Python's number, so that a grid may be an array; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _without_none(value: Any) -> Any:

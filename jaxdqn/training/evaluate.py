@@ -34,10 +34,12 @@ class Evaluation:
     def check(self) -> None:
         """Raises ValueError, naming field, value and what is allowed, if a value is out of range."""
         for name in ("every", "episodes"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} = {getattr(self, name)!r} must be a whole number of at least 1.")
-        if not 0 <= self.epsilon <= 1:
-            raise ValueError(f"evaluation.epsilon = {self.epsilon!r} must lie between 0 and 1.")
+        if type(self.epsilon) not in (int, float) or not 0 <= self.epsilon <= 1:
+            raise ValueError(f"evaluation.epsilon = {self.epsilon!r} must be a number between 0 and 1.")
+        if type(self.exact_values) is not bool:
+            raise ValueError(f"evaluation.exact_values = {self.exact_values!r} must be True or False.")
 
 
 class _Episodes(NamedTuple):
