@@ -1,5 +1,6 @@
 """Which weights a path means: those of a record, or the best of a folder."""
 
+import contextlib
 import difflib
 import math
 from collections.abc import Mapping
@@ -121,11 +122,10 @@ def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[floa
     """Returns what the evaluations of a run earned, or the one `score` that its facts state; only what is finite."""
     returns = [record.get("score")]
     if "curves" in record:
-        try:
+        # Weights are enough to play with: curves that stayed elsewhere, or cannot be trusted, say nothing.
+        with contextlib.suppress(store.DamagedResult):
             run = store.find(facts_path.parent, facts_path.stem)
-        except store.DamagedResult as problem:
-            raise ValueError(str(problem)) from None
-        returns = run.curves["evaluation_return"].tolist() if run and "evaluation_return" in run.curves else []
+            returns = run.curves["evaluation_return"].tolist() if run and "evaluation_return" in run.curves else []
     return [float(value) for value in returns if isinstance(value, int | float) and abs(value) < 1e30]
 
 

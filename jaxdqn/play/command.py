@@ -12,7 +12,7 @@ from jaxdqn.play import agent, choice, episodes, pictures, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
 from jaxdqn.results import files, weights
-from jaxdqn.sentences import one_sentence
+from jaxdqn.sentences import one_sentence, printable
 
 MOST_FRAMES = 2_000  # kept for a file: half a gigabyte at the default width
 _SMOOTH = 25  # frames a second of a film
@@ -115,9 +115,8 @@ def _described(trained: weights.Weights) -> str:
         f"last evaluation {returns[-1]:g}" if returns else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
-    line = f"{facts['game']['name']}: {about} ({trained.path})"
     # Facts are data from outside, and a terminal obeys control characters.
-    return line if line.isprintable() else repr(line)
+    return printable(f"{facts['game']['name']}: {about} ({trained.path})")
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

@@ -116,6 +116,25 @@ def _configuration():
     return {"configuration": trained.facts()["configuration"]}
 
 
+@pytest.mark.parametrize("loss", ["lost", "damaged", "renamed"])
+def test_weights_are_played_without_the_curves_of_their_run(tmp_path, capsys, loss):
+    facts = synthetic_runs.facts(game="cartpole", **_configuration())
+    curves = {"steps": [500], "evaluation_return": [3.0]}
+    attached = {"weights": weights.flatten(trained.parameters("cartpole"))}
+    path = store.write(tmp_path / "runs", facts, curves, attached)
+    curves_path = path.with_name(json.loads(path.read_text())["curves"]["file"])
+    if loss == "renamed":
+        path = path.rename(path.with_name("mine.json"))
+    elif loss == "lost":
+        curves_path.unlink()
+    else:
+        curves_path.write_bytes(b"")
+    for given in (path, tmp_path):
+        status, out, err = jaxdqn(capsys, given, "--episodes", 1)
+        assert (status, err) == (0, "")
+        assert out.startswith(f"cartpole: DQN, seed 0, 20,000 steps ({path})")
+
+
 def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
     path = trained.save(tmp_path / "weights", "gymnasium:CartPole-v1")
     told = jaxdqn(capsys, path, "--episodes", 2)[1].splitlines()
@@ -130,6 +149,9 @@ def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys)
     assert "title" in out
     assert "--out" not in out  # a probe cannot be drawn
     assert "\x1b" not in out
+    status, _, err = jaxdqn(capsys, path, "--arm", "DQN")
+    assert status == 2
+    assert "there are \\x1b]0;title\\x07." in err
 
 
 def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
