@@ -50,10 +50,14 @@ TINY = Study(
         ({"more_seeds": {"DQN": (7, 2)}}, r"seeds names 2 more than once"),
         ({"more_seeds": {"DQN": (2**32,)}}, r"seeds: 4294967296 must be .* below 2\^32"),
         ({"episodes_logged": -1}, r"episodes_logged = -1 must be a whole number of at least 0"),
+        ({"weights_of": (0, 5)}, r"weights_of names 5, which is no seed of the study"),
         ({"steps": 300}, r"steps = 300 must be a multiple of evaluation.every = 200, such as 200 or 400"),
         ({"evaluation": Evaluation(every=200, episodes=0)}, r"evaluation.episodes = 0 must be a whole number"),
-        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must be a number between"),
-        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=True)}, r"evaluation.epsilon = True must be a number"),
+        ({"evaluation": Evaluation(every=200, episodes=1, epsilon=2.0)}, r"evaluation.epsilon = 2.0 must be a number"),
+        (
+            {"evaluation": Evaluation(every=200, episodes=1, epsilon=True)},
+            r"evaluation.epsilon = True must be a number",
+        ),
         ({"evaluation": Evaluation(every=200, episodes=True)}, r"evaluation.episodes = True must be a whole number"),
         ({"evaluation": Evaluation(200, 1, exact_values=1)}, r"evaluation.exact_values = 1 must be True or False"),
         ({"steps": 2e3}, r"steps = 2000.0 must be a whole number of at least 1"),
@@ -222,6 +226,28 @@ def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_res
     report = execute.run(study, tmp_path)
     assert (report.num_skipped, report.num_written) == (stored, 10 - stored)
     assert len(store.read(report.folder).runs) == 10
+
+
+def test_a_run_that_another_process_stores_first_is_counted_as_skipped(tmp_path, monkeypatch):
+    study, write = dataclasses.replace(TINY, seeds=(0,)), store.write
+    calls = []
+
+    def beaten_at_first(folder, facts, *rest):
+        calls.append(write(folder, facts, *rest) if not calls else None)
+        return write(folder, facts, *rest)
+
+    monkeypatch.setattr(store, "write", beaten_at_first)
+    report = execute.run(study, tmp_path)
+    assert (report.num_written, report.num_skipped) == (1, 1)
+
+
+def test_a_name_that_is_taken_by_something_else_is_no_run_that_was_stored(tmp_path, monkeypatch):
+    def taken(*arguments):
+        raise FileExistsError("not by a run")
+
+    monkeypatch.setattr(store, "write", taken)
+    with pytest.raises(FileExistsError, match="not by a run"):
+        execute.run(dataclasses.replace(TINY, seeds=(0,)), tmp_path)
 
 
 def test_a_damaged_record_is_named_and_left_alone(tmp_path):

@@ -50,6 +50,10 @@ class DamagedResult(Exception):
         self.file, self.reason, self.remedy = file, reason, remedy
 
 
+class CompleteAlready(FileExistsError):
+    """A run that is stored, which stays as it is."""
+
+
 class Results(NamedTuple):
     """What a folder holds: the runs ordered by game, algorithm, settings and seed, and what is damaged."""
 
@@ -87,7 +91,7 @@ def write(
         the smallest type that holds them.
 
     Raises:
-      FileExistsError: if the run is complete already, also when another writer was quicker.
+      CompleteAlready: if the run is, also when another writer was quicker.
       ValueError: naming what is missing or malformed; nothing has been written then.
     """
     folder = Path(folder)
@@ -265,8 +269,8 @@ def _not_whole(facts_path: Path, problem: object) -> DamagedResult:
     return DamagedResult(facts_path, f"is not a whole record ({_without_stop(problem)})", _again(facts_path))
 
 
-def _complete_already(path: Path) -> FileExistsError:
-    return FileExistsError(f"{path} is complete already and results are never overwritten: delete it to run it again.")
+def _complete_already(path: Path) -> CompleteAlready:
+    return CompleteAlready(f"{path} is complete already and results are never overwritten: delete it to run it again.")
 
 
 def _refuse_constant(token: str) -> None:

@@ -28,8 +28,8 @@ class Report(NamedTuple):
 
     Attributes:
       folder: where the study's runs are.
-      num_written: runs made now.
-      num_skipped: runs that were there already.
+      num_written: runs made and stored now.
+      num_skipped: runs that were there already, or that another process stored first.
       num_diverged: of those made now.
       num_crashed: of those made now, ended by an error of their game.
       damaged: sentences about records that could not be read; their runs were left out.
@@ -67,8 +67,12 @@ def run(study: Study, out: str | pathlib.Path, *, asynchronous: bool = False) ->
       study: what to run.
       out: its results go to `<out>/<study.name>/runs`.
       asynchronous: whether each environment of a host game has a process; results are the same.
+
+    Raises:
+      OSError: if there can be no such folder; nothing has been trained then.
     """
     folder = pathlib.Path(out) / study.name / "runs"
+    folder.mkdir(parents=True, exist_ok=True)  # or no run could be stored
     cells = spec.cells(study)
     missing, damaged = _missing(study, cells, folder)
     compile_seconds, wall_seconds, endings, groups = 0.0, 0.0, [], plan.groups(missing)
@@ -91,15 +95,15 @@ def run(study: Study, out: str | pathlib.Path, *, asynchronous: bool = False) ->
                 for members in plan.waves(group, layout.width):
                     wave = _run_wave(study, members, compiled, layout, bar)
                     wall_seconds += wave.seconds[-1]
-                    endings += wave.endings
                     for i, cell in enumerate(members):
                         record = _record(study, cell, wave, i, compiled.compile_seconds, layout)
-                        with contextlib.suppress(FileExistsError):  # another process was quicker with this run
+                        with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
                             store.write(folder, *record, _attachments(study, cell, wave.endings[i]))
+                            endings.append(wave.endings[i])
     return Report(
         folder=folder,
-        num_written=len(missing),
-        num_skipped=len(cells) - len(missing) - len(damaged),
+        num_written=len(endings),
+        num_skipped=len(cells) - len(endings) - len(damaged),
         num_diverged=sum(ending.diverged_at is not None for ending in endings),
         num_crashed=sum(ending.crash is not None for ending in endings),
         damaged=damaged,

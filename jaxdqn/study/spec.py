@@ -153,6 +153,10 @@ def _check(study: Study) -> None:
             raise ValueError(f"{field} = {getattr(study, field)!r} must be a whole number of at least {least}.")
     for field in ("games", "seeds"):
         _refuse_repeats(field, getattr(study, field))
+    trained = {*study.seeds, *itertools.chain(*study.more_seeds.values())}
+    for seed in study.weights_of:
+        if seed not in trained:
+            raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     for path, values in study.grid.items():
         if isinstance(values, str) or not len(values):
             raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")

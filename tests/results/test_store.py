@@ -349,7 +349,7 @@ def test_curves_that_are_not_curves_are_not_written(folder, curves, message):
 def test_a_complete_run_is_never_overwritten(folder):
     id = write(folder)
     before = {name: (folder / name).read_bytes() for name in names(folder)}
-    with pytest.raises(FileExistsError, match=f"{id}.json is complete already"):
+    with pytest.raises(store.CompleteAlready, match=f"{id}.json is complete already"):
         store.write(folder, synthetic_runs.facts(), synthetic_runs.curves(seed=99))
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before
 
