@@ -1,10 +1,16 @@
 """Every experiment script at toy size, from game to figure."""
 
 import pathlib
+import runpy
 import subprocess
 import sys
 
 import pytest
+
+from jaxdqn.results import summary
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "results"))
+import synthetic_runs
 
 EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
 STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith("benchmark"))
@@ -35,6 +41,17 @@ def test_drawing_without_results_ends_in_a_sentence(tmp_path):
     assert done.returncode == 2
     assert "run the study first" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_table_of_both_loops_needs_completed_runs_of_one_only():
+    table = runpy.run_path(str(EXPERIMENTS / "host_games.py"))["table"]
+    runs = [
+        synthetic_runs.run(game=game, seed=seed) for game in ("cartpole", "gymnasium:CartPole-v1") for seed in (0, 1)
+    ]
+    assert "overlap at" in table(runs)
+    for run in runs[2:]:
+        run.facts["crash"] = "Traceback ..."
+    assert table(runs) == summary.table(runs)
 
 
 def test_the_benchmark_writes_a_record(tmp_path):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jaxdqn.figures import provenance, style
-from jaxdqn.results import store, summary
+from jaxdqn.results import files, store, summary
 from jaxdqn.results.store import Run
-from jaxdqn.sentences import one_sentence
+from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -37,20 +37,28 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
-    parser.add_argument("--seeds", type=int, metavar="N", help=f"seeds 0 to N-1 (default: {len(study.seeds)})")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="seeds 0 to N-1 for every arm; figure and table are then named after N (default: those of the study, "
+        f"{_number_of_seeds(study)}; with --toy {_number_of_seeds(toy)})",
+    )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
     parser.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
     options = parser.parse_args()
-    chosen = toy if options.toy else study
+    whole = chosen = toy if options.toy else study
     if options.seeds is not None:
         with one_sentence():
-            chosen = dataclasses.replace(chosen, seeds=range(options.seeds))
+            chosen = _of_seeds(whole, options.seeds)
+    is_whole = (list(chosen.seeds), chosen.more_seeds) == (list(whole.seeds), whole.more_seeds)
     run_and_show(
         chosen,
         options.out,
         draw,
         tabulate,
+        name=chosen.name if is_whole else f"{chosen.name}-{options.seeds}_seeds",  # the whole study keeps its figure
         figure_only=options.figure_only,
         asynchronous=options.asynchronous,
     )
@@ -62,10 +70,14 @@ def run_and_show(
     draw: Draw,
     tabulate: Tabulate = summary.table,
     *,
+    name: str | None = None,
     figure_only: bool = False,
     asynchronous: bool = False,
 ) -> None:
-    """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted."""
+    """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted.
+
+    Figure and table have the name of the study, or another one.
+    """
     folder = out / study.name
     if not figure_only:
         _run(study, out, asynchronous)
@@ -73,28 +85,47 @@ def run_and_show(
         found = store.read(folder / "runs")
         wanted = {spec.identifier(study, cell) for cell in spec.cells(study)}
         runs = [run for run in found.runs if run.facts["id"] in wanted]
+        damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
+        if not runs and damaged:
+            raise SystemExit(damaged)
         if not runs:
-            raise ValueError(f"{folder / 'runs'} holds no run of this study; run it without --figure-only.")
-        files = _save(draw(runs), folder / study.name, provenance.provenance(runs))
-    table = folder / f"{study.name}.md"
-    table.write_text(tabulate(runs))
-    print(table.read_text())
-    print(f"runs    {folder / 'runs'}", *(f"figure  {file}" for file in files), f"table   {table}", sep="\n")
-    if found.damaged:
-        raise SystemExit("\n".join(f"damaged: {problem}" for problem in found.damaged))
+            remedy = "; run it without --figure-only" if figure_only else ""
+            raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
+        path = folder / (name or study.name)
+        try:
+            figures = _save(draw(runs), path, provenance.provenance(runs))
+            text, table = tabulate(runs), path.with_name(f"{path.name}.md")
+        except store.DamagedResult as problem:  # of what is attached to a run: read only now
+            raise SystemExit(f"damaged: {printable(problem)}") from None
+        files.replace(table, text.encode())
+    print(text)
+    print(f"runs    {folder / 'runs'}", *(f"figure  {figure}" for figure in figures), f"table   {table}", sep="\n")
+    if damaged:
+        raise SystemExit(damaged)
 
 
 def _save(drawn: "Figure | Mapping[str, Figure]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
     """Saves one figure, or several under the path with their suffix, and returns the files."""
     figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
-    files = []
+    saved = []
     for suffix, figure in figures.items():
-        files += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
-    return files
+        saved += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
+    return saved
+
+
+def _of_seeds(study: Study, number: int) -> Study:
+    """Returns the study with the seeds 0 to number - 1 for every arm, and no others."""
+    kept = [seed for seed in study.weights_of if seed < number]
+    return dataclasses.replace(study, seeds=range(number), more_seeds={}, weights_of=kept)
+
+
+def _number_of_seeds(study: Study) -> str:
+    more = [f"{len(study.seeds) + len(seeds)} of {label}" for label, seeds in study.more_seeds.items()]
+    return ", ".join([str(len(study.seeds)), *more])
 
 
 def _run(study: Study, out: pathlib.Path, asynchronous: bool) -> None:
-    with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name)):
+    with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name / "runs")):
         pass  # results can be written there; if not, the sentence says so before any work is done
     devices.use_all_cores()
     devices.keep_compiled_programs()

@@ -1,0 +1,134 @@
+"""What every experiment does with its study: which runs it takes, how its files are named, and how it fails."""
+
+import dataclasses
+import shutil
+import sys
+
+import pytest
+
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.results import store, summary
+from jaxdqn.study import execute, script
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+from runs import SMALL
+
+STUDY = Study(
+    name="whole",
+    games=("probe_value",),
+    algorithms={"one": SMALL, "two": dataclasses.replace(SMALL, n_step=2)},
+    seeds=(0, 1),
+    more_seeds={"two": (2,)},
+    steps=200,
+    evaluation=Evaluation(every=200, episodes=1),
+    weights_of=(0, 1),
+)
+TOY = dataclasses.replace(STUDY, name="toy", seeds=(0,), more_seeds={}, weights_of=())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    execute.run(STUDY, out)
+    return out
+
+
+@pytest.fixture
+def out(finished, tmp_path):
+    """A copy of the results, to draw from and to damage."""
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def main(monkeypatch, *arguments, tabulate=summary.table):
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
+    script.main(STUDY, TOY, learning_curves, "A question.", tabulate)
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()} - {"runs"}
+
+
+def number_of_runs(table):
+    return [int(line.split("|")[4]) for line in table.splitlines() if line.startswith("| probe")]
+
+
+def test_a_number_of_seeds_holds_for_every_arm_and_leaves_the_files_of_the_whole_study(out, monkeypatch, capsys):
+    main(monkeypatch, "--figure-only", "--out", out)
+    assert number_of_runs(capsys.readouterr().out) == [2, 3]
+    assert names(out / "whole") == {"whole.png", "whole.svg", "whole.md"}
+    before = {name: (out / "whole" / name).read_bytes() for name in names(out / "whole")}
+    for number in (1, 2):
+        main(monkeypatch, "--figure-only", "--out", out, "--seeds", number)
+        assert number_of_runs(capsys.readouterr().out) == [number, number]
+        assert f"whole-{number}_seeds.png" in names(out / "whole")
+    assert before == {name: (out / "whole" / name).read_bytes() for name in before}
+
+
+def test_a_number_of_seeds_may_reach_into_those_that_an_arm_has_more_of(out, monkeypatch, capsys):
+    main(monkeypatch, "--figure-only", "--out", out, "--seeds", 3)
+    assert number_of_runs(capsys.readouterr().out) == [2, 3]
+
+
+def test_the_help_says_how_many_seeds_there_are(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(monkeypatch, "--help")
+    assert "default: those of the study, 2, 3 of two; with --toy 1)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--figure-only",)])
+def test_a_study_of_which_all_records_are_damaged_says_so(out, monkeypatch, arguments):
+    for path in (out / "whole" / "runs").glob("*.json"):
+        path.write_text("\x1b")
+    monkeypatch.setattr(script, "_run", lambda *given: None)
+    with pytest.raises(SystemExit, match=r"damaged: .* Delete .* and run the study again") as end:
+        main(monkeypatch, "--out", out, *arguments)
+    assert "--figure-only" not in str(end.value)
+    assert "\x1b" not in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), [((), "."), (("--figure-only",), "; run it without --figure-only.")]
+)
+def test_advice_is_about_the_command_that_was_given(out, monkeypatch, capsys, arguments, sentence):
+    for path in (out / "whole" / "runs").iterdir():
+        path.unlink()
+    monkeypatch.setattr(script, "_run", lambda *given: None)
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--out", out, *arguments)
+    assert capsys.readouterr().err.endswith(f"holds no run of this study{sentence}\n")
+
+
+def test_what_cannot_be_tabulated_ends_in_a_sentence_and_leaves_the_table_there_was(out, monkeypatch, capsys):
+    table = out / "whole" / "whole.md"
+    table.write_text("as it was")
+
+    def refused(runs):
+        raise ValueError("no place\x07 in a table")
+
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--figure-only", "--out", out, tabulate=refused)
+    assert capsys.readouterr().err == "error: no place\\x07 in a table\n"
+    assert table.read_text() == "as it was"
+    with pytest.raises(SystemExit, match=r"damaged: .* is not the name of weights"):
+        main(monkeypatch, "--figure-only", "--out", out, tabulate=_read_lost_weights)
+
+
+def _read_lost_weights(runs):
+    described = {"file": "elsewhere.npz", "sha256": "", "shapes": {}}
+    return str(store.attachment(runs[0]._replace(facts=runs[0].facts | {"weights": described}), "weights"))
+
+
+def test_tables_are_written_in_utf_8(out, monkeypatch):
+    main(monkeypatch, "--figure-only", "--out", out, tabulate=lambda runs: "γ\n")
+    assert (out / "whole" / "whole.md").read_bytes() == "γ\n".encode()
+
+
+def test_a_file_in_place_of_the_folder_of_runs_is_told_before_any_work(tmp_path, monkeypatch, capsys):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "runs").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--out", tmp_path)
+    assert "File exists" in capsys.readouterr().err
+    with pytest.raises(FileExistsError):
+        execute.run(STUDY, tmp_path)
