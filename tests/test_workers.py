@@ -1,6 +1,8 @@
 """Processes that train on host games: what a failing environment leaves, and that the others go on."""
 
 import dataclasses
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from jaxdqn.results import schema, store, tidy
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
+from jaxdqn.training import workers
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL
 
@@ -54,6 +57,32 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
 def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):
     found = execute.run(study(games=GAMES[2:], seeds=(0, 1, 2)), tmp_path, asynchronous=True)
     assert (found.num_written, found.num_crashed) == (3, 3)
+
+
+@pytest.mark.parametrize("moment", ["init", "advance", "end"])
+def test_a_process_that_is_killed_while_it_waits_ends_its_run_only(tmp_path, monkeypatch, moment):
+    start, killed = workers.start, []
+
+    def started(*arguments):
+        wave = start(*arguments)
+
+        def killing_first(*given):
+            if not killed:
+                (process,) = [child for child in multiprocessing.active_children() if child.name == "jaxdqn run 0"]
+                process.kill()
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not noticed
+                killed.append(process)
+                monkeypatch.setattr(process, "is_alive", lambda: True)
+            return getattr(wave, moment)(*given)
+
+        return wave._replace(**{moment: killing_first})
+
+    monkeypatch.setattr(workers, "start", started)
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_crashed) == (2, 1)
+    by_seed = {run.facts["seed"]: run.facts["crash"] for run in store.read(report.folder).runs}
+    assert "was killed by signal 9" in by_seed[0]
+    assert by_seed[1] is None
 
 
 @pytest.mark.xfail(strict=True, reason="gymnasium hands the error over without its traceback, and logs that apart")

@@ -5,6 +5,7 @@ serves one run after another. A run whose environment raises an error ends there
 process dies with it, another takes its place for the next run. The other runs go on.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -67,14 +68,14 @@ def start(
                 workers[place] = _start(task, place)
                 _answer(workers[place])
         for worker, config, seed in zip(workers, configs, seeds, strict=True):
-            worker.connection.send(("init", (config, seed)))
+            _tell(worker, "init", (config, seed))
         return [_crash(_answer(worker)) for worker in workers]
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
         del step  # each run knows its own
         going = [worker for worker, crash in zip(workers, states, strict=True) if crash is None]
         for worker in going:
-            worker.connection.send(("advance", None))
+            _tell(worker, "advance")
         points, crashes = [], []
         for worker, crash in zip(workers, states, strict=True):
             answer = ("crash", crash) if crash is not None else _answer(worker)
@@ -85,11 +86,12 @@ def start(
     def end(states: list[str | None]) -> list[Ending]:
         for worker, crash in zip(workers, states, strict=True):
             if crash is None:
-                worker.connection.send(("end", None))
-        return [
-            _answer(worker)[1] if crash is None else Ending(None, crash, {}, {})
+                _tell(worker, "end")
+        answers: list[tuple[str, Any]] = [
+            ("crash", crash) if crash is not None else _answer(worker)
             for worker, crash in zip(workers, states, strict=True)
         ]
+        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in answers]
 
     return Wave(init, advance, end, lambda: _stop(workers))
 
@@ -104,6 +106,12 @@ def _start(task: _Task, place: int) -> _Worker:
     process.start()
     theirs.close()  # so that the end of the process is the end of the connection
     return _Worker(process, ours)
+
+
+def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
+    """Sends a worker a message; what happened to one that is no longer there, its answer says."""
+    with contextlib.suppress(ConnectionError):
+        worker.connection.send((kind, value))
 
 
 def _answer(worker: _Worker) -> tuple[str, Any]:
