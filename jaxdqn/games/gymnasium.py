@@ -180,8 +180,8 @@ def _one_sentence(name: str) -> Iterator[None]:
             raise ValueError(
                 f"{name} needs something that is not installed ({_first_line(error)}): {remedy}."
             ) from None
-        except ModuleNotFoundError as error:
-            raise ValueError(f"{name} cannot be made, since a module is missing: {_first_line(error)}.") from None
+        except ImportError as error:
+            raise ValueError(f"{name} cannot be made, since an import failed: {_first_line(error)}.") from None
         except gymnasium.error.Error as error:
             raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
 

@@ -179,6 +179,7 @@ def test_frames_are_drawn_without_a_display(name, monkeypatch):
         ("gymnasium:host_games:Countr-v0", ["no environment", "Did you mean gymnasium:host_games:Counter-v0"]),
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),
+        ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
         ("gymnasium:host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
         ("gymnasium:host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
