@@ -86,7 +86,7 @@ def _add_options_of_play(playing: argparse.ArgumentParser) -> None:
         "path", type=pathlib.Path, metavar="PATH", help="a run's JSON, weights, or the folder of a study"
     )
     which = playing.add_argument_group("which weights of a folder (default: those whose last evaluation earned most)")
-    which.add_argument("--game", metavar="NAME", help="the game, if there are several")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several, or it is of a module of yours")
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
     which.add_argument("--run-seed", type=int, metavar="N", help="the seed that the run was trained with")
     how = playing.add_argument_group("how it plays")

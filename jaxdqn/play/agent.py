@@ -26,15 +26,24 @@ class Agent(NamedTuple):
     parameters: Parameters
 
 
-def make(trained: Weights) -> Agent:
+def make(trained: Weights, *, game_given: str | None = None) -> Agent:
     """Returns the agent of trained weights.
 
+    Args:
+      trained: as `jaxdqn.results.weights.load` returns them.
+      game_given: the game that the user named, if any. To make a game such as `gymnasium:MODULE:ID` imports that module
+        and so runs its code, which a file alone may not ask for.
+
     Raises:
-      ValueError: if the game is not known or has changed since, the facts describe no network, or the arrays are not
-        the parameters of that network: the sentence names the first that differs, and both shapes.
+      ValueError: if the game is not known, has changed since, or is of a module that only the file names, the facts
+        describe no network, or the arrays are not the parameters of that network: the sentence names the first that
+        differs, and both shapes.
     """
     facts = trained.facts
-    game = games.make(facts["game"]["name"])
+    name = facts["game"]["name"]
+    if ":" in name.removeprefix(games.GYMNASIUM) and name != game_given:
+        raise ValueError(f"{trained.path} wants code of a module to be run: if you trust it, give --game {name}.")
+    game = games.make(name)
     if game.version != facts["game"]["version"]:
         raise ValueError(
             f"{trained.path} was trained on version {facts['game']['version']} of {game.name}, which is at version "

@@ -40,7 +40,7 @@ def _main(options: argparse.Namespace) -> None:
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = choice.choose(options.path, game=options.game, arm=options.arm, seed=options.run_seed)
         trained = weights.load(chosen)
-        player = agent.make(trained)
+        player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
     draws = encode is not None or _has_picture(player)
     with contextlib.ExitStack() as stack:

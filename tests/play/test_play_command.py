@@ -143,6 +143,21 @@ def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
     assert size(tmp_path / "film.gif") == (300, 200)
 
 
+def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkeypatch):
+    (tmp_path / "unknown_module.py").write_text("import host_games\nopen(__file__ + '.ran', 'w').close()")
+    monkeypatch.syspath_prepend(tmp_path)
+    game = "gymnasium:unknown_module:OneState-v0"
+    known = "gymnasium:host_games:OneState-v0"
+    facts = trained.facts(known) | {"game": {"name": game, "version": 1}}
+    path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
+    status, out, err = jaxdqn(capsys, path)
+    assert (status, out) == (2, "")
+    assert err == f"error: {path} wants code of a module to be run: if you trust it, give --game {game}.\n"
+    assert not (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--game", game)[0] == 0
+    assert (tmp_path / "unknown_module.py.ran").exists()
+
+
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
     path = trained.save(tmp_path / "weights", "probe_value", algorithm="\x1b]0;title\x07")
     out = jaxdqn(capsys, path)[1]
