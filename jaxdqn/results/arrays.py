@@ -4,6 +4,7 @@ A file is a compressed npz. Equal arrays give equal bytes, and nothing is ever u
 """
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,8 +13,18 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray]
 
-# What `unpack` raises where the bytes hold no arrays.
-UNREADABLE = (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+# What `unpack` and `shapes` raise where the bytes hold no arrays; the last three where headers are made up.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+)
 
 _INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64)
 
@@ -40,6 +51,18 @@ def unpack(packed: bytes) -> Arrays:
     for values in arrays.values():
         values.setflags(write=False)
     return arrays
+
+
+def shapes(packed: bytes) -> dict[str, list[int]]:
+    """Returns the shapes of arrays that `pack` was given, by name, from their headers alone.
+
+    A small file may unpack to more than fits in memory, so what a file is known to hold is compared with this first.
+
+    Raises:
+      one of UNREADABLE: if the bytes hold something else.
+    """
+    with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+        return {name: _shape(archive.zip, f"{name}.npy") for name in sorted(archive.files)}
 
 
 def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Arrays:
@@ -92,6 +115,16 @@ def stored_attachment(kind: str, named: Mapping[str, np.ndarray]) -> Arrays:
     if not stored:
         raise ValueError(f"The attachment {kind!r} holds no arrays: leave it out.")
     return stored
+
+
+def _shape(archive: zipfile.ZipFile, member: str) -> list[int]:
+    with archive.open(member) as file:
+        if np.lib.format.read_magic(file) != (1, 0):  # what `pack` writes
+            raise ValueError(f"{member} is of another version of npy")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if file.tell() + math.prod(shape) * dtype.itemsize != archive.getinfo(member).file_size:
+            raise ValueError(f"{member} is not as long as its header says")
+    return list(shape)
 
 
 def _single(values: np.ndarray) -> np.ndarray:

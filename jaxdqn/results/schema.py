@@ -111,5 +111,5 @@ def plain(value: Any, path: str = "") -> Any:
 def rank(value: Any) -> tuple[int, float, str]:
     """Returns a key that orders settings of any type: numbers by size, then everything else by its JSON."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return (0, float(value), "")
+        return (0, value, "")  # not as a float, which has no place for every integer
     return (1, 0.0, json.dumps(value, sort_keys=True))

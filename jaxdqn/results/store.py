@@ -175,18 +175,14 @@ def attachment(run: Run, kind: str) -> Arrays:
         raise ValueError(f"Run {run.facts['id']} was never stored: read it from its folder to get its {kind}.")
     facts_path = run.folder / f"{run.facts['id']}.json"
     described = _description(facts_path, run.facts, kind, "shapes")
-    named = _arrays(facts_path, kind, described)
-    if _shapes(named) != described["shapes"]:
-        path = run.folder / described["file"]
-        raise DamagedResult(path, f"holds {_shapes(named)}, not {described['shapes']}", _again(facts_path))
-    return named
+    return _arrays(facts_path, kind, described)
 
 
 def _load(path: Path) -> Run:
     try:
-        record = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        record = schema.plain(json.loads(path.read_bytes(), parse_constant=_refuse_constant))
         schema.check(record)
-    except ValueError as problem:  # among them JSONDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
         raise _not_whole(path, problem) from problem
     described = _description(path, record, "curves", "names")
     if record["id"] != path.stem:
@@ -224,7 +220,10 @@ def _arrays(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays
     if hashlib.sha256(packed).hexdigest() != described["sha256"]:
         raise DamagedResult(path, "is not what was written (its sha256 differs)", _again(facts_path))
     try:
-        return arrays.unpack(packed)
+        found = arrays.shapes(packed)
+        if kind == "curves" or found == described["shapes"]:
+            return arrays.unpack(packed)
+        raise DamagedResult(path, f"holds {found}, not {described['shapes']}", _again(facts_path))
     except arrays.UNREADABLE as problem:
         raise DamagedResult(path, f"holds no {kind} ({_without_stop(problem)})", _again(facts_path)) from problem
 
@@ -254,7 +253,7 @@ def _remove_orphans(facts_path: Path) -> None:
     try:
         facts = json.loads(facts_path.read_bytes())
         kept = {facts[kind]["file"] for kind in ("curves", *_kinds(facts))}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     for path in facts_path.parent.glob(f"{facts_path.stem}-*.npz"):
         if path.name not in kept:

@@ -20,8 +20,6 @@ import numpy as np
 from jaxdqn.results import arrays, files, schema
 from jaxdqn.results.arrays import Arrays
 
-_UNREADABLE = (*arrays.UNREADABLE, RuntimeError, MemoryError, OverflowError)  # the last three: headers made up
-
 
 class Weights(NamedTuple):
     """Trained parameters.
@@ -119,11 +117,13 @@ def load(path: str | Path) -> Weights:
     if hashlib.sha256(packed).hexdigest() != record["weights"].get("sha256"):
         raise ValueError(f"{arrays_path} is not what was written (its sha256 differs): get it again, or train again.")
     try:
-        named = arrays.unpack(packed)
-    except _UNREADABLE as problem:
+        found = arrays.shapes(packed)
+        if found == shapes:
+            named = arrays.unpack(packed)
+    except arrays.UNREADABLE as problem:
         raise ValueError(f"{arrays_path} holds no arrays ({str(problem).rstrip('.')}): train again.") from None
-    if _shapes(named) != shapes:
-        raise ValueError(f"{arrays_path} holds {_shapes(named)}, but {path.name} says {shapes}.")
+    if found != shapes:
+        raise ValueError(f"{arrays_path} holds {found}, but {path.name} says {shapes}.")
     wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
     if wrong:
         raise ValueError(f"{arrays_path} holds {wrong[0]} as {named[wrong[0]].dtype}: weights are real numbers.")

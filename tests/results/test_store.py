@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthetic_runs
-from jaxdqn.results import store
+from jaxdqn.results import arrays, store
 
 
 @pytest.fixture
@@ -524,9 +525,18 @@ def replace_curves(content):
     return damage
 
 
-def packed(**arrays):
+def packed(**named):
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **named)
+    return buffer.getvalue()
+
+
+def header(*shape):
+    """Returns an archive of curves whose header promises this shape, and nothing behind it."""
+    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("steps.npy", b"\x93NUMPY\x01\x00" + len(described).to_bytes(2, "little") + described)
     return buffer.getvalue()
 
 
@@ -536,6 +546,8 @@ DAMAGE = {
     "facts not text": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "json", "is not a whole record"),
     "facts with NaN": (lambda path: path.write_text('{"schema": NaN}'), "json", "NaN is not JSON"),
     "facts not a dictionary": (lambda path: path.write_text("[]"), "json", "must be a dictionary"),
+    "facts nested": (lambda path: path.write_text("[" * 100_000), "json", "maximum recursion depth"),
+    "facts with a number that is none": (lambda path: path.write_text('{"schema": 1e999}'), "json", "is not finite"),
     "facts without seed": (forget("seed"), "json", "seed is missing"),
     "facts without curves": (forget("curves"), "json", "curves must name"),
     "schema of the future": (change_facts(schema=2), "json", "schema = 2 is not known"),
@@ -549,6 +561,8 @@ DAMAGE = {
     "curves cut short": (lambda path: truncate(curves_of(path)), "npz", "sha256 differs"),
     "curves changed": (lambda path: curves_of(path).write_bytes(packed(steps=[1])), "npz", "sha256 differs"),
     "curves not an archive": (replace_curves(b"PK\x03\x04 no archive"), "npz", "holds no curves"),
+    "curves of 400 TB": (replace_curves(header(10**14)), "npz", "holds no curves"),
+    "curves of more than can be counted": (replace_curves(header(10**30)), "npz", "holds no curves"),
     "curves not arrays": (replace_curves(b"no archive"), "npz", "holds no curves"),
     "curves of other names": (replace_curves(packed(steps=[1], x=[1.0])), "npz", r"holds \['steps', 'x'\]"),
     "curves of other lengths": (replace_curves(packed(steps=[1, 2], loss=[1.0])), "npz", "holds no curves"),
@@ -643,6 +657,21 @@ class _Trap:
 
     def __reduce__(self):
         return (open, (str(self.path), "w"))
+
+
+def test_what_unpacks_to_more_than_was_described_is_not_unpacked(folder, monkeypatch):
+    run = attached(folder, ATTACHED)
+    replace_weights(packed(x=np.zeros((1000, 1000))))(folder / f"{run.facts['id']}.json")
+    (run,) = store.read(folder).runs
+    monkeypatch.setattr(arrays, "unpack", pytest.fail)
+    with pytest.raises(store.DamagedResult, match=r"holds {'x': \[1000, 1000\]}, not {'file': \[\], 'torso"):
+        store.attachment(run, "weights")
+
+
+def test_a_setting_may_be_larger_than_any_float(folder):
+    for rate in (10**400, 1.0, 10**300):
+        write(folder, settings={"rate": rate})
+    assert [run.facts["settings"]["rate"] for run in store.read(folder).runs] == [1.0, 10**300, 10**400]
 
 
 def test_reading_never_unpickles(folder, tmp_path):
