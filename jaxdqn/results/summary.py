@@ -18,7 +18,8 @@ def table(
 ) -> str:
     """Returns one row per arm: game, algorithm, settings, runs, final score with interval, and cost.
 
-    Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs.
+    Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs. There is
+    no score where some run has no finite one, and no interval of a single run.
 
     Args:
       runs: of any games, algorithms and settings.
@@ -40,14 +41,10 @@ def table(
         diverged = sum(run.facts["diverged_at"] is not None for run in completed)
         point = interval = seconds = at_once = "-"
         if completed:
-            generator = np.random.default_rng(bootstrap_seed)
-            estimate = statistics.interval(tidy.final(completed, score, last), statistic, generator)
-            point = f"{estimate.point:.4g}"
+            point, interval = _estimate(tidy.final(completed, score, last), statistic, bootstrap_seed)
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = _range([cost["runs_at_once"] for cost in costs])
-        if len(completed) > 1:  # one run has no spread: printing its point twice would look like certainty
-            interval = f"{estimate.low:.4g} to {estimate.high:.4g}"
         rows.append((*_identity(arm, arms), str(diverged), point, interval, seconds, at_once))
     return _markdown(rows)
 
@@ -63,7 +60,8 @@ def first_reached(
     """Returns one row per arm: the first step at which the statistic over its runs is at least the game's threshold.
 
     It is the statistic of all runs that counts, not the best run's score; it may fall below the threshold again. Where
-    runs crashed, a column counts them, and the statistic is that of the other runs.
+    runs crashed, a column counts them, and the statistic is that of the other runs. A step at which some run has no
+    finite score does not count.
 
     Args:
       runs: of any games, algorithms and settings; those of games without a threshold are left out.
@@ -79,12 +77,11 @@ def first_reached(
         step, there = "never", "-"
         if completed:
             steps, values = tidy.curve(completed, score)
-            estimate = statistics.interval(values, statistic, np.random.default_rng(bootstrap_seed))
-            reached = np.flatnonzero(estimate.point >= thresholds[arm.game])
+            known = np.flatnonzero(np.all(np.isfinite(values), axis=0))
+            reached = known[statistic(values[:, known]) >= thresholds[arm.game]]
             if len(reached):
-                first = reached[0]
-                step = f"{steps[first]:,}"
-                there = f"{estimate.point[first]:.4g} ({estimate.low[first]:.4g} to {estimate.high[first]:.4g})"
+                step = f"{steps[reached[0]]:,}"
+                there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
         rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
     return _markdown(rows)
 
@@ -100,6 +97,9 @@ def episodes(
 ) -> str:
     """Returns one row per arm: a statistic over seeds of each seed's mean over windows of its training episodes.
 
+    A window for which some run of the arm has too few episodes is left blank: a mean over fewer would not be what the
+    heading says.
+
     Args:
       runs: stored with the attachment `episodes`; those that crashed are counted and left out.
       windows: of the episodes `[N]`, by heading, such as `{"first 100": slice(100)}`.
@@ -113,12 +113,33 @@ def episodes(
     for arm, members in arms.items():
         scores = [transform(store.attachment(run, "episodes")[y]) for run in tidy.completed(members)]
         cells = []
-        for window in windows.values() if scores else ():
-            means = [np.mean(values[window]) for values in scores]
-            estimate = statistics.interval(means, statistic, np.random.default_rng(bootstrap_seed))
-            cells.append(f"{estimate.point:.4g} ({estimate.low:.4g} to {estimate.high:.4g})")
-        rows.append((*_identity(arm, arms), *(cells or ["-"] * len(windows))))
+        for window in windows.values():
+            is_known = scores and all(_holds(window, len(values)) for values in scores)
+            means = np.array([np.mean(values[window]) for values in scores] if is_known else [np.nan])
+            cells.append(_in_brackets(means, statistic, bootstrap_seed))
+        rows.append((*_identity(arm, arms), *cells))
     return _markdown(rows)
+
+
+def _estimate(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> tuple[str, str]:
+    """Returns the statistic of scores `[runs]` and its interval, each `-` where it would say what is not known."""
+    if not np.all(np.isfinite(scores)):
+        return "-", "-"
+    estimate = statistics.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
+    # One run has no spread: printing its point twice would look like certainty.
+    interval = f"{estimate.low:.4g} to {estimate.high:.4g}" if len(scores) > 1 else "-"
+    return f"{estimate.point:.4g}", interval
+
+
+def _in_brackets(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> str:
+    point, interval = _estimate(scores, statistic, bootstrap_seed)
+    return point if interval == "-" else f"{point} ({interval})"
+
+
+def _holds(window: slice, number: int) -> bool:
+    """Returns whether so many episodes have all those of a window: `slice(100)`, `slice(-100, None)`."""
+    bounds = [bound for bound in (window.start, window.stop) if bound is not None]
+    return all(abs(bound) <= number for bound in bounds) and len(range(number)[window]) > 0
 
 
 def _names(arms: Mapping[tidy.Arm, Sequence[Run]]) -> tuple[str, ...]:

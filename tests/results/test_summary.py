@@ -59,7 +59,7 @@ def test_a_crashed_run_neither_reaches_a_threshold_nor_keeps_others_from_it():
         run.facts["crash"] = "Traceback ..."
     names, _, dqn, c51 = rows_of(summary.first_reached(runs, {"catch": 10.0}))
     assert names[3:5] == ["runs", "crashed"]
-    assert dqn[3:] == ["2", "1", "10", "20", "10 (10 to 10)"]
+    assert dqn[3:] == ["2", "1", "10", "20", "10"]
     assert c51[3:] == ["1", "1", "10", "never", "-"]
 
 
@@ -98,3 +98,32 @@ def test_windows_of_episodes_are_averaged_inside_a_seed_first(tmp_path):
     first, last = [cell.strip() for cell in row.split("|")[5:7]]
     assert first.split()[0] == "11"  # of 1, 11 and 21
     assert last.split()[0] == "19"  # of 9, 19 and 29
+
+
+@pytest.mark.parametrize("window", [slice(5), slice(-5, None), slice(2, 5), slice(4, None), slice(5, None)])
+def test_a_window_that_a_run_does_not_fill_is_left_blank(tmp_path, window):
+    for seed, returns in enumerate((range(4), range(9))):
+        attached = {"episodes": synthetic_runs.episodes(returns)}
+        store.write(tmp_path, synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed), attached)
+    runs = store.read(tmp_path).runs
+    assert rows_of(summary.episodes(runs, {"all 4": slice(4), "more": window}))[2][4:] == ["1.5 (1.5 to 1.5)", "-"]
+
+
+def test_a_single_run_has_no_interval_in_any_table(tmp_path):
+    attached = {"episodes": synthetic_runs.episodes([0, 2])}
+    store.write(tmp_path, synthetic_runs.facts(), {"steps": [10], "evaluation_return": [5.0]}, attached)
+    runs = store.read(tmp_path).runs
+    assert rows_of(summary.table(runs))[2][5:7] == ["5", "-"]
+    assert rows_of(summary.first_reached(runs, {"catch": 5.0}))[2][5:] == ["10", "5"]
+    assert rows_of(summary.episodes(runs, {"first 2": slice(2)}))[2][4:] == ["1"]
+
+
+def test_a_score_that_is_not_finite_is_neither_tabulated_nor_reached():
+    runs = runs_of([11.0, 11.0, np.nan]) + runs_of([1.0, 2.0], algorithm="double DQN")
+    runs[0].curves["evaluation_return"][0] = 1e9
+    runs[1].curves["evaluation_return"][0] = np.inf
+    rows = rows_of(summary.table(runs))
+    assert rows[2][5:7] == ["-", "-"]
+    assert rows[3][5] == "2.5"
+    runs[2].curves["evaluation_return"][1] = 10.0
+    assert rows_of(summary.first_reached(runs, {"catch": 10.0}))[2][5:] == ["20", "10 (10 to 10)"]
