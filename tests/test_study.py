@@ -193,6 +193,12 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
     }  # fmt: skip
 
 
+def test_every_evaluation_is_stored_however_many_there_are(tmp_path):
+    study = dataclasses.replace(TINY, seeds=(0,), grid={}, steps=6_020, evaluation=Evaluation(every=20, episodes=1))
+    (run,) = store.read(execute.run(study, tmp_path).folder).runs
+    assert run.curves["steps"].tolist() == list(range(20, 6_021, 20))
+
+
 def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever(finished, tmp_path):
     folder, report = finished
     before = {path.name: path.read_bytes() for path in report.folder.iterdir()}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jaxdqn
-from jaxdqn.results import schema, store, tidy
+from jaxdqn.results import schema, store
 from jaxdqn.study import plan, progress, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
@@ -181,7 +181,7 @@ def _record(
         "crash": ending.crash,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    return facts, tidy.thin(curves)
+    return facts, curves
 
 
 def _attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:
