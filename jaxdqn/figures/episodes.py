@@ -39,8 +39,8 @@ def episode_curves(
 
     Scores are averaged over `window` episodes inside each seed, from the first episode that ends a whole window; then
     the statistic over seeds and its 95 % bootstrap band are taken at each episode number. Seeds finish different
-    numbers of episodes in equally many steps: a panel ends where the first of them has no more. Runs that crashed are
-    left out. The label of the figure says all of this.
+    numbers of episodes in equally many steps: a panel ends where the first of them has no more, or its log was full.
+    Runs that crashed are left out. The label of the figure says all of this.
 
     Args:
       runs: stored with the attachment `episodes`; of any games and algorithms, with a panel for each setting.
@@ -92,7 +92,10 @@ def episode_curves(
             _share_axes(of_game)
         if references:
             style.legend(figure, references)
-    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, tidy.crashes(arms, labels)))
+    lengths = {arm: values.shape[1] for arm, values in scores.items()}
+    full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in completed[arm])}
+    crashes = tidy.crashes(arms, labels)
+    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), crashes))
     return figure
 
 
@@ -149,18 +152,25 @@ def _share_axes(panels: "Sequence[Axes]") -> None:
 
 
 def _reading(
-    statistic: statistics.Statistic, window: int, strides: Sequence[int], num_episodes: int | None, crashes: str
+    statistic: statistics.Statistic,
+    window: int,
+    strides: Sequence[int],
+    num_episodes: int | None,
+    full: Sequence[int],
+    crashes: str,
 ) -> str:
     latest = "" if num_episodes is None else f"episode {num_episodes:,}, or before it with "
     fewest, most = strides[0], strides[-1]
     shown = "every episode" if most == 1 else f"one in {most} episodes"
     if fewest < most:
         shown = f"one in {fewest} to {most} episodes, by panel,"
+    numbers = " or ".join(f"{number:,}" for number in full)
+    logged = f", or with episode {numbers}, beyond which none was logged" if full else ""
     sentences = (
         f"Lines: {statistics.name(statistic)} over seeds of each seed's mean over its last {window} episodes; bands: "
         "pointwise 95 % stratified bootstrap interval over seeds.",
         f"Dots: {shown} of every seed.",
-        f"A panel ends with {latest}the last episode that every seed of its arm finished.",
+        f"A panel ends with {latest}the last episode that every seed of its arm finished{logged}.",
         crashes,
     )
     return " ".join(filter(None, sentences))

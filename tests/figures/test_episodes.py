@@ -102,6 +102,16 @@ def test_fewer_episodes_can_be_asked_for(tmp_path):
     assert episodes.episode_curves(runs, window=1, num_episodes=9).axes[0].lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
+def test_where_the_log_was_full_the_figure_says_so(tmp_path):
+    runs = [stored(tmp_path, np.arange(1500), seed=seed, episodes_logged=1500) for seed in (0, 1)]
+    runs += [stored(tmp_path, [1, 2, 3], algorithm="C51", episodes_logged=1500)]
+    ending = "A panel ends with the last episode that every seed of its arm finished"
+    logged = ", or with episode 1,500, beyond which none was logged."
+    assert ending + logged in episodes.episode_curves(runs, window=1).get_label()
+    assert ending + "." in episodes.episode_curves(runs[2:], window=1).get_label()
+    assert "logged" not in episodes.episode_curves(runs, window=1, num_episodes=9).get_label()
+
+
 def test_there_is_a_panel_an_arm_in_the_colour_that_its_algorithm_has_elsewhere(tmp_path):
     runs = rising(tmp_path) + rising(tmp_path, algorithm="C51", seeds=2)
     figure = episodes.episode_curves(runs, window=5, order=["C51", "DQN"], title="Which?")
