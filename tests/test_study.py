@@ -9,6 +9,7 @@ import pytest
 from jaxdqn import games, losses, optimizers
 from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.play import choice
 from jaxdqn.results import store, tidy
 from jaxdqn.study import execute, plan, spec
 from jaxdqn.study.spec import Study
@@ -298,6 +299,20 @@ def test_single_arms_may_have_more_seeds():
         seeds.setdefault((cell.algorithm, cell.settings["learning_rate"]), []).append(cell.seed)
     both = [0.01, 0.001]
     assert seeds == {("one", rate): [0, 1, 2] for rate in both} | {("two", rate): [0, 1, 2, 8, 9] for rate in both}
+
+
+def test_weights_asked_for_afterwards_come_once_the_record_is_deleted(tmp_path):
+    study = dataclasses.replace(TINY, seeds=(0,), grid={})
+    asked = dataclasses.replace(study, weights_of=(0,))
+    execute.run(study, tmp_path)
+    report = execute.run(asked, tmp_path)
+    assert (report.num_written, report.num_skipped) == (0, 1)
+    with pytest.raises(ValueError, match="put the seed into the study's weights_of, delete the record and run"):
+        choice.choose(report.folder)
+    (path,) = report.folder.glob("*.json")
+    path.unlink()
+    assert execute.run(asked, tmp_path).num_written == 1
+    assert choice.choose(report.folder) == path
 
 
 def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finished, tmp_path):

@@ -60,7 +60,7 @@ def _records(path: Path) -> Records:
     if not _has_weights(record):
         others = [other.name for other in _with_weights(path.parent)]
         instead = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        raise ValueError(f"{path} has no weights: {f'{instead} in its folder has' if others else _KEEP}.")
+        raise ValueError(f"{path} has no weights: {f'{instead} in its folder has' if others else weights.KEEP}.")
     return {path: record}
 
 
@@ -72,7 +72,7 @@ def _of_folder(folder: Path) -> Records:
     if inside:
         raise ValueError(f"{folder} is no folder of runs: choose one, of {', '.join(inside)}.")
     number = len([*folder.glob("*.json"), *folder.glob("runs/*.json")])
-    raise ValueError(f"{folder} holds {number} records and none has weights: {_KEEP}.")
+    raise ValueError(f"{folder} holds {number} records and none has weights: {weights.KEEP}.")
 
 
 def _with_weights(folder: Path, *, strict: bool = False) -> Records:
@@ -127,6 +127,3 @@ def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[floa
             run = store.find(facts_path.parent, facts_path.stem)
             returns = run.curves["evaluation_return"].tolist() if run and "evaluation_return" in run.curves else []
     return [float(value) for value in returns if isinstance(value, int | float) and abs(value) < 1e30]
-
-
-_KEEP = "train again and keep them"

@@ -20,6 +20,9 @@ import numpy as np
 from jaxdqn.results import arrays, files, schema
 from jaxdqn.results.arrays import Arrays
 
+# What to do where there are none: a study passes over runs that are stored, also those without weights.
+KEEP = "put the seed into the study's weights_of, delete the record and run the study again"
+
 
 class Weights(NamedTuple):
     """Trained parameters.
@@ -105,7 +108,7 @@ def load(path: str | Path) -> Weights:
     path = Path(path)
     record = read(path)
     if not isinstance(record, dict) or not isinstance(record.get("weights"), dict):
-        raise ValueError(f"{path} has no weights: train again and keep them.")
+        raise ValueError(f"{path} has no weights: {KEEP}.")
     _check(path, record)
     name, shapes = record["weights"].get("file"), record["weights"].get("shapes")
     if not isinstance(name, str) or not name.endswith(".npz") or Path(name).name != name or not name.isprintable():

@@ -35,7 +35,8 @@ class Study:
       grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`; all
         combinations are run.
       episodes_logged: of so many first training episodes, each run keeps the return, the last reward and the step.
-      weights_of: the seeds whose last parameters are kept beside their results, to play with.
+      weights_of: the seeds whose last parameters are kept beside their results, to play with. A run that is stored
+        without them stays so until its record is deleted.
     """
 
     name: str

@@ -103,7 +103,7 @@ def test_a_run_without_weights_points_to_those_that_have_some(study):
 
 def test_a_folder_without_weights_is_refused(tmp_path):
     write(tmp_path / "runs", has_weights=False)
-    with pytest.raises(ValueError, match="holds 1 records and none has weights: train again and keep them"):
+    with pytest.raises(ValueError, match="holds 1 records and none has weights: put the seed into the study's weights"):
         choice.choose(tmp_path)
 
 

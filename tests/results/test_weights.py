@@ -148,7 +148,7 @@ def describe(**changes):
         (describe(file=["agent.npz"]), "has its weights in ['agent.npz']"),
         (describe(sha256=None), "agent.npz is not what was written"),
         (describe(shapes=None), "but agent.json says None."),
-        (lambda path: rewrite(path, weights=3), "agent.json has no weights: train again and keep them."),
+        (lambda path: rewrite(path, weights=3), "agent.json has no weights: put the seed into the study's"),
         (lambda path: path.write_text("[]"), "agent.json has no weights"),
         (lambda path: rewrite(path, configuration="MLP"), "agent.json does not say configuration: weights cannot be"),
         (lambda path: rewrite(path, game={"version": 1}), "agent.json does not say game.name"),
