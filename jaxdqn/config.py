@@ -42,7 +42,8 @@ class Config:
       max_gradient_norm: gradients longer than this are shortened to it; None leaves them.
       reward_clip: rewards are learned from as if clipped to `[-reward_clip, reward_clip]`; None leaves them. Reported
         returns are always the game's own.
-      terminal_reward: learned from in place of the reward of the step that ends an episode; None leaves it.
+      terminal_reward: learned from in place of the reward of the step with which a game terminates, and of that at its
+        time limit where `bootstrap_time_limits` is False; None leaves it.
       bootstrap_time_limits: whether what follows a time limit counts; False learns from it as from a termination.
       network: from observations to action values.
       optimizer: what a gradient does.
