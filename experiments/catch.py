@@ -14,8 +14,9 @@ is a return of 0.98.
 Source: the guide "Reinforcement Learning: Deep Q-Networks". Its agent is the arm "tutorial". Departures: weights of
 the network are stored in single precision and start from another generator's Glorot uniform numbers; Keras' MSE is
 the mean over the three outputs, of which one is trained, so that its gradient is a third of ours: the learning rate
-is divided by 3 instead. The arm in between has Adam for SGD. "strong" is double DQN with a target network, 3-step
-returns, a wider network, smaller batches every second step, and an epsilon that falls.
+is divided by 3 instead. The arm in between has Adam for SGD. "strong" is double DQN with Adam, a target network, 3-step
+returns, a wider network that starts from LeCun normal numbers, smaller batches every second step, drawn with
+replacement from the last 20,000 transitions, 200 steps of random play first, and an epsilon that falls.
 """
 
 import dataclasses
