@@ -11,7 +11,7 @@ import pytest
 from jaxdqn import configuration, games, schedules, target_network
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
-from jaxdqn.interfaces import Game, Network, NetworkOutput, TimeStep
+from jaxdqn.interfaces import Game, NetworkOutput, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
@@ -281,12 +281,12 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     asked = Evaluation(every=1, episodes=1, exact_values=True)
     for shift in (0.0, 0.25, -0.5):
         error, bias = jax.jit(value_errors, static_argnums=(1, 2, 4))(
-            jnp.float32(shift), Network(None, apply), game, jnp.float32(0.9), asked
+            jnp.float32(shift), feed_forward(None, apply), game, jnp.float32(0.9), asked
         )
         np.testing.assert_allclose(error, abs(shift), atol=1e-5)
         np.testing.assert_allclose(bias, shift, atol=1e-5)
-    not_asked = value_errors(jnp.float32(0), Network(None, apply), game, 0.9, EVALUATION)
-    unknown = value_errors(jnp.float32(0), Network(None, apply), games.make("cartpole"), 0.9, asked)
+    not_asked = value_errors(jnp.float32(0), feed_forward(None, apply), game, 0.9, EVALUATION)
+    unknown = value_errors(jnp.float32(0), feed_forward(None, apply), games.make("cartpole"), 0.9, asked)
     assert np.isnan([*not_asked, *unknown]).all()
 
 
@@ -299,7 +299,7 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     ],
 )
 def test_errors_of_values_are_those_worked_out_by_hand(name, q_values, error, bias):
-    network = Network(None, lambda parameters, observations: NetworkOutput(parameters))
+    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
     asked = Evaluation(every=1, episodes=1, exact_values=True)
     found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), asked)
     np.testing.assert_allclose(found, (error, bias), atol=1e-3)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import configuration, games
-from jaxdqn.interfaces import Network, NetworkOutput
+from jaxdqn.interfaces import NetworkOutput, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play.agent import Agent
 from jaxdqn.results import weights
@@ -36,11 +36,11 @@ def save(path, game="catch", network=SMALL, seed=0, **more):
 def agent(game, values):
     """Returns an agent whose action values are a function of the observation."""
 
-    def apply(parameters, observation):
+    def apply(parameters, observation, key=None):
         del parameters
         return NetworkOutput(q_values=values(observation))
 
-    return Agent(games.make(game), Network(init=lambda key: {}, apply=apply), {})
+    return Agent(games.make(game), feed_forward(lambda key: {}, apply), {})
 
 
 def catcher():
