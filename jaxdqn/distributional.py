@@ -26,26 +26,25 @@ def mean(probabilities: Array, atoms: Array) -> Array:
 
 
 def project_categorical(atoms_from: Array, probabilities: Array, atoms: Array) -> Array:
-    """Returns a distribution on other atoms, `out[i] = Σ_j probabilities[j] · [1 − |clip(z_j) − atoms[i]| / Δ]₀¹`.
+    """Returns a distribution on other atoms, `out[i] = Σ_j probabilities[j] · max(1 − |clip(z_j) − atoms[i]| / Δ, 0)`.
 
     Source: Bellemare, Dabney and Munos (2017), equation 7 and algorithm 1. `z_j` is `atoms_from[j]`; it is clipped to
-    the ends of `atoms`; Δ is the distance of `atoms[i]` to its neighbour on that side, so the atoms need not be evenly
-    spaced. The weights of one `z_j` are differences along a row from 1 to 0, so no mass is lost, also where it falls
-    on the grid or where all of it falls on one point.
+    the ends of `atoms`; Δ is the distance between neighbours. A `z_j` between two atoms is shared out by how near it
+    is to each, so no mass is lost, also where it falls on an atom or where all of it falls on one point.
 
     Args:
       atoms_from: float32 `[N]`, in any order, equal ones allowed: `r_t + discount_t · atoms`.
       probabilities: float32 `[N]`, of `atoms_from`.
-      atoms: float32 `[M]`, increasing.
+      atoms: float32 `[M]`, increasing and evenly spaced.
 
     Returns:
       float32 `[M]`, with the sum of `probabilities`; differentiable.
     """
-    # How far each of atoms_from has passed through each gap between neighbours, from 0 (before it) to 1 (beyond it).
-    passed = jnp.clip((atoms_from[:, None] - atoms[None, :-1]) / jnp.diff(atoms)[None, :], 0.0, 1.0)  # [N, M-1]
-    weights = -jnp.diff(jnp.pad(passed, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0))), axis=1)  # [N, M]
-    # A sum and not a matrix product: an accelerator multiplies matrices with fewer digits.
-    return jnp.sum(probabilities[:, None] * weights, axis=0)
+    num_atoms = atoms.shape[0]
+    place = (atoms_from - atoms[0]) / (atoms[-1] - atoms[0]) * (num_atoms - 1)
+    distance = jnp.abs(jnp.clip(place, 0.0, num_atoms - 1.0)[None, :] - jnp.arange(num_atoms)[:, None])  # [M, N]
+    # All digits: accelerators multiply matrices with fewer unless told so.
+    return jnp.matmul(jnp.maximum(1.0 - distance, 0.0), probabilities, precision="highest")
 
 
 def categorical_target(r_t: Array, discount_t: Array, probabilities_t: Array, atoms: Array) -> Array:

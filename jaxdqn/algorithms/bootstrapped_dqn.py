@@ -67,6 +67,4 @@ def mask(indices: Array, num_members: int, share: Array | float) -> Array:
     return bits.mixed(bits.mixed(numbers)) * 2.0**-32 < share
 
 
-CONFIG = Config(
-    algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember()
-)
+CONFIG = Config(algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember())

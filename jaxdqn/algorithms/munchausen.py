@@ -100,9 +100,7 @@ class MunchausenIQN:
         after = network.apply(target_parameters, transition.s_t, key_t)
         q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_key).q_values
         bonus = jax.vmap(
-            lambda q, a: targets.munchausen_bonus(
-                q, a, temperature=self.temperature, scale=self.scale, clip=self.clip
-            )
+            lambda q, a: targets.munchausen_bonus(q, a, temperature=self.temperature, scale=self.scale, clip=self.clip)
         )(q_tm1_target, transition.a_tm1)
         log_policy = jax.vmap(lambda q: targets.scaled_log_policy(q, temperature=self.temperature))(after.q_values)
         soft = jax.vmap(  # over the batch, and over the quantiles of one state

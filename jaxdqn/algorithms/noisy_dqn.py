@@ -13,6 +13,4 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.mlp import MLP
 
-CONFIG = Config(
-    algorithm=DQN(), network=MLP(noisy=Noisy()), exploration=EpsilonGreedy(schedules.Constant(0.0))
-)
+CONFIG = Config(algorithm=DQN(), network=MLP(noisy=Noisy()), exploration=EpsilonGreedy(schedules.Constant(0.0)))

@@ -73,7 +73,10 @@ def _values(network: Network, parameters: Parameters, sequence: Sequence, first:
     """Returns the values `[B, T - first, A]` of `s_tm1` and of `s_t`, each after all that came before it."""
     assert network.unroll is not None  # `needs_memory`
     memory = sequence.memory
-    early, late = (jax.tree.map(lambda x, s=s: x[:, s], (sequence.s_tm1, sequence.is_first)) for s in (slice(first), slice(first, None)))
+    early, late = (
+        jax.tree.map(lambda x, s=s: x[:, s], (sequence.s_tm1, sequence.is_first))
+        for s in (slice(first), slice(first, None))
+    )
     warm = None
     if first:
         _, warm = network.unroll(parameters, early[0], memory, early[1])

@@ -45,7 +45,9 @@ class Ensemble:
         def apply(parameters: Any, observation: Array, key: Key | None = None) -> EnsembleOutput:
             values = of_all(parameters["members"], observation, key)
             if self.prior_scale is not None:
-                values = values + self.prior_scale * jax.lax.stop_gradient(of_all(parameters["priors"], observation, None))
+                values = values + self.prior_scale * jax.lax.stop_gradient(
+                    of_all(parameters["priors"], observation, None)
+                )
             return EnsembleOutput(values.mean(-2), values)
 
         return feed_forward(init, apply, EnsembleOutput, member.is_random)

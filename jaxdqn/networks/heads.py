@@ -58,7 +58,9 @@ class Quantiles:
         """Returns the quantiles for features `[..., F]`."""
         del key
         quantiles = layers.values(features, self.num_quantiles)
-        fractions = jnp.broadcast_to(_middles(self.num_quantiles), (*features.shape[:-1], self.num_quantiles))
+        fractions = jnp.broadcast_to(
+            distributional.midpoints(self.num_quantiles), (*features.shape[:-1], self.num_quantiles)
+        )
         return QuantileOutput(quantiles.mean(-1), quantiles, fractions)
 
 
@@ -79,8 +81,8 @@ class ImplicitQuantiles:
     output: ClassVar[type] = QuantileOutput
     is_random: ClassVar[bool] = True
 
-    num_quantiles: int = static(64, at_least=1)
-    num_policy_quantiles: int = static(32, at_least=1)
+    num_quantiles: int = static(16, at_least=1)
+    num_policy_quantiles: int = static(16, at_least=1)
     num_cosines: int = static(64, at_least=1)
     hidden: tuple[int, ...] = static((64,), at_least=1)
     risk: Risk = part(distributional.Neutral())
@@ -90,7 +92,7 @@ class ImplicitQuantiles:
         batch = features.shape[:-1]
         number = self.num_quantiles + self.num_policy_quantiles
         if key is None:
-            both = [_middles(self.num_quantiles), _middles(self.num_policy_quantiles)]
+            both = [distributional.midpoints(self.num_quantiles), distributional.midpoints(self.num_policy_quantiles)]
             fractions = jnp.broadcast_to(jnp.concatenate(both), (*batch, number))
         else:
             fractions = jax.random.uniform(key, (*batch, number))
@@ -109,22 +111,25 @@ class ProposedFractions:
       num_quantiles: N, intervals between proposed fractions.
       num_cosines: of the embedding of a fraction.
       hidden: units of the layers behind the product.
+      pace: how far the proposal moves in a step of an optimizer such as Adam, which does not know the size of a
+        gradient, in comparison with the rest. The paper gives it a learning rate of its own, far smaller.
     """
 
     output: ClassVar[type] = FractionOutput
     is_random: ClassVar[bool] = False
 
-    num_quantiles: int = static(32, at_least=2)
+    num_quantiles: int = static(16, at_least=2)
     num_cosines: int = static(64, at_least=1)
     hidden: tuple[int, ...] = static((64,), at_least=1)
+    pace: float = number(0.01, above=0)
 
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> FractionOutput:
         """Returns the quantiles for features `[..., F]`, which the gradient of the proposal does not reach."""
         del key
         n = self.num_quantiles
-        # Xavier with a small gain keeps the first proposals near uniform, as in the authors' code.
+        # Small weights keep the first proposals near uniform, as in the authors' code.
         propose = nn.Dense(n, kernel_init=nn.initializers.variance_scaling(1e-4, "fan_avg", "uniform"), name="proposal")
-        log_lengths = jax.nn.log_softmax(propose(jax.lax.stop_gradient(features)))
+        log_lengths = jax.nn.log_softmax(self.pace * propose(jax.lax.stop_gradient(features)))
         lengths = jnp.exp(log_lengths)
         inner = jnp.cumsum(lengths, axis=-1)[..., :-1]
         ends = jnp.zeros_like(inner[..., :1])
@@ -146,11 +151,6 @@ class ProposedFractions:
 
 
 Head = Categorical | Quantiles | ImplicitQuantiles | ProposedFractions
-
-
-def _middles(number: int) -> Array:
-    """Returns the middles of so many equal intervals of [0, 1]."""
-    return (jnp.arange(number) + 0.5) / number
 
 
 def _quantiles_at(

@@ -42,29 +42,30 @@ class Recurrent:
         def init(key: Key) -> Parameters:
             return module.init(key, jnp.zeros(size), nothing)
 
-        def step(parameters: Parameters, observation: Array, memory: Array, key: Key | None = None) -> tuple[Any, Array]:
+        def step(parameters: Parameters, observation: Array, memory: Array, key: Key | None = None) -> Any:
             del key
-            return module.apply(parameters, flat(observation), memory)  # type: ignore[return-value]
+            return module.apply(parameters, flat(observation), memory)
 
         def apply(parameters: Parameters, observation: Array, key: Key | None = None) -> Any:
-            seen = flat(observation)
-            return step(parameters, seen, jnp.zeros((*seen.shape[:-1], 2 * self.units)), key)[0]
+            batch = observation.shape[: observation.ndim - len(observation_shape)]
+            return step(parameters, observation, jnp.zeros((*batch, 2 * self.units)), key)[0]
 
         def unroll(
             parameters: Parameters, observations: Array, memory: Array, is_first: Array, key: Key | None = None
-        ) -> tuple[Any, Array]:
+        ) -> Any:
             del key
 
-            def one(memory: Array, now: tuple[Array, Array]) -> tuple[Array, tuple[Any, Array]]:
-                observation, starts = now
-                output, memory = module.apply(  # type: ignore[misc]
-                    parameters, observation, jnp.where(starts[:, None], 0.0, memory)
-                )
-                return memory, (output, memory)
+            def remember(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+                features, starts = now
+                memory = jnp.where(starts[:, None], 0.0, memory)
+                memory = module.apply(parameters, features, memory, method=_Memory.remember)  # type: ignore[assignment]
+                return memory, memory
 
-            by_time = jnp.swapaxes(flat(observations), 0, 1), is_first.T
-            _, answers = jax.lax.scan(one, memory, by_time)
-            return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), answers)
+            # Only the memory goes step by step; what comes before and after it is one batch.
+            features: Any = module.apply(parameters, flat(observations), method=_Memory.before)
+            by_time = jnp.swapaxes(features, 0, 1), is_first.T
+            memories = jnp.swapaxes(jax.lax.scan(remember, memory, by_time)[1], 0, 1)
+            return module.apply(parameters, memories, method=_Memory.after), memories
 
         output = NetworkOutput if self.ends.head is None else self.ends.head.output
         return Network(init, apply, output, False, nothing, step, unroll)
@@ -74,11 +75,40 @@ class _Memory(nn.Module):
     config: Recurrent
     num_actions: int
 
-    @nn.compact
+    def setup(self) -> None:
+        self.first = _First(self.config.ends, self.num_actions)
+        self.cell = nn.OptimizedLSTMCell(self.config.units)
+        self.last = _Last(self.config.ends, self.num_actions)
+
     def __call__(self, x: Array, memory: Array) -> tuple[Any, Array]:
-        config = self.config
-        layers = config.ends.layers(self.num_actions)
-        features = layers.hidden(x, config.ends.hidden)
-        carry = memory[..., : config.units], memory[..., config.units :]
-        carry, features = nn.OptimizedLSTMCell(config.units)(carry, features)
-        return outcome(config.ends, layers, features, None), jnp.concatenate(carry, axis=-1)
+        memory = self.remember(self.before(x), memory)
+        return self.after(memory), memory
+
+    def before(self, x: Array) -> Array:
+        return self.first(x)
+
+    def remember(self, features: Array, memory: Array) -> Array:
+        units = self.config.units
+        carry, _ = self.cell((memory[..., :units], memory[..., units:]), features)
+        return jnp.concatenate(carry, axis=-1)
+
+    def after(self, memory: Array) -> Any:
+        return self.last(memory[..., self.config.units :])
+
+
+class _First(nn.Module):
+    config: MLP
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        return self.config.layers(self.num_actions).hidden(x, self.config.hidden)
+
+
+class _Last(nn.Module):
+    config: MLP
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, features: Array) -> Any:
+        return outcome(self.config, self.config.layers(self.num_actions), features, None)

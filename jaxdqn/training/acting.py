@@ -59,7 +59,13 @@ def beginning_memory(network: Network, num_environments: int) -> Any:
 
 
 def act(
-    config: Config, network: Network, parameters: Parameters, acting: Acting, observation: Array, chance: Chance, counts: Any
+    config: Config,
+    network: Network,
+    parameters: Parameters,
+    acting: Acting,
+    observation: Array,
+    chance: Chance,
+    counts: Any,
 ) -> tuple[Array, Acting, Acting]:
     """Returns the actions, and what was carried when they were chosen and what is carried on.
 

@@ -85,7 +85,9 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
         )
 
     start = jax.vmap(game.reset)(jax.random.split(reset_key, number))
-    episodes = _Episodes(start, beginning_memory(network, number), jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0))
+    episodes = _Episodes(
+        start, beginning_memory(network, number), jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0)
+    )
     return jax.lax.while_loop(is_under_way, step, episodes).returns
 
 

@@ -443,9 +443,7 @@ def _act(
     explore, key = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act_keys))
     counts = turn.step, turn.num_episodes
     network = parts.learner.network
-    chosen, before, after = act(
-        parts.config, network, parameters, acting, observation, Chance(explore, key), counts
-    )
+    chosen, before, after = act(parts.config, network, parameters, acting, observation, Chance(explore, key), counts)
     action = jnp.where(turn.is_random > 0, parts.config.exploration.at_random(explore), chosen)
     return Decision(action, before.stored_memory(), after)
 

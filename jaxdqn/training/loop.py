@@ -138,4 +138,3 @@ def _draw_games(parts: Parts, key: Key) -> _GameNoise:
 
 def _at(noises: Any, i: Array) -> Any:
     return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), noises)
-
