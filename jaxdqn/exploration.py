@@ -113,8 +113,8 @@ class GaussianNoise:
 
 @configuration
 class Boltzmann:
-    """An action with probability `softmax(q / temperature)` (Sutton and Barto 2018, equation 2.11), drawn as the largest
-    of `q / temperature` with Gumbel noise.
+    """An action with probability `softmax(q / temperature)` (Sutton and Barto 2018, equation 2.11), drawn as the
+    largest of `q + temperature · g` with Gumbel noise g.
 
     Attributes:
       temperature: over the run, in units of the action values; 0 is greedy.

@@ -82,7 +82,7 @@ class LastCopies:
     def __call__(
         self, parameters: Parameters, target_parameters: Parameters, steps_before: Array, steps_after: Array
     ) -> Parameters:
-        """Returns the copies, the newest first, with `parameters` before them and the oldest dropped where it is due."""
+        """Returns the copies, newest first, with `parameters` before them and the oldest dropped where it is due."""
         is_due = steps_after // self.every > steps_before // self.every
 
         def shifted(new: Array, old: Array) -> Array:

@@ -19,7 +19,7 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
-from jaxdqn.training import host_loop, loop
+from jaxdqn.training import host_loop, host_programs, loop
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, advancing, plain
 
@@ -29,7 +29,7 @@ EVALUATION = Evaluation(every=200, episodes=2)
 @functools.cache
 def shared_programs(observation_shape, observation_dtype, num_actions):
     """Returns the functions of all games of one kind: they see nothing else of a game, and are compiled once."""
-    return host_loop.programs(
+    return host_programs.make(
         HostGame("any", 1, None, None, observation_shape, observation_dtype, num_actions, max_steps=None)
     )
 
@@ -242,7 +242,7 @@ def test_pictures_are_stored_byte_for_byte():
 
 def test_every_function_is_compiled_once():
     game = own("Counter")
-    programs = host_loop.programs(game)
+    programs = host_programs.make(game)
     host_loop.compile(SMALL, game=game, programs=programs, num_evaluated=2)
     for seed, rate in ((0, 0.01), (1, 0.02)):
         config = dataclasses.replace(SMALL, learning_rate=rate)

@@ -37,8 +37,8 @@ class BootstrappedDQN:
     def loss(
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
-        """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where each
-        member chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
+        """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where
+        each chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
 
         Args:
           network: an ensemble.

@@ -22,8 +22,8 @@ class C51:
     """Q-learning of categorical distributions.
 
     Attributes:
-      selector: whose means choose the next action: the "target" network's, as in the paper, or the "online" one's, which
-        is double Q-learning.
+      selector: whose means choose the next action: the "target" network's, as in the paper, or the "online" one's,
+        which is double Q-learning.
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently

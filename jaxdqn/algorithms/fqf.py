@@ -38,12 +38,13 @@ class FQF:
     def loss(
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
-        """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to `r_t + discount_t · Z_t[a*]`
-        at the middles of the proposed intervals, the fraction loss, and the entropy of the proposal less.
+        """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to
+        `r_t + discount_t · Z_t[a*]` at the middles of the proposed intervals, the fraction loss, and the entropy of the
+        proposal less.
 
         Args:
           network: with a head of proposed fractions.
-          parameters: those that learn; the gradient flows through the quantiles before the action, and through the proposal.
+          parameters: those that learn; the gradient flows through the quantiles before the action and the proposal.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
           key: of what the network draws.

@@ -40,8 +40,8 @@ class PQN:
     def loss(
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
     ) -> LossOutput:
-        """Returns the loss of each sequence, the mean over its steps of `error(G_t − q_tm1[a_tm1])`, where `G_t` are the
-        λ-returns with values `max_a q_t[a]`.
+        """Returns the loss of each sequence, the mean over its steps of `error(G_t − q_tm1[a_tm1])`, where `G_t` are
+        the λ-returns with values `max_a q_t[a]`.
 
         Args:
           network: its values are read.

@@ -1,4 +1,4 @@
-"""Quantile regression of returns: QR-DQN at fixed fractions, IQN at fractions drawn anew. The head makes the difference.
+"""Quantile regression of returns: QR-DQN at fixed fractions, IQN at fractions drawn anew. The head is the difference.
 
 Papers: Dabney et al., "Distributional Reinforcement Learning with Quantile Regression", AAAI 2018, algorithm 1; and
 "Implicit Quantile Networks for Distributional Reinforcement Learning", ICML 2018, equations 2 and 3.

@@ -1,8 +1,8 @@
 """Rainbow: double, dueling, prioritised replay, n-step returns, distributions and noisy networks at once.
 
-Paper: Hessel et al., "Rainbow: Combining Improvements in Deep Reinforcement Learning", AAAI 2018, section "The Integrated
-Agent". `compose` adds any of the six to DQN: none is DQN itself, one is the algorithm of that part, all are Rainbow, and
-all but one its ablation.
+Paper: Hessel et al., "Rainbow: Combining Improvements in Deep Reinforcement Learning", AAAI 2018, section "The
+Integrated Agent". `compose` adds any of the six to DQN: none is DQN itself, one is the algorithm of that part, all are
+Rainbow, and all but one its ablation.
 Differs from the paper: as those parts here differ from their own; the range of the returns is one for small games.
 """
 
@@ -15,6 +15,7 @@ from jaxdqn.algorithms.double_dqn import DoubleDQN
 from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.mlp import MLP
@@ -34,13 +35,15 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
       n_step: of the part of that name.
 
     Raises:
-      ValueError: if a part is not known.
+      ValueError: if a part is not known, or the base is none.
     """
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no part of Rainbow, which has {', '.join(PARTS)}.")
-    assert isinstance(base.algorithm, DQN) and isinstance(base.network, MLP)
-    algorithm, network, exploration, replay = base.algorithm, base.network, base.exploration, base.replay
+    if not (isinstance(base.algorithm, DQN) and isinstance(base.network, MLP) and base.network.hidden):
+        raise ValueError("Rainbow is composed from DQN with an MLP that has a hidden layer.")
+    algorithm: Algorithm = base.algorithm
+    network, exploration, replay = base.network, base.exploration, base.replay
     if "double" in parts:
         algorithm = DoubleDQN(base.algorithm.error)
     if "distributional" in parts:

@@ -5,16 +5,15 @@ computed from it starts anew there.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.configuration import configuration, number, part, static
 from jaxdqn.interfaces import Array, Replay, Sample, Sequence, Step
-from jaxdqn.replay import bits, ring, sum_tree
+from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.ring import RingState
-from jaxdqn.replay.sum_tree import SumTree
 from jaxdqn.replay.uniform import numbers
 from jaxdqn.returns import NStepReturn
 
@@ -30,7 +29,7 @@ class SequencesState(NamedTuple):
     """
 
     ring: RingState
-    tree: SumTree | None
+    tree: Any  # a SumTree, or None
     max_priority: Array
 
 

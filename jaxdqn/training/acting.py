@@ -79,12 +79,13 @@ def act(
       counts: steps and episodes so far.
     """
     rule = config.exploration
-    if acting.is_first is not None:
-        fresh = beginning_memory(network, len(acting.is_first)), rule.intent(chance.explore)
+    is_first = acting.is_first
+    if is_first is not None:
+        fresh = beginning_memory(network, len(is_first)), rule.intent(chance.explore)
         memory, intent = jax.tree.map(
-            lambda new, old: choose(acting.is_first, new, old), fresh, (acting.memory, acting.intent)
+            lambda new, old: choose(is_first, new, old), fresh, (acting.memory, acting.intent)
         )
-        acting = Acting(memory, intent, acting.is_first)
+        acting = Acting(memory, intent, is_first)
     output, memory = network.step(parameters, observation, acting.memory, chance.key)
     return rule.choose(output, chance.explore, acting.intent, *counts), acting, acting._replace(memory=memory)
 

@@ -61,7 +61,8 @@ def _check_fit(config: Config, network: Network) -> None:
     if (judge is LastCopies) != isinstance(target, LastCopies):
         needed = "LastCopies" if judge is LastCopies else "one network, such as Periodic"
         raise ValueError(f"target_update = {type(target).__name__} does not fit {name}, which needs {needed}.")
-    if config.n_step > getattr(algorithm, "max_n_step", config.n_step):
-        raise ValueError(f"n_step = {config.n_step} is more than {name} allows for, which is {algorithm.max_n_step}.")
+    most = getattr(algorithm, "max_n_step", config.n_step)
+    if config.n_step > most:
+        raise ValueError(f"n_step = {config.n_step} is more than {name} allows for, which is {most}.")
     if network.unroll is None and getattr(algorithm, "needs_memory", False):
         raise ValueError(f"{name} needs a network that remembers: set network to Recurrent.")

@@ -9,7 +9,6 @@ stored. Where all copies reset at once it is not counted either; where others mo
 
 import contextlib
 import traceback
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -18,55 +17,15 @@ import numpy as np
 
 from jaxdqn import configuration
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, HostGame, Key, Network, Parameters, Step
-from jaxdqn.training import run
-from jaxdqn.training.acting import Acting, Chance, act, beginning_memory
+from jaxdqn.interfaces import HostGame, Network, Step
+from jaxdqn.training import host_programs, run
+from jaxdqn.training.acting import Acting, beginning_memory
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.run import CHUNK, Curves, Noise, Parts, RunState, Totals
-
-LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
-
+from jaxdqn.training.host_programs import NUM_EPISODES, PLACE, STEP, Decision, Programs, Rows, Turn
+from jaxdqn.training.run import CHUNK, Curves, Noise, RunState, Totals
 
 _LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
-
-
-class Rows(NamedTuple):
-    """The steps of the iteration under way, in NumPy, `[V, E, ...]`; `is_valid` is off where a copy only reset."""
-
-    step: Step
-    is_valid: Any
-
-
-class Turn(NamedTuple):
-    """Where a compiled call stands: counts so far, and the places of its noise in the chunk.
-
-    It is passed as one int32 array: each array that goes to the device costs as much as a small network.
-    """
-
-    step: Any
-    num_episodes: Any
-    learned_at: Any
-    learns_from: Any  # row of the noise of the iteration that has ended
-    acts_in: Any  # row of the noise of the iteration of the actions
-    place: Any  # of the actions within that iteration
-    is_random: Any
-
-
-_STEP, _NUM_EPISODES, _PLACE = (Turn._fields.index(name) for name in ("step", "num_episodes", "place"))
-
-
-class Decision(NamedTuple):
-    """What a compiled call decides.
-
-    Attributes:
-      action: int32 `[E]`.
-      memory: float32 `[E, M]`, what the network remembered before, for replay; None if nothing.
-      acting: what choosing actions carries on.
-    """
-
-    action: Any
-    memory: Any
-    acting: Acting
+LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
 
 
 class Seat(NamedTuple):
@@ -99,89 +58,12 @@ class HostRun(NamedTuple):
     evaluation_environments: Any
 
 
-class Programs(NamedTuple):
-    """The compiled functions that runs of one structure share."""
-
-    init: Callable[..., tuple[RunState, Array]]
-    draw: Callable[..., Noise]
-    act: Callable[..., Decision]
-    store_and_act: Callable[..., tuple[Any, Decision]]
-    learn_and_act: Callable[..., tuple[RunState, Totals, Decision]]
-    values: Callable[..., tuple[Array, Any]]
-
-
 class Crash(Exception):
     """An environment raised an error, which is the cause of this one."""
 
     def text(self) -> str:
         """Returns the environment's own traceback."""
         return "".join(traceback.format_exception(self.__cause__))
-
-
-def programs(game: HostGame) -> Programs:
-    """Returns the compiled functions of runs on a game; each compiles when it is first called."""
-
-    def init(config: Config, seed: Array, num_logged: int) -> tuple[RunState, Array]:
-        def begin(key: Key) -> Array:
-            return jax.random.bits(key, (config.num_environments,))
-
-        state = run.init(_parts(config, game), jax.random.key(seed), begin, num_logged)
-        return state, state.game
-
-    def draw(config: Config, key: Key, first: Array) -> Noise:
-        parts = _parts(config, game)
-        # One more than the chunk: the call that ends its last iteration acts in the next one.
-        return jax.vmap(lambda i: run.draw(parts, run.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
-
-    def act(
-        config: Config, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Array
-    ) -> Decision:
-        return _act(_parts(config, game), parameters, acting, noise, observation, Turn(*turn))
-
-    def store_and_act(
-        config: Config,
-        parameters: Parameters,
-        replay: Any,
-        rows: Rows,
-        acting: Acting,
-        noise: Noise,
-        observation: Array,
-        turn: Array,
-    ) -> tuple[Any, Decision]:
-        parts = _parts(config, game)
-        return _store(parts, replay, rows), _act(parts, parameters, acting, noise, observation, Turn(*turn))
-
-    def learn_and_act(
-        config: Config,
-        state: RunState,
-        totals: Totals,
-        rows: Rows,
-        acting: Acting,
-        noise: Noise,
-        observation: Array,
-        packed: Array,
-    ) -> tuple[RunState, Totals, Decision]:
-        parts, turn = _parts(config, game), Turn(*packed)
-        replay = _store(parts, state.replay, rows)
-        state = state._replace(
-            replay=replay, step=turn.step, learned_at=turn.learned_at, num_episodes=turn.num_episodes
-        )
-        state, totals = run.learn(parts, state, totals, jax.tree.map(lambda x: x[turn.learns_from], noise))
-        decision = _act(parts, state.learner.parameters, acting, noise, observation, turn)
-        return state._replace(step=None, learned_at=None, num_episodes=None), totals, decision
-
-    def values(config: Config, parameters: Parameters, observation: Array, memory: Any) -> tuple[Array, Any]:
-        output, memory = _parts(config, game).learner.network.step(parameters, observation, memory)
-        return output.q_values, memory
-
-    return Programs(
-        init=jax.jit(init, static_argnames="num_logged"),
-        draw=jax.jit(draw),
-        act=jax.jit(act),
-        store_and_act=jax.jit(store_and_act, donate_argnames="replay"),
-        learn_and_act=jax.jit(learn_and_act, donate_argnames=("state", "totals")),
-        values=jax.jit(values),
-    )
 
 
 def init(
@@ -265,7 +147,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     returns = _evaluate(host, programs, game, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    return host, run.curves(_parts(host.config, game), counted, totals, returns.mean(), unknown)
+    return host, run.curves(host_programs.parts_of(host.config, game), counted, totals, returns.mean(), unknown)
 
 
 def close(host: HostRun) -> None:
@@ -305,19 +187,19 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
                         kept[place] = value
                 rows.is_valid[place] = ~resetting
                 place += 1
-                turn[_STEP] += config.num_environments
+                turn[STEP] += config.num_environments
                 np.add(state.episode_return, reward, out=state.episode_return, casting="same_kind")
                 if np.count_nonzero(ended):
-                    state, returned = _end_episodes(state, int(turn[_STEP]), reward, ended)
+                    state, returned = _end_episodes(state, int(turn[STEP]), reward, ended)
                     sum_of_returns += returned
-                    turn[_NUM_EPISODES] = state.num_episodes
+                    turn[NUM_EPISODES] = state.num_episodes
             acting = decision.acting.after_step(resetting)  # a copy that has just been reset shows a first observation
             observation, resetting = s_t, ended
             if place < num_rows:
-                turn[_PLACE] = place
+                turn[PLACE] = place
                 decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
                 action = np.asarray(decision.action)
-        state = state._replace(step=int(turn[_STEP]))
+        state = state._replace(step=int(turn[STEP]))
         state, totals, decision = _end_iteration(
             programs, config, state, totals, rows, acting, noise, observation, iteration - first
         )
@@ -430,28 +312,6 @@ def _evaluate(host: HostRun, programs: Programs, game: HostGame, evaluation: Eva
     return returns
 
 
-def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
-    def add(replay: Any, row: Rows) -> tuple[Any, None]:
-        return parts.replay.add(replay, row.step, row.is_valid), None
-
-    return jax.lax.scan(add, replay, rows)[0]
-
-
-def _act(
-    parts: Parts, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Turn
-) -> Decision:
-    explore, key = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act_keys))
-    counts = turn.step, turn.num_episodes
-    network = parts.learner.network
-    chosen, before, after = act(parts.config, network, parameters, acting, observation, Chance(explore, key), counts)
-    action = jnp.where(turn.is_random > 0, parts.config.exploration.at_random(explore), chosen)
-    return Decision(action, before.stored_memory(), after)
-
-
 def _network(config: Config, game: HostGame) -> Network:
     """Returns the network of a configuration."""
     return config.network.make(game.observation_shape, game.num_actions)
-
-
-def _parts(config: Config, game: HostGame) -> Parts:
-    return run.parts(config, game, game.observation_dtype)

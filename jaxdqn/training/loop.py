@@ -102,6 +102,7 @@ def _collect(
 
     def step(carry: tuple[RunState, Totals], noises: Any) -> tuple[tuple[RunState, Totals], None]:
         (state, totals), (explore, act_key, game_noise) = carry, noises
+        assert state.acting is not None
         s_tm1 = jax.vmap(game.observe)(state.game)
         counts = state.step, state.num_episodes
         action, before, after = act(

@@ -46,7 +46,7 @@ class RunState(NamedTuple):
       learner: parameters, target, optimizer.
       replay: the memory.
       game: what the games carry, `[E]`.
-      acting: what choosing actions carries.
+      acting: what choosing actions carries; None in a host game, whose `Seat` has it.
       episode_return: float32 `[E]`, undiscounted, of the episodes under way.
       num_episodes: int32 `[]`, episodes ended so far.
       learned_at: int32 `[]`, the step of the last training, or of the last one left out while the memory was filled.
@@ -60,7 +60,7 @@ class RunState(NamedTuple):
     learner: learning.LearnerState
     replay: Any
     game: Any
-    acting: Acting
+    acting: Acting | None
     episode_return: Value
     num_episodes: Value
     learned_at: Value

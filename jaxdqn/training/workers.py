@@ -20,7 +20,7 @@ import numpy as np
 from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
-from jaxdqn.training import devices, host_loop
+from jaxdqn.training import devices, host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, ending
 
@@ -56,20 +56,23 @@ def start(
     task = _Task(config, game.name, evaluation, num_logged, asynchronous)
     workers = [_start(task, place) for place in range(width)]
     try:
-        for worker in workers:
-            _answer(worker)
+        broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash while it is compiled with
     except BaseException:
         _stop(workers)
         raise
 
     def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
         for place, worker in enumerate(workers):
-            if not worker.process.is_alive():
+            if not worker.process.is_alive() and broken[place] is None:
                 workers[place] = _start(task, place)
-                _answer(workers[place])
-        for worker, config, seed in zip(workers, configs, seeds, strict=True):
-            _tell(worker, "init", (config, seed))
-        return [_crash(_answer(worker)) for worker in workers]
+                broken[place] = _crash(_answer(workers[place]))
+        for worker, crash, config, seed in zip(workers, broken, configs, seeds, strict=True):
+            if crash is None:
+                _tell(worker, "init", (config, seed))
+        return [
+            crash if crash is not None else _crash(_answer(worker))
+            for worker, crash in zip(workers, broken, strict=True)
+        ]
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
         del step  # each run knows its own
@@ -110,7 +113,7 @@ def _start(task: _Task, place: int) -> _Worker:
 
 def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
     """Sends a worker a message; what happened to one that is no longer there, its answer says."""
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):
         worker.connection.send((kind, value))
 
 
@@ -122,7 +125,7 @@ def _answer(worker: _Worker) -> tuple[str, Any]:
     """
     try:
         kind, value = worker.connection.recv()
-    except (EOFError, ConnectionError):
+    except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
@@ -161,48 +164,54 @@ def _serve(connection: Connection, task: _Task, core: int | None) -> None:
     devices.compute_in_this_thread()
     devices.keep_compiled_programs()
     try:
-        game = games.make(task.game)
-        assert isinstance(game, HostGame)
-        programs = host_loop.programs(game)
+        made = games.make(task.game)
+        assert isinstance(made, HostGame)
+        game: HostGame = made
+        programs = host_programs.make(game)
         host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
-        connection.send(("ok", None))
+        started: tuple[str, Any] = "ok", None
+    except host_loop.Crash as crash:
+        started = "crash", crash.text()
     except BaseException:
-        connection.send(("error", traceback.format_exc()))
-        return
+        started = "error", traceback.format_exc()
     host: host_loop.HostRun | None = None
-    while True:
-        try:
+    # The connection ends when the parent does not want any more, or is no longer there.
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(started)
+        while started[0] == "ok":
             kind, value = connection.recv()
-        except EOFError:
-            break
-        try:
-            if kind == "init":
-                if host is not None:
-                    host_loop.close(host)
-                host = None
-                config, seed = value
-                host = host_loop.init(
-                    config,
-                    seed,
-                    game=game,
-                    programs=programs,
-                    num_evaluated=task.evaluation.episodes,
-                    num_logged=task.num_logged,
-                    asynchronous=task.asynchronous,
-                )
-                connection.send(("ok", None))
-            elif kind == "advance":
-                assert host is not None
-                host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
-                connection.send(("ok", jax.device_get(point)))
-            else:
-                assert host is not None
-                state = host.state
-                parameters = jax.device_get(state.learner.parameters)
-                connection.send(("ok", ending(int(state.diverged_at), state.log, parameters)))
-        except host_loop.Crash as crash:
-            connection.send(("crash", crash.text()))
-        except Exception:
-            connection.send(("error", traceback.format_exc()))
+            host, answer = _served(kind, value, host, task, game, programs)
+            connection.send(answer)
     if host is not None:
         host_loop.close(host)
+
+
+def _served(
+    kind: str, value: Any, host: host_loop.HostRun | None, task: _Task, game: HostGame, programs: Any
+) -> tuple[host_loop.HostRun | None, tuple[str, Any]]:
+    """Returns the run after a message, and the answer to it."""
+    try:
+        if kind == "init":
+            if host is not None:
+                host_loop.close(host)
+            host, (config, seed) = None, value
+            host = host_loop.init(
+                config,
+                seed,
+                game=game,
+                programs=programs,
+                num_evaluated=task.evaluation.episodes,
+                num_logged=task.num_logged,
+                asynchronous=task.asynchronous,
+            )
+            return host, ("ok", None)
+        assert host is not None
+        if kind == "advance":
+            host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
+            return host, ("ok", jax.device_get(point))
+        parameters = jax.device_get(host.state.learner.parameters)
+        return host, ("ok", ending(int(host.state.diverged_at), host.state.log, parameters))
+    except host_loop.Crash as crash:
+        return host, ("crash", crash.text())
+    except Exception:
+        return host, ("error", traceback.format_exc())
