@@ -1,0 +1,104 @@
+"""Which parts of Rainbow help DQN on small games, alone and together?
+
+RESULT
+
+    python experiments/ablation.py            about twenty minutes on two CPU cores
+    python experiments/ablation.py --toy      seconds
+
+The question of Obando-Ceron and Castro, "Revisiting Rainbow" (2021), figures 1 and 2: DQN with each part of Rainbow
+alone, and Rainbow without each. Every arm is composed by `jaxdqn.algorithms.rainbow.compose` from one setting of DQN,
+which was chosen for DQN on seeds from 100 on; no arm was tuned apart. The score of a run is the mean of all its
+evaluations, so that learning early counts, between 0 for the least that a game gives and 1 for the threshold at which
+gymnasium calls it solved.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn.algorithms import dqn, rainbow
+from jaxdqn.config import Config
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.intervals import intervals
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.networks.heads import Categorical
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Linear
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+DQN = dataclasses.replace(
+    dqn.CONFIG,
+    learning_rate=1e-3,
+    network=MLP((64, 64), "tanh"),
+    batch_size=64,
+    num_updates=2,  # for every 10 steps
+    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
+    target_update=Periodic(200),
+    replay=Uniform(50_000),
+)
+HEAD = Categorical(num_atoms=51, v_min=-100.0, v_max=100.0)  # holds the discounted returns of all three games
+NAMES = {"n_step": "3 steps"}  # of parts, where their own does not read well
+
+
+def arms() -> dict[str, Config]:
+    """Returns DQN, DQN with each part, Rainbow, and Rainbow without each part."""
+    parts = rainbow.PARTS
+    alone = {f"+ {NAMES.get(part, part)}": rainbow.compose([part], DQN, head=HEAD) for part in parts}
+    without = {
+        f"- {NAMES.get(part, part)}": rainbow.compose([other for other in parts if other != part], DQN, head=HEAD)
+        for part in parts
+    }
+    return {"DQN": DQN, **alone, "Rainbow": rainbow.compose(parts, DQN, head=HEAD), **without}
+
+
+STUDY = Study(
+    name="ablation",
+    games=("cartpole", "acrobot", "mountain_car"),
+    algorithms=arms(),
+    seeds=range(10),
+    steps=100_000,
+    evaluation=Evaluation(every=10_000, episodes=20),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="ablation-toy",
+    games=("cartpole",),
+    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "+ noisy", "Rainbow")},
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=1_000, episodes=2),
+)
+
+SCALE = {"cartpole": (0.0, 475.0), "acrobot": (-500.0, -100.0), "mountain_car": (-200.0, -110.0)}  # 0 and 1
+
+
+def normalised(game: str, scores: np.ndarray) -> np.ndarray:
+    """Returns scores on the scale on which 0 is the least that the game gives and 1 its threshold."""
+    low, high = SCALE[game]
+    return (scores - low) / (high - low)
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    order = tuple(STUDY.algorithms)
+    num_evaluations = min(len(run.curves["steps"]) for run in runs)
+    return {
+        "": intervals(runs, normalised, last=num_evaluations, xlabel="normalised mean over training", order=order),
+        "curves": learning_curves(runs, transform=normalised, ylabel="normalised evaluation return", order=order),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs, last=min(len(run.curves["steps"]) for run in runs))
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)

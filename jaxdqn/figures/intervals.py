@@ -1,0 +1,110 @@
+"""Interval plots: one score for each algorithm, with its interval, a panel for all games together and one for each.
+
+The style of figure 9 of Agarwal et al. (2021).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.results import statistics, tidy
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Transform = Callable[[str, np.ndarray], np.ndarray]  # (game, scores [runs]) -> scores on a scale that games share
+
+ALL_GAMES = "all games"
+
+
+def intervals(
+    runs: Iterable[Run],
+    transform: Transform,
+    *,
+    statistic: statistics.Statistic = statistics.iqm,
+    score: str = "evaluation_return",
+    last: int = 1,
+    xlabel: str = "normalised score",
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of one score for each algorithm with its 95 % bootstrap interval over seeds.
+
+    Runs that crashed are left out, and the label of the figure says so. The panel of all games has those algorithms
+    that have equally many runs on each.
+
+    Args:
+      runs: of any games and algorithms, one configuration an algorithm and game.
+      transform: of the scores of a game before the statistic, to a scale that games share.
+      statistic: over the runs of an arm, and for all games over the runs of all.
+      score: the curve.
+      last: how many of its last points are averaged inside a run; the label of the figure says it.
+      xlabel: what the score is after the transform.
+      order: algorithms from the top down; others follow as they appear.
+      bootstrap_seed: of the generator of each interval.
+
+    Raises:
+      ValueError: if there are no runs, or they do not form arms.
+    """
+    arms = tidy.arms(list(runs))
+    labels = tidy.labels(arms)
+    scores: dict[str, dict[str, np.ndarray]] = {}  # by label, then by game
+    for arm, members in arms.items():
+        completed = tidy.completed(members)
+        if completed:
+            scores.setdefault(labels[arm], {})[arm.game] = transform(arm.game, tidy.final(completed, score, last))
+    if not scores:
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    looks = style.styles(scores, order)
+    games = list(dict.fromkeys(arm.game for arm in arms))
+    with style.look():
+        figure, panels = style.panels(
+            [*([ALL_GAMES] if len(games) > 1 else []), *games], xlabel=xlabel, ylabel="", title=None
+        )
+        figure.set_figheight(figure.get_figheight() * max(1.0, len(looks) / 9))
+        for name, panel in panels.items():
+            _draw(panel, _estimates(scores, name, games, statistic, bootstrap_seed), looks)
+    figure.set_label(_reading(statistic, last, tidy.crashes(arms, labels)))
+    return figure
+
+
+def _estimates(
+    scores: Mapping[str, Mapping[str, np.ndarray]],
+    name: str,
+    games: Sequence[str],
+    statistic: statistics.Statistic,
+    bootstrap_seed: int,
+) -> dict[str, statistics.Interval]:
+    """Returns the interval of each label that has one in a panel."""
+    found = {}
+    for label, by_game in scores.items():
+        pooled = by_game if name == ALL_GAMES else {name: by_game[name]} if name in by_game else {}
+        is_complete = name != ALL_GAMES or set(by_game) == set(games)
+        if pooled and is_complete and len({len(values) for values in pooled.values()}) == 1:
+            generator = np.random.default_rng(bootstrap_seed)
+            found[label] = statistics.interval_over_games(pooled, statistic, generator)
+    return found
+
+
+def _draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Mapping[str, style.Style]) -> None:
+    rows = list(looks)
+    for label, estimate in estimates.items():
+        height, color = rows.index(label), looks[label].color
+        low, high = float(estimate.low), float(estimate.high)
+        panel.barh(height, high - low, left=low, height=0.6, color=color, alpha=0.45, linewidth=0)
+        panel.vlines(float(estimate.point), height - 0.3, height + 0.3, color=color, linewidth=1.6)
+    panel.set_yticks(range(len(rows)), rows)
+    panel.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _reading(statistic: statistics.Statistic, last: int, crashes: str) -> str:
+    averaged = "its last evaluation" if last == 1 else f"the mean of its last {last} evaluations"
+    reading = (
+        f"The score of a run is {averaged}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
+        f"bootstrap interval over seeds. {ALL_GAMES.capitalize()}: over the runs of all."
+    )
+    return f"{reading} {crashes}" if crashes else reading
