@@ -90,7 +90,9 @@ class Sequences:
             num_starts = jnp.maximum(memory.size(state.ring) - later, 0)  # [E]
             if self.priorities is None:
                 number, weight = numbers(random_bits, num_starts.sum(), self.replacement)
-                environment, age = ring.numbered(num_starts, number)
+                order = jnp.argsort(random_bits)  # a memory drawn whole comes in order, and minibatches should not
+                environment, age = ring.numbered(num_starts, number[order])
+                weight = weight[order]
             else:
                 total = sum_tree.total(state.tree)
                 draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24

@@ -2,6 +2,7 @@
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, NetworkOutput, Transition
+from jaxdqn.replay.sequences import Sequences
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training.evaluate import Evaluation
 
@@ -37,6 +38,17 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
             f"n_step = {config.n_step} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
             f"{config.num_environments} environments."
         )
+    if isinstance(config.replay, Sequences):
+        wanted = config.replay.length * config.num_environments
+        for name, value in (
+            ("replay.capacity", config.replay.capacity),
+            ("learning_starts + train_every", config.learning_starts + config.train_every),
+        ):
+            if value < wanted:
+                raise ValueError(
+                    f"{name} = {value:_} must be at least replay.length = {config.replay.length} times "
+                    f"num_environments = {config.num_environments}: no sequence is whole before."
+                )
     _check_fit(config, config.network.make(game.observation_shape, game.num_actions))
 
 
