@@ -157,7 +157,7 @@ def _quantiles_at(
     layers: Layers, features: Array, fractions: Array, num_cosines: int, hidden: tuple[int, ...]
 ) -> Array:
     """Returns the quantiles `[..., A, N]` at fractions `[..., N]` of features `[..., F]`."""
-    cosines = jnp.cos(jnp.pi * jnp.arange(num_cosines) * fractions[..., None])
+    cosines = jnp.cos(jnp.pi * jnp.multiply.outer(fractions, jnp.arange(num_cosines)))
     embedding = nn.relu(nn.Dense(features.shape[-1], name="fractions")(cosines))  # [..., N, F]
     values = layers.values(layers.hidden(features[..., None, :] * embedding, hidden), width=1)  # [..., N, A, 1]
     return jnp.swapaxes(values[..., 0], -1, -2)

@@ -82,9 +82,10 @@ class NoisyDense(nn.Module):
         if self.is_initializing() or self.has_variable(NOISE, "inputs"):
             of_inputs = self.variable(NOISE, "inputs", jnp.zeros, (num_inputs,)).value
             of_outputs = self.variable(NOISE, "outputs", jnp.zeros, (self.features,)).value
-            kernel = kernel + kernel_sigma * of_inputs[:, None] * of_outputs
+            kernel = kernel + kernel_sigma * jnp.outer(of_inputs, of_outputs)
             bias = bias + bias_sigma * of_outputs
-        return x @ kernel + bias
+        x = x @ kernel
+        return x + jnp.broadcast_to(bias, x.shape)
 
 
 def factorised_noise(key: Key, template: Any) -> Any:
