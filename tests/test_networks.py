@@ -3,7 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
+from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy, factorised_noise
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.recurrent import Recurrent
 from jaxdqn.networks.table import Table
 
 
@@ -79,3 +83,228 @@ def test_a_table_looks_up_the_cell_of_its_grid(observation, cell):
 def test_a_grid_that_does_not_fit_is_refused(table, sentence):
     with pytest.raises(ValueError, match=sentence):
         table.make((2,), num_actions=2)
+
+
+def with_random(tree, seed=7):
+    """Returns parameters of the same shapes, all of them random: none is zero or one."""
+    leaves, structure = jax.tree.flatten(tree)
+    random = np.random.default_rng(seed)
+    return jax.tree.unflatten(structure, [jnp.asarray(random.normal(size=x.shape), jnp.float32) for x in leaves])
+
+
+def made(config):
+    """Returns a compiled network for observations `[3]` and 2 actions, and random parameters."""
+    network = config.make((3,), num_actions=2)
+    parameters = with_random(jax.eval_shape(network.init, jax.random.key(0)))
+    compiled = {name: jax.jit(getattr(network, name)) for name in ("apply", "step")}
+    return network._replace(**compiled), parameters
+
+
+OBSERVATIONS = np.random.default_rng(3).normal(size=(5, 3)).astype(np.float32)
+FIRST, SECOND = jax.random.key(1), jax.random.key(2)
+
+
+def test_a_dueling_network_adds_centred_advantages_to_a_value():
+    network, parameters = made(MLP((4,), dueling=Dueling((6,))))
+    layers = [jax.tree.map(np.asarray, parameters["params"][f"Dense_{i}"]) for i in range(5)]
+
+    def dense(x, i):
+        return x @ layers[i]["kernel"] + layers[i]["bias"]
+
+    shared = np.maximum(dense(OBSERVATIONS, 0), 0)
+    value = dense(np.maximum(dense(shared, 1), 0), 2)
+    advantage = dense(np.maximum(dense(shared, 3), 0), 4)
+    q_values = network.apply(parameters, OBSERVATIONS).q_values
+    np.testing.assert_allclose(q_values, value + advantage - advantage.mean(1, keepdims=True), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(q_values.mean(1), value[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_noise_is_of_the_key_and_one_for_all_examples():
+    network, parameters = made(MLP((4,), noisy=Noisy()))
+    assert network.is_random
+    quiet, first, again, second = (
+        network.apply(parameters, OBSERVATIONS, key).q_values for key in (None, FIRST, FIRST, SECOND)
+    )
+    np.testing.assert_array_equal(first, again)
+    for one, other in ((quiet, first), (quiet, second), (first, second)):
+        assert not np.any(np.isclose(one, other, rtol=1e-4))
+    same = network.apply(parameters, np.tile(OBSERVATIONS[:1], (4, 1)), FIRST).q_values
+    np.testing.assert_array_equal(same, np.tile(same[:1], (4, 1)))
+    np.testing.assert_allclose(same[0], first[0], rtol=1e-5)
+
+
+def test_without_a_key_weights_are_their_means():
+    network, parameters = made(MLP((4,), noisy=Noisy()))
+    plain = {
+        "params": {
+            name.removeprefix("Noisy"): {"kernel": layer["kernel"], "bias": layer["bias"]}
+            for name, layer in parameters["params"].items()
+        }
+    }
+    expected = MLP((4,)).make((3,), 2).apply(plain, OBSERVATIONS).q_values
+    np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).q_values, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_noise_follows_the_equation_and_differs_between_layers():
+    template = {"a": {"inputs": jnp.zeros(40_000), "outputs": jnp.zeros(40_000)}, "b": {"inputs": jnp.zeros(40_000)}}
+    noise = jax.jit(lambda key: factorised_noise(key, template))(FIRST)
+    parts = [np.asarray(x) for x in jax.tree.leaves(noise)]
+    for part in parts:  # f(x) = sign(x) √|x| of a standard normal x
+        assert abs(part.mean()) < 0.02
+        np.testing.assert_allclose((part**2).mean(), np.sqrt(2 / np.pi), rtol=0.02)
+        np.testing.assert_allclose((part**4).mean(), 1.0, rtol=0.05)
+    assert np.abs(np.corrcoef(parts) - np.eye(3)).max() < 0.03
+
+
+def test_noise_at_the_start_has_the_size_that_it_says():
+    parameters = MLP((4,), noisy=Noisy(scale=0.7)).make((3,), 2).init(FIRST)["params"]
+    for layer, inputs in (("NoisyDense_0", 3), ("NoisyDense_1", 4)):
+        for name in ("kernel_sigma", "bias_sigma"):
+            np.testing.assert_allclose(parameters[layer][name], 0.7 / np.sqrt(inputs), rtol=1e-6)
+        for name in ("kernel", "bias"):
+            assert np.abs(parameters[layer][name]).max() <= 1 / np.sqrt(inputs)
+
+
+def test_layers_are_normalised_before_the_activation():
+    network, parameters = made(MLP((4,), normalisation=LayerNorm()))
+    x = (
+        OBSERVATIONS @ parameters["params"]["Dense_0"]["kernel"]
+        + np.asarray(parameters["params"]["Dense_0"]["bias"])[None]
+    )
+    norm = jax.tree.map(np.asarray, parameters["params"]["LayerNorm_0"])
+    x = (x - x.mean(1, keepdims=True)) / np.sqrt(np.asarray(x).var(1, keepdims=True) + 1e-6)
+    x = np.maximum(x * norm["scale"][None] + norm["bias"][None], 0)
+    expected = x @ parameters["params"]["Dense_1"]["kernel"] + np.asarray(parameters["params"]["Dense_1"]["bias"])[None]
+    np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).q_values, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_categorical_head_says_probabilities_and_their_mean():
+    network, parameters = made(MLP((4,), head=Categorical(num_atoms=5, v_min=-1.0, v_max=3.0)))
+    output = network.apply(parameters, OBSERVATIONS)
+    assert output.logits.shape == (5, 2, 5)
+    np.testing.assert_allclose(output.atoms, [-1, 0, 1, 2, 3], atol=1e-6)
+    weight = np.exp(np.asarray(output.logits, np.float64))
+    mean = (weight * np.arange(-1, 4)).sum(-1) / weight.sum(-1)
+    np.testing.assert_allclose(output.q_values, mean, rtol=1e-5, atol=1e-6)
+
+
+def test_quantiles_at_fixed_fractions_have_the_mean_as_value():
+    network, parameters = made(MLP((4,), head=Quantiles(num_quantiles=4)))
+    output = network.apply(parameters, OBSERVATIONS)
+    np.testing.assert_allclose(output.fractions, np.tile([0.125, 0.375, 0.625, 0.875], (5, 1)))
+    np.testing.assert_allclose(output.q_values, output.quantiles.mean(-1), rtol=1e-6)
+    assert not network.is_random
+
+
+IMPLICIT = MLP((4,), head=ImplicitQuantiles(num_quantiles=3, num_policy_quantiles=2, num_cosines=6, hidden=(5,)))
+
+
+def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_a_key():
+    network, parameters = made(IMPLICIT)
+    assert network.is_random
+    equal = np.tile(OBSERVATIONS[:1], (5, 1))
+    quiet, first, second = (network.apply(parameters, equal, key) for key in (None, FIRST, SECOND))
+    np.testing.assert_allclose(quiet.fractions, np.tile([1 / 6, 1 / 2, 5 / 6], (5, 1)), rtol=1e-6)
+    np.testing.assert_array_equal(quiet.q_values, np.tile(quiet.q_values[:1], (5, 1)))
+    drawn = np.concatenate([first.fractions.ravel(), second.fractions.ravel()])
+    assert len(np.unique(drawn)) == 30
+    assert 0 <= drawn.min() < drawn.max() < 1
+    assert len(np.unique(first.q_values[:, 0])) == 5  # the policy's fractions are drawn apart as well
+
+
+def test_implicit_quantiles_equal_the_equation():
+    network, parameters = made(IMPLICIT)
+    output, p = network.apply(parameters, OBSERVATIONS, FIRST), jax.tree.map(np.asarray, parameters["params"])
+
+    def dense(x, name):
+        return x @ p[name]["kernel"] + p[name]["bias"]
+
+    features = np.maximum(dense(OBSERVATIONS, "Dense_0"), 0)
+    cosines = np.cos(np.pi * np.arange(6) * np.asarray(output.fractions)[..., None])
+    embedding = np.maximum(dense(cosines, "fractions"), 0)  # [5, 3, 4]
+    hidden = np.maximum(dense(features[:, None] * embedding, "Dense_1"), 0)
+    expected = dense(hidden, "Dense_2").swapaxes(1, 2)
+    np.testing.assert_allclose(output.quantiles, expected, rtol=1e-3, atol=1e-4)
+
+
+PROPOSED = MLP((4,), head=ProposedFractions(num_quantiles=4, num_cosines=6, hidden=(5,), pace=1.0))
+
+
+def test_proposed_boundaries_rise_from_nothing_to_all():
+    network, parameters = made(PROPOSED)
+    output = network.apply(parameters, OBSERVATIONS)
+    boundaries = np.asarray(output.boundaries)
+    assert boundaries.shape == (5, 5)
+    assert (np.diff(boundaries, axis=1) > 0).all()
+    np.testing.assert_array_equal(boundaries[:, [0, -1]], np.tile([0.0, 1.0], (5, 1)))
+    np.testing.assert_allclose(output.fractions, (boundaries[:, 1:] + boundaries[:, :-1]) / 2, rtol=1e-5)
+    lengths = np.diff(boundaries, axis=1)
+    np.testing.assert_allclose(output.entropy, -(lengths * np.log(lengths)).sum(1), rtol=1e-4)
+    mean = (np.asarray(output.quantiles) * lengths[:, None]).sum(-1)
+    np.testing.assert_allclose(output.q_values, mean, rtol=1e-4, atol=1e-5)
+
+
+def test_the_proposal_and_the_rest_learn_apart():
+    network, parameters = made(PROPOSED)
+
+    @jax.jit
+    def gradients(parameters):
+        def parts(parameters):
+            output = network.apply(parameters, OBSERVATIONS)
+            of_proposal = output.entropy.sum() + (output.boundaries * jnp.arange(5)[None]).sum()
+            return of_proposal, output.quantiles.sum() + output.q_values.sum(), output.boundary_quantiles.sum()
+
+        return jax.jacrev(parts)(parameters)
+
+    proposal, rest, nothing = (jax.tree.map(lambda x: np.abs(x).sum(), g["params"]) for g in gradients(parameters))
+    assert all(x > 0 for x in jax.tree.leaves(proposal.pop("proposal")))
+    assert all(x == 0 for x in jax.tree.leaves(proposal))
+    assert all(x == 0 for x in jax.tree.leaves((rest.pop("proposal"), nothing)))
+    assert all(x > 0 for x in jax.tree.leaves(rest))
+
+
+def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
+    network = Ensemble(MLP((4,)), num_members=3, prior_scale=2.0).make((3,), num_actions=2)
+    parameters = jax.jit(network.init)(FIRST)
+    kernels = [
+        *parameters["members"]["params"]["Dense_0"]["kernel"],
+        *parameters["priors"]["params"]["Dense_0"]["kernel"],
+    ]
+    assert len({kernel.tobytes() for kernel in map(np.asarray, kernels)}) == 6
+    output = jax.jit(network.apply)(parameters, OBSERVATIONS)
+    member = jax.jit(MLP((4,)).make((3,), 2).apply)
+    for k in range(3):
+        learned, prior = (
+            member(jax.tree.map(lambda x, k=k: x[k], parameters[part]), OBSERVATIONS).q_values
+            for part in ("members", "priors")
+        )
+        np.testing.assert_allclose(output.members[:, k], learned + 2.0 * prior, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(output.q_values, output.members.mean(1), rtol=1e-5, atol=1e-6)
+    gradient = jax.jit(jax.grad(lambda p: jnp.square(network.apply(p, OBSERVATIONS).members).sum()))(parameters)
+    assert all(not np.any(x) for x in jax.tree.leaves(gradient["priors"]))
+    assert all(np.any(x) for x in jax.tree.leaves(gradient["members"]))
+
+
+def test_each_member_has_noise_of_its_own():
+    network, parameters = made(Ensemble(MLP((4,), noisy=Noisy()), num_members=2))
+    equal = {"members": jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), parameters["members"])}
+    quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, key).members) for key in (None, FIRST))
+    np.testing.assert_array_equal(quiet[:, 0], quiet[:, 1])
+    assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))
+
+
+def test_what_a_recurrent_network_says_depends_on_what_it_saw():
+    network, parameters = made(Recurrent(MLP((4,)), units=5))
+    nothing = jnp.zeros((5, 10))
+    assert network.memory.shape == (10,)
+    assert not np.any(network.memory)
+    first, memory = network.step(parameters, OBSERVATIONS, nothing)
+    np.testing.assert_array_equal(network.apply(parameters, OBSERVATIONS).q_values, first.q_values)
+    second, _ = network.step(parameters, OBSERVATIONS, memory)
+    assert not np.any(np.isclose(first.q_values, second.q_values, rtol=1e-4))
+
+
+@pytest.mark.parametrize("ends", [MLP((4,), noisy=Noisy()), IMPLICIT])
+def test_a_recurrent_network_draws_nothing(ends):
+    with pytest.raises(ValueError, match="neither noisy nor have a head that draws"):
+        Recurrent(ends).make((3,), num_actions=2)

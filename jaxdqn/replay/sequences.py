@@ -101,7 +101,7 @@ class Sequences:
                 probability = sum_tree.get(state.tree, slots) / total
                 weight = (probability * num_starts.sum()) ** -self.priorities.importance
                 weight = weight / weight.max()
-            places = memory.slots(state.ring, environment[:, None], age[:, None] + jnp.arange(self.length))
+            places = memory.slots(state.ring, environment[:, None], age[:, None] + jnp.arange(self.length)[None])
             sequence = _sequence(memory.rows(state.ring, places), n_step, spanned_by)
             return Sample(sequence, places[:, 0], weight)
 
@@ -118,7 +118,7 @@ def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -
     """Returns sequences of steps `[B, T]`, with n-step returns that end with the episode or with the sequence."""
     length = rows.a_tm1.shape[1]
     start = jnp.arange(length)
-    window = jnp.minimum(start[:, None] + jnp.arange(n_step), length - 1)  # [T, n]
+    window = jnp.minimum(start[:, None] + jnp.arange(n_step)[None], length - 1)  # [T, n]
 
     def spanned(rewards: Array, terminated: Array, truncated: Array) -> NStepReturn:
         return jax.vmap(spanned_by)(rewards[window], terminated[window], truncated[window], length - start)
