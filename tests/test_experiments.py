@@ -5,8 +5,11 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from jaxdqn import games
+from jaxdqn.algorithms import munchausen
 from jaxdqn.results import summary
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "results"))
@@ -53,6 +56,28 @@ def test_the_table_of_both_loops_needs_completed_runs_of_one_only():
     for run in runs[2:]:
         run.facts["crash"] = "Traceback ..."
     assert table(runs) == summary.table(runs)
+
+
+@pytest.mark.parametrize(
+    ("game", "bias"),
+    [("probe_action", 0.0), ("catch", -0.0122), ("catch_noisy", -0.0122)],  # catch: a NumPy loop written from the paper
+)
+def test_what_munchausen_converges_to_lies_below_the_optimum_where_actions_are_equally_good(game, bias):
+    module = runpy.run_path(str(EXPERIMENTS / "overestimation.py"))
+    found = module["munchausen_bias"](games.make(game), 0.99, munchausen.MunchausenDQN())
+    assert found == pytest.approx(bias, abs=5e-5)
+
+
+def test_distributions_without_noise_are_those_that_one_finds_by_hand():
+    module = runpy.run_path(str(EXPERIMENTS / "distributions.py"))
+    # By hand, from the last step on: the one quantile of a step of 1 (3/4) or -1 is 1.
+    one = module["quantile_limit"](1)
+    np.testing.assert_allclose(one.values, [sum(0.9**k for k in range(5))])
+    # A projection keeps the mean, so long as the atoms reach as far as the returns.
+    for number in (5, 11, 51):
+        atoms = module["categorical_limit"](number)
+        mean = 0.5 * sum(0.9**k for k in range(5))
+        np.testing.assert_allclose(atoms.values @ atoms.probabilities, mean, rtol=1e-5)
 
 
 def test_the_benchmark_writes_a_record(tmp_path):

@@ -1,0 +1,235 @@
+"""How near do learned distributions of the return come to the true one, and how many atoms or quantiles do they need?
+
+FINDING
+
+    python experiments/distributions.py            about five minutes on two CPU cores
+    python experiments/distributions.py --toy      seconds
+
+The truth is that of the random walk of five steps: at a discount of 0.9 the return of the right action at the start is
+one of 32 values with known probabilities. Play is uniformly random, so that both actions are tried everywhere. The
+distance is the 1-Wasserstein distance, the area between two distribution functions, in units of the return. What C51
+and QR-DQN would converge to if every expectation were exact is computed too: the rest is noise.
+
+Distributions are computed from the weights that the runs keep. IQN is asked for as many quantiles as it drew to learn
+from, at the middles of equal intervals. Quantile regression is plain but in one arm, which has the papers' Huber loss
+with kappa 1.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn import distributional
+from jaxdqn.algorithms import c51, quantile
+from jaxdqn.config import Config
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures import style
+from jaxdqn.figures.sensitivity import sensitivity
+from jaxdqn.games import random_walk
+from jaxdqn.interfaces import Algorithm, CategoricalOutput, Distribution
+from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.play import agent
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary, tidy, weights
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Constant
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+RANGE = (-5.0, 5.0)  # of the return: at a discount of 0.9 the largest is 4.1
+NUM_STEPS = 5
+REWARDS = np.array([1.0, -1.0], np.float32)
+CHANCES = np.array([random_walk.FORWARD, 1.0 - random_walk.FORWARD], np.float32)  # with the right action
+
+BASE = dataclasses.replace(
+    c51.CONFIG,
+    learning_rate=1e-3,
+    discount=0.9,
+    exploration=EpsilonGreedy(Constant(1.0)),
+    replay=Uniform(20_000),
+    batch_size=32,
+    target_update=Periodic(1_000),
+)
+
+
+def _arm(algorithm: Algorithm, head: Head) -> Config:
+    return dataclasses.replace(BASE, algorithm=algorithm, network=MLP((32,), head=head))
+
+
+PLAIN, HUBER = quantile.QuantileRegression(kappa=0.0), quantile.QuantileRegression(kappa=1.0)
+
+# By name, what N atoms or quantiles make of it.
+FAMILIES: dict[str, Callable[[int], Config]] = {
+    "C51": lambda n: _arm(c51.C51(), Categorical(n, *RANGE)),
+    "QR-DQN": lambda n: _arm(PLAIN, Quantiles(n)),
+    "QR-DQN, kappa 1": lambda n: _arm(HUBER, Quantiles(n)),
+    "IQN": lambda n: _arm(PLAIN, ImplicitQuantiles(n, num_policy_quantiles=8, num_cosines=16, hidden=())),
+}
+NUMBERS = (5, 11, 21, 51)
+ARMS = {f"{family}, {number}": (family, number) for family in FAMILIES for number in NUMBERS}
+
+STUDY = Study(
+    name="distributions",
+    games=("random_walk_5",),
+    algorithms={label: FAMILIES[family](number) for label, (family, number) in ARMS.items()},
+    seeds=range(10),
+    steps=40_000,
+    evaluation=Evaluation(every=20_000, episodes=100),
+    weights_of=range(10),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="distributions-toy",
+    algorithms={label: STUDY.algorithms[label] for label, (_, number) in ARMS.items() if number == 5},
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=1_000, episodes=5),
+    weights_of=range(2),
+)
+
+DRAWN = 21  # atoms or quantiles whose distribution functions are drawn; those of the largest below it if there are none
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    return {"": functions(runs), "distance": distances(runs)}
+
+
+def functions(runs: Sequence[Run]) -> Figure:
+    """Returns a panel for each family: the true distribution function, and the learned one of every seed."""
+    number = max(ARMS[run.facts["algorithm"]][1] for run in runs if ARMS[run.facts["algorithm"]][1] <= DRAWN)
+    chosen = [run for run in tidy.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
+    looks = style.styles(FAMILIES)
+    with style.look():
+        figure, panels = style.panels(
+            list(looks), xlabel="return of the right action at the start", ylabel="probability of no more", title=None
+        )
+        handles = {}
+        for panel in panels.values():
+            handles["true"] = panel.step(*_steps(true_distribution()), where="post", color="#A0A0A0", linewidth=2.5)[0]
+            panel.set_xlim(*RANGE)
+        for run in chosen:
+            family, _ = ARMS[run.facts["algorithm"]]
+            (line,) = panels[family].step(
+                *_steps(learned_distribution(_facts_path(run))), where="post", color=looks[family].color, linewidth=0.5
+            )
+            handles[f"{family}, N = {number}"] = line
+        style.legend(figure, handles)
+    figure.set_label(f"Distribution functions of the return, of every seed and of the truth; N = {number}.")
+    return figure
+
+
+def distances(runs: Sequence[Run]) -> Figure:
+    """Returns the distance to the truth against N, and that of C51 and QR-DQN if nothing were left to chance."""
+    figure = sensitivity(
+        measured(runs),
+        "number",
+        score="wasserstein",
+        xlabel="atoms or quantiles N",
+        ylabel="Wasserstein distance to the truth",
+        order=tuple(FAMILIES),
+    )
+    looks = style.styles(FAMILIES)
+    with style.look():
+        (panel,) = figure.axes
+        for family, limit in LIMITS.items():
+            values = [_distance(limit(number)) for number in NUMBERS]
+            panel.plot(NUMBERS, values, color=looks[family].color, linewidth=0.7, linestyle=(0, (2, 2)), zorder=1.0)
+        panel.set_yscale("log")
+    figure.set_label(f"{figure.get_label()} Thin dashes: {' and '.join(LIMITS)} with every expectation exact.")
+    return figure
+
+
+def table(runs: Sequence[Run]) -> str:
+    limits = [
+        f"{family} with every expectation exact: "
+        + ", ".join(f"{_distance(limit(number)):.4f} (N = {number})" for number in NUMBERS)
+        for family, limit in LIMITS.items()
+    ]
+    return "\n\n".join([summary.table(measured(runs), score="wasserstein"), *limits]) + "\n"
+
+
+def measured(runs: Sequence[Run]) -> list[Run]:
+    """Returns a run for each, with the family as its algorithm, N as its setting and the distance as its last score."""
+    found = []
+    for run in tidy.completed(runs):
+        family, number = ARMS[run.facts["algorithm"]]
+        distance = _distance(learned_distribution(_facts_path(run)))
+        curves = {"steps": run.curves["steps"][-1:], "wasserstein": np.array([distance])}
+        found.append(Run({**run.facts, "algorithm": family, "settings": {"number": number}}, curves))
+    return found
+
+
+@functools.cache
+def true_distribution() -> Distribution:
+    """Returns the distribution of the return of the right action at the start, and the right ones after it."""
+    return random_walk.return_distribution(BASE.discount)
+
+
+@functools.cache
+def learned_distribution(facts: Path) -> Distribution:
+    """Returns what the network of the run with these facts says of the right action at the start."""
+    player = agent.make(weights.load(facts))
+    start = jnp.eye(player.game.observation_shape[0])[0]
+    action = int(random_walk.right_action(jnp.int32(0)))
+    output = jax.device_get(player.network.apply(player.parameters, start))
+    if isinstance(output, CategoricalOutput):
+        return Distribution(output.atoms, np.asarray(jax.nn.softmax(output.logits[action])))
+    quantiles = output.quantiles[action]
+    return Distribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
+
+
+def categorical_limit(number: int) -> Distribution:
+    """Returns what C51 converges to if every expectation is exact: each step back is projected onto the atoms."""
+    atoms = jnp.linspace(*RANGE, number)
+    target = jax.vmap(distributional.categorical_target, in_axes=(0, None, None, None))
+    probabilities, discount = jnp.eye(number)[0], 0.0  # nothing follows the last step
+    for _ in range(NUM_STEPS):
+        targets = target(jnp.asarray(REWARDS), jnp.float32(discount), probabilities, atoms)
+        probabilities = jnp.asarray(CHANCES) @ targets
+        discount = BASE.discount
+    return Distribution(np.asarray(atoms), np.asarray(probabilities))
+
+
+def quantile_limit(number: int) -> Distribution:
+    """Returns what QR-DQN converges to if every expectation is exact: each step back keeps N quantiles."""
+    quantiles = np.zeros(number)
+    for _ in range(NUM_STEPS):
+        values = (REWARDS[:, None] + BASE.discount * quantiles).ravel()
+        order = np.argsort(values)
+        reached = np.cumsum(np.repeat(CHANCES / number, number)[order])
+        quantiles = values[order][np.searchsorted(reached, np.asarray(distributional.midpoints(number)))]
+    return Distribution(quantiles, np.full(number, 1.0 / number))
+
+
+LIMITS = {"C51": categorical_limit, "QR-DQN": quantile_limit}
+
+
+def _distance(found: Distribution) -> float:
+    numbers = [jnp.asarray(values, jnp.float32) for values in (*found, *true_distribution())]
+    return float(distributional.wasserstein(*numbers))
+
+
+def _steps(known: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a distribution function as a line of steps over the whole range."""
+    order = np.argsort(known.values)
+    heights = np.cumsum(np.asarray(known.probabilities)[order])
+    return np.array([RANGE[0], *np.asarray(known.values)[order], RANGE[1]]), np.array([0.0, *heights, 1.0])
+
+
+def _facts_path(run: Run) -> Path:
+    assert run.folder is not None  # they were read from there
+    return run.folder / f"{run.facts['id']}.json"
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)

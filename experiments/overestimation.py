@@ -1,0 +1,145 @@
+"""Does Q-learning say too much of its own actions, and which variants do not?
+
+FINDING
+
+    python experiments/overestimation.py            about five minutes on two CPU cores
+    python experiments/overestimation.py --toy      seconds
+
+The question is that of van Hasselt et al. (2016), "Deep Reinforcement Learning with Double Q-learning",
+figure 3. There the truth is what the learned policy earns; here it is the optimal value, known to all digits: the
+figure shows the mean over all 690 observations of `max_a Q - max_a Q*`. In catch_noisy every reward is 1 too high or
+too low by a fair coin, which changes no optimal value.
+
+Half of the actions are random, so that every observation is visited, and replay is small: its 10,000 transitions hold
+each observation and action about five times, so that a network can mistake noise for value. Settings are otherwise
+alike; the clipped variant has two networks. Munchausen DQN learns other values by design: its policy is soft, and the
+logarithm of that policy is taken from the reward. What it converges to, with its own numbers and without sampling, is
+found by iteration and stands below the table.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn import targets
+from jaxdqn.algorithms import clipped_double_dqn, double_dqn, dqn, munchausen, quantile
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.games import catch, exact
+from jaxdqn.interfaces import Game
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import Quantiles
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Constant
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+DQN = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((64, 64)),
+    learning_rate=1e-3,
+    exploration=EpsilonGreedy(Constant(0.5)),
+    replay=Uniform(10_000),
+    batch_size=32,
+    num_environments=1,
+    train_every=4,
+    learning_starts=500,
+    target_update=Periodic(500),
+)
+
+STUDY = Study(
+    name="overestimation",
+    games=("catch", "catch_noisy"),
+    algorithms={
+        "DQN": DQN,
+        "double DQN": dataclasses.replace(DQN, algorithm=double_dqn.DoubleDQN()),
+        "clipped double DQN": dataclasses.replace(
+            DQN,
+            algorithm=clipped_double_dqn.ClippedDoubleDQN(),
+            network=Ensemble(MLP((64, 64)), num_members=2),
+        ),
+        "Munchausen DQN": dataclasses.replace(DQN, algorithm=munchausen.MunchausenDQN()),
+        "QR-DQN": dataclasses.replace(
+            DQN,
+            algorithm=quantile.QuantileRegression(),
+            network=MLP((64, 64), head=Quantiles(num_quantiles=21)),
+        ),
+    },
+    seeds=range(10),
+    steps=100_000,
+    evaluation=Evaluation(every=2_500, episodes=100, exact_values=True),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="overestimation-toy",
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=500, episodes=5, exact_values=True),
+)
+
+LAST = 10  # evaluations, a quarter of the run
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    present = dict.fromkeys(run.facts["game"]["name"] for run in runs)
+    return {
+        "": learning_curves(
+            runs,
+            score="value_bias",
+            ylabel="mean of max Q - max Q*",
+            reference_lines={game: {"the exact value": 0.0} for game in present},
+            order=tuple(STUDY.algorithms),
+        ),
+        "return": learning_curves(runs, order=tuple(STUDY.algorithms)),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    soft = munchausen_bias(catch.make(), DQN.discount, munchausen.MunchausenDQN())
+    return "\n".join(
+        [
+            summary.table(runs, score="value_bias", last=LAST),
+            summary.table(runs, score="value_error", last=LAST),
+            f"Munchausen DQN without sampling and approximation: value_bias {soft:.4f}\n",
+        ]
+    )
+
+
+def munchausen_bias(game: Game, discount: float, algorithm: munchausen.MunchausenDQN) -> float:
+    """Returns the `value_bias` of what Munchausen DQN converges to if every expectation is exact."""
+    model = exact.model(game)
+    numbers = {"temperature": algorithm.temperature, "scale": algorithm.scale, "clip": algorithm.clip}
+    policy_value = jax.jit(jax.vmap(lambda q: _soft_value(q, algorithm.temperature)))
+    bonus = jax.jit(
+        jax.vmap(jax.vmap(lambda q, a: targets.munchausen_bonus(q, a, **numbers), in_axes=(None, 0)), in_axes=(0, None))
+    )
+    discount_t, actions = discount * ~model.terminated, np.arange(game.num_actions)
+    q = np.zeros(model.reward.shape[:2], np.float32)
+    for _ in range(500):
+        next_value = np.asarray(policy_value(q))[model.successor]
+        target = (model.reward + discount_t * next_value) @ model.probability + np.asarray(bonus(q, actions))
+        q = (0.5 * (q + target)).astype(np.float32)  # half a step: the bonus of a whole one swings
+    seen, looks_like = np.unique(model.observations, axis=0, return_inverse=True)
+    means = [np.zeros((len(seen), game.num_actions)) for _ in range(2)]
+    for mean, values in zip(means, (q, exact.solve(game, discount).q_values), strict=True):
+        np.add.at(mean, looks_like, values)
+        mean /= np.bincount(looks_like)[:, None]
+    return float((means[0].max(axis=1) - means[1].max(axis=1)).mean())
+
+
+def _soft_value(q: jax.Array, temperature: float) -> jax.Array:
+    log_policy = targets.scaled_log_policy(q, temperature=temperature)
+    return targets.soft_value(q, log_policy, temperature=temperature)
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)
