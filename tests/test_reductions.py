@@ -101,7 +101,7 @@ def stacked(tree):
 
 def test_double_dqn_is_dqn_where_both_networks_are_one():
     network, parameters, _ = of_network(PLAIN)
-    same(*(learned(one, network, parameters, parameters) for one in (double_dqn.DoubleDQN(), dqn.DQN())), rtol=0)
+    same(*(learned(one, network, parameters, parameters) for one in (double_dqn.DoubleDQN(), dqn.DQN())))
     other = learned(double_dqn.DoubleDQN(), *of_network(PLAIN))[0].loss
     assert not np.array_equal(other, learned(dqn.DQN(), *of_network(PLAIN))[0].loss)
 
@@ -117,7 +117,7 @@ def test_double_dqn_is_dqn_where_both_networks_are_one():
 def test_whose_values_choose_makes_no_difference_where_both_networks_are_one(algorithm, head):
     network, parameters, target_parameters = of_network(MLP((4,), head=head))
     both = [algorithm(selector=selector) for selector in ("online", "target")]
-    same(*(learned(one, network, parameters, parameters) for one in both), rtol=0)
+    same(*(learned(one, network, parameters, parameters) for one in both))
     online, target = (learned(one, network, parameters, target_parameters)[0].loss for one in both)
     assert not np.array_equal(online, target)
 

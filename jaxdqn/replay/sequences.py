@@ -124,7 +124,7 @@ def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -
         return jax.vmap(spanned_by)(rewards[window], terminated[window], truncated[window], length - start)
 
     returns = jax.vmap(spanned)(rows.r_t, rows.terminated, rows.truncated)
-    last = start + returns.last  # [B, T]
+    last = start[None] + returns.last  # [B, T]
     ended = rows.terminated | rows.truncated
     return Sequence(
         s_tm1=rows.s_tm1,
