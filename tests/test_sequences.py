@@ -106,11 +106,16 @@ def test_sequences_are_drawn_equally_often():
 
 @pytest.mark.parametrize("priorities", [None, Priorities()])
 @pytest.mark.parametrize("steps", [1, 2])
-def test_before_there_is_a_whole_sequence_nothing_that_is_not_stored_is_finite_in_weight(priorities, steps):
-    """A memory that holds no sequence is not to be sampled; `learning_starts` sees to that. It must not crash."""
+def test_before_there_is_a_whole_sequence_nothing_is_learned_and_nothing_gets_a_priority(priorities, steps):
     replay = made(priorities=priorities)
-    sample, _ = drawn(replay, filled(replay, steps), draws=4)
-    assert sample.transition.a_tm1.shape == (4, LENGTH)
+    state = filled(replay, steps)
+    sample, _ = drawn(replay, state, draws=4)
+    assert sample.weight.tolist() == [0.0] * 4
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(sample.transition))
+    state = replay.update(state, jnp.asarray(sample.indices), jnp.ones(4))
+    for time in range(steps, 3):
+        state = replay.add(state, step_with_memory(time), ALL)
+    assert sorted(set(drawn(replay, state)[1].tolist())) == starts(3)
 
 
 def test_without_replacement_each_environments_one_sequence_is_there_once():

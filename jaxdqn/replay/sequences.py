@@ -103,7 +103,9 @@ class Sequences:
                 weight = weight / weight.max()
             places = memory.slots(state.ring, environment[:, None], age[:, None] + jnp.arange(self.length)[None])
             sequence = _sequence(memory.rows(state.ring, places), n_step, spanned_by)
-            return Sample(sequence, places[:, 0], weight)
+            # Before there is a whole sequence, what is read counts for nothing and has no priority.
+            is_any = num_starts.sum() > 0
+            return Sample(sequence, jnp.where(is_any, places[:, 0], -1), jnp.where(is_any, weight, 0.0))
 
         def update(state: SequencesState, indices: Array, priority: Array) -> SequencesState:
             if self.priorities is None:

@@ -2,7 +2,6 @@
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, NetworkOutput, Transition
-from jaxdqn.replay.sequences import Sequences
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training.evaluate import Evaluation
 
@@ -38,17 +37,12 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
             f"n_step = {config.n_step} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
             f"{config.num_environments} environments."
         )
-    if isinstance(config.replay, Sequences):
-        wanted = config.replay.length * config.num_environments
-        for name, value in (
-            ("replay.capacity", config.replay.capacity),
-            ("learning_starts + train_every", config.learning_starts + config.train_every),
-        ):
-            if value < wanted:
-                raise ValueError(
-                    f"{name} = {value:_} must be at least replay.length = {config.replay.length} times "
-                    f"num_environments = {config.num_environments}: no sequence is whole before."
-                )
+    length = getattr(config.replay, "length", 1)
+    if length > config.replay.capacity // config.num_environments:
+        raise ValueError(
+            f"replay.length = {length} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
+            f"{config.num_environments} environments."
+        )
     _check_fit(config, config.network.make(game.observation_shape, game.num_actions))
 
 
@@ -76,5 +70,10 @@ def _check_fit(config: Config, network: Network) -> None:
     most = getattr(algorithm, "max_n_step", config.n_step)
     if config.n_step > most:
         raise ValueError(f"n_step = {config.n_step} is more than {name} allows for, which is {most}.")
+    burn_in, length = getattr(algorithm, "burn_in", 0), getattr(replay, "length", 1)
+    if burn_in >= length:
+        raise ValueError(
+            f"algorithm.burn_in = {burn_in} leaves nothing to learn from of sequences of replay.length = {length}."
+        )
     if network.unroll is None and getattr(algorithm, "needs_memory", False):
         raise ValueError(f"{name} needs a network that remembers: set network to Recurrent.")
