@@ -7,9 +7,9 @@ The results of the full study are still to come.
 
 The question of Obando-Ceron and Castro, "Revisiting Rainbow" (2021), figures 1 and 2: DQN with each part of Rainbow
 alone, and Rainbow without each. Every arm is composed by `jaxdqn.algorithms.rainbow.compose` from one setting of DQN,
-that of `classic_control.py`, chosen for DQN on seeds from 100 on; no arm was tuned apart. The score of a run is the mean of all its
-evaluations, so that learning early counts, between 0 for the least that a game gives and 1 for the threshold at which
-gymnasium calls it solved.
+that of `classic_control.py`, chosen for DQN on seeds from 100 on; no arm was tuned apart. The score of a run is the
+mean of all its evaluations, so that learning early counts, between 0 for the least that a game gives and 1 for the
+threshold at which gymnasium calls it solved.
 """
 
 import dataclasses
