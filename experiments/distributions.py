@@ -97,7 +97,8 @@ TOY = dataclasses.replace(
     weights_of=range(2),
 )
 
-DRAWN = 21  # atoms or quantiles whose distribution functions are drawn; those of the largest below it if there are none
+TICKS = (0.05, 0.1, 0.2, 0.5, 1.0)  # of the distance
+DRAWN = 21  # N of the functions that are drawn, or the largest below it that was run
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
@@ -111,7 +112,10 @@ def functions(runs: Sequence[Run]) -> Figure:
     looks = style.styles(FAMILIES)
     with style.look():
         figure, panels = style.panels(
-            list(looks), xlabel="return of the right action at the start", ylabel="probability of no more", title=None
+            list(looks),
+            xlabel="return of the right action at the start",
+            ylabel="probability of at most this",
+            title=None,
         )
         handles = {}
         for panel in panels.values():
@@ -145,6 +149,8 @@ def distances(runs: Sequence[Run]) -> Figure:
             values = [_distance(limit(number)) for number in NUMBERS]
             panel.plot(NUMBERS, values, color=looks[family].color, linewidth=0.7, linestyle=(0, (2, 2)), zorder=1.0)
         panel.set_yscale("log")
+        panel.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
+        panel.set_yticks([], minor=True)
     figure.set_label(f"{figure.get_label()} Thin dashes: {' and '.join(LIMITS)} with every expectation exact.")
     return figure
 
@@ -155,13 +161,13 @@ def table(runs: Sequence[Run]) -> str:
         + ", ".join(f"{_distance(limit(number)):.4f} (N = {number})" for number in NUMBERS)
         for family, limit in LIMITS.items()
     ]
-    return "\n\n".join([summary.table(measured(runs), score="wasserstein"), *limits]) + "\n"
+    return summary.table(measured(runs), score="wasserstein") + "\n" + "\n\n".join(limits) + "\n"
 
 
 def measured(runs: Sequence[Run]) -> list[Run]:
     """Returns a run for each, with the family as its algorithm, N as its setting and the distance as its last score."""
     found = []
-    for run in tidy.completed(runs):
+    for run in sorted(tidy.completed(runs), key=lambda run: list(ARMS).index(run.facts["algorithm"])):
         family, number = ARMS[run.facts["algorithm"]]
         distance = _distance(learned_distribution(_facts_path(run)))
         curves = {"steps": run.curves["steps"][-1:], "wasserstein": np.array([distance])}
@@ -183,7 +189,7 @@ def learned_distribution(facts: Path) -> Distribution:
     action = int(random_walk.right_action(jnp.int32(0)))
     output = jax.device_get(player.network.apply(player.parameters, start))
     if isinstance(output, CategoricalOutput):
-        return Distribution(output.atoms, np.asarray(jax.nn.softmax(output.logits[action])))
+        return Distribution(np.asarray(output.atoms), np.asarray(jax.nn.softmax(output.logits[action])))
     quantiles = output.quantiles[action]
     return Distribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
 

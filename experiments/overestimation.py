@@ -1,20 +1,25 @@
 """Does Q-learning say too much of its own actions, and which variants do not?
 
-FINDING
+DQN does, on both games: over the last quarter of training its values are 0.067 (0.059 to 0.076) above the optimum on
+catch, and 0.31 (0.26 to 0.36) on catch_noisy. Double DQN takes that away on catch (0.006), but only a part of it where
+rewards are noise (0.23, 0.18 to 0.27; below DQN in each of the 10 seeds). Clipped double DQN is below the optimum on
+both (-0.06, -0.05). All play equally well. See results/overestimation/.
 
-    python experiments/overestimation.py            about five minutes on two CPU cores
+    python experiments/overestimation.py            about five minutes on two free CPU cores
     python experiments/overestimation.py --toy      seconds
 
-The question is that of van Hasselt et al. (2016), "Deep Reinforcement Learning with Double Q-learning",
-figure 3. There the truth is what the learned policy earns; here it is the optimal value, known to all digits: the
-figure shows the mean over all 690 observations of `max_a Q - max_a Q*`. In catch_noisy every reward is 1 too high or
-too low by a fair coin, which changes no optimal value.
+The question is that of van Hasselt et al. (2016), "Deep Reinforcement Learning with Double Q-learning", figure 3. There
+the truth is what the learned policy earns; here it is the optimal value, known exactly: the figure shows the mean over
+all 690 observations of `max_a Q - max_a Q*`. In catch_noisy every reward is 1 too high or too low by a fair coin, which
+changes no optimal value.
 
 Half of the actions are random, so that every observation is visited, and replay is small: its 10,000 transitions hold
-each observation and action about five times, so that a network can mistake noise for value. Settings are otherwise
-alike; the clipped variant has two networks. Munchausen DQN learns other values by design: its policy is soft, and the
-logarithm of that policy is taken from the reward. What it converges to, with its own numbers and without sampling, is
-found by iteration and stands below the table.
+each observation and action about five times on average, so that a network can mistake noise for value. Settings were
+chosen on seeds 100 and 101, among learning rates from 3e-4 to 3e-3 and shares of random actions from 0.1 to 1.
+
+Munchausen DQN has other values by design: its policy is soft, and the logarithm of that policy is added to the reward.
+What it converges to without sampling and approximation is found by iteration and stands below the table: 0.012 below
+the optimum, which its interval on catch holds.
 """
 
 import dataclasses
