@@ -26,9 +26,7 @@ R2D2 = dataclasses.replace(
 )
 
 
-@pytest.mark.parametrize(
-    ("config", "score"), [(R2D2, PROBE.best), (SMALL, PROBE.best_memoryless)], ids=["R2D2", "DQN"]
-)
+@pytest.mark.parametrize(("config", "score"), [(R2D2, PROBE.best), (SMALL, PROBE.best_memoryless)], ids=["R2D2", "DQN"])
 def test_only_a_network_that_remembers_knows_the_sign_that_was_shown(config, score):
     game = PROBE.make()
     config, state = start(game, config)
