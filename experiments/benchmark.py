@@ -13,7 +13,8 @@ Then the same agent on gymnasium's CartPole-v1, which steps in Python, with one 
 as there are cores; and sbx's DQN in the same settings, in the same process, where sbx is installed (0.28 was tried:
 `pip install sbx-rl==0.28.0`).
 
-Last, replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`).
+Then replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`); last, an
+update of each algorithm in comparison with DQN's (`benchmark_updates.py`).
 
 Rates mean something on an idle machine only.
 """
@@ -37,6 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmark_replay
+import benchmark_updates
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
@@ -70,6 +72,8 @@ def main() -> None:
     capacities, operations = ((1_000,), 100) if options.toy else ((10_000, 100_000, 1_000_000), 5_000)
     replay = benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations})
     benchmark_replay.show(replay)
+    updates = benchmark_updates.measure(10 if options.toy else 1_000)
+    benchmark_updates.show(updates)
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
@@ -82,6 +86,7 @@ def main() -> None:
         "rows": rows,
         "host": host,
         "replay": replay,
+        "updates": updates,
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,110 @@
+"""The part of `benchmark.py` that asks what an update of each algorithm costs in comparison with DQN's.
+
+Each algorithm has its own configuration with batches of 128 transitions, or as many steps of sequences, observations of
+four float32, two actions, and two hidden layers of 64 units, one of them behind the head, the streams or the memory
+where it has such. An update is one draw from a full replay, one gradient step for all of the batch, and what it tells
+replay. Beside its time stand the floating-point operations that the compiler counts in it, so that one sees what costs
+more than its arithmetic.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+from rich.table import Table
+
+from jaxdqn import configuration, games, learner
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.config import Config
+from jaxdqn.interfaces import Step
+from jaxdqn.replay.sequences import Sequences
+from jaxdqn.training import run
+
+NUM_STEPS = 128  # of a batch
+CAPACITY = 10_240
+ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # one transition an update, by their nature
+
+
+def measure(updates: int) -> list[dict[str, Any]]:
+    """Returns a row for each algorithm that learns from batches: seconds and operations of an update."""
+    rows: list[dict[str, Any]] = []
+    for name, entry in ALGORITHMS.items():
+        if name in ONLINE:
+            continue
+        seconds, operations = _cost(comparable(entry.config), updates)
+        rows.append({"algorithm": name, "seconds_per_update": seconds, "operations_per_update": operations})
+    dqn = next(row for row in rows if row["algorithm"] == "dqn")
+    for row in rows:
+        row["times_dqn"] = row["seconds_per_update"] / dqn["seconds_per_update"]
+        row["times_operations_of_dqn"] = row["operations_per_update"] / dqn["operations_per_update"]
+    return rows
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    table = Table(title=f"An update from {NUM_STEPS} steps")
+    for heading in ("algorithm", "us", "times DQN", "its arithmetic"):
+        table.add_column(heading, justify="left" if heading == "algorithm" else "right")
+    for row in rows:
+        table.add_row(
+            row["algorithm"],
+            f"{1e6 * row['seconds_per_update']:,.0f}",
+            f"{row['times_dqn']:.1f}",
+            f"{row['times_operations_of_dqn']:.1f}",
+        )
+    Console().print(table)
+
+
+def comparable(config: Config) -> Config:
+    """Returns the configuration with the batch and the replay that all have here."""
+    length = config.replay.length if isinstance(config.replay, Sequences) else 1
+    replay = dataclasses.replace(config.replay, capacity=CAPACITY)
+    return dataclasses.replace(
+        config, batch_size=max(1, NUM_STEPS // length), num_minibatches=1, num_environments=1, replay=replay
+    )
+
+
+def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
+    """Returns the seconds of an update, the best of so many loops, and its operations as the compiler counts them."""
+    config = configuration.to_arrays(config)
+    parts = run.parts(config, games.make("cartpole"), jnp.float32)
+    state, memory = _filled(parts)
+
+    def update(
+        carry: tuple[learner.LearnerState, Any], key: jax.Array
+    ) -> tuple[tuple[learner.LearnerState, Any], None]:
+        state, memory = carry
+        bits_key, update_key = jax.random.split(key)
+        bits = jax.random.bits(bits_key, (config.batch_size,))
+        sample = parts.replay.sample(memory, bits, jnp.int32(0), jnp.int32(0))
+        noise_key = update_key if parts.learner.network.is_random else None
+        state, info = parts.learner.update(state, sample, noise_key, jnp.int32(0), jnp.int32(1))
+        return (state, parts.replay.update(memory, sample.indices, info.priority)), None
+
+    loop: Callable[..., Any] = jax.jit(
+        lambda carry, key: jax.lax.scan(update, carry, jax.random.split(key, updates))[0], donate_argnums=0
+    )
+    once: Any = jax.jit(update).lower((state, memory), jax.random.key(0)).compile().cost_analysis()
+    carry = jax.block_until_ready(loop((state, memory), jax.random.key(0)))
+    seconds = []
+    for number in range(repeats):
+        started = time.perf_counter()
+        carry = jax.block_until_ready(loop(carry, jax.random.key(number)))
+        seconds.append(time.perf_counter() - started)
+    return min(seconds) / updates, float(once["flops"])
+
+
+def _filled(parts: run.Parts) -> tuple[learner.LearnerState, Any]:
+    """Returns a learner, and a replay that is full of random steps."""
+    random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
+
+    def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:
+        no, reward = jnp.zeros(1, bool), observation[:, 0]
+        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.begin.stored_memory())
+        return parts.replay.add(memory, step, jnp.ones(1, bool)), None
+
+    memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())
+    return parts.learner.init(jax.random.key(0)), memory
