@@ -1,18 +1,23 @@
 """How near do learned distributions of the return come to the true one, and how many atoms or quantiles do they need?
 
-FINDING
+QR-DQN comes nearest: with 51 quantiles it is 0.089 (0.081 to 0.097) from the truth, C51 with as many atoms 0.12 (0.10 to
+0.15), IQN 0.19 (0.17 to 0.22). All gain with each step from 5 to 51. The Huber loss of the papers, kappa 1, spoils it
+where rewards are of size 1: 0.57 with 51 quantiles and 0.68 with 5. See results/distributions/.
 
-    python experiments/distributions.py            about five minutes on two CPU cores
+    python experiments/distributions.py            about five minutes on two free CPU cores
     python experiments/distributions.py --toy      seconds
 
 The truth is that of the random walk of five steps: at a discount of 0.9 the return of the right action at the start is
 one of 32 values with known probabilities. Play is uniformly random, so that both actions are tried everywhere. The
-distance is the 1-Wasserstein distance, the area between two distribution functions, in units of the return. What C51
-and QR-DQN would converge to if every expectation were exact is computed too: the rest is noise.
+distance is the 1-Wasserstein distance, the area between two distribution functions, in units of the return. Two bounds
+are computed: what C51 converges to if every expectation is exact, and the nearest N equally probable values. Quantile
+regression itself has no such limit here: its fractions lie on steps of the distribution function, where the quantile is
+any value between two.
 
 Distributions are computed from the weights that the runs keep. IQN is asked for as many quantiles as it drew to learn
 from, at the middles of equal intervals. Quantile regression is plain but in one arm, which has the papers' Huber loss
-with kappa 1.
+with kappa 1: a quantile then is a mixture of quantile and mean, as most errors here are below kappa. The settings, one
+for all arms and not tuned for each, were tried on seeds 100 and 101.
 """
 
 import dataclasses
@@ -133,7 +138,7 @@ def functions(runs: Sequence[Run]) -> Figure:
 
 
 def distances(runs: Sequence[Run]) -> Figure:
-    """Returns the distance to the truth against N, and that of C51 and QR-DQN if nothing were left to chance."""
+    """Returns the distance to the truth against N, with what could be reached without noise."""
     figure = sensitivity(
         measured(runs),
         "number",
@@ -145,21 +150,20 @@ def distances(runs: Sequence[Run]) -> Figure:
     looks = style.styles(FAMILIES)
     with style.look():
         (panel,) = figure.axes
-        for family, limit in LIMITS.items():
+        for color, limit in zip((looks["C51"].color, "#606060"), LIMITS.values(), strict=True):
             values = [_distance(limit(number)) for number in NUMBERS]
-            panel.plot(NUMBERS, values, color=looks[family].color, linewidth=0.7, linestyle=(0, (2, 2)), zorder=1.0)
+            panel.plot(NUMBERS, values, color=color, linewidth=0.7, linestyle=(0, (2, 2)), zorder=1.0)
         panel.set_yscale("log")
         panel.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
         panel.set_yticks([], minor=True)
-    figure.set_label(f"{figure.get_label()} Thin dashes: {' and '.join(LIMITS)} with every expectation exact.")
+    figure.set_label(f"{figure.get_label()} Thin dashes: {'; '.join(LIMITS)} (grey).")
     return figure
 
 
 def table(runs: Sequence[Run]) -> str:
     limits = [
-        f"{family} with every expectation exact: "
-        + ", ".join(f"{_distance(limit(number)):.4f} (N = {number})" for number in NUMBERS)
-        for family, limit in LIMITS.items()
+        f"{name}: " + ", ".join(f"{_distance(limit(number)):.4f} (N = {number})" for number in NUMBERS)
+        for name, limit in LIMITS.items()
     ]
     return summary.table(measured(runs), score="wasserstein") + "\n" + "\n\n".join(limits) + "\n"
 
@@ -206,18 +210,14 @@ def categorical_limit(number: int) -> Distribution:
     return Distribution(np.asarray(atoms), np.asarray(probabilities))
 
 
-def quantile_limit(number: int) -> Distribution:
-    """Returns what QR-DQN converges to if every expectation is exact: each step back keeps N quantiles."""
-    quantiles = np.zeros(number)
-    for _ in range(NUM_STEPS):
-        values = (REWARDS[:, None] + BASE.discount * quantiles).ravel()
-        order = np.argsort(values)
-        reached = np.cumsum(np.repeat(CHANCES / number, number)[order])
-        quantiles = values[order][np.searchsorted(reached, np.asarray(distributional.midpoints(number)))]
-    return Distribution(quantiles, np.full(number, 1.0 / number))
+def nearest_quantiles(number: int) -> Distribution:
+    """Returns the N equally probable values that are nearest to the truth (Dabney et al. 2018a, lemma 2)."""
+    values, probabilities = true_distribution()
+    fractions = (np.arange(number) + 0.5) / number
+    return Distribution(values[np.searchsorted(np.cumsum(probabilities), fractions)], np.full(number, 1.0 / number))
 
 
-LIMITS = {"C51": categorical_limit, "QR-DQN": quantile_limit}
+LIMITS = {"C51 with every expectation exact": categorical_limit, "N equally probable values at best": nearest_quantiles}
 
 
 def _distance(found: Distribution) -> float:

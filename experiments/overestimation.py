@@ -3,7 +3,7 @@
 DQN does, on both games: over the last quarter of training its values are 0.067 (0.059 to 0.076) above the optimum on
 catch, and 0.31 (0.26 to 0.36) on catch_noisy. Double DQN takes that away on catch (0.006), but only a part of it where
 rewards are noise (0.23, 0.18 to 0.27; below DQN in each of the 10 seeds). Clipped double DQN is below the optimum on
-both (-0.06, -0.05). All play equally well. See results/overestimation/.
+both (-0.06, -0.05). Their greedy returns are not told apart. See results/overestimation/.
 
     python experiments/overestimation.py            about five minutes on two free CPU cores
     python experiments/overestimation.py --toy      seconds
