@@ -86,9 +86,11 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="overestimation-toy",
+    games=("catch_noisy",),
+    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "double DQN")},
     seeds=range(2),
     steps=2_000,
-    evaluation=Evaluation(every=500, episodes=5, exact_values=True),
+    evaluation=Evaluation(every=200, episodes=5, exact_values=True),
 )
 
 LAST = 10  # evaluations, a quarter of the run
