@@ -1,0 +1,111 @@
+"""How many episodes does exploration need as the treasure of deep sea lies deeper: 2^N, or far fewer?
+
+ANSWER
+
+    python experiments/deep_exploration.py            TIME
+    python experiments/deep_exploration.py --toy      seconds
+
+A diver sinks through a square of N x N cells and finds the treasure only by going right in each of its N steps, which
+costs a little; random actions get there once in 2^N episodes. All arms have a network of 64 hidden units, or ten of 16
+each, and learn from one batch after every fourth step; what differs is how they explore. "UCB" and "bootstrapped"
+learn alike: UCB plays the action whose value may be largest by what the members say together, bootstrapped DQN follows
+one member for a whole episode. Their priors are fixed random networks that are added to the members.
+
+Solved, after bsuite: the first episode with which 10 of the last 100 found the treasure (`jaxdqn/results/solving.py`).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn.algorithms import bootstrapped_dqn, dqn
+from jaxdqn.exploration import EpsilonGreedy, OneMember, UpperConfidence
+from jaxdqn.figures.scaling import scaling
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.layers import Noisy
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import solving, summary
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Constant
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+SIZES = {f"deep_sea_{size}": size for size in (4, 6, 8, 10, 12, 16)}
+STEPS = 20_000
+
+SINGLE = dataclasses.replace(
+    dqn.CONFIG,
+    network=MLP((64,)),
+    learning_rate=3e-3,
+    exploration=EpsilonGreedy(Constant(0.1)),
+    replay=Uniform(STEPS),
+    batch_size=32,
+    num_environments=1,
+    train_every=4,
+    learning_starts=128,
+    target_update=Periodic(100),
+)
+ENSEMBLE = dataclasses.replace(
+    SINGLE,
+    algorithm=bootstrapped_dqn.BootstrappedDQN(share=1.0),
+    network=Ensemble(MLP((16,)), num_members=10, prior_scale=10.0),
+    exploration=OneMember(),
+)
+
+STUDY = Study(
+    name="deep_exploration",
+    games=tuple(SIZES),
+    algorithms={
+        "epsilon-greedy": SINGLE,
+        "NoisyNet": dataclasses.replace(
+            SINGLE, network=MLP((64,), noisy=Noisy()), exploration=EpsilonGreedy(Constant(0.0))
+        ),
+        "UCB": dataclasses.replace(ENSEMBLE, exploration=UpperConfidence(Constant(3.0))),
+        "bootstrapped, priors": ENSEMBLE,
+    },
+    seeds=range(10),
+    steps=STEPS,
+    evaluation=Evaluation(every=1_000, episodes=1),
+    episodes_logged=STEPS // min(SIZES.values()),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="deep_exploration-toy",
+    games=("deep_sea_4", "deep_sea_6"),
+    seeds=range(2),
+    steps=1_200,
+    evaluation=Evaluation(every=600, episodes=1),
+    episodes_logged=300,
+)
+
+
+def found(returns: np.ndarray) -> np.ndarray:
+    """Returns whether episodes found the treasure, which pays 1 where the way there costs 0.01."""
+    return returns > 0.5
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    return {
+        "": scaling(
+            runs,
+            SIZES,
+            found,
+            law=("$2^N$, random actions", lambda size: 2.0**size),
+            xlabel="size N of deep sea",
+            order=tuple(STUDY.algorithms),
+        )
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    return solving.table(runs, found) + "\n" + summary.table(runs)
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)

@@ -1,0 +1,141 @@
+"""Scaling: how many episodes it takes to solve a game, against the size of the game.
+
+The figure of deep sea in Osband et al., "Behaviour Suite for Reinforcement Learning" (ICLR 2020), over seeds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.results import solving, tidy
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_UNSOLVED = "#C00000"
+
+
+def scaling(
+    runs: Iterable[Run],
+    sizes: Mapping[str, int],
+    succeeds: solving.Succeeds,
+    *,
+    law: tuple[str, Callable[[np.ndarray], np.ndarray]] | None = None,
+    xlabel: str = "size",
+    order: Sequence[str] = (),
+) -> "Figure":
+    """Returns a figure of the episodes until solved (`jaxdqn.results.solving`) against size, one line an algorithm.
+
+    A point is the median over seeds. Runs that did not solve the game stand apart, above a grey line where training
+    ended: a hollow red marker an arm, with their number; a median is drawn where more than half of the runs did.
+
+    Args:
+      runs: stored with the attachment `episodes`.
+      sizes: of the games, by name.
+      succeeds: which episodes do, from their returns.
+      law: a label, and from sizes to episodes; drawn dashed.
+      xlabel: what the size is.
+      order: algorithms in the order of colours and legend; others follow as they appear.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms, or a game has no size.
+    """
+    arms = tidy.arms(runs)
+    completed = {arm: tidy.completed(members) for arm, members in arms.items() if tidy.completed(members)}
+    if not completed:
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    unknown = sorted({arm.game for arm in arms} - set(sizes))
+    if unknown:
+        raise ValueError(f"sizes has none of {', '.join(unknown)}: say how large every game is.")
+    labels = tidy.labels(arms)
+    looks = style.styles(labels.values(), order)
+    found = {arm: solving.times(members, succeeds) for arm, members in completed.items()}
+    seen: dict[int, int] = {}  # episodes that every run of a size was seen for
+    for arm, (_, number) in found.items():
+        seen[sizes[arm.game]] = min(number, seen.get(sizes[arm.game], number))
+    every = np.array(sorted(seen))
+    highest = max(seen.values())
+
+    lines: dict[str, Any] = {}
+    with style.look():
+        figure, axes = style.panels([""], xlabel=xlabel, ylabel="episodes until solved", title=None)
+        (panel,) = axes.values()
+        figure.set_size_inches(5.0, 3.4)
+        panel.set_yscale("log")
+        for index, (label, look) in enumerate(looks.items()):
+            points = sorted((sizes[arm.game], arm) for arm in found if labels[arm] == label)
+            shift = 0.9 * ((index + 0.5) / len(looks) - 0.5)  # so that the bars of arms stand side by side
+            medians = [
+                _draw(panel, size, shift, found[arm][0], seen[size], look, 1.35 ** (2 + index)) for size, arm in points
+            ]
+            (lines[label],) = panel.plot(
+                [size + shift for size, _ in points],
+                [middle if np.isfinite(middle) else np.nan for middle in medians],
+                color=look.color,
+                linestyle=look.line,
+                marker=look.marker,
+            )
+        ends = [seen[size] for size in every]
+        (end,) = panel.plot(every, ends, color="#B0B0B0", linewidth=0.9, zorder=1.2)
+        entries = tidy.counted(completed, labels)
+        handles = {entries[label]: lines[label] for label in lines}
+        if law is not None:
+            fine = np.linspace(every[0] - 0.5, every[-1] + 0.5, 200)
+            (handles[law[0]],) = panel.plot(fine, law[1](fine), color="#606060", linewidth=0.9, linestyle=(0, (4, 3)))
+        handles["end of training"] = end
+        (handles["unsolved, with their number"],) = panel.plot(
+            [], [], linestyle="none", marker="o", markerfacecolor="none", markeredgecolor=_UNSOLVED
+        )
+        panel.set_ylim(bottom=5, top=highest * 1.35 ** (len(looks) + 3))
+        panel.set_xticks(every)
+        style.legend(figure, handles)
+    figure.set_label(
+        " ".join(
+            filter(
+                None,
+                (
+                    f"Solved: the first episode with which {solving.FOUND} of the last {solving.WINDOW} succeeded.",
+                    "Lines: median over seeds, unsolved runs counted as later than all others; no point where half of "
+                    "them or more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to "
+                    "the end of training where it is open. Faint dots: runs.",
+                    tidy.crashes(arms, labels),
+                ),
+            )
+        )
+    )
+    return figure
+
+
+def _draw(
+    panel: "Axes", size: int, shift: float, times: np.ndarray, seen: int, look: style.Style, above: float
+) -> float:
+    """Draws the runs of an arm at one size, and returns their median."""
+    solved, place = times[np.isfinite(times)], size + shift
+    panel.scatter(np.full(len(solved), place), solved, s=6, color=look.color, alpha=0.3, linewidths=0, zorder=1.5)
+    middle, low, high = solving.median(times)
+    if 0 < low < np.inf:
+        panel.vlines(place, low, min(high, seen), color=look.color, linewidth=1.0)
+    if len(solved) < len(times):
+        panel.plot(
+            place,
+            seen * above,
+            linestyle="none",
+            marker=look.marker,
+            markerfacecolor="none",
+            markeredgecolor=_UNSOLVED,
+            markersize=4,
+        )
+        panel.annotate(
+            str(len(times) - len(solved)),
+            (place, seen * above),
+            xytext=(3.5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=_UNSOLVED,
+        )
+    return middle
