@@ -42,7 +42,7 @@ SINGLE = dataclasses.replace(
     dqn.CONFIG,
     network=MLP((64,)),
     learning_rate=3e-3,
-    exploration=EpsilonGreedy(Constant(0.1)),
+    exploration=EpsilonGreedy(Constant(0.2)),
     replay=Uniform(STEPS),
     batch_size=32,
     num_environments=1,

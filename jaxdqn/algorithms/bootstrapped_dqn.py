@@ -63,7 +63,8 @@ class BootstrappedDQN:
 
 def mask(indices: Array, num_members: int, share: Array | float) -> Array:
     """Returns whether each member learns from what lies at each place of replay, bool `[B, num_members]`."""
-    numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + jnp.arange(num_members, dtype=jnp.uint32)
+    member = jnp.arange(num_members, dtype=jnp.uint32)[None]
+    numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + member
     return bits.mixed(bits.mixed(numbers)) * 2.0**-32 < share
 
 
