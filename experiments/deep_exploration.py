@@ -1,8 +1,11 @@
 """How many episodes does exploration need as the treasure of deep sea lies deeper: 2^N, or far fewer?
 
-ANSWER
+Far fewer for an ensemble. At N = 16, where chance needs 65,536 episodes, UCB takes 616 (522 to 658) and bootstrapped
+DQN with priors 652 (508 to 767), medians of 10 seeds; of epsilon-greedy DQN and NoisyNet no seed solves it in 1,250.
+At N = 12 they do so in 1 and 8 of 10 seeds in 1,666. In the small sea of N = 6 it is the other way round: 148 and 172
+episodes, against 312 and 265. See results/deep_exploration/.
 
-    python experiments/deep_exploration.py            TIME
+    python experiments/deep_exploration.py            some twenty minutes on two CPU cores
     python experiments/deep_exploration.py --toy      seconds
 
 A diver sinks through a square of N x N cells and finds the treasure only by going right in each of its N steps, which
@@ -77,7 +80,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="deep_exploration-toy",
-    games=("deep_sea_4", "deep_sea_6"),
+    games=("deep_sea_4",),
     seeds=range(2),
     steps=1_200,
     evaluation=Evaluation(every=600, episodes=1),
@@ -104,6 +107,8 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 
 def table(runs: Sequence[Run]) -> str:
+    order = list(STUDY.algorithms)
+    runs = sorted(runs, key=lambda run: (SIZES[run.facts["game"]["name"]], order.index(run.facts["algorithm"])))
     return solving.table(runs, found) + "\n" + summary.table(runs)
 
 
