@@ -1,8 +1,8 @@
 """When a run solved its game, in episodes of training: a time that may lie beyond what was seen.
 
 The rule is bsuite's for deep sea (Osband et al., "Behaviour Suite for Reinforcement Learning", ICLR 2020): a game is
-solved by the first episode with which fewer than nine tenths were bad. Differs from it: of the last hundred episodes
-rather than of all, so that a late solution is not judged by how long the search was.
+solved by the first episode with which fewer than nine tenths were bad. Here it is ten good ones of the last hundred
+episodes, not a share of all, so that a late solution is not judged by how long the search was.
 
 A run that did not get there has the time infinity. It is larger than any that was seen, which is all that is known of
 it and all that a median asks for; no run is left out.
