@@ -13,7 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "results"))
 import synthetic_runs
 
 EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
-STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith("benchmark"))
+NO_STUDIES = ("benchmark", "cliffwalk")
+STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith(NO_STUDIES))
 
 
 def script(name, *arguments):

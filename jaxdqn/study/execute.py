@@ -76,7 +76,7 @@ def run(study: Study, out: str | pathlib.Path, *, asynchronous: bool = False) ->
     cells = spec.cells(study)
     missing, damaged = _missing(study, cells, folder)
     compile_seconds, wall_seconds, endings, groups = 0.0, 0.0, [], plan.groups(missing)
-    _commit()  # of the code as it is now, not as it may be when the first wave ends
+    commit()  # of the code as it is now, not as it may be when the first wave ends
     with progress.Bar(len(missing), study.steps) as bar:
         for number, group in enumerate(groups, start=1):
             game, config = spec.game(group.game), group.cells[0].config
@@ -164,7 +164,7 @@ def _record(
         "algorithm": cell.algorithm,
         "settings": spec.plain_settings(cell.settings),
         **spec.determinants(study, cell),
-        "code": {"jaxdqn": jaxdqn.__version__, **_commit()},
+        "code": {"jaxdqn": jaxdqn.__version__, **commit()},
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
         "hardware": {
             "platform": layout.devices[0].platform,
@@ -193,7 +193,7 @@ def _attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str
 
 
 @functools.cache
-def _commit() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
     """Returns the commit that the package lies in, and whether its code has changed since; None outside a checkout."""
     here = pathlib.Path(jaxdqn.__file__).parent
 

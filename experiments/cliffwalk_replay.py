@@ -1,0 +1,230 @@
+"""The Blind Cliffwalk and ways to replay it (Schaul et al. 2016, *Prioritized Experience Replay*, section 3.1, B.1).
+
+n states in a row. In each the right action, which alternates, moves on, and the wrong one ends the episode with reward
+0. The last right action ends it with reward 1. The memory holds the transitions of all 2^n sequences of actions, one
+sequence after the other in random order: 2^(n+1) - 2 transitions, of which one has the reward. There are 2n kinds of
+them. The memory is a list of kinds, and what a way of replay remembers it remembers of each transition, so that
+nothing is approximated.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn import targets
+from jaxdqn.interfaces import Array
+from jaxdqn.replay import bits, sum_tree
+
+STEP_SIZE = 0.25
+INITIAL_SCALE = 0.1  # N(0, 0.1) is taken as a standard deviation
+TOLERANCE = 1e-3  # of the mean squared error over all states and actions
+EXPONENT = 0.6  # alpha of the proportional way: the paper names none for this problem; this is its value for Atari
+OFFSET = 1e-3  # epsilon, without which a transition of no error is never replayed again
+FIRST_PRIORITY = 1.0  # of transitions not replayed yet: the largest so far, which is 1 before there is an error
+
+_CHUNK = 4096  # updates for which random bits are drawn at once
+
+
+class Transition(NamedTuple):
+    """One transition, or `[2n]` of them: kind 2i is the wrong action of state i, kind 2i + 1 the right one."""
+
+    s_tm1: Array
+    a_tm1: Array
+    r_t: Array
+    discount_t: Array
+    s_t: Array
+
+
+class Walk(NamedTuple):
+    """What there is to learn from.
+
+    Attributes:
+      kinds: each kind of transition, `[2n]`.
+      true_q: float32 `[n, 2]`.
+      memory: int32 `[2^(n+1) - 2]`, the kind of each transition.
+    """
+
+    kinds: Transition
+    true_q: Array
+    memory: Array
+
+
+class Replay(NamedTuple):
+    """A way to replay.
+
+    Attributes:
+      init: `() -> state`.
+      choose: `(state, q, random_bits) -> index`, a place in the memory.
+      update: `(state, index, td_error) -> state`, with the error that the transition had before its update.
+    """
+
+    init: Callable[[], Any]
+    choose: Callable[[Any, Array, Array], Array]
+    update: Callable[[Any, Array, Array], Any]
+
+
+def walk(memory: Array, num_states: int) -> Walk:
+    state = np.repeat(np.arange(num_states), 2)
+    is_right = np.tile([False, True], num_states)
+    right = state % 2  # which of the two actions it is
+    is_last = state == num_states - 1
+    kinds = Transition(
+        s_tm1=jnp.asarray(state),
+        a_tm1=jnp.asarray(np.where(is_right, right, 1 - right)),
+        r_t=jnp.asarray(is_right & is_last, jnp.float32),
+        discount_t=jnp.where(is_right & ~is_last, jnp.float32(1 - 1 / num_states), 0.0),
+        s_t=jnp.asarray(np.minimum(state + 1, num_states - 1)),
+    )
+    return Walk(kinds, jnp.asarray(true_values(num_states)), memory)
+
+
+def true_values(num_states: int) -> np.ndarray:
+    """Returns float32 `[n, 2]`: discount to the number of right actions still needed after it, or 0 for a wrong one."""
+    state = np.arange(num_states)
+    values = np.zeros((num_states, 2), np.float32)
+    values[state, state % 2] = (1 - 1 / num_states) ** (num_states - 1 - state)
+    return values
+
+
+def memory(key: Array, num_states: int) -> np.ndarray:
+    """Returns the kinds of all transitions, int32 `[2^(n+1) - 2]`, by playing all sequences in random order."""
+    sequences = np.asarray(jax.random.permutation(key, 2**num_states))
+    is_right = sequences[:, None] >> np.arange(num_states) & 1  # [2^n, n]
+    is_reached = np.cumprod(np.hstack([np.ones_like(is_right[:, :1]), is_right[:, :-1]]), axis=1) > 0
+    return (2 * np.arange(num_states) + is_right)[is_reached].astype(np.int32)
+
+
+def uniform(walk: Walk) -> Replay:
+    """All transitions are equally likely."""
+
+    def choose(state: tuple[()], q: Array, random_bits: Array) -> Array:
+        del state, q
+        return bits.below(jnp.uint32(walk.memory.size), random_bits)
+
+    return Replay(lambda: (), choose, lambda state, index, td_error: state)
+
+
+def proportional(walk: Walk) -> Replay:
+    """Transitions are drawn in proportion to (|error| + epsilon)^alpha, without importance weights (section 3.3)."""
+    size = walk.memory.size
+
+    def init() -> sum_tree.SumTree:
+        return sum_tree.set(sum_tree.init(size), jnp.arange(size), jnp.full(size, FIRST_PRIORITY**EXPONENT))
+
+    def choose(tree: sum_tree.SumTree, q: Array, random_bits: Array) -> Array:
+        del q
+        width = sum_tree.total(tree) / 256  # a draw of 32 bits, in two parts that a float32 holds exactly
+        start, offset = random_bits >> 24, (random_bits & 0xFFFFFF).astype(jnp.float32) * 2.0**-24
+        return sum_tree.find(tree, (start.astype(jnp.float32) * width)[None], (offset * width)[None])[0]
+
+    def update(tree: sum_tree.SumTree, index: Array, td_error: Array) -> sum_tree.SumTree:
+        return sum_tree.set(tree, index[None], (jnp.abs(td_error)[None] + OFFSET) ** EXPONENT)
+
+    return Replay(init, choose, update)
+
+
+def greedy(walk: Walk) -> Replay:
+    """The transition whose |error| was largest when it was last replayed; of equal ones the first in the memory.
+
+    Priorities lie in rows, with the largest of each row beside them, so that a search reads two rows instead of all.
+    """
+    size = walk.memory.size
+    length = int(np.ceil(size**0.5))
+
+    def init() -> tuple[Array, Array]:
+        places = jnp.arange(length * length).reshape(length, length)
+        priorities = jnp.where(places < size, FIRST_PRIORITY, -1.0)
+        return priorities, priorities.max(axis=1)
+
+    def choose(state: tuple[Array, Array], q: Array, random_bits: Array) -> Array:
+        del q, random_bits
+        priorities, largest = state
+        row = jnp.argmax(largest)
+        return row * length + jnp.argmax(priorities[row])
+
+    def update(state: tuple[Array, Array], index: Array, td_error: Array) -> tuple[Array, Array]:
+        priorities, largest = state
+        row = index // length
+        # The row is read before it is written and not after: else the compiler copies all priorities at each update.
+        changed = jnp.where(jnp.arange(length) == index % length, jnp.abs(td_error), priorities[row])
+        return priorities.at[row].set(changed), largest.at[row].set(changed.max())
+
+    return Replay(init, choose, update)
+
+
+def oracle(walk: Walk) -> Replay:
+    """The transition whose update leaves the smallest mean squared error; copies of a kind are equal to it."""
+    num_kinds = walk.kinds.s_tm1.size
+    first_of_kind = jnp.argmax(walk.memory == jnp.arange(num_kinds)[:, None], axis=1)  # [2n]
+
+    def choose(state: tuple[()], q: Array, random_bits: Array) -> Array:
+        del state, random_bits
+        after, _ = jax.vmap(learn, in_axes=(None, 0))(q, walk.kinds)  # [2n, n, 2]
+        return first_of_kind[jnp.argmin(jax.vmap(error, in_axes=(0, None))(after, walk.true_q))]
+
+    return Replay(lambda: (), choose, lambda state, index, td_error: state)
+
+
+WAYS: dict[str, Callable[[Walk], Replay]] = {
+    "uniform": uniform,
+    "proportional": proportional,
+    "greedy by TD error": greedy,
+    "oracle": oracle,
+}
+
+
+def learn(q: Array, transition: Transition) -> tuple[Array, Array]:
+    """Returns the table after an update of Q-learning, and the TD error before it."""
+    s_tm1, a_tm1, r_t, discount_t, s_t = transition
+    td_error = targets.q_learning(q[s_tm1], a_tm1, r_t, discount_t, q[s_t])
+    return q.at[s_tm1, a_tm1].add(STEP_SIZE * td_error), td_error
+
+
+def error(q: Array, true_q: Array) -> Array:
+    """Returns the mean squared error over states and actions."""
+    return jnp.mean((q - true_q) ** 2)
+
+
+def initial_values(key: Array, num_states: int) -> Array:
+    return INITIAL_SCALE * jax.random.normal(key, (num_states, 2))
+
+
+def draws(key: Array, chunk: Array | int) -> Array:
+    """Returns the random bits of a chunk of updates, uint32."""
+    return jax.random.bits(jax.random.fold_in(key, chunk), (_CHUNK,))
+
+
+def num_updates(initial_key: Array, draw_key: Array, walk: Walk, way: Callable[[Walk], Replay], cap: int) -> Array:
+    """Returns how many updates it takes until the error is below the tolerance, int32 `[]`; -1 where `cap` are too few.
+
+    Args:
+      initial_key: of the values to start from.
+      draw_key: of what is drawn from the memory.
+      walk: what there is to learn from.
+      way: how it is replayed.
+      cap: the largest number of updates.
+    """
+    replay = way(walk)
+
+    def is_due(carry: tuple[Array, Any, Array]) -> Array:
+        q, _, count = carry
+        return (error(q, walk.true_q) >= TOLERANCE) & (count < cap)
+
+    def run_chunk(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
+        first = carry[2]  # a multiple of the chunk's length, since only the last chunk ends early
+        random_bits = draws(draw_key, first // _CHUNK)
+
+        def update(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
+            q, state, count = carry
+            index = replay.choose(state, q, random_bits[count - first])
+            q, td_error = learn(q, jax.tree.map(lambda of_kinds: of_kinds[walk.memory[index]], walk.kinds))
+            return q, replay.update(state, index, td_error), count + 1
+
+        return jax.lax.while_loop(lambda carry: is_due(carry) & (carry[2] < first + _CHUNK), update, carry)
+
+    start = initial_values(initial_key, walk.true_q.shape[0]), replay.init(), jnp.int32(0)
+    q, _, count = jax.lax.while_loop(is_due, run_chunk, start)
+    return jnp.where(error(q, walk.true_q) < TOLERANCE, count, -1)
