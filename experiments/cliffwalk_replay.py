@@ -158,7 +158,7 @@ def greedy(walk: Walk) -> Replay:
 def oracle(walk: Walk) -> Replay:
     """The transition whose update leaves the smallest mean squared error; copies of a kind are equal to it."""
     num_kinds = walk.kinds.s_tm1.size
-    first_of_kind = jnp.argmax(walk.memory == jnp.arange(num_kinds)[:, None], axis=1)  # [2n]
+    first_of_kind = jnp.argmax(walk.memory[None] == jnp.arange(num_kinds)[:, None], axis=1)  # [2n]
 
     def choose(state: tuple[()], q: Array, random_bits: Array) -> Array:
         del state, random_bits

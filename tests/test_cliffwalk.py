@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn.results import store
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "experiments"))
 import cliffwalk
 import cliffwalk_replay
-
-SCRIPT = pathlib.Path(cliffwalk.__file__)
 
 
 def walk_of(num_states, seed=0):
@@ -146,66 +146,92 @@ def test_proportional_replay_draws_in_proportion():
 
 
 def script(*arguments):
-    command = [sys.executable, str(SCRIPT), *arguments]
+    command = [sys.executable, cliffwalk.__file__, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    out = tmp_path_factory.mktemp("results")
-    done = script("--toy", "--out", str(out))
+def record_of(experiment, updates):
+    """A record of the experiment in which every cell has the same updates."""
+    settings = experiment.settings()
+    return {
+        "id": store.identifier(settings),
+        "settings": settings,
+        "code": {"jaxdqn": "0", "commit": None, "modified": None},
+        "versions": {"jax": "0"},
+        "hardware": {"platform": "cpu"},
+        "cells": [
+            {"size": size, "transitions": 2 ** (size + 1) - 2, "way": way, "updates": updates}
+            for size in settings["sizes"]
+            for way in settings["ways"]
+        ],
+    }
+
+
+def test_the_script_goes_from_game_to_figure_and_draws_again_without_running(tmp_path):
+    done = script("--toy", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    (record,) = (out / "cliffwalk-toy").glob("*.json")
-    assert str(record) in done.stdout
-    return out, record
-
-
-def test_the_figure_is_drawn_again_from_the_record_alone(toy):
-    out, record = toy
-    figure, content = out / "cliffwalk-toy" / "cliffwalk-toy.png", record.read_bytes()
-    first = figure.read_bytes()
+    folder = tmp_path / "cliffwalk-toy"
+    (path,) = folder.glob("*.json")
+    figure, first, content = (
+        folder / "cliffwalk-toy.png",
+        (folder / "cliffwalk-toy.png").read_bytes(),
+        path.read_bytes(),
+    )
+    assert str(path) in done.stdout
+    assert str(figure) in done.stdout
+    (largest,) = (cell for cell in json.loads(content)["cells"] if (cell["size"], cell["way"]) == (5, "uniform"))
+    assert None in largest["updates"]
+    assert "over 500" in (folder / "cliffwalk-toy.md").read_text()
     figure.unlink()
-    done = script("--toy", "--figure-only", "--out", str(out))
+    done = script("--toy", "--figure-only", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert figure.read_bytes() == first
-    assert record.read_bytes() == content
+    assert path.read_bytes() == content
 
 
-def test_what_is_not_solved_within_the_cap_is_said_to_be_over_it(toy):
-    out, path = toy
-    record = json.loads(path.read_bytes())
-    (largest,) = (cell for cell in record["cells"] if (cell["size"], cell["way"]) == (5, "uniform"))
-    assert None in largest["updates"]
+def test_what_is_not_solved_within_the_cap_is_said_to_be_over_it():
     assert cliffwalk.summary({"updates": [7, None, None]}) == (np.inf, 7, np.inf)
-    assert "over 500" in (out / "cliffwalk-toy" / "cliffwalk-toy.md").read_text()
-    assert "Not solved in 500 updates" in cliffwalk.figure(record).get_label()
+    record = record_of(cliffwalk.TOY, [7, None, None])
+    assert "over 500 (7 to over 500)" in cliffwalk.table(record)
+    assert "Not solved in 500 updates: 24 runs" in cliffwalk.figure(record).get_label()
+    solved = record_of(cliffwalk.TOY, [7, 8, 9])
+    assert "8 (7 to 9)" in cliffwalk.table(solved)
+    assert "Not solved" not in cliffwalk.figure(solved).get_label()
 
 
-def test_bad_input_ends_in_a_sentence(tmp_path):
-    (tmp_path / "file").touch()
-    for arguments, status, words in (
-        (("--figure-only",), 2, "run the experiment first"),
-        (("--seeds", "0"), 2, "give at least 1"),
-        (("--out", str(tmp_path / "file")), 2, "error: "),
-    ):
-        done = script("--toy", "--out", str(tmp_path), *arguments)
-        assert done.returncode == status
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--figure-only"], "run the experiment first"),
+        (["--seeds", "0"], "give at least 1"),
+        (["--out", __file__], "error: "),
+    ],
+    ids=["no record", "no seeds", "a file for a folder"],
+)
+def test_bad_input_ends_in_a_sentence(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cliffwalk.py", "--toy", "--out", str(tmp_path), *arguments])
+    with pytest.raises(SystemExit) as ending:
+        cliffwalk.main()
+    assert ending.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b"{}", None], ids=["empty", "a list", "nothing", "a cell less"])
-def test_a_damaged_record_is_named_and_kept(damage, toy, tmp_path):
-    _, path = toy
-    record = json.loads(path.read_bytes())
-    del record["cells"][0]
-    content = json.dumps(record).encode() if damage is None else damage
-    copy = tmp_path / "cliffwalk-toy" / path.name
-    copy.parent.mkdir()
-    copy.write_bytes(content)
-    done = script("--toy", "--out", str(tmp_path))
-    assert done.returncode == 1
-    assert str(copy) in done.stderr
-    assert "Traceback" not in done.stderr
-    assert copy.read_bytes() == content
+@pytest.mark.parametrize("damage", ["", "[]", "{}", "a cell less", "a seed less"])
+def test_a_damaged_record_is_named_and_kept(damage, tmp_path, monkeypatch):
+    record = record_of(cliffwalk.TOY, [7, 8, 9])
+    path = tmp_path / "cliffwalk-toy" / f"{record['id']}.json"
+    if damage == "a cell less":
+        del record["cells"][0]
+    if damage == "a seed less":
+        record["cells"][0]["updates"] = [7, 8]
+    content = json.dumps(record) if damage.startswith("a") else damage
+    path.parent.mkdir()
+    path.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["cliffwalk.py", "--toy", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="damaged: ") as ending:
+        cliffwalk.main()
+    assert str(path) in str(ending.value)
+    assert path.read_text() == content
