@@ -8,7 +8,7 @@ The Blind Cliffwalk of Schaul et al. (2016), *Prioritized Experience Replay*, se
 n states, 2^(n+1) - 2 transitions in memory, one of them with a reward. Tabular Q-learning, a transition at a time,
 until the mean squared error of the values is below 0.001.
 
-    python experiments/cliffwalk.py            three minutes on two busy CPU cores
+    python experiments/cliffwalk.py            three to four minutes on two busy CPU cores
     python experiments/cliffwalk.py --toy      seconds
 
 The memory holds every transition, and nothing about it is approximated (`cliffwalk_replay.py`). As in the paper: n from
