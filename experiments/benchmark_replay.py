@@ -118,7 +118,7 @@ def _flashbax(kind: str, capacity: int) -> Loop | None:
         step = _step(number)._asdict()
         if is_prioritised:  # steps, whose next observation is that of the step after
             del step["s_t"]
-        return {name: field[0] for name, field in step.items()}
+        return {name: field[0] for name, field in step.items() if field is not None}
 
     def loop(state: Any, key: jax.Array, operations: int) -> tuple[Any, jax.Array]:
         def operation(carry: Any, numbered: Any) -> tuple[Any, None]:

@@ -185,6 +185,7 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
         assert tidy.curve(members, "updates")[1].tolist() == [[40, 90]] * 3
     run = found.runs[0]
     network = {"type": "MLP", "hidden": [16], "activation": "relu", "initializer": "lecun_normal"}
+    network |= dict.fromkeys(("head", "dueling", "noisy", "normalisation"))
     assert run.facts["configuration"]["network"] == network
     assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0, "exact_values": False}
     assert run.facts["versions"]["jax"] == jax.__version__

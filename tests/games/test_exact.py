@@ -9,7 +9,7 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.games import catch, chances, exact
-from jaxdqn.interfaces import Array, Chance, Game, Network, NetworkOutput, TimeStep
+from jaxdqn.interfaces import Array, Chance, Game, NetworkOutput, TimeStep, feed_forward
 from jaxdqn.training import evaluate
 
 
@@ -90,7 +90,7 @@ def test_slippery_corridor_by_hand():
 
 def test_evaluation_finds_no_error_in_the_values_of_a_random_game():
     game = _corridor(noise=0.25, is_noise_known=True)
-    network = Network(None, lambda parameters, observations: NetworkOutput(parameters))
+    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
     q_values = jnp.asarray(exact.solve(game, 0.9).q_values, jnp.float32)
     evaluation = evaluate.Evaluation(every=1, episodes=1, exact_values=True)
     errors = evaluate.value_errors(q_values, network, game, jnp.float32(0.9), evaluation)
