@@ -85,7 +85,6 @@ def test_a_process_that_is_killed_while_it_waits_ends_its_run_only(tmp_path, mon
     assert by_seed[1] is None
 
 
-@pytest.mark.xfail(strict=True, reason="gymnasium hands the error over without its traceback, and logs that apart")
 def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_path):
     found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
     (run,) = store.read(found.folder).runs

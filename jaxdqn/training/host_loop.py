@@ -62,7 +62,13 @@ class Crash(Exception):
     """An environment raised an error, which is the cause of this one."""
 
     def text(self) -> str:
-        """Returns the environment's own traceback."""
+        """Returns the environment's own traceback.
+
+        Of an environment in a process of its own, gymnasium raises the error without it, and has it as a variable.
+        """
+        for frame, _ in traceback.walk_tb(self.__cause__.__traceback__ if self.__cause__ else None):
+            if frame.f_code.co_name == "_raise_if_errors" and "trace" in frame.f_locals:
+                return str(frame.f_locals["trace"])
         return "".join(traceback.format_exception(self.__cause__))
 
 
