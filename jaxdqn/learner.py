@@ -33,8 +33,8 @@ class UpdateInfo(NamedTuple):
 
     Attributes:
       loss: float32 `[]`, weighted mean over the batch.
-      td_error: float32 `[]`, mean size of the error over the batch.
-      max_q: float32 `[]`, mean over the batch of the largest action value.
+      td_error: float32 `[]`, mean size of the error over the batch, each example counting once.
+      max_q: float32 `[]`, mean over the batch of the largest action value, likewise.
       gradient_norm: float32 `[]`, over all parameters, before clipping.
       priority: float32 `[B]`, for replay.
     """

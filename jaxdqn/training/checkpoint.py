@@ -1,4 +1,7 @@
-"""Checkpoints: a run's whole state on disk, from which it goes on bit for bit."""
+"""Checkpoints: a run's whole state on disk, from which it goes on bit for bit.
+
+Of the loop for JAX games: `loop.init` and `loop.advance`. The environments of a host game cannot be stored.
+"""
 
 import pathlib
 

@@ -273,7 +273,10 @@ def _on_device(state: RunState) -> RunState:
 
 
 def _turn(config: Config, state: RunState, iteration: int) -> np.ndarray:
-    """Returns the `Turn` of a call that acts in an iteration, counted from the first of its chunk."""
+    """Returns the `Turn` of a call that acts in an iteration, counted from the first of its chunk.
+
+    What it learns from is the iteration before; of the first in a chunk there is none, and nothing is learned there.
+    """
     turn = Turn(
         step=state.step,
         num_episodes=state.num_episodes,

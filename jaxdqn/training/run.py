@@ -74,7 +74,8 @@ class Curves(NamedTuple):
     """One point of every curve, over one evaluation period; means over nothing are NaN.
 
     Attributes:
-      steps: int32, environment steps at the end of the period.
+      steps: int32, environment steps at the end of the period. In a host game with several copies, a step in which only
+        some of them play and others reset counts for all.
       updates: int32, gradient steps so far.
       episodes: int32, training episodes that ended in the period.
       episode_return: their mean undiscounted return.
