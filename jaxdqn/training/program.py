@@ -19,7 +19,7 @@ from jaxdqn.training import devices, loop, workers
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, RunState, ending
 
-MOST_ON_A_CPU_CORE = 4  # runs one after another on a core: evens out their episodes, keeps waves short
+MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out their episodes, keeps waves short
 
 
 class Layout(NamedTuple):
