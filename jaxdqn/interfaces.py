@@ -347,7 +347,7 @@ class Algorithm(Protocol):
       learns_from: what its replay must sample; `Transition`.
       judged_by: what its target network must be; any of one network.
       max_n_step: more than so many steps its target does not allow for; any number.
-      needs_memory: whether its network must remember; no.
+      needs_memory: whether its network must remember; otherwise it must not, since nothing would teach it what.
 
     Attributes:
       version: raised when the same configuration learns differently.

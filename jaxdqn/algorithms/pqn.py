@@ -33,6 +33,7 @@ class PQN:
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
     learns_from: ClassVar[type] = Sequence
+    max_n_step: ClassVar[int] = 1  # λ already weighs longer returns
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     lambda_: float = number(0.65, at_least=0, at_most=1)
