@@ -184,6 +184,11 @@ def test_the_share_of_a_member_is_what_it_says_and_members_differ():
     np.testing.assert_array_equal(mask[[5, 5, 7]], bootstrapped_dqn.mask(jnp.int32([5, 5, 7]), 10, 0.3))
 
 
+def test_a_share_of_one_leaves_no_member_out():
+    # The number of this place and member hashes to 2^32 - 23, which single precision rounds to 2^32.
+    assert bootstrapped_dqn.mask(jnp.int32([1_092_706]), 10, 1.0).all()
+
+
 @pytest.mark.parametrize("kappa", [1.0, 0.5])
 def test_one_quantile_is_dqn_with_half_of_hubers_loss(kappa):
     config = MLP((4,), head=Quantiles(num_quantiles=1))

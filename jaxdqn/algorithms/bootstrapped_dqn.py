@@ -65,7 +65,7 @@ def mask(indices: Array, num_members: int, share: Array | float) -> Array:
     """Returns whether each member learns from what lies at each place of replay, bool `[B, num_members]`."""
     member = jnp.arange(num_members, dtype=jnp.uint32)
     numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + member[None]
-    return bits.mixed(bits.mixed(numbers)) * 2.0**-32 < share
+    return (bits.mixed(bits.mixed(numbers)) >> 8).astype(jnp.float32) * 2.0**-24 < share  # [0, 1), not rounded up to 1
 
 
 CONFIG = Config(algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember())
