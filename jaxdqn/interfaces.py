@@ -328,8 +328,8 @@ class LossOutput(NamedTuple):
     Attributes:
       loss: before importance weights; the learner differentiates its weighted mean.
       priority: how much the example deserves to be drawn again, not negative.
-      td_error: signed.
-      max_q: the largest action value of `s_tm1`.
+      td_error: signed; of a sequence the mean size over its steps.
+      max_q: the largest action value of `s_tm1`; of a sequence their mean.
     """
 
     loss: Array

@@ -1,9 +1,10 @@
 """Bootstrapped DQN with randomised priors: an ensemble, one member of which is followed for a whole episode.
 
-Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1 and appendix B; Osband,
-Aslanides and Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018, section 3.
+Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1; Osband, Aslanides and
+Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018.
 Differs from the papers: members share no layers, so no gradient needs to be scaled down. Who learns from which
-transition is a function of where it lies in replay, so nothing is stored for it and it never changes.
+transition is a function of where it lies in replay, so nothing is stored for it and it never changes. Evaluation is
+greedy in the mean of the members; there is no vote.
 """
 
 from typing import ClassVar
