@@ -175,7 +175,7 @@ def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     restored = checkpoint.like_before(checkpoint.restore(tmp_path / "run"), start(game, SMALL, seed=9)[1])
     with pytest.raises(ValueError, match="already exists"):
         checkpoint.save(tmp_path / "run", arrays)
-    with pytest.raises(checkpoint.Unusable, match="it holds .* for float32"):
+    with pytest.raises(checkpoint.Unusable, match=r"it holds .* for float32"):
         checkpoint.like_before(arrays, start(game, dataclasses.replace(SMALL, network=MLP((17,))), seed=9)[1])
     with pytest.raises(checkpoint.Unusable, match="it cannot be read"):
         checkpoint.restore(tmp_path / "nothing")
