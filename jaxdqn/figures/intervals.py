@@ -48,9 +48,9 @@ def intervals(
       bootstrap_seed: of the generator of each interval.
 
     Raises:
-      ValueError: if there are no runs, or they do not form arms.
+      ValueError: if there are no runs, or they do not form arms or follow several protocols.
     """
-    arms = tidy.arms(list(runs))
+    arms = tidy.compared(runs)
     labels = tidy.labels(arms)
     scores: dict[str, dict[str, np.ndarray]] = {}  # by label, then by game
     for arm, members in arms.items():

@@ -53,13 +53,13 @@ def learning_curves(
       bootstrap_seed: of the generator of each band.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, no arm has a point with a value of every run, or a value
-        has no place on the axis.
+      ValueError: if there are no runs, they do not form arms or follow several protocols, no arm has a point with a
+        value of every run, or a value has no place on the axis.
     """
     if yscale not in ("linear", "log"):
         raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
     runs = list(runs)
-    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)
