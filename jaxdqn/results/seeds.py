@@ -46,7 +46,7 @@ def widths(
     statistics.check_resampling(confidence, resamples)
     every = np.atleast_1d(np.asarray(numbers))
     if not np.issubdtype(every.dtype, np.integer) or np.any(every < 1):
-        raise ValueError(f"numbers = {numbers} is out of range: numbers of seeds are whole and positive.")
+        raise ValueError(f"numbers = {numbers!r} is out of range: numbers of seeds are whole and positive.")
     scores = statistics.stack(pilot)  # [games, runs]
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise ValueError("A pilot needs one score a run and two runs or more of each game: one run has no spread.")
