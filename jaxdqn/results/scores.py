@@ -122,6 +122,32 @@ def by_seed(scores: Scores, label: str) -> dict[str, dict[int, np.ndarray]]:
     return {game: dict(zip(seeds[game], values[game], strict=True)) for game in values}
 
 
+def others(scores: Scores, base: str) -> list[str]:
+    """Returns the labels that can be compared to a base: all but itself.
+
+    Raises:
+      ValueError: if there is no such base, or nothing else.
+    """
+    choose(scores.values, base)
+    labels = [label for label in scores.values if label != base]
+    if not labels:
+        raise ValueError(f"There is no arm beside {base!r} to compare to it.")
+    return labels
+
+
+def on_shared_games(scores: Scores, label: str, base: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the scores of two labels on the games that both have.
+
+    Raises:
+      ValueError: as `choose`, or if they share no game.
+    """
+    arm, bases = choose(scores.values, label), choose(scores.values, base)
+    games = [game for game in arm if game in bases]
+    if not games:
+        raise ValueError(f"{label!r} and {base!r} share no game on which both have a completed run.")
+    return {game: arm[game] for game in games}, {game: bases[game] for game in games}
+
+
 def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[str, np.ndarray]:
     """Returns the scores of a label.
 
