@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxdqn.figures import options
 from jaxdqn.results import files
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
@@ -196,9 +197,6 @@ def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
     )
 
 
-FORMATS = ("png", "svg", "pdf")
-
-
 def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Writes a figure, by default as PNG (200 dots an inch) and SVG, and returns the paths.
 
@@ -210,16 +208,16 @@ def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[
       figure: as a function of `jaxdqn.figures` returns it; left as it was.
       path: without suffix; folders are made where they are missing.
       provenance: as `jaxdqn.figures.provenance.provenance` makes it.
-      formats: of `FORMATS`; each is a file with that suffix.
+      formats: of `options.FIGURE_FORMATS`; each is a file with that suffix.
 
     Raises:
       ValueError: if the path has a suffix of such files, or a format is not known.
     """
     path = Path(path)
-    if path.suffix.removeprefix(".") in FORMATS:
+    if path.suffix.removeprefix(".") in options.FIGURE_FORMATS:
         raise ValueError(f"{path} has a suffix: give the path without it, since each format adds its own.")
-    if not set(formats) <= set(FORMATS):
-        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(FORMATS)}.")
+    if not set(formats) <= set(options.FIGURE_FORMATS):
+        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(options.FIGURE_FORMATS)}.")
     description = " ".join(filter(None, [str(figure.get_label()), provenance]))
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Title": path.name, "Description": description},

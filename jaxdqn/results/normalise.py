@@ -89,6 +89,8 @@ def read(path: str | Path) -> dict[str, Reference]:
       ValueError: naming the file and what is wrong with it.
     """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: {_FORMS}")
     try:
         text = path.read_text()
         rows = _of_json(text) if path.suffix == ".json" else _of_csv(text)
