@@ -49,20 +49,20 @@ def test_every_arm_whose_interval_overlaps_that_of_the_best_is_bold():
     assert table.rows["between"]["catch"].high > table.rows["best"]["catch"].low
 
 
-@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 3)), min_size=2, max_size=5))
-def test_the_best_point_is_always_bold_and_no_interval_below_its_own_is(arms):
-    cells = {str(i): tables.Cell(point, point - half, point + half, 3) for i, (point, half) in enumerate(arms)}
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 3), st.floats(0, 3)), min_size=2, max_size=5))
+def test_an_arm_is_bold_where_it_shares_a_value_with_the_interval_of_the_best(arms):
+    cells = {str(i): tables.Cell(point, point - down, point + up, 3) for i, (point, down, up) in enumerate(arms)}
     found = tables._with_best(cells, lower_is_better=False)
-    best = max(cells, key=lambda label: cells[label].point)
-    assert found[best].is_bold
+    best = max(cells.values(), key=lambda cell: cell.point)
     for label, cell in cells.items():
-        if cell.high < cells[best].low:
-            assert not found[label].is_bold
-        if cell.point == cells[best].point:
-            assert found[label].is_bold
+        assert found[label].is_bold == (max(cell.low, best.low) <= min(cell.high, best.high))
 
 
-@pytest.mark.parametrize("other", [[], runs_of([50.0], algorithm="one run")], ids=["one arm", "one run"])
+@pytest.mark.parametrize(
+    "other",
+    [[], runs_of([50.0], algorithm="one run"), runs_of([-50.0], algorithm="one run")],
+    ids=["one arm", "one run that is best", "one run that is not"],
+)
 def test_nothing_is_bold_where_no_intervals_compare(other):
     runs = runs_of([9.0, 10.0], algorithm="best") + other
     assert bold(tables.compare(runs)) == []
