@@ -37,10 +37,10 @@ MAY_IMPORT = {
     "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
     "results": set(),
     "sentences": set(),
-    "figures": {"results"},
+    "figures": {"results", "sentences"},
     "study": BASE | {"config", "games", "algorithms", "training", "results", "figures", "sentences"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "results", "sentences"},
-    "cli": {"games", "algorithms", "study", "play"},
+    "cli": {"games", "algorithms", "study", "play", "figures"},
     "__main__": {"cli"},
 }
 
@@ -78,9 +78,9 @@ sys.meta_path.insert(0, Refuse())
 import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
 import jaxdqn.results.weights
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
-import jaxdqn.figures.episodes
+import jaxdqn.figures.episodes, jaxdqn.figures.command
 from jaxdqn import cli
-for arguments in (["play", "--help"], ["--help"]):
+for arguments in (["play", "--help"], ["figure", "--help"], ["--help"]):
     try:
         cli.main(arguments)
     except SystemExit as end:
@@ -90,6 +90,7 @@ for arguments in (["play", "--help"], ["--help"]):
     assert done.returncode == 0, done.stderr
     assert "jaxdqn train cartpole dqn" in done.stdout
     assert "which weights of a folder" in done.stdout
+    assert "kinds, and what they show" in done.stdout
 
 
 def test_importing_the_package_starts_no_device():

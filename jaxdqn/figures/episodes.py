@@ -56,11 +56,11 @@ def episode_curves(
       bootstrap_seed: of the generator of each band.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, have no such episodes or fewer than a window of them, or
-        a score is not finite.
+      ValueError: if there are no runs, they do not form arms or follow several protocols, have no such episodes or
+        fewer than a window of them, or a score is not finite.
     """
     runs = list(runs)
-    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)

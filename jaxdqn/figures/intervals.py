@@ -48,9 +48,9 @@ def intervals(
       bootstrap_seed: of the generator of each interval.
 
     Raises:
-      ValueError: if there are no runs, or they do not form arms.
+      ValueError: if there are no runs, or they do not form arms or follow several protocols.
     """
-    arms = tidy.arms(list(runs))
+    arms = tidy.compared(runs)
     labels = tidy.labels(arms)
     scores: dict[str, dict[str, np.ndarray]] = {}  # by label, then by game
     for arm, members in arms.items():
@@ -67,7 +67,7 @@ def intervals(
         )
         figure.set_figheight(figure.get_figheight() * max(1.0, len(looks) / 9))
         for name, panel in panels.items():
-            _draw(panel, _estimates(scores, name, games, statistic, bootstrap_seed), looks)
+            draw(panel, _estimates(scores, name, games, statistic, bootstrap_seed), looks)
     figure.set_label(_reading(statistic, last, tidy.crashes(arms, labels)))
     return figure
 
@@ -90,8 +90,10 @@ def _estimates(
     return found
 
 
-def _draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Mapping[str, style.Style]) -> None:
+def draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Mapping[str, style.Style]) -> None:
+    """Draws a row for each look, with the bar and the mark of its estimate if it has one. To be called in `look`."""
     rows = list(looks)
+    panel.use_sticky_edges = False  # a bar ends where its interval does, not where the panel does
     for label, estimate in estimates.items():
         height, color = rows.index(label), looks[label].color
         low, high = float(estimate.low), float(estimate.high)
@@ -102,9 +104,8 @@ def _draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Ma
 
 
 def _reading(statistic: statistics.Statistic, last: int, crashes: str) -> str:
-    averaged = "its last evaluation" if last == 1 else f"the mean of its last {last} evaluations"
     reading = (
-        f"The score of a run is {averaged}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
-        f"bootstrap interval over seeds. {ALL_GAMES.capitalize()}: over the runs of all."
+        f"The score of a run is {style.averaged(last)}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % "
+        f"stratified bootstrap interval over seeds. {ALL_GAMES.capitalize()}: over the runs of all."
     )
     return f"{reading} {crashes}" if crashes else reading

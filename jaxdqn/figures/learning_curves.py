@@ -53,13 +53,13 @@ def learning_curves(
       bootstrap_seed: of the generator of each band.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, no arm has a point with a value of every run, or a value
-        has no place on the axis.
+      ValueError: if there are no runs, they do not form arms or follow several protocols, no arm has a point with a
+        value of every run, or a value has no place on the axis.
     """
     if yscale not in ("linear", "log"):
         raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
     runs = list(runs)
-    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)
@@ -85,7 +85,7 @@ def learning_curves(
         figure, axes = style.panels(games, xlabel="environment steps", ylabel=ylabel, title=title)
         for arm, (steps, band) in bands.items():
             index = list(looks).index(labels[arm])
-            lines[labels[arm]] = _draw(axes[arm.game], steps, band, looks[labels[arm]], index)
+            lines[labels[arm]] = draw(axes[arm.game], steps, band, looks[labels[arm]], index)
         shown = {arm.game: [axes[arm.game]] if arm.game in axes else [] for arm in arms}
         references = style.draw_references(shown, reference_lines or {})
         for panel in axes.values():
@@ -124,7 +124,8 @@ def _check_positive(
             )
 
 
-def _draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: style.Style, index: int) -> Any:
+def draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: style.Style, index: int) -> Any:
+    """Draws the index-th line of a panel with its band, and returns the line. To be called in `look`."""
     stride = max(1, len(steps) // _MARKS)
     panel.fill_between(steps, band.low, band.high, color=look.color, alpha=0.18, linewidth=0)
     (line,) = panel.plot(

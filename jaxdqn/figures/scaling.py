@@ -42,9 +42,9 @@ def scaling(
       order: algorithms in the order of colours and legend; others follow as they appear.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, or a game has no size.
+      ValueError: if there are no runs, they do not form arms or follow several protocols, or a game has no size.
     """
-    arms = tidy.arms(runs)
+    arms = tidy.compared(runs)
     completed = {arm: tidy.completed(members) for arm, members in arms.items() if tidy.completed(members)}
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")

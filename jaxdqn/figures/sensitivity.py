@@ -53,10 +53,11 @@ def sensitivity(
       bootstrap_seed: of the generator of each interval.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms, a run has no such setting, or its value is no number.
+      ValueError: if there are no runs, they do not form arms or follow several protocols, a run has no such setting, or
+        its value is no number.
     """
     runs = list(runs)
-    arms, completed = tidy.arms(runs), tidy.arms(tidy.completed(runs))
+    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     settings = {arm: _number(arm, field) for arm in arms}

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxdqn.figures import options
 from jaxdqn.results import files
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
@@ -144,6 +145,11 @@ def readable(count: float) -> str:
     return f"{count:g}"
 
 
+def averaged(last: int) -> str:
+    """Returns what the score of a run is, for the label of a figure."""
+    return "its last evaluation" if last == 1 else f"the mean of its last {last} evaluations"
+
+
 def draw_references(
     panels: "Mapping[str, Sequence[Axes]]", values: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Any]:
@@ -191,28 +197,32 @@ def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
     )
 
 
-def save(figure: "Figure", path: str | Path, provenance: str) -> list[Path]:
-    """Writes a figure as PNG (200 dots an inch) and SVG, and returns their paths.
+def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Writes a figure, by default as PNG (200 dots an inch) and SVG, and returns the paths.
 
     What the figure says about its reading (its label, as the functions that draw set it) and the provenance stand
-    below the figure and in the metadata of both files. Equal figures give equal files. Existing files are replaced
+    below the figure and in the metadata of the files. Equal figures give equal files. Existing files are replaced
     at once: figures are derived and can be drawn again.
 
     Args:
       figure: as a function of `jaxdqn.figures` returns it; left as it was.
       path: without suffix; folders are made where they are missing.
       provenance: as `jaxdqn.figures.provenance.provenance` makes it.
+      formats: of `options.FIGURE_FORMATS`; each is a file with that suffix.
 
     Raises:
-      ValueError: if the path has a suffix of the files written.
+      ValueError: if the path has a suffix of such files, or a format is not known.
     """
     path = Path(path)
-    if path.suffix in (".png", ".svg"):
-        raise ValueError(f"{path} has a suffix: give the path without it, since both a PNG and an SVG are written.")
+    if path.suffix.removeprefix(".") in options.FIGURE_FORMATS:
+        raise ValueError(f"{path} has a suffix: give the path without it, since each format adds its own.")
+    if not set(formats) <= set(options.FIGURE_FORMATS):
+        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(options.FIGURE_FORMATS)}.")
     description = " ".join(filter(None, [str(figure.get_label()), provenance]))
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Title": path.name, "Description": description},
         "svg": {"Title": path.name, "Description": description, "Date": None},  # a date would change every file
+        "pdf": {"Title": path.name, "Subject": description, "CreationDate": None},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with look():
@@ -223,7 +233,7 @@ def save(figure: "Figure", path: str | Path, provenance: str) -> list[Path]:
         )
         try:
             # The caption lies below the figure; a tight bounding box takes it in whatever its height.
-            drawn = {suffix: _draw(figure, suffix, facts) for suffix, facts in metadata.items()}
+            drawn = {suffix: _draw(figure, suffix, metadata[suffix]) for suffix in dict.fromkeys(formats)}
         finally:
             caption.remove()
     paths = {suffix: path.with_name(f"{path.name}.{suffix}") for suffix in drawn}

@@ -73,7 +73,7 @@ def median(solved: np.ndarray) -> Median:
 def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
     """Returns one row per arm in Markdown: how many runs solved the game, the median episode, and the episodes seen."""
     rows = ["| game | algorithm | solved | median episode | 95 % interval | episodes |", "|---|---|---|---|---|---|"]
-    for arm, members in tidy.arms(runs).items():
+    for arm, members in tidy.compared(runs).items():
         completed = tidy.completed(members)
         if not completed:
             continue

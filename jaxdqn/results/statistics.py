@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 Statistic = Callable[[np.ndarray], np.ndarray]  # [runs, ...] -> [...]
+Aggregate = Callable[[np.ndarray], np.ndarray]  # [games, runs, ...] -> [...]
 
 _BLOCK = 4_000_000  # numbers resampled at a time: bounds memory (32 MB), changes no result
 
@@ -105,33 +106,80 @@ def interval_over_games(
     Raises:
       ValueError: as `interval`, or if games differ in shape.
     """
+    return bootstrap(scores, pooled(statistic), generator, confidence=confidence, resamples=resamples)
+
+
+def pooled(statistic: Statistic) -> Aggregate:
+    """Returns the statistic over the scores of all games together, as an aggregate."""
+
+    def aggregate(scores: np.ndarray) -> np.ndarray:
+        return statistic(scores.reshape(-1, *scores.shape[2:]))
+
+    return aggregate
+
+
+def bootstrap(
+    scores: Mapping[str, ArrayLike],
+    aggregate: Aggregate,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns an aggregate over games and runs and its stratified percentile bootstrap interval.
+
+    Section 4.1, as `interval_over_games`, for what is more than a statistic of the pool: a median over games, say.
+
+    Args:
+      scores: by game, `[runs]` or `[runs, points]`, on a scale that games share; every game has as many runs.
+      aggregate: reduces the first two axes, of games and of runs, and maps the others one by one.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: as `interval`, or if games differ in shape.
+    """
+    check_resampling(confidence, resamples)
+    stacked = stack(scores)  # [games, runs, ...]
+    num_games, num_runs = stacked.shape[:2]
+    drawn = generator.integers(num_runs, size=(resamples, num_games, num_runs))
+
+    aggregates = []
+    game = np.arange(num_games)[:, None, None]  # broadcasts against the runs drawn of it
+    block = max(1, _BLOCK // stacked.size)
+    for start in range(0, resamples, block):
+        chosen = np.moveaxis(drawn[start : start + block], 0, -1)  # [games, runs, block]
+        aggregates.append(aggregate(stacked[game, chosen]))  # [block, ...]
+    low, high = quantiles(np.concatenate(aggregates), confidence)
+    return Interval(np.asarray(aggregate(stacked)), low, high)
+
+
+def quantiles(replicates: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the bounds of the percentile interval of replicates, `[resamples, ...] -> [...]` each."""
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(replicates, [tail, 1.0 - tail], axis=0)
+    return low, high
+
+
+def check_resampling(confidence: float, resamples: int) -> None:
+    """Returns nothing if an interval can be had with these numbers.
+
+    Raises:
+      ValueError: naming the one that is out of range.
+    """
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence = {confidence} is out of range: it lies between 0 and 1, such as 0.95.")
     if resamples < 1:
         raise ValueError(f"resamples = {resamples} is out of range: draw at least once, usually 2000 times.")
-    stacked = _stack(scores)  # [games, runs, ...]
-    num_games, num_runs = stacked.shape[:2]
-    drawn = generator.integers(num_runs, size=(resamples, num_games, num_runs))
-
-    statistics = []
-    game = np.arange(num_games)[:, None]  # broadcasts against the runs drawn of it
-    block = max(1, _BLOCK // stacked.size)
-    for start in range(0, resamples, block):
-        sample = stacked[game, drawn[start : start + block]]  # [block, games, runs, ...]
-        pooled = sample.reshape(len(sample), num_games * num_runs, *stacked.shape[2:])
-        statistics.append(statistic(np.moveaxis(pooled, 1, 0)))  # [block, ...]
-
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(np.concatenate(statistics), [tail, 1.0 - tail], axis=0)
-    return Interval(np.asarray(statistic(_pool(stacked))), low, high)
 
 
-def _pool(stacked: np.ndarray) -> np.ndarray:
-    """[games, runs, ...] -> [games * runs, ...]"""
-    return stacked.reshape(-1, *stacked.shape[2:])
+def stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:
+    """Returns the scores of all games as one array, float64 `[games, runs, ...]`.
 
-
-def _stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:
+    Raises:
+      ValueError: if there are none, games differ in shape, or a score is not finite.
+    """
     arrays = {game: np.asarray(values, np.float64) for game, values in scores.items()}
     if not arrays or any(values.size == 0 or values.ndim == 0 for values in arrays.values()):
         raise ValueError("There are no scores: a statistic needs at least one game and one run of each.")

@@ -29,9 +29,9 @@ def table(
       bootstrap_seed: of the generator of each interval.
 
     Raises:
-      ValueError: if there are no runs, or they do not form arms.
+      ValueError: if there are no runs, or they do not form arms or follow several protocols.
     """
-    arms = tidy.arms(runs)
+    arms = tidy.compared(runs)
     if not arms:
         raise ValueError("No runs to tabulate: run the study first, or choose other runs.")
     heading = f"{statistics.name(statistic)} of {score}, last {last}"
@@ -70,7 +70,7 @@ def first_reached(
       statistic: over the runs of an arm, at each point.
       bootstrap_seed: of the generator of each interval.
     """
-    arms = {arm: members for arm, members in tidy.arms(runs).items() if arm.game in thresholds}
+    arms = {arm: members for arm, members in tidy.compared(runs).items() if arm.game in thresholds}
     rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there")]
     for arm, members in arms.items():
         completed = tidy.completed(members)
@@ -108,7 +108,7 @@ def episodes(
       statistic: over the runs of an arm.
       bootstrap_seed: of the generator of each interval.
     """
-    arms = tidy.arms(runs)
+    arms = tidy.compared(runs)
     rows = [(*_names(arms), *(f"{statistics.name(statistic)}, {name}" for name in windows))]
     for arm, members in arms.items():
         scores = [transform(store.attachment(run, "episodes")[y]) for run in tidy.completed(members)]

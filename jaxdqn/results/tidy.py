@@ -17,6 +17,9 @@ from jaxdqn.results.store import Curves, Run
 # What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
 _SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version")
 
+# What must be equal between arms: scores of runs that differ in one of these say nothing about the arms.
+_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
+
 
 class Arm(NamedTuple):
     """What runs that differ by seed share: `settings` are pairs of dotted field and value, sorted by field."""
@@ -41,6 +44,24 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
         members.sort(key=lambda run: run.facts["seed"])
         _check_arm(arm, members)
     return {arm: tuple(members) for arm, members in grouped.items()}
+
+
+def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
+    """Returns the runs by arm, as `arms`, if all of them were made under one protocol.
+
+    That is an equal budget, equal evaluation (period, episodes, epsilon), one version of the training loop, and one of
+    each game. Everything that puts arms side by side starts here.
+
+    Raises:
+      ValueError: as `arms`, or naming what two arms differ in, with both values.
+    """
+    grouped = arms(runs)
+    firsts: dict[str, tuple[Arm, Run]] = {}  # by game
+    for arm, (run, *_) in grouped.items():
+        same_game = firsts.setdefault(arm.game, (arm, run))
+        _check_alike(same_game, (arm, run), ("game.version",))
+        _check_alike(next(iter(firsts.values())), (arm, run), _PROTOCOL)
+    return grouped
 
 
 def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
@@ -183,6 +204,30 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
                 f"Runs {previous.facts['id']} and {run.facts['id']} of {name} both have seed {run.facts['seed']} and "
                 "would count twice: keep one of them."
             )
+
+
+def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable[str]) -> None:
+    """Returns nothing if two arms, each with one of its runs, have the same facts at the paths."""
+    values = {path: [_fact(run, path) for _, run in (first, other)] for path in paths}
+    differing = [f"{path} ({one} and {two})" for path, (one, two) in values.items() if one != two]
+    if differing:
+        names = [f"{_described(arm)} on {arm.game}" for arm, _ in (first, other)]
+        raise ValueError(
+            f"{names[0]} and {names[1]} differ in {', '.join(differing)} and cannot be compared: choose runs of one "
+            "protocol, or run them again under one."
+        )
+
+
+def _described(arm: Arm) -> str:
+    return ", ".join([arm.algorithm, *(f"{field} {value}" for field, value in arm.settings)])
+
+
+def _fact(run: Run, path: str) -> Any:
+    """Returns a fact at a dotted path, or None where the record does not say it."""
+    try:
+        return schema.at(run.facts, path)
+    except ValueError:
+        return None
 
 
 def _value(run: Run, key: str) -> Any:

@@ -170,3 +170,55 @@ def test_a_part_is_a_setting_too():
         "DQN, error SquaredError()",
     ]
     assert list(tidy.group(runs, "widths")) == [((64, 64),)]
+
+
+def of_two_arms():
+    return [literal([1, 2], algorithm="DQN"), literal([1, 2], algorithm="double DQN")]
+
+
+EVALUATION = {"every": 500, "episodes": 100, "epsilon": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ({"steps": 30_000}, r"steps \(20000 and 30000\)"),
+        ({"evaluation": EVALUATION | {"every": 250}}, r"evaluation.every \(500 and 250\)"),
+        ({"evaluation": EVALUATION | {"episodes": 5}}, r"evaluation.episodes \(100 and 5\)"),
+        ({"evaluation": EVALUATION | {"epsilon": 0.05}}, r"evaluation.epsilon \(0.0 and 0.05\)"),
+        ({"training_version": 7}, r"training_version \(None and 7\)"),
+        ({"game": {"name": "catch", "version": 2}}, r"game.version \(1 and 2\)"),
+    ],
+)
+def test_arms_of_several_protocols_are_refused_with_what_differs(other, difference):
+    runs = of_two_arms()
+    runs[1].facts.update(other)
+    assert len(tidy.arms(runs)) == 2
+    with pytest.raises(ValueError, match=f"^DQN on catch and double DQN on catch differ in {difference} and cannot"):
+        tidy.compared(runs)
+
+
+def test_arms_that_differ_in_what_they_ask_are_compared():
+    runs = of_two_arms()
+    runs[1].facts.update(
+        {
+            "configuration": {"type": "DQN", "discount": 0.9},
+            "algorithm_version": 2,
+            "evaluation": EVALUATION | {"exact_values": True},
+            "settings": {"learning_rate": 0.1},
+        }
+    )
+    assert tidy.compared(runs) == tidy.arms(runs)
+
+
+def test_games_have_versions_of_their_own():
+    runs = [literal([1], game="catch"), literal([1], game="pong")]
+    runs[1].facts["game"]["version"] = 3
+    assert tidy.compared(runs) == tidy.arms(runs)
+
+
+def test_games_of_several_budgets_are_refused():
+    runs = [literal([1], game="catch"), literal([1], game="pong")]
+    runs[1].facts["steps"] = 30_000
+    with pytest.raises(ValueError, match="DQN on catch and DQN on pong differ in steps"):
+        tidy.compared(runs)

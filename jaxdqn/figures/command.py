@@ -1,0 +1,177 @@
+"""`jaxdqn figure`: one figure, or one table, of the runs in a folder."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxdqn.figures import (
+    aggregates,
+    differences,
+    efficiency,
+    heat_map,
+    improvement,
+    inputs,
+    intervals,
+    learning_curves,
+    profiles,
+    provenance,
+    seeds_needed,
+    sensitivity,
+    style,
+)
+from jaxdqn.results import aggregates as over_games
+from jaxdqn.results import files, statistics, tables
+from jaxdqn.results.statistics import Aggregate, Statistic
+from jaxdqn.results.store import Run
+from jaxdqn.sentences import one_sentence, printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STATISTICS: dict[str, Statistic] = {"iqm": statistics.iqm, "mean": statistics.mean, "median": statistics.median}
+_AGGREGATES: dict[str, Aggregate] = {"iqm": over_games.iqm, "mean": over_games.mean, "median": over_games.median}
+_WRITTEN = {"md": tables.markdown, "tex": tables.latex, "csv": tables.comma_separated}
+
+
+def main(chosen: argparse.Namespace) -> None:
+    """Runs the command; bad input ends with one sentence and exit status 2, damaged records with 1 after the figure.
+
+    Args:
+      chosen: as `jaxdqn.figures.options` reads them.
+    """
+    with one_sentence():
+        inputs.check(chosen)
+        folder, found = inputs.stored(chosen.study)
+        runs = inputs.narrowed(found.runs, chosen.games, chosen.arms)
+        paths = inputs.paths(chosen, folder)
+        scale = inputs.scale(inputs.narrowed(found.runs, chosen.games, None), chosen)
+        write = _tabulate if chosen.kind == "table" else _draw
+        written = write(runs, chosen, scale, paths)
+    print(*(f"{'table' if chosen.kind == 'table' else 'figure'}  {path}" for path in written), sep="\n")
+    if found.damaged:
+        raise SystemExit("\n".join(f"damaged: {printable(problem)}" for problem in found.damaged))
+
+
+def _tabulate(
+    runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale, paths: Sequence[Path]
+) -> list[Path]:
+    """Writes a table in each format, prints it, and returns the paths."""
+    table = tables.compare(
+        runs,
+        score=inputs.score(chosen),
+        last=inputs.last(chosen),
+        statistic=_STATISTICS[chosen.statistic or "iqm"],
+        transform=scale.transform,
+        lower_is_better=bool(chosen.lower_is_better),
+    )
+    reading = " ".join(filter(None, [table.reading, scale.reading, provenance.provenance(runs)]))
+    table = table._replace(reading=reading)
+    print(tables.markdown(table))
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, _WRITTEN[path.suffix[1:]](table).encode())
+    return list(paths)
+
+
+def _draw(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale, paths: Sequence[Path]) -> list[Path]:
+    """Writes a figure in each format, prints how to read it, and returns the paths."""
+    figure = DRAW[chosen.kind](runs, chosen, scale)
+    figure.set_label(" ".join(filter(None, [str(figure.get_label()), scale.reading])))
+    print(figure.get_label())
+    formats = [path.suffix[1:] for path in paths]
+    return style.save(figure, paths[0].with_suffix(""), provenance.provenance(runs), formats)
+
+
+def _common(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments that a kind hands on as they are; those not given keep the function's default."""
+    given: dict[str, Any] = {"score": chosen.score, "last": chosen.last}
+    given["statistic"] = _STATISTICS.get(chosen.statistic)
+    given["order"] = chosen.arms
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _curves(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    ylabel = inputs.named(chosen, scale)
+    return learning_curves.learning_curves(runs, transform=scale.transform, ylabel=ylabel, **_common(chosen))
+
+
+def _efficiency(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    statistic = chosen.statistic or "iqm"
+    return efficiency.sample_efficiency(
+        runs,
+        transform=scale.transform,
+        aggregate=_AGGREGATES[statistic],
+        name="IQM" if statistic == "iqm" else statistic,
+        score=inputs.score(chosen),
+        ylabel=inputs.named(chosen, scale),
+        order=chosen.arms or (),
+    )
+
+
+def _intervals(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    xlabel = f"final {inputs.named(chosen, scale)}"
+    return intervals.intervals(runs, inputs.on_one_scale(runs, scale), xlabel=xlabel, **_common(chosen))
+
+
+def _aggregates(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    if scale.transform is None:
+        raise ValueError("aggregates needs --normalise: the optimality gap is the distance to a score of 1.")
+    xlabel = f"final {inputs.named(chosen, scale)}"
+    return aggregates.aggregate_intervals(runs, scale.transform, xlabel=xlabel, **_common(chosen))
+
+
+def _profile(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    xlabel = f"final {inputs.named(chosen, scale)}"
+    return profiles.performance_profiles(runs, transform=scale.transform, xlabel=xlabel, **_common(chosen))
+
+
+def _improvement(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    del scale  # only the order of scores counts
+    return improvement.probability_of_improvement(runs, chosen.base, **_common(chosen))
+
+
+def _paired(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    xlabel = f"difference of {inputs.named(chosen, scale)}"
+    return differences.paired_differences(
+        runs, chosen.base, transform=scale.transform, xlabel=xlabel, **_common(chosen)
+    )
+
+
+def _ablation(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    ylabel = f"difference of {inputs.named(chosen, scale)}"
+    return differences.ablation(runs, chosen.base, transform=scale.transform, ylabel=ylabel, **_common(chosen))
+
+
+def _sensitivity(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    ylabel = f"final {inputs.named(chosen, scale)}"
+    return sensitivity.sensitivity(runs, chosen.field[0], transform=scale.transform, ylabel=ylabel, **_common(chosen))
+
+
+def _heat_map(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    given = {name: value for name, value in _common(chosen).items() if name != "order"}
+    name = f"final {inputs.named(chosen, scale)}"
+    across, up = chosen.field
+    return heat_map.heat_map(runs, (across, up), transform=scale.transform, name=name, **given)
+
+
+def _seeds(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
+    ylabel = inputs.named(chosen, scale)
+    return seeds_needed.seeds_needed(
+        runs, width=chosen.width, transform=scale.transform, ylabel=ylabel, **_common(chosen)
+    )
+
+
+DRAW: dict[str, Callable[[Sequence[Run], argparse.Namespace, inputs.Scale], "Figure"]] = {
+    "curves": _curves,
+    "efficiency": _efficiency,
+    "intervals": _intervals,
+    "aggregates": _aggregates,
+    "profile": _profile,
+    "improvement": _improvement,
+    "paired": _paired,
+    "ablation": _ablation,
+    "sensitivity": _sensitivity,
+    "heatmap": _heat_map,
+    "seeds": _seeds,
+}

@@ -1,0 +1,177 @@
+"""Differences to a base, seed by seed: as rows with every pair, or as the bars of an ablation.
+
+Arms that share seeds are compared in pairs (`jaxdqn.results.paired`), which takes out what a seed brings to both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.figures.intervals import ALL_GAMES
+from jaxdqn.results import paired, scores, statistics
+from jaxdqn.results.normalise import Transform
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class _Row(NamedTuple):
+    """The pairs of an arm in a panel, of one game or of all, and the statistic over them."""
+
+    pairs: dict[str, np.ndarray]
+    estimate: statistics.Interval
+
+
+class _Comparison(NamedTuple):
+    """Rows by panel and label, the labels but the base's in their order, and the sentences to read them by."""
+
+    panels: dict[str, dict[str, _Row]]
+    looks: dict[str, style.Style]
+    reading: str
+
+
+def paired_differences(
+    runs: Iterable[Run],
+    base: str,
+    *,
+    transform: Transform | None = None,
+    statistic: statistics.Statistic = statistics.mean,
+    score: str = "evaluation_return",
+    last: int = 1,
+    xlabel: str = "difference of scores",
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of differences to the base with the same seed: dots, their statistic, 95 % bootstrap intervals.
+
+    There is a panel for each game and, on a scale that they share, one for all. Runs that crashed, and those without a
+    partner, are left out; the label says so.
+
+    Args:
+      runs: of any games, algorithms and settings that share seeds.
+      base: the label that is subtracted.
+      transform: of the scores of a game to a scale that games share; without it there is no panel of all games.
+      statistic: over the differences; the mean is also the difference of means.
+      score: the curve.
+      last: how many of its last points are averaged inside a run.
+      xlabel: what the difference is of, with its unit.
+      order: algorithms from the top down; others follow as they appear.
+      bootstrap_seed: of the generator of each interval.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms or follow several protocols, there is no such base or
+        nothing else, an arm shares no game or no seed with it, or a score is not finite.
+    """
+    found = _compared(runs, base, transform, statistic, score, last, order, bootstrap_seed)
+    with style.look():
+        figure, axes = style.panels(list(found.panels), xlabel=f"{xlabel}\nto {base}", ylabel="", title=None)
+        figure.set_figheight(figure.get_figheight() * max(1.0, len(found.looks) / 7))
+        for name, panel in axes.items():
+            _draw_rows(panel, found.panels[name], found.looks)
+    figure.set_label(f"{found.reading} Dots: pairs.")
+    return figure
+
+
+def ablation(
+    runs: Iterable[Run],
+    base: str,
+    *,
+    transform: Transform | None = None,
+    statistic: statistics.Statistic = statistics.mean,
+    score: str = "evaluation_return",
+    last: int = 1,
+    ylabel: str = "difference of scores",
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of a bar for each arm: its difference to the base, with its 95 % bootstrap interval.
+
+    Numbers, panels, arguments and errors are those of `paired_differences`.
+    """
+    found = _compared(runs, base, transform, statistic, score, last, order, bootstrap_seed)
+    with style.look():
+        figure, axes = style.panels(list(found.panels), xlabel="", ylabel=f"{ylabel}\nto {base}", title=None)
+        figure.set_figheight(figure.get_figheight() * 1.35)  # names of arms stand upright below
+        for name, panel in axes.items():
+            _draw_bars(panel, found.panels[name], found.looks)
+    figure.set_label(found.reading)
+    return figure
+
+
+def _compared(
+    runs: Iterable[Run],
+    base: str,
+    transform: Transform | None,
+    statistic: statistics.Statistic,
+    score: str,
+    last: int,
+    order: Sequence[str],
+    bootstrap_seed: int,
+) -> _Comparison:
+    found = scores.final(runs, score=score, last=last, transform=transform)
+    others = scores.others(found, base)
+    bases = scores.by_seed(found, base)
+    pairs = {label: paired.differences(scores.by_seed(found, label), bases) for label in others}
+    has_all = transform is not None and len(found.games) > 1
+    names = ([ALL_GAMES] if has_all else []) + [
+        game for game in found.games if any(game in of_arm.by_game for of_arm in pairs.values())
+    ]
+    panels: dict[str, dict[str, _Row]] = {name: {} for name in names}
+    uneven = []
+    for label, of_arm in pairs.items():
+        for name in names:
+            games = found.games if name == ALL_GAMES else (name,)
+            chosen = {game: of_arm.by_game[game] for game in games if game in of_arm.by_game}
+            if len(chosen) < len(games) or len({len(values) for values in chosen.values()}) > 1:
+                uneven += [label] if name == ALL_GAMES else []
+                continue
+            generator = np.random.default_rng(bootstrap_seed)
+            panels[name][label] = _Row(chosen, statistics.interval_over_games(chosen, statistic, generator))
+    looks = {label: look for label, look in style.styles(found.values, order).items() if label != base}
+    unpaired = sum(of_arm.unpaired for of_arm in pairs.values())
+    sentences = (
+        f"The score of a run is {style.averaged(last)}. {statistics.name(statistic).capitalize()} over seeds of the "
+        f"difference to {base} with the same seed ({_numbers(pairs)}); 95 % stratified bootstrap interval over pairs.",
+        f"{ALL_GAMES.capitalize()}: over the pairs of all." if has_all else "",
+        f"Not in {ALL_GAMES}, for having unequally many pairs: {', '.join(uneven)}." if uneven else "",
+        f"Runs without a partner, left out: {unpaired}." if unpaired else "",
+        found.left_out,
+    )
+    return _Comparison(panels, looks, " ".join(filter(None, sentences)))
+
+
+def _draw_rows(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, style.Style]) -> None:
+    panel.use_sticky_edges = False  # a bar ends where its interval does, not where the panel does
+    for height, (label, look) in enumerate(looks.items()):
+        if label not in rows:
+            continue
+        every = np.concatenate(list(rows[label].pairs.values()))
+        low, high = float(rows[label].estimate.low), float(rows[label].estimate.high)
+        panel.barh(height, high - low, left=low, height=0.5, color=look.color, alpha=0.35, linewidth=0)
+        panel.vlines(float(rows[label].estimate.point), height - 0.25, height + 0.25, color=look.color, linewidth=1.6)
+        places = height + np.linspace(-0.18, 0.18, len(every)) if len(every) > 1 else [height]
+        panel.scatter(every, places, s=5, color=look.color, alpha=0.6, linewidths=0, zorder=2.5)
+    panel.axvline(0.0, color="#606060", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+    panel.set_yticks(range(len(looks)), list(looks))
+    panel.set_ylim(len(looks) - 0.5, -0.5)
+
+
+def _draw_bars(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, style.Style]) -> None:
+    for place, (label, look) in enumerate(looks.items()):
+        if label in rows:
+            point, low, high = (float(part) for part in rows[label].estimate)
+            panel.bar(place, point, width=0.7, color=look.color, alpha=0.75, linewidth=0)
+            panel.vlines(place, low, high, color="#202020", linewidth=1.0)
+    panel.axhline(0.0, color="#606060", linewidth=0.9)
+    panel.set_xticks(range(len(looks)), list(looks), rotation=90)
+    panel.set_xlim(-0.6, len(looks) - 0.4)
+
+
+def _numbers(pairs: Mapping[str, paired.Differences]) -> str:
+    """Returns how many pairs there are on a game, fewest to most."""
+    sizes = sorted({len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()})
+    return f"{sizes[0]} pairs a game" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} pairs a game"

@@ -1,0 +1,84 @@
+"""Sample efficiency: an aggregate over all games against environment steps, one line an algorithm.
+
+The style of figure 7 of Agarwal et al. (2021).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxdqn.figures import learning_curves, style
+from jaxdqn.results import aggregates, scores, statistics
+from jaxdqn.results.normalise import Transform
+from jaxdqn.results.statistics import Aggregate
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def sample_efficiency(
+    runs: Iterable[Run],
+    *,
+    transform: Transform | None = None,
+    aggregate: Aggregate = aggregates.iqm,
+    name: str = "IQM",
+    score: str = "evaluation_return",
+    ylabel: str = "normalised score",
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of an aggregate over the runs of all games along training, with its 95 % bootstrap band.
+
+    A point at which some run of an algorithm has no finite value is left blank for it. Runs that crashed, and
+    algorithms without equally many runs on every game, are left out. The label of the figure says so.
+
+    Args:
+      runs: of any games, algorithms and settings, evaluated at the same steps.
+      transform: of the scores of a game to a scale that games share; it may be left out for one game.
+      aggregate: over games and runs, at each point.
+      name: of the aggregate.
+      score: the curve.
+      ylabel: what the score is after the transform, with its unit.
+      order: algorithms in the order of colours and legend; others follow as they appear.
+      bootstrap_seed: of the generator of each band.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms or follow several protocols, several games have no common
+        scale or were evaluated at different steps, or no algorithm has a point with a value of every run.
+    """
+    steps, every = scores.along(runs, score=score, transform=transform)
+    found = scores.pooled(every)
+    looks = style.styles(found.values, order)
+    handles: dict[str, Any] = {}
+    blank = 0
+    with style.look():
+        figure, axes = style.panels([""], xlabel="environment steps", ylabel=f"{name} of {ylabel}", title=None)
+        (panel,) = axes.values()
+        for index, (label, look) in enumerate(looks.items()):
+            by_game = found.values[label]
+            known = np.all([np.all(np.isfinite(values), axis=0) for values in by_game.values()], axis=0)  # [points]
+            blank += int(np.sum(~known))
+            if np.any(known):
+                parts = np.full((3, len(steps)), np.nan)
+                parts[:, known] = statistics.bootstrap(
+                    {game: values[:, known] for game, values in by_game.items()},
+                    aggregate,
+                    np.random.default_rng(bootstrap_seed),
+                )
+                number = sum(map(len, by_game.values()))
+                band = statistics.Interval(*parts)
+                handles[f"{label} (n = {number})"] = learning_curves.draw(panel, steps, band, look, index)
+        if not handles:
+            raise ValueError(f"No arm has a point at which every run has a finite {score}: choose another score.")
+        style.count_axis(panel)
+        style.legend(figure, handles)
+    sentences = (
+        f"Lines: {name} over the runs of {', '.join(found.games)}, counted in the legend; bands: pointwise 95 % "
+        "stratified bootstrap interval over seeds; not smoothed.",
+        f"Blank where some run has no finite value (points: {blank})." if blank else "",
+        found.left_out,
+    )
+    figure.set_label(" ".join(filter(None, sentences)))
+    return figure

@@ -1,0 +1,136 @@
+"""Interaction: the final score over two hyperparameters, one panel a game and algorithm, as a map of colours."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.results import schema, statistics, tidy
+from jaxdqn.results.normalise import Transform
+from jaxdqn.results.store import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_TEXTS = 49  # cells of a panel in which numbers can be read
+
+
+def heat_map(
+    runs: Iterable[Run],
+    fields: tuple[str, str],
+    *,
+    statistic: statistics.Statistic = statistics.iqm,
+    score: str = "evaluation_return",
+    last: int = 1,
+    transform: Transform | None = None,
+    name: str = "final evaluation return",
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of a statistic over seeds for each pair of values of two settings, with its 95 % interval.
+
+    Cells without a run, or where some run has no finite score, are left blank. Runs that crashed are left out, and the
+    label of the figure says so. Colours span each panel apart.
+
+    Args:
+      runs: of any games and algorithms; where other settings vary too, each of their points has a panel.
+      fields: two dotted fields of the settings, the first along the horizontal axis; values of any type.
+      statistic: over the runs of an arm.
+      score: the curve.
+      last: how many of its last points are averaged inside a run.
+      transform: of the final scores of a game before the statistic: `(game, [runs]) -> [runs]`.
+      name: what the score is after the transform, with its unit.
+      bootstrap_seed: of the generator of each interval.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms or follow several protocols, the fields are equal, or a
+        run lacks one.
+    """
+    across, up = fields
+    if across == up:
+        raise ValueError(f"fields = {fields} are one: name two settings, or draw the sensitivity to it.")
+    arms = tidy.compared(runs)
+    completed = {arm: tidy.completed(members) for arm, members in arms.items()}
+    if not any(completed.values()):
+        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    places = {arm: (_value(arm, across), _value(arm, up)) for arm in arms}
+    columns, rows = (sorted({place[axis] for place in places.values()}, key=schema.rank) for axis in (0, 1))
+    panels: dict[str, dict[tuple[int, int], np.ndarray]] = defaultdict(dict)
+    for arm, title in _titles(arms, fields).items():
+        cell = (rows.index(places[arm][1]), columns.index(places[arm][0]))
+        if completed[arm]:
+            scores = tidy.final(completed[arm], score, last)
+            panels[title][cell] = scores if transform is None else np.asarray(transform(arm.game, scores))
+    with style.look():
+        figure, axes = style.panels(list(panels), xlabel=_short(across), ylabel=_short(up), title=None)
+        for title, panel in axes.items():
+            image = _draw(panel, panels[title], (len(rows), len(columns)), statistic, bootstrap_seed)
+            panel.set_xticks(range(len(columns)), [_text(value) for value in columns])
+            panel.set_yticks(range(len(rows)), [_text(value) for value in rows])
+            figure.colorbar(image, ax=panel)
+    sizes = sorted({len(members) for members in completed.values() if members})
+    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    sentences = (
+        f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
+        f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",
+        tidy.crashes(arms, tidy.labels(arms)),
+    )
+    figure.set_label(" ".join(filter(None, sentences)))
+    return figure
+
+
+def _draw(
+    panel: "Axes",
+    cells: Mapping[tuple[int, int], np.ndarray],
+    shape: tuple[int, int],
+    statistic: statistics.Statistic,
+    bootstrap_seed: int,
+) -> Any:
+    known = {cell: final for cell, final in cells.items() if np.all(np.isfinite(final))}
+    estimates = {
+        cell: statistics.interval(final, statistic, np.random.default_rng(bootstrap_seed))
+        for cell, final in known.items()
+    }
+    points = np.full(shape, np.nan)
+    for cell, (point, _, _) in estimates.items():
+        points[cell] = point
+    image = panel.imshow(np.ma.masked_invalid(points), origin="lower", aspect="auto", cmap="viridis")
+    panel.grid(visible=False)
+    shades = np.asarray(
+        image.norm(np.ma.masked_invalid(points)), np.float64
+    )  # 0 is the darkest colour, 1 the brightest
+    if points.size <= _MOST_TEXTS:
+        for (row, column), (point, low, high) in estimates.items():
+            spread = f"\n({low:.3g}, {high:.3g})" if len(known[row, column]) > 1 else ""
+            color = "black" if shades[row, column] > 0.6 else "white"
+            panel.text(column, row, f"{point:.3g}{spread}", ha="center", va="center", fontsize=4.5, color=color)
+    return image
+
+
+def _titles(arms: Iterable[tidy.Arm], fields: Sequence[str]) -> dict[tidy.Arm, str]:
+    """Returns the name of the panel of each arm: its game, with the algorithm and settings that tell panels apart."""
+    arms = list(arms)
+    without = {
+        arm: arm._replace(settings=tuple(pair for pair in arm.settings if pair[0] not in fields)) for arm in arms
+    }
+    labels = tidy.labels(without.values())
+    is_one = len(set(labels.values())) == 1
+    return {arm: arm.game if is_one else f"{arm.game}: {labels[without[arm]]}" for arm in arms}
+
+
+def _value(arm: tidy.Arm, field: str) -> Any:
+    settings = dict(arm.settings)
+    if field not in settings:
+        known = ", ".join(settings) or "none"
+        raise ValueError(f"{arm.algorithm} on {arm.game} has no setting {field!r}: the settings are {known}.")
+    return settings[field]
+
+
+def _short(field: str) -> str:
+    return field.split(".")[-1].replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

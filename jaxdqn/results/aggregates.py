@@ -1,0 +1,106 @@
+"""Aggregates over games: one number, or one curve, for what an algorithm does on all of them, each with its interval.
+
+Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice", Section 4, with the
+numbers of its library rliable. Scores are by game, `[runs]`, on a scale that games share (`jaxdqn.results.normalise`);
+every game has as many runs. Runs are drawn game by game; games are not drawn.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxdqn.results import statistics
+from jaxdqn.results.statistics import Aggregate, Interval
+
+iqm: Aggregate = statistics.pooled(statistics.iqm)
+mean: Aggregate = statistics.pooled(statistics.mean)
+
+
+def median(scores: np.ndarray) -> np.ndarray:
+    """Returns the median over games of the mean over runs, `[games, runs, ...] -> [...]`, as papers report it."""
+    return np.median(np.mean(scores, axis=1), axis=0)
+
+
+def optimality_gap(scores: np.ndarray) -> np.ndarray:
+    """Returns by how much scores fall short of 1 on average, `[games, runs, ...] -> [...]`: less is better.
+
+    Section 4.3. A score above 1 does not make up for one below it.
+    """
+    return np.mean(np.maximum(1.0 - scores, 0.0), axis=(0, 1))
+
+
+AGGREGATES: dict[str, Aggregate] = {"median": median, "IQM": iqm, "mean": mean, "optimality gap": optimality_gap}
+
+
+def profile(
+    scores: Mapping[str, ArrayLike],
+    thresholds: ArrayLike,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns the share of runs whose score is above each threshold, and its pointwise interval, each `[thresholds]`.
+
+    Section 4.2, equation 1: the run-score distribution. Where one profile lies above another everywhere, its algorithm
+    is better whatever the statistic.
+
+    Args:
+      scores: by game, `[runs]`.
+      thresholds: `[thresholds]`, on the same scale.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: as `statistics.bootstrap`.
+    """
+    stacked = dict(zip(scores, statistics.stack(scores), strict=True))
+    is_above = {game: values[:, None] > np.asarray(thresholds) for game, values in stacked.items()}
+    return statistics.bootstrap(is_above, mean, generator, confidence=confidence, resamples=resamples)
+
+
+def probability_of_improvement(
+    x: Mapping[str, ArrayLike],
+    y: Mapping[str, ArrayLike],
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns the probability that a run of X scores more than one of Y, averaged over games, and its interval.
+
+    Section 4.3: of a game it is the Mann-Whitney statistic, (Σ 1[xᵢ > yⱼ] + ½ Σ 1[xᵢ = yⱼ]) / (N M). Only the order of
+    scores within a game counts, so that they need no common scale. Runs of X and of Y are drawn apart.
+
+    Args:
+      x: by game, `[N]`; games may differ in N.
+      y: by the same games, `[M]`.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: if the games of X and Y differ, or there are no scores, or one is not finite.
+    """
+    statistics.check_resampling(confidence, resamples)
+    if set(x) != set(y) or not x:
+        raise ValueError(f"Two arms are compared on the same games, not on {sorted(x)} and {sorted(y)}.")
+    points, replicates = [], []
+    for game in x:
+        (xs,), (ys,) = statistics.stack({game: x[game]}), statistics.stack({game: y[game]})  # [N], [M]
+        wins = 0.5 * (np.sign(xs[:, None] - ys) + 1.0)  # 1, ½ where equal, or 0
+        points.append(np.mean(wins))
+        # How often each run is drawn stands for the draws themselves: [resamples, N] and [resamples, M].
+        of_x, of_y = (_times_drawn(generator, number, resamples) for number in wins.shape)
+        replicates.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
+    low, high = statistics.quantiles(np.mean(replicates, axis=0), confidence)
+    return Interval(np.mean(points), low, high)
+
+
+def _times_drawn(generator: np.random.Generator, number: int, resamples: int) -> np.ndarray:
+    """Returns how often each of so many runs is in a draw of as many, float64 `[resamples, number]`."""
+    drawn = generator.integers(number, size=(resamples, number))
+    cells = drawn + number * np.arange(resamples)[:, None]
+    return np.bincount(cells.ravel(), minlength=resamples * number).reshape(resamples, number).astype(np.float64)

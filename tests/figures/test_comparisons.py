@@ -1,0 +1,342 @@
+"""Figures that compare arms: what is drawn is what the statistics say, and what is missing is said."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import synthetic_runs
+from jaxdqn.figures import (
+    aggregates,
+    differences,
+    efficiency,
+    heat_map,
+    improvement,
+    profiles,
+    seeds_needed,
+    style,
+)
+from jaxdqn.results import aggregates as over_games
+from jaxdqn.results import normalise, statistics, tidy
+from jaxdqn.results.normalise import Reference
+
+SCALE = normalise.transform({"catch": Reference(-1.0, 2.0), "pong": Reference(-1.0, 30.0)})
+BEST = {"catch": 2.0, "pong": 30.0}
+
+
+def runs_of(games=("catch", "pong"), algorithms=("DQN", "double DQN", "C51"), seeds=5, **described):
+    return [
+        synthetic_runs.run(
+            game=game, algorithm=algorithm, seed=seed, best=BEST[game] * (0.6 + 0.2 * index), **described
+        )
+        for game in games
+        for index, algorithm in enumerate(algorithms)
+        for seed in range(seeds)
+    ]
+
+
+def finals(runs, game, algorithm):
+    """Returns the last scores of an arm on the common scale, in the order of seeds."""
+    chosen = [run for run in runs if (run.facts["game"]["name"], run.facts["algorithm"]) == (game, algorithm)]
+    return SCALE(game, tidy.final(sorted(chosen, key=lambda run: run.facts["seed"]), "evaluation_return"))
+
+
+def crash(run):
+    run.facts["crash"] = "Traceback ..."
+
+
+def entries(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def marks(panel):
+    """Returns where the marks of an interval plot stand, from the top down."""
+    lines = [line.get_segments()[0] for line in panel.collections if hasattr(line, "get_segments")]
+    return [segment[0, 0] for segment in sorted(lines, key=lambda segment: segment[0, 1])]
+
+
+SHOW = {
+    "aggregates": lambda runs: aggregates.aggregate_intervals(runs, SCALE),
+    "profiles": lambda runs: profiles.performance_profiles(runs, transform=SCALE),
+    "improvement": lambda runs: improvement.probability_of_improvement(runs, "DQN"),
+    "efficiency": lambda runs: efficiency.sample_efficiency(runs, transform=SCALE),
+    "paired": lambda runs: differences.paired_differences(runs, "DQN", transform=SCALE),
+    "ablation": lambda runs: differences.ablation(runs, "DQN", transform=SCALE),
+    "seeds": lambda runs: seeds_needed.seeds_needed(runs, transform=SCALE),
+}
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+def test_crashed_runs_are_left_out_and_told(show):
+    runs = runs_of()
+    for run in runs:  # of every arm and game alike, so that games can be pooled
+        if run.facts["seed"] == 4:
+            crash(run)
+    assert "1 of 5 runs of C51 on pong crashed and is left out." in show(runs).get_label()
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+def test_runs_of_two_protocols_are_refused_with_the_difference(show):
+    runs = runs_of()
+    for run in runs:
+        if run.facts["algorithm"] == "C51":
+            run.facts["steps"] = 40_000
+    with pytest.raises(ValueError, match=r"differ in steps \(20000 and 40000\) and cannot be compared"):
+        show(runs)
+
+
+@pytest.mark.parametrize("show", [show for name, show in SHOW.items() if name != "efficiency"])
+def test_a_score_that_is_not_finite_is_refused(show):
+    runs = runs_of()
+    runs[0].curves["evaluation_return"][-1] = np.nan
+    with pytest.raises(ValueError, match="1 of 5 scores of catch are not finite"):
+        show(runs)
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+def test_a_figure_of_crashed_runs_only_is_refused(show):
+    runs = runs_of(seeds=1)
+    for run in runs:
+        crash(run)
+    with pytest.raises(ValueError, match="No runs to compare"):
+        show(runs)
+
+
+@pytest.mark.parametrize("name", ["aggregates", "profiles", "efficiency"])
+def test_an_algorithm_with_unequal_games_is_not_pooled_and_this_is_told(name):
+    label = SHOW[name](runs_of()[:-1]).get_label()
+    assert "Not shown, for having unequally many runs on games: C51." in label
+
+
+def test_each_aggregate_has_a_panel_with_its_marks():
+    runs = runs_of()
+    figure = aggregates.aggregate_intervals(runs, SCALE, order=["C51"])
+    assert [panel.get_title() for panel in figure.axes] == ["median", "IQM", "mean", "optimality gap"]
+    scores = {name: np.array([finals(runs, game, name) for game in BEST]) for name in ("C51", "DQN", "double DQN")}
+    for panel, expected in zip(
+        figure.axes,
+        (
+            lambda x: np.median(x.mean(axis=1)),
+            lambda x: scipy.stats.trim_mean(x, 0.25, axis=None),
+            np.mean,
+            lambda x: np.mean(np.clip(1 - x, 0, None)),
+        ),
+        strict=True,
+    ):
+        np.testing.assert_allclose(marks(panel), [expected(x) for x in scores.values()])
+        assert [text.get_text() for text in panel.get_yticklabels()] == list(scores)
+
+
+def test_a_profile_counts_the_runs_above_each_score():
+    runs = runs_of(algorithms=("DQN", "C51"))
+    figure = profiles.performance_profiles(runs, transform=SCALE, thresholds=[0.0, 0.5, 0.9])
+    (panel,) = figure.axes
+    for line, name in zip(panel.lines, ("DQN", "C51"), strict=True):
+        scores = np.concatenate([finals(runs, game, name) for game in BEST])
+        np.testing.assert_allclose(line.get_ydata(), [(scores > t).mean() for t in (0.0, 0.5, 0.9)])
+    assert "n = 10 an algorithm" in panel.get_ylabel()
+
+
+def test_a_profile_spans_all_scores():
+    (panel,) = profiles.performance_profiles(runs_of(), transform=SCALE).axes
+    for line in panel.lines:
+        assert (line.get_ydata()[0], line.get_ydata()[-1]) == (1.0, 0.0)
+
+
+def test_several_games_without_a_scale_are_not_pooled():
+    with pytest.raises(ValueError, match="have no common scale"):
+        profiles.performance_profiles(runs_of())
+    with pytest.raises(ValueError, match="have no common scale"):
+        efficiency.sample_efficiency(runs_of())
+    assert profiles.performance_profiles(runs_of(games=["catch"]))
+
+
+def test_improvement_is_over_the_base():
+    runs = runs_of()
+    (panel,) = improvement.probability_of_improvement(runs, "double DQN").axes
+    expected = [
+        np.mean(
+            [
+                scipy.stats.mannwhitneyu(finals(runs, game, name), finals(runs, game, "double DQN")).statistic / 25
+                for game in BEST
+            ]
+        )
+        for name in ("DQN", "C51")
+    ]
+    np.testing.assert_allclose(marks(panel), expected)
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["DQN", "C51"]
+    assert panel.get_xlabel() == "P(better than double DQN)"
+
+
+def test_improvement_is_over_the_games_in_common_and_says_so():
+    runs = [run for run in runs_of() if (run.facts["algorithm"], run.facts["game"]["name"]) != ("C51", "pong")]
+    label = improvement.probability_of_improvement(runs, "DQN").get_label()
+    assert "Not on all games: C51 on catch." in label
+
+
+@pytest.mark.parametrize("name", ["improvement", "paired", "ablation"])
+@pytest.mark.parametrize(
+    ("algorithms", "message"),
+    [(("double DQN", "C51"), "no arm 'DQN': there are 'double DQN', 'C51'"), (("DQN",), "no arm beside 'DQN'")],
+)
+def test_a_base_that_is_not_there_or_alone_is_refused(name, algorithms, message):
+    with pytest.raises(ValueError, match=message):
+        SHOW[name](runs_of(algorithms=algorithms))
+
+
+def test_efficiency_is_the_aggregate_along_training():
+    runs = runs_of(algorithms=("DQN",))
+    figure = efficiency.sample_efficiency(runs, transform=SCALE, aggregate=over_games.median, name="median")
+    (panel,) = figure.axes
+    means = [
+        SCALE(game, tidy.curve([r for r in runs if r.facts["game"]["name"] == game], "evaluation_return")[1]).mean(0)
+        for game in BEST
+    ]
+    np.testing.assert_allclose(panel.lines[0].get_ydata(), np.median(means, axis=0))
+    np.testing.assert_array_equal(panel.lines[0].get_xdata(), synthetic_runs.STEPS)
+    assert entries(figure) == ["DQN (n = 10)"]
+    assert panel.get_ylabel() == "median of normalised score"
+
+
+def test_points_without_a_value_of_every_run_are_blank_and_counted():
+    runs = runs_of()
+    runs[0].curves["evaluation_return"][3:5] = np.nan
+    figure = efficiency.sample_efficiency(runs, transform=SCALE)
+    blank = np.isnan(figure.axes[0].lines[0].get_ydata())
+    assert np.flatnonzero(blank).tolist() == [3, 4]
+    assert "Blank where some run has no finite value (points: 2)." in figure.get_label()
+
+
+def test_differences_are_drawn_pair_by_pair_with_their_mean():
+    runs = runs_of()
+    figure = differences.paired_differences(runs, "DQN", transform=SCALE)
+    assert [panel.get_title() for panel in figure.axes] == ["all games", "catch", "pong"]
+    pairs = {game: finals(runs, game, "C51") - finals(runs, game, "DQN") for game in BEST}
+    pairs = {"all games": np.concatenate(list(pairs.values())), **pairs}
+    for panel in figure.axes:
+        expected = pairs[panel.get_title()]
+        dots = [c.get_offsets()[:, 0] for c in panel.collections if len(c.get_offsets()) > 1]
+        np.testing.assert_allclose(dots[1], expected)  # the second row
+        np.testing.assert_allclose(marks(panel)[1], np.mean(expected))
+        assert [text.get_text() for text in panel.get_yticklabels()] == ["double DQN", "C51"]
+    assert "5 pairs a game" in figure.get_label()
+
+
+def test_games_without_a_scale_have_panels_of_their_own_only():
+    figure = differences.paired_differences(runs_of(), "DQN")
+    assert [panel.get_title() for panel in figure.axes] == ["catch", "pong"]
+
+
+def test_runs_without_a_partner_are_counted():
+    runs = [run for run in runs_of() if not (run.facts["algorithm"] == "C51" and run.facts["seed"] > 2)]
+    crash(next(run for run in runs if run.facts["algorithm"] == "double DQN"))
+    label = differences.paired_differences(runs, "DQN", transform=SCALE).get_label()
+    assert "3 to 5 pairs a game" in label
+    assert "Runs without a partner, left out: 5." in label  # four of DQN beside C51, one beside the crashed run
+    assert "Not in all games, for having unequally many pairs: double DQN." in label
+
+
+def test_the_bars_of_an_ablation_are_the_differences_with_their_intervals():
+    runs = runs_of(games=["catch"])
+    (panel,) = differences.ablation(runs, "DQN", transform=SCALE).axes
+    for bar, line, name in zip(panel.patches, panel.collections, ("double DQN", "C51"), strict=True):
+        pairs = finals(runs, "catch", name) - finals(runs, "catch", "DQN")
+        expected = statistics.interval(pairs, statistics.mean, np.random.default_rng(0))
+        assert bar.get_height() == pytest.approx(expected.point)
+        np.testing.assert_allclose(line.get_segments()[0][:, 1], [expected.low, expected.high])
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["double DQN", "C51"]
+
+
+def on_a_grid(rates=(0.1, 0.01), ends=(0.5, 0.05), seeds=3, **described):
+    return [
+        synthetic_runs.run(
+            settings={"rate": rate, "exploration.end": end}, seed=seed, best=100 * rate + end, **described
+        )
+        for rate in rates
+        for end in ends
+        for seed in range(seeds)
+    ]
+
+
+def test_a_heat_map_has_the_statistic_of_each_pair_of_values():
+    runs = on_a_grid()
+    figure = heat_map.heat_map(runs, ("rate", "exploration.end"))
+    panel = figure.axes[0]
+    (image,) = panel.images
+    for column, rate in enumerate((0.01, 0.1)):
+        for row, end in enumerate((0.05, 0.5)):
+            chosen = [run for run in runs if run.facts["settings"] == {"rate": rate, "exploration.end": end}]
+            assert image.get_array()[row, column] == pytest.approx(np.mean(tidy.final(chosen, "evaluation_return")))
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["0.01", "0.1"]
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["0.05", "0.5"]
+    assert (panel.get_xlabel(), panel.get_ylabel(), panel.get_title()) == ("rate", "end", "catch")
+    assert image.origin == "lower"
+    assert "IQM over seeds (n = 3)" in figure.get_label()
+
+
+def test_cells_without_a_score_are_blank():
+    runs = on_a_grid()[:-3]
+    runs[0].curves["evaluation_return"][-1] = np.nan
+    for run in runs[3:6]:
+        crash(run)
+    figure = heat_map.heat_map(runs, ("rate", "exploration.end"))
+    mask = np.ma.getmaskarray(figure.axes[0].images[0].get_array())
+    assert mask.tolist() == [[True, True], [False, True]]  # missing, crashed, without a number
+    assert len(figure.axes[0].texts) == 1
+    assert "3 of 3 runs of DQN, exploration.end 0.05, rate 0.1 on catch crashed and are left out." in figure.get_label()
+
+
+def test_other_settings_and_algorithms_have_panels_of_their_own():
+    runs = on_a_grid() + on_a_grid(algorithm="C51")
+    figure = heat_map.heat_map(runs, ("rate", "exploration.end"))
+    assert [panel.get_title() for panel in figure.axes if panel.images] == ["catch: DQN", "catch: C51"]
+    for run in runs:
+        run.facts["settings"]["width"] = 32 if run.facts["algorithm"] == "C51" else 64
+    three = [run for run in runs if run.facts["algorithm"] == "DQN"] + on_a_grid(game="pong")
+    with pytest.raises(ValueError, match="no setting 'width'"):
+        heat_map.heat_map(three, ("rate", "width"))
+
+
+def test_one_field_is_no_interaction():
+    with pytest.raises(ValueError, match="are one: name two settings"):
+        heat_map.heat_map(on_a_grid(), ("rate", "rate"))
+
+
+def test_the_number_of_seeds_is_drawn_and_told():
+    runs = runs_of(algorithms=("DQN", "C51"), seeds=8)
+    figure = seeds_needed.seeds_needed(runs, transform=SCALE, width=1e-5)
+    (panel,) = figure.axes
+    for line in panel.lines[:2]:
+        assert line.get_ydata()[0] > 2 * line.get_ydata()[-1] > 0
+    assert "Seeds for a width of 1e-05: DQN: more than 1000; C51: more than 1000." in figure.get_label()
+    assert "of 8 pilot runs" in figure.get_label()
+    assert "DQN: 1; C51: 1." in seeds_needed.seeds_needed(runs, transform=SCALE, width=100.0).get_label()
+
+
+def test_seeds_of_games_without_a_scale_are_told_apart():
+    figure = seeds_needed.seeds_needed(runs_of(algorithms=("DQN",)), width=100.0)
+    assert [panel.get_title() for panel in figure.axes] == ["catch", "pong"]
+    assert "DQN on catch: 1; DQN on pong: 1." in figure.get_label()
+
+
+def test_an_arm_of_one_run_is_no_pilot():
+    runs = [*runs_of(["catch"], ["DQN"]), *runs_of(["catch"], ["C51"], seeds=1)]
+    assert "With too few runs to say: C51." in seeds_needed.seeds_needed(runs).get_label()
+    with pytest.raises(ValueError, match="No arm has two completed runs"):
+        seeds_needed.seeds_needed(runs_of(["catch"], seeds=1))
+
+
+@pytest.mark.parametrize("formats", [["pdf"], ["svg", "png"]])
+def test_a_figure_is_saved_in_the_formats_asked_for(tmp_path, formats):
+    def saved():
+        paths = style.save(SHOW["improvement"](runs_of()), tmp_path / "a", "Whence.", formats)
+        return {path.name: path.read_bytes() for path in paths}
+
+    first = saved()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(first) == sorted(f"a.{name}" for name in formats)
+    assert all(b"Whence." in content for content in first.values())
+    assert saved() == first
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="choose among png, svg, pdf"):
+        style.save(SHOW["improvement"](runs_of()), tmp_path / "a", "", ["jpeg"])

@@ -1,0 +1,35 @@
+"""Nothing that puts arms side by side does so for runs of several protocols."""
+
+import pytest
+
+import synthetic_runs
+from jaxdqn.figures import episodes, intervals, learning_curves, scaling, sensitivity
+from jaxdqn.results import solving, summary
+
+SHOW = {
+    "learning curves": learning_curves.learning_curves,
+    "intervals": lambda runs: intervals.intervals(runs, lambda game, scores: scores),
+    "sensitivity": sensitivity.sensitivity,
+    "episodes": lambda runs: episodes.episode_curves(runs, window=1),
+    "scaling": lambda runs: scaling.scaling(runs, {"catch": 1}, lambda returns: returns > 0),
+    "table": summary.table,
+    "table of first steps": lambda runs: summary.first_reached(runs, {"catch": 0.0}),
+    "table of episodes": lambda runs: summary.episodes(runs, {"first": slice(1)}),
+    "table of solved runs": lambda runs: solving.table(runs, lambda returns: returns > 0),
+}
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+def test_runs_of_two_protocols_are_refused_with_the_difference(show):
+    runs = [
+        synthetic_runs.run(
+            algorithm=algorithm,
+            seed=seed,
+            settings={"learning_rate": 0.1},
+            evaluation={"every": 500, "episodes": number, "epsilon": 0.0},
+        )
+        for algorithm, number in (("DQN", 100), ("double DQN", 20))
+        for seed in range(3)
+    ]
+    with pytest.raises(ValueError, match=r"differ in evaluation.episodes \(100 and 20\) and cannot be compared"):
+        show(runs)

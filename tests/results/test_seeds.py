@@ -1,0 +1,99 @@
+"""How many seeds: as many as theory asks for where it is known, and as many as fresh runs then need."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxdqn.results import seeds, statistics
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def normal(runs, scale=1.0, seed=0):
+    """Returns scores that lie as those of a normal distribution do, with exactly its spread."""
+    scores = scipy.stats.norm.ppf((np.arange(runs) + 0.5) / runs)
+    scores *= scale / np.std(scores, ddof=1)
+    return generator(seed).permutation(scores)
+
+
+def test_the_width_of_a_mean_is_that_of_theory():
+    found = seeds.widths({"a": normal(400)}, [4, 16, 64], generator(), statistic=statistics.mean, resamples=20_000)
+    np.testing.assert_allclose(found, 2 * 1.96 / np.sqrt([4, 16, 64]), rtol=0.03)
+
+
+def test_games_share_the_width():
+    pilot = {"a": normal(200), "b": normal(200, scale=3.0)}
+    (found,) = seeds.widths(pilot, [10], generator(), statistic=statistics.mean, resamples=20_000)
+    assert found == pytest.approx(2 * 1.96 * np.sqrt((1 + 9) / 4 / 10), rel=0.03)
+
+
+def test_a_pilot_is_not_narrower_for_being_small():
+    # The spread of two runs around their mean is half the variance of scores; on average the width is not.
+    pairs = generator(1).normal(size=(400, 2))
+    found = [
+        seeds.widths({"a": pair}, [50], generator(), statistic=statistics.mean, resamples=200)[0] for pair in pairs
+    ]
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(2 * 1.96 / np.sqrt(50), rel=0.1)
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1.0, 15.4), (0.5, 61.5), (4.0, 1)])
+def test_the_number_of_seeds_is_that_of_theory(width, expected):
+    found = seeds.seeds_needed(
+        {"a": normal(400)}, width, generator(), statistic=statistics.mean, resamples=5_000
+    )  # (2 · 1.96 / width)²
+    assert found == pytest.approx(np.ceil(expected), rel=0.08)
+
+
+@pytest.mark.parametrize("statistic", [statistics.iqm, statistics.mean, statistics.median])
+def test_fresh_runs_of_that_number_have_intervals_of_that_width(statistic):
+    # The whole way: pilots of twelve runs of a skewed distribution ask for seeds, and these seeds are then run.
+    chance, wanted, got = generator(5), 0.8, []
+    for _ in range(40):
+        number = seeds.seeds_needed(
+            {"a": chance.gamma(2.0, size=12)}, wanted, chance, statistic=statistic, resamples=300
+        )
+        fresh = statistics.interval(chance.gamma(2.0, size=number), statistic, chance, resamples=300)
+        got.append(fresh.high - fresh.low)
+    assert np.median(got) == pytest.approx(wanted, rel=0.2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(-10, 10), min_size=3, max_size=8, unique=True), st.floats(0.1, 10))
+def test_the_number_of_seeds_has_no_unit(scores, factor):
+    width = 0.7 * np.std(scores) + 1e-3
+    one = seeds.seeds_needed({"a": scores}, width, generator(), statistic=statistics.mean, resamples=50)
+    other = seeds.seeds_needed(
+        {"a": np.array(scores) * factor},
+        width * factor * (1 + 1e-9),
+        generator(),
+        statistic=statistics.mean,
+        resamples=50,
+    )
+    assert other in (one, one - 1)  # as rounding may have it
+
+
+def test_a_width_out_of_reach_has_no_number():
+    assert seeds.seeds_needed({"a": normal(10)}, 1e-6, generator(), resamples=10) is None
+
+
+def test_equal_runs_need_one_seed():
+    assert seeds.seeds_needed({"a": [2.0, 2.0, 2.0]}, 1e-9, generator(), resamples=10) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: seeds.seeds_needed({"a": [1.0, 2.0]}, 0.0, generator()), "width = 0.0 is out of range"),
+        (lambda: seeds.seeds_needed({"a": [1.0]}, 1.0, generator()), "two runs or more"),
+        (lambda: seeds.widths({"a": [1.0, 2.0]}, [0], generator()), r"numbers = \[0\] is out of range"),
+        (lambda: seeds.widths({"a": [1.0, 2.0]}, [2.5], generator()), "whole and positive"),
+        (lambda: seeds.widths({"a": [1.0, np.nan]}, [2], generator()), "not finite"),
+    ],
+)
+def test_what_has_no_answer_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
