@@ -271,14 +271,22 @@ def _begin(
         rows = [found.cells.index(id) for id in members]
         rows += rows[-1:] * (len(filled) - len(rows))
         with contextlib.suppress(Unusable):  # made by another version, or damaged: these runs begin again
-            *state, seconds = checkpoints.load(found)
-            points = [values[rows] for values in state[-len(Curves._fields) :]]
-            states = compiled.load(configs, seeds, [values[rows] for values in state[: -len(Curves._fields)]])
-            curves = {
-                name: list(np.moveaxis(values, 1, 0)) for name, values in zip(Curves._fields, points, strict=True)
-            }
-            return states, found.step, curves, seconds.tolist()
+            state, curves, seconds = _read_checkpoint(found, rows)
+            return compiled.load(configs, seeds, state), found.step, curves, seconds
     return compiled.init(configs, seeds), 0, {}, []
+
+
+def _read_checkpoint(
+    found: Checkpoint, rows: list[int]
+) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
+    """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
+    *arrays, seconds = checkpoints.load(found)
+    state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
+    whole = (len(found.cells), len(seconds))
+    if any(values.shape[:1] != whole[:1] for values in state) or any(values.shape != whole for values in points):
+        raise Unusable("its arrays are not of as many runs and points as it says")
+    curves = {name: list(values[rows].T) for name, values in zip(Curves._fields, points, strict=True)}
+    return [values[rows] for values in state], curves, seconds.tolist()
 
 
 def _keep(

@@ -171,10 +171,10 @@ def _together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Returns the arrays of several runs with one axis more, the shorter ones filled up, and then all their shapes."""
     stacked, shapes = [], []
     for values in zip(*runs, strict=True):
-        longest = tuple(np.max([value.shape for value in values], axis=0, initial=0))
-        filled = [
-            np.pad(value, [(0, most - n) for most, n in zip(longest, value.shape, strict=True)]) for value in values
-        ]
+        longest = tuple(map(max, zip(*(value.shape for value in values), strict=True)))
+        filled = [np.zeros(longest, value.dtype) for value in values]
+        for place, value in zip(filled, values, strict=True):
+            place[tuple(map(slice, value.shape))] = value
         stacked.append(np.stack(filled))
         shapes.append(np.array([value.shape for value in values], np.int64))
     return stacked + shapes
@@ -183,7 +183,7 @@ def _together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:
 def _member(arrays: list[np.ndarray], i: int) -> list[np.ndarray]:
     """Returns the arrays of one of the runs that `_together` put together."""
     stacked, shapes = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
-    return [values[i][tuple(slice(n) for n in shape[i])] for values, shape in zip(stacked, shapes, strict=True)]
+    return [values[i][tuple(map(slice, shape[i]))] for values, shape in zip(stacked, shapes, strict=True)]
 
 
 def _crash(answer: tuple[str, Any]) -> str | None:
