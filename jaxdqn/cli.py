@@ -1,4 +1,4 @@
-"""The command `jaxdqn`: list what there is, train without a script, or watch an agent play.
+"""The command `jaxdqn`: list what there is, train without a script, watch an agent play, find and export runs.
 
 JAX is imported by the command that needs it, so that help comes at once.
 """
@@ -8,6 +8,8 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from jaxdqn.results import arguments as arguments_of_results
 
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
 EPILOG = """\
@@ -19,6 +21,8 @@ examples:
   jaxdqn train catch dqn --help      every option of the algorithm's configuration
   jaxdqn play results/catch          trained weights, live in the terminal
   jaxdqn play results/cartpole --out film.gif
+  jaxdqn runs --where learning_rate=0.001 game=cartpole
+  jaxdqn export results/catch --to csv --out curves.csv
 """
 PLAY = """\
 An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
@@ -49,6 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from jaxdqn.play import command
 
         command.main(chosen)
+    elif chosen.command == "runs":
+        from jaxdqn.results import runs_command
+
+        runs_command.main(chosen)
+    elif chosen.command == "export":
+        from jaxdqn.results.export import command as export_command
+
+        export_command.main(chosen)
     else:
         from jaxdqn.study import train
 
@@ -58,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play,runs,export}")
     listing = commands.add_parser("list", help="the games or the algorithms, one line each")
     listing.add_argument("table", choices=("games", "algorithms"))
     training = commands.add_parser(
@@ -78,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=style,
     )
     _add_options_of_play(playing)
+    arguments_of_results.add_runs(commands)
+    arguments_of_results.add_export(commands)
     return parser
 
 

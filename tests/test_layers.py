@@ -35,12 +35,12 @@ MAY_IMPORT = {
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "replay", "returns", "target_network"},
-    "results": set(),
+    "results": {"sentences"},
     "sentences": set(),
     "figures": {"results"},
     "study": BASE | {"config", "games", "algorithms", "training", "results", "figures", "sentences"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "results", "sentences"},
-    "cli": {"games", "algorithms", "study", "play"},
+    "cli": {"games", "algorithms", "study", "play", "results"},
     "__main__": {"cli"},
 }
 
@@ -76,11 +76,11 @@ class Refuse:
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
 import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
-import jaxdqn.results.weights
+import jaxdqn.results.weights, jaxdqn.results.runs_command, jaxdqn.results.export.command
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
 import jaxdqn.figures.episodes
 from jaxdqn import cli
-for arguments in (["play", "--help"], ["--help"]):
+for arguments in (["play", "--help"], ["runs", "--help"], ["export", "--help"], ["--help"]):
     try:
         cli.main(arguments)
     except SystemExit as end:
