@@ -25,7 +25,7 @@ from jaxdqn.results import arrays, files, schema
 from jaxdqn.results.arrays import Arrays
 
 Curves = dict[str, np.ndarray]
-Loaded = TypeVar("Loaded")
+_Loaded = TypeVar("_Loaded")
 
 
 class Run(NamedTuple):
@@ -222,7 +222,7 @@ def attachment(run: Run, kind: str) -> Arrays:
     return _arrays(facts_path, kind, described)
 
 
-def _read(folder: Path, load: Callable[[Path], Loaded]) -> tuple[list[Loaded], tuple[DamagedResult, ...]]:
+def _read(folder: Path, load: Callable[[Path], _Loaded]) -> tuple[list[_Loaded], tuple[DamagedResult, ...]]:
     """Returns what could be loaded of a folder's records, and what is damaged."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder of results: run the study first, or correct the path.")
