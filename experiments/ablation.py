@@ -8,8 +8,8 @@ The results of the full study are still to come.
 The question of Obando-Ceron and Castro, "Revisiting Rainbow" (2021), figures 1 and 2: DQN with each part of Rainbow
 alone, and Rainbow without each. Every arm is composed by `jaxdqn.algorithms.rainbow.compose` from one setting of DQN,
 that of `classic_control.py`, chosen for DQN on seeds from 100 on; no arm was tuned apart. The score of a run is the
-mean of all its evaluations, so that learning early counts, between 0 for the least that a game gives (of
-LunarLander, which has no least, about what random play gets) and 1 for the threshold at which gymnasium calls it solved.
+mean of all its evaluations, so that learning early counts. 0 is the least that a game gives, or, of LunarLander, which
+has no least, about what random play gets; 1 is the threshold at which gymnasium calls a game solved.
 """
 
 import dataclasses

@@ -49,7 +49,7 @@ import jaxdqn
 from jaxdqn.figures import style
 from jaxdqn.results import files, store
 from jaxdqn.sentences import one_sentence, printable
-from jaxdqn.study import execute
+from jaxdqn.study import records
 from jaxdqn.training import devices
 
 PACKAGES = ("jax", "jaxlib", "numpy")
@@ -136,7 +136,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     """Returns the record of an experiment; exits with status 130 if interrupted, with nothing kept."""
     jax.config.update("jax_default_device", jax.devices("cpu")[0])
     devices.keep_compiled_programs()
-    code = {"jaxdqn": jaxdqn.__version__, **execute.commit()}
+    code = {"jaxdqn": jaxdqn.__version__, **records.commit()}
     started = time.perf_counter()
     # The longest first: a size is twice the work of the one below.
     cells = [(size, way) for size in reversed(experiment.sizes) for way in cliffwalk_replay.WAYS]

@@ -17,7 +17,7 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 
 Network = MLP | Table | Ensemble | Recurrent
-Optimizer = optimizers.Adam | optimizers.RMSProp | optimizers.SGD
+Optimizer = optimizers.Adam | optimizers.RAdam | optimizers.RMSProp | optimizers.SGD
 Replay = Uniform | Prioritised | Sequences
 TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online | target_network.LastCopies
 

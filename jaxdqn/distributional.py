@@ -12,19 +12,6 @@ from jaxdqn.configuration import configuration, number
 from jaxdqn.interfaces import Array, Number
 
 
-def mean(probabilities: Array, atoms: Array) -> Array:
-    """Returns the mean of a distribution, `Σ_i probabilities[i] · atoms[i]`.
-
-    Args:
-      probabilities: float32 `[M]`; of quantiles, what part of (0, 1) each stands for.
-      atoms: float32 `[M]`, the values; of HL-Gauss, `bin_centers`.
-
-    Returns:
-      float32 `[]`; differentiable.
-    """
-    return jnp.sum(probabilities * atoms)
-
-
 def project_categorical(atoms_from: Array, probabilities: Array, atoms: Array) -> Array:
     """Returns a distribution on other atoms, `out[i] = Σ_j probabilities[j] · max(1 − |clip(z_j) − atoms[i]| / Δ, 0)`.
 
@@ -97,11 +84,6 @@ def kl_divergence(target: Array, logits: Array) -> Array:
     return jnp.maximum(divergence, 0.0)  # rounding takes the smallest below 0, which no priority may be
 
 
-def bin_centers(edges: Array) -> Array:
-    """Returns the middles of bins, float32 `[M]`, between edges `[M + 1]`."""
-    return (edges[:-1] + edges[1:]) / 2.0
-
-
 def hl_gauss_target(value: Array, edges: Array, *, sigma: Number) -> Array:
     """Returns a normal distribution in bins, `out[i] = (Φ(edges[i+1]) − Φ(edges[i])) / (Φ(edges[M]) − Φ(edges[0]))`.
 
@@ -115,7 +97,7 @@ def hl_gauss_target(value: Array, edges: Array, *, sigma: Number) -> Array:
       sigma: the standard deviation in units of value, above 0; the paper's is 0.75 of the width of a bin.
 
     Returns:
-      float32 `[M]`, with sum 1; no gradient. Its mean is `mean(out, bin_centers(edges))`.
+      float32 `[M]`, with sum 1; no gradient. Each probability stands for the middle of its bin.
     """
     value = jnp.clip(jax.lax.stop_gradient(value), edges[0], edges[-1])
     distribution = jax.scipy.special.erf((edges - value) / (np.sqrt(2.0, dtype=np.float32) * sigma))

@@ -148,7 +148,7 @@ class Boltzmann:
 @configuration
 class UpperConfidence:
     """The action that members of an ensemble at best agree to be good: `argmax_a mean_k q_k[a] + bonus · std_k q_k[a]`
-    (Chen et al. 2017, algorithm 2).
+    (Chen et al. 2017, "UCB Exploration via Q-Ensembles").
 
     Attributes:
       bonus: lambda, over the run.

@@ -328,8 +328,8 @@ class LossOutput(NamedTuple):
     Attributes:
       loss: before importance weights; the learner differentiates its weighted mean.
       priority: how much the example deserves to be drawn again, not negative.
-      td_error: signed.
-      max_q: the largest action value of `s_tm1`.
+      td_error: signed; of a sequence the mean size over its steps.
+      max_q: the largest action value of `s_tm1`; of a sequence their mean.
     """
 
     loss: Array
@@ -347,7 +347,7 @@ class Algorithm(Protocol):
       learns_from: what its replay must sample; `Transition`.
       judged_by: what its target network must be; any of one network.
       max_n_step: more than so many steps its target does not allow for; any number.
-      needs_memory: whether its network must remember; no.
+      needs_memory: whether its network must remember; otherwise it must not, since nothing would teach it what.
 
     Attributes:
       version: raised when the same configuration learns differently.

@@ -23,6 +23,22 @@ class Adam:
 
 
 @configuration
+class RAdam:
+    """Rectified Adam (Liu et al. 2020, algorithm 2): Adam whose first steps are plain momentum and then short, while
+    the mean of squared gradients is not known well. It is divided by from `ρ ≥ 5` on, as in the authors' code (the
+    paper: above 4).
+    """
+
+    b1: float = number(0.9, at_least=0, below=1)
+    b2: float = number(0.999, at_least=0, below=1)
+    eps: float = number(1e-8, above=0)
+
+    def make(self, learning_rate: float) -> optax.GradientTransformation:
+        """Returns the transformation from gradients to parameter changes."""
+        return optax.radam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+
+
+@configuration
 class RMSProp:
     """RMSProp (Tieleman and Hinton 2012), with `eps` inside the square root.
 

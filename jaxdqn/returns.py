@@ -59,7 +59,7 @@ class AsLearned:
       terminal_reward: replaces the reward of a step that ends the episode as it is learned from, after clipping; None
         leaves it.
       bootstrap_time_limits: whether the value of what follows a time limit counts; if not, a time limit is learned
-        from as a termination, as code does that knows one flag `done` (Pardo et al. 2018, section 3, say why not to).
+        from as a termination, as code does that knows one flag `done` (Pardo et al. 2018 say why not to).
     """
 
     discount: Number

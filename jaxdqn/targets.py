@@ -133,7 +133,7 @@ def munchausen_q_learning(
 def munchausen_bonus(q_tm1_target: Array, a_tm1: Array, *, temperature: Number, scale: Number, clip: Number) -> Array:
     """Returns what Munchausen learning adds to the reward, `α · clip(τ ln π(a_tm1), l0, 0)`.
 
-    Source: Vieillard, Pietquin and Geist (2020), section 3; `π = softmax(q_tm1_target / τ)`.
+    Source: Vieillard, Pietquin and Geist (2020), the clipped log-policy of M-DQN; `π = softmax(q_tm1_target / τ)`.
 
     Args:
       q_tm1_target: float32 `[A]`, values before the action, of the target network; with quantiles, their means.
@@ -151,8 +151,8 @@ def munchausen_bonus(q_tm1_target: Array, a_tm1: Array, *, temperature: Number, 
 def scaled_log_policy(q: Array, *, temperature: Number) -> Array:
     """Returns the log-policy of a softmax in units of value, `τ ln π(a) = q[a] − τ ln Σ_b exp(q[b] / τ)`.
 
-    Source: Vieillard, Pietquin and Geist (2020), appendix B. The largest value is taken away before the division by
-    τ, so nothing overflows and the differences keep their digits at any temperature.
+    Source: Vieillard, Pietquin and Geist (2020), as their code computes it. The largest value is taken away before the
+    division by τ, so nothing overflows and the differences keep their digits at any temperature.
 
     Args:
       q: float32 `[A]`, values.
@@ -169,7 +169,7 @@ def soft_value(values: Array, scaled_log_policy: Array, *, temperature: Number) 
     """Returns the value of a policy with its entropy, `Σ_a π(a) (values[a] − τ ln π(a))`.
 
     Source: Vieillard, Pietquin and Geist (2020), equation 1. A caller with quantiles maps it over their rows, with the
-    one policy that follows from their means (appendix B, Munchausen-IQN).
+    one policy that follows from their means (M-IQN).
 
     Args:
       values: float32 `[A]`.
@@ -187,8 +187,9 @@ def rescaled_double_q_learning(
 ) -> Array:
     """Returns the error of rescaled values, `δ = h(r_t + discount_t · h⁻¹(q_t_value[a*])) − q_tm1[a_tm1]`.
 
-    Source: Kapturowski et al. (2019), equation 1; Pohlen et al. (2018), section 3.2. The networks learn `h` of the
-    return, `signed_hyperbolic`; `a* = argmax_a q_t_selector[a]`, the same before and after h, which is increasing.
+    Source: Kapturowski et al. (2019), section 2.3; Pohlen et al. (2018), "Transformed Bellman Operator". The networks
+    learn `h` of the return, `signed_hyperbolic`; `a* = argmax_a q_t_selector[a]`, the same before and after h, which is
+    increasing.
 
     Args:
       q_tm1: float32 `[A]`, rescaled values before the action, of the parameters that learn.
@@ -210,8 +211,8 @@ def rescaled_double_q_learning(
 def signed_hyperbolic(x: Array, *, eps: Number = 1e-3) -> Array:
     """Returns the rescaled value, `h(x) = sign(x) (√(|x| + 1) − 1) + eps · x`.
 
-    Source: Pohlen et al. (2018), section 3.2. Written without the difference of near numbers: `√(|x| + 1) − 1` is
-    `|x| / (√(|x| + 1) + 1)`.
+    Source: Pohlen et al. (2018), "Transformed Bellman Operator". Written without the difference of near numbers:
+    `√(|x| + 1) − 1` is `|x| / (√(|x| + 1) + 1)`.
 
     Args:
       x: float32, of any shape.
@@ -244,8 +245,8 @@ def signed_parabolic(y: Array, *, eps: Number = 1e-3) -> Array:
 def q_lambda(r_t: Array, discount_t: Array, ended_t: Array, v_t: Array, *, lambda_: Number) -> Array:
     """Returns the λ-returns of a sequence, `G_t = r_t + discount_t · (λ · G_{t+1} + (1 − λ) · v_t)`.
 
-    Source: Gallici et al. (2024), section 4, the targets of PQN: Peng's Q(λ) (Peng and Williams 1996), which follows
-    the actions taken, greedy or not. After the last step of an episode, and of the sequence, the next return belongs
+    Source: Gallici et al. (2025), the targets of PQN: Peng's Q(λ) (Peng and Williams 1996), which follows the actions
+    taken, greedy or not. After the last step of an episode, and of the sequence, the next return belongs
     to another game: there `G_t = r_t + discount_t · v_t`. `λ = 0` is one step; `λ = 1` all rewards up to such a step.
 
     Args:

@@ -62,6 +62,16 @@ class TwoSteps(gymnasium.Env):
         return np.full(1, self.time, np.float32), float(is_over and action == 1), is_over, False, {}
 
 
+class Entropic(OneState):
+    """Shows what nobody can show again."""
+
+    observation_space = spaces.Box(0, 2**32, (1,), np.float32)
+
+    def step(self, action):
+        _, *rest = super().step(action)
+        return np.array([int.from_bytes(os.urandom(3))], np.float32), *rest
+
+
 class Failing(OneState):
     """Goes on for so many steps of its life, and then fails: by an error, or with its whole process."""
 
@@ -111,6 +121,7 @@ SHOWN = {
 
 gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
 gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Entropic-v0", Entropic, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)

@@ -47,7 +47,7 @@ def small(name):
     if isinstance(own.algorithm, pqn.PQN):
         return dataclasses.replace(
             own,
-            learning_rate=1e-2,
+            learning_rate=2e-2,  # RAdam begins slowly
             num_environments=8,
             train_every=64,
             batch_size=8,

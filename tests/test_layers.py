@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "optimizers"},
-    "training": BASE | {"config", "exploration", "learner", "games", "replay", "returns", "target_network"},
+    "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
     "results": {"sentences"},
     "sentences": set(),
     "figures": {"results"},

@@ -188,6 +188,14 @@ def test_a_categorical_head_says_probabilities_and_their_mean():
     np.testing.assert_allclose(output.q_values, mean, rtol=1e-5, atol=1e-6)
 
 
+def test_the_mean_of_a_categorical_head_has_all_digits_on_every_machine():
+    network = MLP((4,), head=Categorical(num_atoms=5)).make((3,), num_actions=2)
+    steps = jax.make_jaxpr(network.apply)(jax.eval_shape(network.init, FIRST), OBSERVATIONS).eqns
+    *layers, mean = (step.params["precision"] for step in steps if step.primitive.name == "dot_general")
+    assert layers == [None, None]
+    assert mean == (jax.lax.Precision.HIGHEST, jax.lax.Precision.HIGHEST)
+
+
 def test_quantiles_at_fixed_fractions_have_the_mean_as_value():
     network, parameters = made(MLP((4,), head=Quantiles(num_quantiles=4)))
     output = network.apply(parameters, OBSERVATIONS)

@@ -39,6 +39,24 @@ def test_adam_equals_algorithm_1_of_its_paper():
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
+def test_radam_equals_algorithm_2_of_its_paper_with_its_authors_threshold():
+    b1, b2, eps, num_rectified = 0.8, 0.95, 1e-3, 0
+    first, second, expected, rho_end = np.zeros(3), np.zeros(3), np.zeros(3), 2 / (1 - b2) - 1
+    for time, gradient in enumerate(GRADIENTS, start=1):
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        rho = rho_end - 2 * time * b2**time / (1 - b2**time)
+        change = first / (1 - b1**time)
+        if rho >= 5:
+            num_rectified += 1
+            short = (rho - 4) * (rho - 2) * rho_end / ((rho_end - 4) * (rho_end - 2) * rho)
+            change *= np.sqrt(short) / (np.sqrt(second / (1 - b2**time)) + eps)
+        expected -= RATE * change
+    assert 0 < num_rectified < len(GRADIENTS)
+    ours = parameters_after(lambda config, rate: config.make(rate), optimizers.RAdam(b1, b2, eps))
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("centred", [False, True])
 def test_rmsprop_equals_its_definition(centred):
     decay, eps = 0.9, 0.01

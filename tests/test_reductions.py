@@ -131,6 +131,24 @@ def test_averaged_dqn_of_one_copy_is_dqn():
     assert not np.allclose(two, averaged[0].loss, rtol=1e-3)
 
 
+def test_each_copy_of_averaged_dqn_has_noise_of_its_own():
+    network, parameters, target_parameters = of_network(MLP((4,), noisy=Noisy()))
+    copies = jax.tree.map(lambda x: jnp.stack([x, x]), target_parameters)
+    key_tm1, key_t = jax.random.split(jax.random.key(3))
+    before, *after = (
+        network.apply(tree, observations, key).q_values
+        for tree, observations, key in (
+            (parameters, SAMPLE.transition.s_tm1, key_tm1),
+            *((target_parameters, SAMPLE.transition.s_t, key) for key in jax.random.split(key_t, 2)),
+        )
+    )
+    assert not np.any(np.isclose(*after, rtol=1e-4))
+    target = SAMPLE.transition.r_t + SAMPLE.transition.discount_t * np.mean(after, axis=0).max(1)
+    error = target - np.take_along_axis(np.asarray(before), np.asarray(SAMPLE.transition.a_tm1)[:, None], axis=1)[:, 0]
+    output, _ = learned(averaged_dqn.AveragedDQN(), network, parameters, copies, key=jax.random.key(3))
+    same(output.td_error, error)
+
+
 def test_one_copy_follows_as_a_periodic_target_does():
     one, periodic = target_network.LastCopies(every=20, num_copies=1), target_network.Periodic(20)
     for before, after in ((0, 10), (10, 20), (35, 45)):
@@ -182,6 +200,11 @@ def test_the_share_of_a_member_is_what_it_says_and_members_differ():
     together = np.corrcoef(mask.T) - np.eye(10)
     assert np.abs(together).max() < 0.04
     np.testing.assert_array_equal(mask[[5, 5, 7]], bootstrapped_dqn.mask(jnp.int32([5, 5, 7]), 10, 0.3))
+
+
+def test_a_share_of_one_leaves_no_member_out():
+    # The number of this place and member hashes to 2^32 - 23, which single precision rounds to 2^32.
+    assert bootstrapped_dqn.mask(jnp.int32([1_092_706]), 10, 1.0).all()
 
 
 @pytest.mark.parametrize("kappa", [1.0, 0.5])

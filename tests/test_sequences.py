@@ -112,7 +112,8 @@ def test_before_there_is_a_whole_sequence_nothing_is_learned_and_nothing_gets_a_
     sample, _ = drawn(replay, state, draws=4)
     assert sample.weight.tolist() == [0.0] * 4
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(sample.transition))
-    state = replay.update(state, jnp.asarray(sample.indices), jnp.ones(4))
+    state = replay.update(state, jnp.asarray(sample.indices), jnp.full(4, 5.0))
+    assert state.max_priority == 1.0
     for time in range(steps, 3):
         state = replay.add(state, step_with_memory(time), ALL)
     assert sorted(set(drawn(replay, state)[1].tolist())) == starts(3)

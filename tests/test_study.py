@@ -191,7 +191,7 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
     assert run.facts["versions"]["jax"] == jax.__version__
     assert set(run.curves) == {
         "steps", "updates", "episodes", "episode_return", "evaluation_return", "loss", "td_error", "max_q",
-        "gradient_norm", "exploration", "value_error", "value_bias", "wall_seconds",
+        "gradient_norm", "exploration", "value_error", "value_bias",
     }  # fmt: skip
 
 
@@ -212,12 +212,12 @@ def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever
     fresh = execute.run(one, tmp_path)
     for run in store.read(fresh.folder).runs:
         same = store.find(report.folder, run.facts["id"])
-        for name in set(run.curves) - {"wall_seconds"}:
+        for name in run.curves:
             np.testing.assert_array_equal(run.curves[name], same.curves[name])
 
 
 def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_rest(tmp_path, monkeypatch):
-    study = dataclasses.replace(TINY, seeds=range(5))  # 10 cells: two waves of at most 8
+    study = dataclasses.replace(TINY, seeds=range(6))  # 12 cells: two waves of at most 10
     waves, run_wave = [], execute._run_wave
 
     def interrupted(*arguments):
@@ -230,10 +230,10 @@ def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_res
     with pytest.raises(KeyboardInterrupt):
         execute.run(study, tmp_path)
     stored = len(store.read(tmp_path / "tiny" / "runs").runs)
-    assert 0 < stored < 10
+    assert 0 < stored < 12
     report = execute.run(study, tmp_path)
-    assert (report.num_skipped, report.num_written) == (stored, 10 - stored)
-    assert len(store.read(report.folder).runs) == 10
+    assert (report.num_skipped, report.num_written) == (stored, 12 - stored)
+    assert len(store.read(report.folder).runs) == 12
 
 
 def test_a_run_that_another_process_stores_first_is_counted_as_skipped(tmp_path, monkeypatch):
@@ -324,7 +324,7 @@ def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finish
     found = {run.facts["seed"]: run for run in store.read(execute.run(asked, tmp_path).folder).runs}
     for cell in spec.cells(study):
         run, plain_run = found[cell.seed], store.find(finished[1].folder, spec.identifier(study, cell))
-        for name in set(plain_run.curves) - {"wall_seconds", "value_error", "value_bias"}:
+        for name in set(plain_run.curves) - {"value_error", "value_bias"}:
             np.testing.assert_array_equal(run.curves[name], plain_run.curves[name], err_msg=name)
         assert np.isnan([plain_run.curves["value_error"], plain_run.curves["value_bias"]]).all()
         assert run.curves["value_error"][-1] < 0.1  # learned

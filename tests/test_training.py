@@ -170,10 +170,15 @@ def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     advance = advancing(game)
     config, state = start(game, SMALL)
     state, _ = advance(config, state)
-    checkpoint.save(tmp_path / "run", state)
-    restored = checkpoint.restore(tmp_path / "run", like=start(game, SMALL, seed=9)[1])
+    arrays = checkpoint.leaves(state)
+    checkpoint.save(tmp_path / "run", arrays)
+    restored = checkpoint.like_before(checkpoint.restore(tmp_path / "run"), start(game, SMALL, seed=9)[1])
     with pytest.raises(ValueError, match="already exists"):
-        checkpoint.save(tmp_path / "run", state)
+        checkpoint.save(tmp_path / "run", arrays)
+    with pytest.raises(checkpoint.Unusable, match="it holds .* for float32"):
+        checkpoint.like_before(arrays, start(game, dataclasses.replace(SMALL, network=MLP((17,))), seed=9)[1])
+    with pytest.raises(checkpoint.Unusable, match="it cannot be read"):
+        checkpoint.restore(tmp_path / "nothing")
     uninterrupted, continued = state, restored
     for _ in range(2):
         uninterrupted, expected = advance(config, uninterrupted)

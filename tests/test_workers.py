@@ -34,7 +34,7 @@ def test_a_failing_environment_ends_its_run_with_its_traceback_and_no_other(tmp_
         for run in same_seed[1:]:
             assert schema.crashed(run.facts)
             assert run.curves["steps"].tolist() == [200]
-            for name in set(run.curves) - {"wall_seconds"}:  # until then all three play alike
+            for name in run.curves:  # until then all three play alike
                 np.testing.assert_array_equal(run.curves[name], same_seed[0].curves[name][:1], err_msg=name)
     for run in crashed:
         assert "RuntimeError: the engine exploded" in run.facts["crash"]
@@ -50,8 +50,7 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
     (ours,), (theirs,) = (store.read(tmp_path / name / "runs").runs for name in ("together", "apart"))
     assert ours.facts["id"] == theirs.facts["id"]
     for name, values in ours.curves.items():
-        if name != "wall_seconds":
-            np.testing.assert_array_equal(values, theirs.curves[name])
+        np.testing.assert_array_equal(values, theirs.curves[name])
 
 
 def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):

@@ -25,7 +25,7 @@ class AveragedDQN:
       error: what a temporal-difference error costs.
     """
 
-    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    version: ClassVar[int] = 2  # raised when the same configuration learns differently
     judged_by: ClassVar[type] = LastCopies
 
     error: losses.ErrorLoss = part(losses.SquaredError())
@@ -44,7 +44,11 @@ class AveragedDQN:
         """
         transition, (key_tm1, key_t) = sample.transition, split(key, 2)
         q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
-        q_t = jax.vmap(lambda one: network.apply(one, transition.s_t, key_t).q_values, out_axes=1)(target_parameters)
+        num_copies = jax.tree.leaves(target_parameters)[0].shape[0]
+        keys_t = None if key_t is None else jax.random.split(key_t, num_copies)
+        q_t = jax.vmap(lambda one, key: network.apply(one, transition.s_t, key).q_values, out_axes=1)(
+            target_parameters, keys_t
+        )
         td_error = jax.vmap(targets.averaged_q_learning)(
             q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t
         )

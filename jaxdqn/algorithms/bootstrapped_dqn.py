@@ -1,9 +1,10 @@
 """Bootstrapped DQN with randomised priors: an ensemble, one member of which is followed for a whole episode.
 
-Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1 and appendix B; Osband,
-Aslanides and Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018, section 3.
+Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1; Osband, Aslanides and
+Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018.
 Differs from the papers: members share no layers, so no gradient needs to be scaled down. Who learns from which
-transition is a function of where it lies in replay, so nothing is stored for it and it never changes.
+transition is a function of where it lies in replay, so nothing is stored for it and it never changes. Evaluation is
+greedy in the mean of the members; there is no vote.
 """
 
 from typing import ClassVar
@@ -65,7 +66,7 @@ def mask(indices: Array, num_members: int, share: Array | float) -> Array:
     """Returns whether each member learns from what lies at each place of replay, bool `[B, num_members]`."""
     member = jnp.arange(num_members, dtype=jnp.uint32)
     numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + member[None]
-    return bits.mixed(bits.mixed(numbers)) * 2.0**-32 < share
+    return (bits.mixed(bits.mixed(numbers)) >> 8).astype(jnp.float32) * 2.0**-24 < share  # [0, 1), not rounded up to 1
 
 
 CONFIG = Config(algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember())

@@ -8,6 +8,7 @@ discounted returns of the game.
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 
 from jaxdqn import distributional
 from jaxdqn.config import Config
@@ -59,7 +60,7 @@ class C51:
         return LossOutput(
             loss=jax.vmap(distributional.cross_entropy)(target, logits),
             priority=jax.vmap(distributional.kl_divergence)(target, logits),
-            td_error=target @ after.atoms - q_tm1,
+            td_error=jnp.matmul(target, after.atoms, precision="highest") - q_tm1,
             max_q=before.q_values.max(-1),
         )
 

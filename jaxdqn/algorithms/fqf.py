@@ -3,8 +3,9 @@
 Paper: Yang et al., "Fully Parameterized Quantile Function for Distributional Reinforcement Learning", NeurIPS 2019,
 section 3 and algorithm 1.
 Differs from the paper: one optimizer for both losses. The proposal moves slower than the rest by the factor that its
-head names, in place of an RMSProp of its own with a far smaller learning rate. The target's fractions are those that
-the target network proposes for `s_t`, so each quantile counts with the length of its interval only in the mean.
+head names, in place of an RMSProp of its own with a far smaller learning rate. The target's quantiles lie
+at the fractions that the target network proposes for `s_t`; in the loss they count alike, whatever the lengths of
+their intervals, which count in the means alone.
 """
 
 from typing import ClassVar

@@ -1,6 +1,6 @@
 """Munchausen DQN and IQN: the logarithm of the policy is added to the reward, and the target is soft.
 
-Paper: Vieillard, Pietquin and Geist, "Munchausen Reinforcement Learning", NeurIPS 2020, equations 1 and 2, appendix B.
+Paper: Vieillard, Pietquin and Geist, "Munchausen Reinforcement Learning", NeurIPS 2020, equations 1 and 2.
 Differs from the paper: as DQN and IQN here differ from their own. One step only: the bonus belongs to one action, so
 with longer returns it would be missing for the others.
 """

@@ -1,10 +1,11 @@
 """PQN: Q-learning with neither replay nor target network, from λ-returns of many games played side by side.
 
-Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, section 4 and algorithm 1.
+Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, algorithm 1, with λ-returns.
 The memory holds what was just played and no more: a sequence of each environment. Layer normalisation steadies what a
 target network would.
-Differs from the paper: minibatches are whole sequences of some environments, not single steps of all of them, and
-λ-returns are computed for each minibatch with the parameters of that moment, not once before; Adam, not RAdam.
+Differs from the authors' code: minibatches are whole sequences of some environments, not single steps of all of them;
+λ-returns are computed for each minibatch with the parameters of that moment, not once before; the squared error has no
+factor 1/2, so that gradients reach `max_gradient_norm` twice as soon; the learning rate does not fall.
 """
 
 from typing import ClassVar
@@ -12,7 +13,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import losses, schedules, target_network, targets
+from jaxdqn import losses, optimizers, schedules, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
 from jaxdqn.exploration import EpsilonGreedy
@@ -33,6 +34,7 @@ class PQN:
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
     learns_from: ClassVar[type] = Sequence
+    max_n_step: ClassVar[int] = 1  # λ already weighs longer returns
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     lambda_: float = number(0.65, at_least=0, at_most=1)
@@ -75,6 +77,7 @@ CONFIG = Config(
     num_updates=4,
     max_gradient_norm=10.0,
     network=MLP(normalisation=LayerNorm()),
+    optimizer=optimizers.RAdam(),
     target_update=target_network.Online(),
     exploration=EpsilonGreedy(schedules.Linear(end=0.1, steps=50_000)),
     replay=Sequences(capacity=32 * 64, length=64, replacement=False),

@@ -1,10 +1,11 @@
 """R2D2: a network that remembers, trained on sequences that begin with the memory it had when it played them.
 
 Paper: Kapturowski et al., "Recurrent Experience Replay in Distributed Reinforcement Learning", ICLR 2019, sections 2.3
-and 3, equation 1; without its distribution over machines. With `burn_in = 0`, uniform replay and no rescaling it is
-DRQN (Hausknecht and Stone 2015) from stored states.
+and 3; without its distribution over machines. With `burn_in = 0` and uniform replay it is DRQN (Hausknecht and
+Stone 2015) from stored states, with double Q-learning and rescaled values.
 Differs from the paper: sequences may start at any step and run over the end of an episode, where the memory starts
-anew; n-step returns are cut at the end of a sequence.
+anew; n-step returns are cut at the end of a sequence; the configuration is one for small games, without dueling
+streams, and its network sees observations only.
 """
 
 from typing import ClassVar

@@ -18,7 +18,7 @@ NOISE = "noise"  # flax's collection of what noisy layers are given
 
 @configuration
 class Noisy:
-    """Factorised Gaussian noise on the weights of every dense layer (Fortunato et al. 2018, section 3).
+    """Factorised Gaussian noise on the weights of every dense layer but those of fractions (Fortunato et al. 2018).
 
     Attributes:
       scale: sigma_0, the size of the noise at the start, before it is divided by the root of a layer's inputs.

@@ -20,10 +20,10 @@ class MLP:
     Attributes:
       hidden: units of each hidden layer; empty makes the values linear in the observation.
       activation: after each hidden layer.
-      initializer: of the weights.
+      initializer: of the weights, but for layers that embed or propose fractions, which have their own.
       head: what is said of the return of an action; None is its mean and no more.
       dueling: a value and advantages at the end, in two streams; None is one stream.
-      noisy: noise on the weights of all layers, which then have an initializer of their own; None without.
+      noisy: noise on the weights of these layers, which then have an initializer of their own; None without.
       normalisation: before each activation; None without.
     """
 

@@ -13,8 +13,9 @@ What differs between implementations, and what is done here:
   of small probability, such as the uniform part draws now and then, scales all others of its batch down. Optimizers
   that divide by the size of the gradient undo some of that.
 - New transitions have the largest priority seen since the start, also if the transition that had it is gone.
-- A transition of priority 0 can be drawn by the uniform part only, but with α = 0 all are equally likely: 0^0 is 1 for
-  what is stored. Slots that hold nothing have no part in anything.
+- Nothing is added to a priority, where the paper adds a small constant to the size of the error: a transition of
+  priority 0 can be drawn by the uniform part only. But with α = 0 all are equally likely: 0^0 is 1 for what is stored.
+  Slots that hold nothing have no part in anything.
 - Where all priorities are 0, all transitions are equally likely.
 - A batch is stratified (appendix B.2.1): the unit interval is cut into B equal ranges with one draw in each. Ranges are
   in the order of slots, so they are spread over the batch, and each of its minibatches sees all of the memory.

@@ -115,6 +115,22 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
     return Ring(num_slots, init, add, next_slots, size, located, slots, rows, read)
 
 
+def cut(state: RingState, example: Step) -> RingState:
+    """Returns the ring with the newest step of each environment marked as truncated, so that nothing spans its end.
+
+    Args:
+      state: of a ring.
+      example: of the steps that it stores.
+    """
+    flags = _pack(jax.tree.map(jnp.zeros_like, example)._replace(truncated=jnp.ones_like(example.truncated)))
+    environments = jnp.arange(state.added.shape[0])
+    packed = []
+    for ring, flag in zip(state.packed, flags, strict=True):
+        newest = (state.added - 1) % ring.shape[0]
+        packed.append(ring.at[newest, environments].set(jnp.where(flag > 0, flag, ring[newest, environments])))
+    return state._replace(packed=tuple(packed))
+
+
 def numbered(size: Array, number: Array) -> tuple[Array, Array]:
     """Returns the environments and ages `[B]` of numbers `[B]` that count through `size` `[E]` of each environment."""
     stop = jnp.cumsum(size)

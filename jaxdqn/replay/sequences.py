@@ -111,7 +111,8 @@ class Sequences:
             if self.priorities is None:
                 return state
             tree = sum_tree.set(state.tree, indices, priority**self.priorities.exponent)
-            return SequencesState(state.ring, tree, jnp.maximum(state.max_priority, priority.max()))
+            largest = jnp.where(indices >= 0, priority, 0.0).max()
+            return SequencesState(state.ring, tree, jnp.maximum(state.max_priority, largest))
 
         return Replay(init, add, sample, update)
 

@@ -5,8 +5,8 @@ anew from the children and never moved by differences, so that rounding does not
 node is off by K roundings a level. A leaf of zero is never found, however sums are rounded, because a step down only
 ever goes to a child above zero.
 
-K = 16 was the fastest of 8 to 128 on the CPUs it was measured on: below it there are more levels, above it more
-children to add up in each.
+A smaller K makes more levels, a larger one more children to add up in each. K = 16 was among the fastest of 8 to 128
+on the one machine it was measured on, which was busy with other work.
 """
 
 from typing import NamedTuple

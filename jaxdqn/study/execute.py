@@ -1,26 +1,30 @@
-"""On this machine: compiles each group once, runs its members in waves, and stores the runs of a wave as it ends."""
+"""On this machine: compiles each group once, runs its members in waves, and stores the runs of a wave as it ends.
+
+Several processes, on one machine or many, can do this in one folder: each claims the cells of a wave before it runs
+them. A wave that takes long leaves checkpoints, from which whoever claims its cells next goes on.
+"""
 
 import contextlib
-import datetime
-import functools
-import os
 import pathlib
-import platform
-import subprocess
 import time
-from importlib import metadata
+import traceback
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-import jaxdqn
-from jaxdqn.results import schema, store
-from jaxdqn.study import plan, progress, spec
+from jaxdqn.results import failures, manifest, schema, store
+from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec
+from jaxdqn.study.checkpoints import Checkpoint
+from jaxdqn.study.claims import Claims
+from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
+from jaxdqn.training.checkpoint import Unusable
 from jaxdqn.training.run import Curves, Ending
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
+CHECKPOINT_SECONDS = 300.0
+_POLL = 2.0  # seconds between looks at what other processes have done
 
 
 class Report(NamedTuple):
@@ -32,6 +36,7 @@ class Report(NamedTuple):
       num_skipped: runs that were there already, or that another process stored first.
       num_diverged: of those made now.
       num_crashed: of those made now, ended by an error of their game.
+      num_failed: cells without a run, since an error stopped it now or before; `failures/` holds the traceback.
       damaged: sentences about records that could not be read; their runs were left out.
       num_compilations: groups compiled, one program each.
       compile_seconds: spent on them.
@@ -43,6 +48,7 @@ class Report(NamedTuple):
     num_skipped: int
     num_diverged: int
     num_crashed: int
+    num_failed: int
     damaged: tuple[str, ...]
     num_compilations: int
     compile_seconds: float
@@ -57,154 +63,278 @@ class _Wave(NamedTuple):
     seconds: np.ndarray  # float64 [periods], since the start of the wave, without compilation
 
 
-def run(study: Study, out: str | pathlib.Path, *, asynchronous: bool = False) -> Report:
+class _Work(NamedTuple):
+    """What one call of `run` goes by, and what it counts."""
+
+    study: Study
+    folder: pathlib.Path
+    cells: dict[str, Cell]  # by identifier
+    mine: Claims
+    bar: progress.Bar
+    told: Interruption
+    asynchronous: bool
+    checkpoint_seconds: float
+    endings: list[Ending]  # of the runs stored
+    costs: list[tuple[float, float]]  # compiling and training, in seconds, a group each
+
+
+def run(
+    study: Study,
+    out: str | pathlib.Path,
+    *,
+    asynchronous: bool = False,
+    only: Collection[str] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    retry_failed: bool = False,
+) -> Report:
     """Runs every cell of the study that has no result yet, and stores each when it is done.
 
-    Runs that are stored stay as they are; a run that was interrupted starts again. A damaged record is named in the
-    report and left alone, with its run.
+    Runs that are stored stay as they are, those under way in another process are left to it, and one that was
+    interrupted goes on from its checkpoint, bit for bit. A damaged record is named in the report and left alone, with
+    its run. Told to stop by a signal, it finishes the evaluation period, leaves a checkpoint and raises.
 
     Args:
       study: what to run.
       out: its results go to `<out>/<study.name>/runs`.
       asynchronous: whether each environment of a host game has a process; results are the same.
+      only: identifiers of the cells to run; None runs all.
+      checkpoint_seconds: of training between checkpoints; 0 makes one after each evaluation period.
+      retry_failed: whether cells that failed or crashed before are tried again.
 
     Raises:
-      OSError: if there can be no such folder; nothing has been trained then.
+      OSError: if a result cannot be stored; those stored before stay.
+      KeyboardInterrupt: told to stop.
     """
-    folder = pathlib.Path(out) / study.name / "runs"
-    folder.mkdir(parents=True, exist_ok=True)  # or no run could be stored
-    cells = spec.cells(study)
-    missing, damaged = _missing(study, cells, folder)
-    compile_seconds, wall_seconds, endings, groups = 0.0, 0.0, [], plan.groups(missing)
-    commit()  # of the code as it is now, not as it may be when the first wave ends
-    with progress.Bar(len(missing), study.steps) as bar:
-        for number, group in enumerate(groups, start=1):
-            game, config = spec.game(group.game), group.cells[0].config
-            bar.compiling(f"{group.game}: compiling program {number} of {len(groups)}")
-            layout = program.layout(config, game, len(group.cells))
-            compiled = program.make(
-                config,
-                game,
-                study.evaluation,
-                layout,
-                num_logged=study.episodes_logged,
-                asynchronous=asynchronous,
-            )
-            compile_seconds += compiled.compile_seconds
-            with contextlib.closing(compiled):
-                for members in plan.waves(group, layout.width):
-                    wave = _run_wave(study, members, compiled, layout, bar)
-                    wall_seconds += wave.seconds[-1]
-                    for i, cell in enumerate(members):
-                        record = _record(study, cell, wave, i, compiled.compile_seconds, layout)
-                        with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
-                            store.write(folder, *record, _attachments(study, cell, wave.endings[i]))
-                            endings.append(wave.endings[i])
+    folder = pathlib.Path(out) / study.name
+    (folder / "runs").mkdir(parents=True, exist_ok=True)  # or no run could be stored
+    cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
+    if only is None:
+        manifest.write(folder, study.name, study.steps, {id: records.about(cell) for id, cell in cells.items()})
+    else:
+        cells = {id: cell for id, cell in cells.items() if id in only}
+    if retry_failed:
+        _forget_failures(folder, cells)
+    missing, damaged = _missing(folder, cells)
+    records.commit()  # of the code as it is now, not as it may be when the first wave ends
+    with (
+        progress.Bar(len(missing), study.steps) as bar,
+        Claims(folder / "claims") as mine,
+        interruption.watched() as told,
+    ):
+        work = _Work(study, folder, cells, mine, bar, told, asynchronous, checkpoint_seconds, [], [])
+        while missing:
+            counted = len(work.costs), _num_failed(folder, missing)
+            for group in plan.groups(cells[id] for id in missing):
+                _run_group(work, group)
+            missing = _left(folder, missing)
+            if missing and counted == (len(work.costs), _num_failed(folder, missing)):
+                bar.waiting(len(missing))  # all of them are claimed by other processes
+                _sleep(told)
+    num_failed = _num_failed(folder, cells)
     return Report(
-        folder=folder,
-        num_written=len(endings),
-        num_skipped=len(cells) - len(endings) - len(damaged),
-        num_diverged=sum(ending.diverged_at is not None for ending in endings),
-        num_crashed=sum(ending.crash is not None for ending in endings),
+        folder=folder / "runs",
+        num_written=len(work.endings),
+        num_skipped=len(cells) - len(work.endings) - len(damaged) - num_failed,
+        num_diverged=sum(ending.diverged_at is not None for ending in work.endings),
+        num_crashed=sum(ending.crash is not None for ending in work.endings),
+        num_failed=num_failed,
         damaged=damaged,
-        num_compilations=len(groups),
-        compile_seconds=compile_seconds,
-        wall_seconds=wall_seconds,
+        num_compilations=len(work.costs),
+        compile_seconds=sum(compiling for compiling, _ in work.costs),
+        wall_seconds=sum(training for _, training in work.costs),
     )
 
 
-def _missing(study: Study, cells: tuple[Cell, ...], folder: pathlib.Path) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
-    """Returns the cells without a result, and a sentence about each damaged one."""
-    missing, damaged = [], []
-    for cell in cells:
+def _missing(folder: pathlib.Path, cells: dict[str, Cell]) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the cells without a result that have not failed, and a sentence about each damaged one."""
+    damaged = []
+    for id in cells:
         try:
-            if store.find(folder, spec.identifier(study, cell)) is None:
-                missing.append(cell)
+            store.find(folder / "runs", id)
         except store.DamagedResult as problem:
             damaged.append(str(problem))
-    return tuple(missing), tuple(damaged)
+    return _left(folder, cells), tuple(damaged)
+
+
+def _left(folder: pathlib.Path, ids: Collection[str]) -> list[str]:
+    """Returns those cells that have no record, neither of a run nor of a failure."""
+    done = {path.stem for name in ("runs", "failures") for path in (folder / name).glob("*.json")}
+    return [id for id in ids if id not in done]
+
+
+def _num_failed(folder: pathlib.Path, ids: Collection[str]) -> int:
+    stored = {path.stem for path in (folder / "runs").glob("*.json")}
+    return sum(path.stem in ids and path.stem not in stored for path in (folder / "failures").glob("*.json"))
+
+
+def _forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
+    """Makes room for runs that failed or crashed; the record of a crash is kept under another name."""
+    for id in cells:
+        failures.forget(folder / "failures", id)
+        with contextlib.suppress(store.DamagedResult):
+            found = store.find(folder / "runs", id)
+            if found is not None and schema.crashed(found.facts):
+                aside = folder / "failures" / "crashed"
+                aside.mkdir(parents=True, exist_ok=True)
+                when = found.facts["created"].replace(":", "")
+                (folder / "runs" / f"{id}.json").rename(aside / f"{id}-{when}.json")
+
+
+def _run_group(work: _Work, group: plan.Group) -> None:
+    """Runs the cells of a group that can be claimed; compiles if there is one."""
+    ids = [spec.identifier(work.study, cell) for cell in group.cells]
+    config, game = group.cells[0].config, spec.game(group.game)
+    layout = program.layout(config, game, len(ids))
+    compiled, training = None, 0.0
+    with contextlib.ExitStack() as stack:
+        while claimed := _claim(work, ids, layout.width):
+            members, found = claimed
+            try:
+                if compiled is None:
+                    work.bar.group(f"{group.game}: {', '.join(_labels(group.cells))}", len(ids))
+                    compiled = program.make(
+                        config,
+                        game,
+                        work.study.evaluation,
+                        layout,
+                        num_logged=work.study.episodes_logged,
+                        asynchronous=work.asynchronous,
+                    )
+                    stack.enter_context(contextlib.closing(compiled))
+                wave = _run_wave(work, members, found, compiled, layout)
+            except Exception:
+                _fail(work, members)
+                continue
+            training += float(wave.seconds[-1])
+            _store(work, members, wave, compiled.compile_seconds, layout)
+            for old in checkpoints.read(work.folder / "checkpoints"):
+                if not _left(work.folder, old.cells):
+                    checkpoints.remove(work.folder / "checkpoints", old.cells)
+            work.mine.release(members)
+    if compiled is not None:
+        work.costs.append((compiled.compile_seconds, training))
+
+
+def _claim(work: _Work, ids: Sequence[str], width: int) -> tuple[tuple[str, ...], Checkpoint | None] | None:
+    """Returns cells that this process now holds and that are still to be run, and where they were; None if none."""
+    folder = work.folder / "checkpoints"
+    left = _left(work.folder, ids)
+    found = checkpoints.read(folder)
+    begun = {id for checkpoint in found for id in checkpoint.cells}
+    for cells in (*(checkpoint.cells for checkpoint in found), [id for id in left if id not in begun]):
+        claimed = work.mine.claim([id for id in cells if id in left], width)
+        fresh = tuple(_left(work.folder, claimed))  # another process may have stored one and given it back
+        work.mine.release(set(claimed) - set(fresh))
+        if fresh:
+            where = [checkpoint for checkpoint in checkpoints.read(folder) if set(fresh) <= set(checkpoint.cells)]
+            return fresh, max(where, key=lambda checkpoint: checkpoint.step, default=None)
+    return None
 
 
 def _run_wave(
-    study: Study, members: tuple[Cell, ...], compiled: program.Program, layout: program.Layout, bar: progress.Bar
+    work: _Work,
+    members: tuple[str, ...],
+    found: Checkpoint | None,
+    compiled: program.Program,
+    layout: program.Layout,
 ) -> _Wave:
     """Trains the members of one wave side by side. A narrow wave is filled up with its last member, run in vain."""
-    filled = [*members, *[members[-1]] * (layout.width - len(members))]
-    states = compiled.init([cell.config for cell in filled], [cell.seed for cell in filled])
-    points: list[Curves] = []
-    seconds: list[float] = []
-    started = time.perf_counter()
-    bar.training()
-    for step in range(0, study.steps, study.evaluation.every):
-        states, curves = compiled.advance(states, step)
-        points.append(curves)
+    study, cells = work.study, [work.cells[id] for id in members]
+    filled = [*cells, *[cells[-1]] * (layout.width - len(cells))]
+    states, first, curves, seconds = _begin(filled, members, found, compiled)
+    work.bar.training(first * len(members))
+    started = time.perf_counter() - (seconds[-1] if seconds else 0.0)
+    kept_at = time.perf_counter()
+    for step in range(first, study.steps, study.evaluation.every):
+        states, point = compiled.advance(states, step)
+        for name, values in point._asdict().items():
+            curves.setdefault(name, []).append(values)
         seconds.append(time.perf_counter() - started)
-        bar.advance(
-            f"{members[0].game}: {', '.join(dict.fromkeys(cell.algorithm for cell in members))}",
-            num_steps=study.evaluation.every * len(members),
-            scores=curves.evaluation_return[: len(members)],
-        )
-    stacked = {name: np.stack([getattr(point, name) for point in points], axis=1) for name in Curves._fields}
+        work.bar.advance(study.evaluation.every * len(members), point.evaluation_return[: len(members)])
+        stop = step + study.evaluation.every
+        is_due = time.perf_counter() - kept_at >= work.checkpoint_seconds
+        if stop < study.steps and (is_due or work.told.is_asked):
+            _keep(work, members, stop, compiled.save(states), curves, seconds)
+            kept_at = time.perf_counter()
+        if stop < study.steps and work.told.is_asked:
+            raise KeyboardInterrupt
+    stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
     return _Wave(stacked, compiled.end(states)[: len(members)], np.array(seconds))
 
 
-def _record(
-    study: Study, cell: Cell, wave: _Wave, member: int, compile_seconds: float, layout: program.Layout
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Returns the facts and curves of one run; those of a run that crashed end before it did."""
-    ending = wave.endings[member]
-    curves = {name: values[member] for name, values in wave.curves.items()} | {"wall_seconds": wave.seconds}
-    if ending.crash is not None:
-        num_points = int((curves["steps"] > 0).sum())
-        curves = {name: values[:num_points] for name, values in curves.items()}
-    facts = {
-        "schema": schema.VERSION,
-        "id": spec.identifier(study, cell),
-        "study": study.name,
-        "algorithm": cell.algorithm,
-        "settings": spec.plain_settings(cell.settings),
-        **spec.determinants(study, cell),
-        "code": {"jaxdqn": jaxdqn.__version__, **commit()},
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
-        "hardware": {
-            "platform": layout.devices[0].platform,
-            "device": layout.devices[0].device_kind,
-            "num_devices": len(layout.devices),
-            "num_cores": os.cpu_count(),
-        },
-        "cost": {
-            "wall_seconds": float(wave.seconds[-1]),
-            "compile_seconds": compile_seconds,
-            "runs_at_once": layout.width,
-        },
-        "diverged_at": ending.diverged_at,
-        "crash": ending.crash,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-    return facts, curves
+def _begin(
+    filled: Sequence[Cell], members: tuple[str, ...], found: Checkpoint | None, compiled: program.Program
+) -> tuple[Any, int, dict[str, list[np.ndarray]], list[float]]:
+    """Returns the states to go on from, their step, and the curves and seconds until there."""
+    configs, seeds = [cell.config for cell in filled], [cell.seed for cell in filled]
+    if found is not None:
+        rows = [found.cells.index(id) for id in members]
+        rows += rows[-1:] * (len(filled) - len(rows))
+        with contextlib.suppress(Unusable):  # made by another version, or damaged: these runs begin again
+            *state, seconds = checkpoints.load(found)
+            points = [values[rows] for values in state[-len(Curves._fields) :]]
+            states = compiled.load(configs, seeds, [values[rows] for values in state[: -len(Curves._fields)]])
+            curves = {
+                name: list(np.moveaxis(values, 1, 0)) for name, values in zip(Curves._fields, points, strict=True)
+            }
+            return states, found.step, curves, seconds.tolist()
+    return compiled.init(configs, seeds), 0, {}, []
 
 
-def _attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:
-    """Returns what is kept beside the curves: the log of episodes, and the weights of the seeds asked for."""
-    kept = {"episodes": ending.episodes}
-    if cell.seed in study.weights_of:
-        kept["weights"] = ending.parameters
-    return {kind: arrays for kind, arrays in kept.items() if arrays}
+def _keep(
+    work: _Work,
+    members: tuple[str, ...],
+    step: int,
+    saved: tuple[list[int], list[np.ndarray]],
+    curves: dict[str, list[np.ndarray]],
+    seconds: list[float],
+) -> None:
+    """Writes a checkpoint of the members that go on, if the disk lets it; without one, training goes on as well."""
+    places, arrays = saved
+    rows = [place for place in places if place < len(members)]  # not of those that fill the wave up
+    if not rows:
+        return
+    points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
+    state = [values[[places.index(row) for row in rows]] for values in arrays]
+    try:
+        folder = work.folder / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        checkpoints.write(folder, [members[row] for row in rows], step, [*state, *points, np.array(seconds)])
+    except Exception as problem:
+        work.bar.note(f"no checkpoint could be written: {problem}")
 
 
-@functools.cache
-def commit() -> dict[str, Any]:
-    """Returns the commit that the package lies in, and whether its code has changed since; None outside a checkout."""
-    here = pathlib.Path(jaxdqn.__file__).parent
+def _store(work: _Work, members: tuple[str, ...], wave: _Wave, compile_seconds: float, layout: program.Layout) -> None:
+    """Stores the runs of a wave; the curves of one that crashed end before it did."""
+    for member, id in enumerate(members):
+        cell, ending = work.cells[id], wave.endings[member]
+        curves = {name: values[member] for name, values in wave.curves.items()}
+        if ending.crash is not None:
+            num_points = int((curves["steps"] > 0).sum())
+            curves = {name: values[:num_points] for name, values in curves.items()}
+        facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout)
+        with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
+            store.write(work.folder / "runs", facts, curves, records.attachments(work.study, cell, ending))
+            work.endings.append(ending)
 
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
 
-    tracked = git("ls-files", "--error-unmatch", "__init__.py")
-    if tracked is None:  # installed, perhaps inside somebody else's repository
-        return {"commit": None, "modified": None}
-    return {"commit": git("rev-parse", "HEAD"), "modified": bool(git("status", "--porcelain", "--", "."))}
+def _fail(work: _Work, members: tuple[str, ...]) -> None:
+    """Puts down the error being handled as that of all members; the study goes on without them."""
+    text = traceback.format_exc()
+    for id in members:
+        about = records.about(work.cells[id]) | {"versions": records.versions(), "created": records.now()}
+        failures.write(work.folder / "failures", id, about, text)
+    work.mine.release(members)
+    work.bar.note(f"{len(members)} runs failed: {text.strip().rpartition(chr(10))[2]}")
+
+
+def _labels(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.algorithm for cell in cells))
+
+
+def _sleep(told: Interruption) -> None:
+    until = time.monotonic() + _POLL
+    while time.monotonic() < until:
+        if told.is_asked:
+            raise KeyboardInterrupt
+        time.sleep(0.1)

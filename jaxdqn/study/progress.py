@@ -5,13 +5,16 @@ from types import TracebackType
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+_LINE_SECONDS = 30.0  # between lines where the output is no terminal
 
 
 class Bar:
-    """A progress bar over the environment steps of many runs, for a `with` statement.
+    """Progress over the environment steps of many runs, for a `with` statement.
 
-    Speed and time left leave compilation out. Where the output is no terminal, each program is one line instead.
+    In a terminal a bar for the study and a line for the group of runs under way; elsewhere plain lines. Speed and time
+    left are of training here and now: compilation, and what was there before, are left out.
     """
 
     def __init__(self, num_runs: int, steps_per_run: int) -> None:
@@ -22,15 +25,19 @@ class Bar:
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[facts]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(compact=True),
             console=self._console,
         )
-        self._task = self._progress.add_task("starting", total=num_runs * steps_per_run, facts="")
+        self._steps_per_run = steps_per_run
+        self._total = num_runs * steps_per_run
+        self._study = self._progress.add_task(f"{num_runs} runs", total=self._total, facts="")
+        self._group = self._progress.add_task("starting", total=None, facts="")
         self._is_shown = self._console.is_terminal and num_runs > 0
-        self._num_steps = 0
+        self._done = 0  # steps, those that were there before among them
+        self._trained = 0  # steps, here and now
         self._seconds = 0.0
-        self._since = time.perf_counter()
+        self._best = -np.inf
+        self._name = "starting"
+        self._since = self._line_at = time.perf_counter()
 
     def __enter__(self) -> "Bar":
         if self._is_shown:
@@ -43,26 +50,60 @@ class Bar:
         if self._is_shown:
             self._progress.stop()
 
-    def compiling(self, text: str) -> None:
-        """Shows what is being compiled."""
-        self._show(text)
+    def group(self, text: str, num_runs: int) -> None:
+        """Begins a group of so many runs, which is being compiled."""
+        self._best = -np.inf
+        self._progress.reset(
+            self._group, total=num_runs * self._steps_per_run, description=f"{text}: compiling", facts=""
+        )
+        self._name = text
         if not self._is_shown:
-            self._console.print(text, highlight=False)
+            self.note(f"{text}: compiling a program for {num_runs} runs")
 
-    def training(self) -> None:
-        """Starts the clock of the speed: what came before was no training."""
+    def training(self, steps_before: int) -> None:
+        """Starts the clock of the speed; the wave was at so many steps, over all its runs, when it was taken up."""
         self._since = time.perf_counter()
+        self._move(steps_before)
 
-    def advance(self, text: str, num_steps: int, scores: np.ndarray) -> None:
-        """Moves on by environment steps, and shows the mean of the scores just reached; a run without one has NaN."""
+    def advance(self, num_steps: int, scores: np.ndarray) -> None:
+        """Moves on by environment steps, and shows the scores just reached; a run without one has NaN."""
         now = time.perf_counter()
-        self._num_steps += num_steps
+        self._trained += num_steps
         self._seconds += now - self._since
         self._since = now
-        self._progress.advance(self._task, num_steps)
+        self._move(num_steps)
         known = scores[np.isfinite(scores)]
-        score = f" · score {known.mean():.4g}" if known.size else ""
-        self._show(text, f"{self._num_steps / self._seconds:,.0f} steps/s{score}")
+        self._best = max([self._best, *known.tolist()])
+        score = f"score {known.mean():.4g}, best {self._best:.4g}" if known.size else ""
+        speed = self._trained / self._seconds
+        facts = f"{speed:,.0f} steps/s · {_duration((self._total - self._done) / speed)} left"
+        self._progress.update(self._group, description=self._name, facts=score)
+        self._progress.update(self._study, facts=facts)
+        if not self._is_shown and now - self._line_at >= _LINE_SECONDS:
+            self.note(f"{100 * self._done // max(self._total, 1)} % · {self._name} · {score} · {facts}")
 
-    def _show(self, text: str, facts: str = "") -> None:
-        self._progress.update(self._task, description=text, facts=facts)
+    def waiting(self, num_runs: int) -> None:
+        """Shows that other processes have all that is left; as a line once."""
+        text = f"waiting for {num_runs} runs of other processes"
+        self._progress.update(self._group, description=text, facts="")
+        if not self._is_shown and self._name != text:
+            self.note(text)
+        self._name = text
+
+    def note(self, text: str) -> None:
+        """Prints a line above the bar, or where there is none."""
+        self._line_at = time.perf_counter()
+        self._console.print(text, highlight=False, markup=False)
+
+    def _move(self, num_steps: int) -> None:
+        self._done += num_steps
+        self._progress.advance(self._study, num_steps)
+        self._progress.advance(self._group, num_steps)
+
+
+def _duration(seconds: float) -> str:
+    """Returns a time as a person says it: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxdqn import configuration, games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame
 from jaxdqn.results import schema, store
+from jaxdqn.study import grids
+from jaxdqn.study.grids import Grid
 from jaxdqn.training import check, run
 from jaxdqn.training.evaluate import Evaluation
 
@@ -32,8 +32,8 @@ class Study:
       more_seeds: of single arms, by label, beside those that all share.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
-      grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`; all
-        combinations are run.
+      grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`, of which
+        all combinations are run; or a list of points, as `jaxdqn.study.grids` makes them.
       episodes_logged: of so many first training episodes, each run keeps the return, the last reward and the step.
       weights_of: the seeds whose last parameters are kept beside their results, to play with. A run that is stored
         without them stays so until its record is deleted.
@@ -45,7 +45,7 @@ class Study:
     seeds: Sequence[int]
     steps: int
     evaluation: Evaluation
-    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    grid: Grid = dataclasses.field(default_factory=dict)
     episodes_logged: int = 0
     weights_of: Sequence[int] = ()
     more_seeds: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
@@ -121,8 +121,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
     """Yields every label with every point of the grid, and the configuration there."""
     for label, base in study.algorithms.items():
-        for values in itertools.product(*study.grid.values()):
-            settings = {path: _plain_number(value) for path, value in zip(study.grid, values, strict=True)}
+        for settings in grids.points(study.grid):
             config = base
             for path, value in settings.items():
                 config = configuration.replace_at(config, path, value)
@@ -158,9 +157,6 @@ def _check(study: Study) -> None:
     for seed in study.weights_of:
         if seed not in trained:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
-    for path, values in study.grid.items():
-        if isinstance(values, str) or not len(values):
-            raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")
     study.evaluation.check()
     _check_arms(study)
     first = cells(study)[0]
@@ -187,11 +183,6 @@ def _check_arms(study: Study) -> None:
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at
-
-
-def _plain_number(value: Any) -> Any:
-    """Returns a scalar of NumPy as Python's number, so that a grid may be an array; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _without_none(value: Any) -> Any:

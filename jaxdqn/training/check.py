@@ -1,7 +1,9 @@
 """Whether the parts of a run fit each other: asked in Python, before anything is compiled."""
 
+from jaxdqn import configuration
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, NetworkOutput, Transition
+from jaxdqn.networks.heads import Categorical
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training.evaluate import Evaluation
 
@@ -75,5 +77,11 @@ def _check_fit(config: Config, network: Network) -> None:
         raise ValueError(
             f"algorithm.burn_in = {burn_in} leaves nothing to learn from of sequences of replay.length = {length}."
         )
-    if network.unroll is None and getattr(algorithm, "needs_memory", False):
+    needs_memory = getattr(algorithm, "needs_memory", False)
+    if network.unroll is None and needs_memory:
         raise ValueError(f"{name} needs a network that remembers: set network to Recurrent.")
+    if network.unroll is not None and not needs_memory:
+        raise ValueError(f"{name} learns nothing of a memory: set network to MLP, or algorithm to R2D2.")
+    for path, part in configuration.paths(config).items():
+        if isinstance(part, Categorical) and part.v_min >= part.v_max:
+            raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")

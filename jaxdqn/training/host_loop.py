@@ -42,6 +42,21 @@ class Seat(NamedTuple):
     resetting: np.ndarray
 
 
+class Played(NamedTuple):
+    """What the environments were told, from which they can be brought to where they are.
+
+    Attributes:
+      seeds: uint32 `[E]`, of their last reset by hand.
+      actions: the bytes of all actions since, uint16 `[K, E]`; it grows in place.
+      renewed_at: the steps at which episodes were cut short and new ones began, since playing the actions again did not
+        lead to where the run had been.
+    """
+
+    seeds: np.ndarray
+    actions: bytearray
+    renewed_at: tuple[int, ...]
+
+
 class HostRun(NamedTuple):
     """A run and its environments.
 
@@ -50,12 +65,14 @@ class HostRun(NamedTuple):
       state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` a `Seat`.
       environments: of training; they step, and carry what cannot be stored.
       evaluation_environments: one for each evaluation episode.
+      played: how the environments came to be where they are.
     """
 
     config: Config
     state: RunState
     environments: Any
     evaluation_environments: Any
+    played: Played
 
 
 class Crash(Exception):
@@ -97,13 +114,14 @@ def init(
       Crash: an environment raised an error.
     """
     config = jax.device_put(configuration.to_arrays(config))
-    state, seeds = programs.init(config, np.uint32(seed), num_logged)
+    state, drawn = programs.init(config, np.uint32(seed), num_logged)
     made: list[Any] = []
+    seeds = np.asarray(drawn)
     try:
         for number in (config.num_environments, num_evaluated):
             made.append(game.make_vector(number, asynchronous=asynchronous))
         environments, evaluation_environments = made
-        observation, _ = environments.reset(seed=np.asarray(seeds).tolist())
+        observation, _ = environments.reset(seed=seeds.tolist())
     except Exception as error:
         _close(*made)
         raise Crash from error
@@ -115,17 +133,18 @@ def init(
         log=jax.tree.map(np.array, state.log),  # copies: they are written to
     )
     noise = programs.draw(config, state.training_key, np.int32(0))
-    turn = _turn(config, state, 0)
+    turn = turn_of(config, state, 0)
     decision = programs.act(config, state.learner.parameters, state.acting, noise, observation, turn)
     seat = Seat(observation, decision, np.zeros(config.num_environments, bool))
-    return HostRun(config, state._replace(game=seat, acting=None), environments, evaluation_environments)
+    played = Played(seeds, bytearray(), ())
+    return HostRun(config, state._replace(game=seat, acting=None), environments, evaluation_environments, played)
 
 
 def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
     """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
     host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
     config, state, observation = host.config, host.state, host.state.game.observation
-    noise, turn = programs.draw(config, state.training_key, np.int32(0)), _turn(host.config, state, 1)
+    noise, turn = programs.draw(config, state.training_key, np.int32(0)), turn_of(host.config, state, 1)
     rows, acting = _empty_rows(config, state.game), state.game.decision.acting
     memory = beginning_memory(_network(config, game), num_evaluated)
     programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0), memory)
@@ -174,17 +193,19 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
     action = np.asarray(decision.action)
     rows, totals, noise = _empty_rows(config, state.game), run.no_totals(), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
+    played = host.played.actions
     while state.step < stop:
         iteration = state.step // config.train_every
         first = iteration // CHUNK * CHUNK
         if noise is None or iteration == first:
             noise = programs.draw(config, state.training_key, np.int32(first))
-        turn, place = _turn(config, state, iteration - first), 0
+        turn, place = turn_of(config, state, iteration - first), 0
         while place < num_rows:
             try:
                 s_t, reward, terminated, truncated, _ = environments.step(action)
             except Exception as error:
                 raise Crash from error
+            played += action.astype(np.uint16).tobytes()
             ended = terminated | truncated
             if np.count_nonzero(resetting) < config.num_environments:
                 taken = (observation, action, reward, terminated, truncated, s_t, decision.memory)
@@ -228,7 +249,7 @@ def _end_iteration(
     iteration: int,
 ) -> tuple[RunState, Totals, Decision]:
     """Returns the run with the rows stored and, where that is due, learned from, and the next decision."""
-    turn = _turn(config, state, iteration + 1)
+    turn = turn_of(config, state, iteration + 1)
     is_filling = state.step <= config.learning_starts
     is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
     if is_due and not is_filling:
@@ -272,7 +293,7 @@ def _on_device(state: RunState) -> RunState:
     return RunState(**nothing | {name: getattr(state, name) for name in _LEARNED})
 
 
-def _turn(config: Config, state: RunState, iteration: int) -> np.ndarray:
+def turn_of(config: Config, state: RunState, iteration: int) -> np.ndarray:
     """Returns the `Turn` of a call that acts in an iteration, counted from the first of its chunk.
 
     What it learns from is the iteration before; of the first in a chunk there is none, and nothing is learned there.

@@ -15,11 +15,11 @@ from jax.sharding import PartitionSpec as P
 from jaxdqn import configuration
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
-from jaxdqn.training import devices, loop, workers
+from jaxdqn.training import checkpoint, devices, loop, workers
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, RunState, ending
 
-MOST_ON_A_CPU_CORE = 4  # runs one after another on a core: evens out their episodes, keeps waves short
+MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out their episodes, keeps waves short
 
 
 class Layout(NamedTuple):
@@ -49,6 +49,9 @@ class Program(NamedTuple):
       advance: `(states, step) -> (states, curves)`: one evaluation period from `step` on, and the point that it adds to
         every curve, NumPy `[M]`. The states passed in are consumed.
       end: `states -> endings`, one a member.
+      save: `states -> (places, arrays)`: which members go on, and what they need for it, one row each, in NumPy.
+      load: `(configs, seeds, arrays) -> states`, from one row a member; the arrays must be those of such runs, or
+        `checkpoint.Unusable` is raised.
       close: frees what the program holds; it can be called twice.
       compile_seconds: spent before the first run could start.
     """
@@ -56,6 +59,8 @@ class Program(NamedTuple):
     init: Callable[[Sequence[Config], Sequence[int]], Any]
     advance: Callable[[Any, int], tuple[Any, Curves]]
     end: Callable[[Any], list[Ending]]
+    save: Callable[[Any], tuple[list[int], list[np.ndarray]]]
+    load: Callable[[Sequence[Config], Sequence[int], list[np.ndarray]], Any]
     close: Callable[[], None]
     compile_seconds: float
 
@@ -101,8 +106,8 @@ def make(
     started = time.perf_counter()
     if isinstance(game, HostGame):
         wave = workers.start(config, game, evaluation, layout.width, num_logged, asynchronous)
-        return Program(wave.init, wave.advance, wave.end, wave.close, time.perf_counter() - started)
-    init, advance = _compile(config, game, evaluation, layout, num_logged)
+        return Program(*wave, compile_seconds=time.perf_counter() - started)
+    init, advance, like = _compile(config, game, evaluation, layout, num_logged)
     seconds = time.perf_counter() - started
 
     def begin(configs: Sequence[Config], seeds: Sequence[int]) -> tuple[Any, RunState]:
@@ -119,13 +124,25 @@ def make(
         diverged_at, log, parameters = jax.device_get((kept.diverged_at, kept.log, kept.learner.parameters))
         return [ending(int(diverged_at[i]), _at(log, i), _at(parameters, i)) for i in range(len(diverged_at))]
 
-    return Program(begin, go_on, end, lambda: None, seconds)
+    def save(states: tuple[Any, RunState]) -> tuple[list[int], list[np.ndarray]]:
+        return list(range(layout.width)), checkpoint.leaves(states[1])
+
+    def load(configs: Sequence[Config], seeds: Sequence[int], arrays: list[np.ndarray]) -> tuple[Any, RunState]:
+        del seeds  # all that follows from them is in the arrays
+        state = checkpoint.like_before(arrays, like)
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
+        return configuration.stack(list(configs)), jax.device_put(state, shardings)
+
+    return Program(begin, go_on, end, save, load, lambda: None, seconds)
 
 
 def _compile(
     config: Config, game: Game, evaluation: Evaluation, layout: Layout, num_logged: int
-) -> tuple[Callable[..., RunState], Callable[..., tuple[RunState, Curves]]]:
-    """Returns init and advance over a leading axis of members, spread over devices and mapped within each."""
+) -> tuple[Callable[..., RunState], Callable[..., tuple[RunState, Curves]], RunState]:
+    """Returns init and advance over a leading axis of members, spread over devices and mapped within each.
+
+    Third come the shapes, types and places of what they carry.
+    """
     mesh = Mesh(np.array(layout.devices), ("members",))
     over_members = functools.partial(jax.lax.map, batch_size=None if layout.batch == 1 else layout.batch)
 
@@ -155,7 +172,7 @@ def _compile(
         jax.eval_shape(init_jit, configs, seeds),
         init_compiled.output_shardings,
     )
-    return init_compiled, advance_jit.lower(configs, states, np.int32(0)).compile()
+    return init_compiled, advance_jit.lower(configs, states, np.int32(0)).compile(), states
 
 
 def _without_step(state: RunState) -> RunState:

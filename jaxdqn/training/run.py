@@ -112,12 +112,14 @@ class Ending(NamedTuple):
       crash: the traceback of an environment that raised an error, or None. Curves have no points from then on.
       parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a crash.
       episodes: the log cut to the episodes that ended, by name; empty without a log.
+      renewed_at: steps at which an interruption cut episodes short, and new ones began; of host games only.
     """
 
     diverged_at: int | None
     crash: str | None
     parameters: dict[str, Any]
     episodes: dict[str, Any]
+    renewed_at: tuple[int, ...] = ()
 
 
 class Noise(NamedTuple):

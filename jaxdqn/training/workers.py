@@ -20,7 +20,7 @@ import numpy as np
 from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
-from jaxdqn.training import devices, host_loop, host_programs
+from jaxdqn.training import checkpoint, devices, host_checkpoint, host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, ending
 
@@ -31,6 +31,8 @@ class Wave(NamedTuple):
     init: Callable[[Sequence[Config], Sequence[int]], Any]
     advance: Callable[[Any, int], tuple[Any, Curves]]
     end: Callable[[Any], list[Ending]]
+    save: Callable[[Any], tuple[list[int], list[np.ndarray]]]
+    load: Callable[[Sequence[Config], Sequence[int], list[np.ndarray]], Any]
     close: Callable[[], None]
 
 
@@ -61,18 +63,35 @@ def start(
         _stop(workers)
         raise
 
-    def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
+    def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
             if not worker.process.is_alive() and broken[place] is None:
                 workers[place] = _start(task, place)
                 broken[place] = _crash(_answer(workers[place]))
-        for worker, crash, config, seed in zip(workers, broken, configs, seeds, strict=True):
+        for worker, crash, value in zip(workers, broken, values, strict=True):
             if crash is None:
-                _tell(worker, "init", (config, seed))
-        return [
-            crash if crash is not None else _crash(_answer(worker))
+                _tell(worker, kind, value)
+        # All answers are taken before one is refused, or the next question would get the last one's.
+        answers = [
+            ("crash", crash) if crash is not None else _received(worker)
             for worker, crash in zip(workers, broken, strict=True)
         ]
+        return [_crash(_checked(answer)) for answer in answers]
+
+    def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
+        return begin("init", list(zip(configs, seeds, strict=True)))
+
+    def load(configs: Sequence[Config], seeds: Sequence[int], arrays: list[np.ndarray]) -> list[str | None]:
+        runs = [_member(arrays, i) for i in range(len(configs))]
+        return begin("load", list(zip(runs, configs, seeds, strict=True)))
+
+    def save(states: list[str | None]) -> tuple[list[int], list[np.ndarray]]:
+        going = [place for place, crash in enumerate(states) if crash is None]
+        for place in going:
+            _tell(workers[place], "save")
+        answers = [(place, _answer(workers[place])) for place in going]
+        saved = {place: value for place, (kind, value) in answers if kind == "ok"}
+        return list(saved), _together(list(saved.values()))
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
         del step  # each run knows its own
@@ -96,7 +115,7 @@ def start(
         ]
         return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in answers]
 
-    return Wave(init, advance, end, lambda: _stop(workers))
+    return Wave(init, advance, end, save, load, lambda: _stop(workers))
 
 
 def _start(task: _Task, place: int) -> _Worker:
@@ -118,21 +137,53 @@ def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
 
 
 def _answer(worker: _Worker) -> tuple[str, Any]:
-    """Returns what a worker says: `("ok", value)`, or `("crash", text)`, also where it says nothing since it died.
+    """Returns what a worker says: `("ok", value)`, or `("crash", text)`.
 
     Raises:
+      checkpoint.Unusable: it was given what is no checkpoint of its run.
       RuntimeError: something other than an environment went wrong there.
     """
+    return _checked(_received(worker))
+
+
+def _received(worker: _Worker) -> tuple[str, Any]:
+    """Returns what a worker says; one that says nothing since it died has crashed."""
     try:
-        kind, value = worker.connection.recv()
+        answer: tuple[str, Any] = worker.connection.recv()
+        return answer
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         return "crash", f"The process in which the environment ran {how}.\n"
+
+
+def _checked(answer: tuple[str, Any]) -> tuple[str, Any]:
+    kind, value = answer
+    if kind == "unusable":
+        raise checkpoint.Unusable(value)
     if kind == "error":
         raise RuntimeError(f"A run failed:\n{value}")
     return kind, value
+
+
+def _together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Returns the arrays of several runs with one axis more, the shorter ones filled up, and then all their shapes."""
+    stacked, shapes = [], []
+    for values in zip(*runs, strict=True):
+        longest = tuple(np.max([value.shape for value in values], axis=0, initial=0))
+        filled = [
+            np.pad(value, [(0, most - n) for most, n in zip(longest, value.shape, strict=True)]) for value in values
+        ]
+        stacked.append(np.stack(filled))
+        shapes.append(np.array([value.shape for value in values], np.int64))
+    return stacked + shapes
+
+
+def _member(arrays: list[np.ndarray], i: int) -> list[np.ndarray]:
+    """Returns the arrays of one of the runs that `_together` put together."""
+    stacked, shapes = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
+    return [values[i][tuple(slice(n) for n in shape[i])] for values, shape in zip(stacked, shapes, strict=True)]
 
 
 def _crash(answer: tuple[str, Any]) -> str | None:
@@ -191,13 +242,12 @@ def _served(
 ) -> tuple[host_loop.HostRun | None, tuple[str, Any]]:
     """Returns the run after a message, and the answer to it."""
     try:
-        if kind == "init":
+        if kind in ("init", "load"):
             if host is not None:
                 host_loop.close(host)
-            host, (config, seed) = None, value
-            host = host_loop.init(
-                config,
-                seed,
+            host, begin = None, host_loop.init if kind == "init" else host_checkpoint.load
+            host = begin(
+                *value,
                 game=game,
                 programs=programs,
                 num_evaluated=task.evaluation.episodes,
@@ -206,12 +256,17 @@ def _served(
             )
             return host, ("ok", None)
         assert host is not None
+        if kind == "save":
+            return host, ("ok", host_checkpoint.save(host))
         if kind == "advance":
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
             return host, ("ok", jax.device_get(point))
         parameters = jax.device_get(host.state.learner.parameters)
-        return host, ("ok", ending(int(host.state.diverged_at), host.state.log, parameters))
+        ended = ending(int(host.state.diverged_at), host.state.log, parameters)
+        return host, ("ok", ended._replace(renewed_at=host.played.renewed_at))
     except host_loop.Crash as crash:
         return host, ("crash", crash.text())
+    except checkpoint.Unusable as problem:
+        return host, ("unusable", str(problem))
     except Exception:
         return host, ("error", traceback.format_exc())

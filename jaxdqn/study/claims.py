@@ -1,0 +1,176 @@
+"""Claims: which process runs which cell, so that several can share the folder of a study.
+
+Files of a study's folder `claims/`, in any file system that several machines share and that has hard links:
+
+    <process>.alive        who it is; its time of change is renewed while the process lives
+    <cell>-<n>.claim       the process that runs a cell; the highest n counts
+
+A claim is a new file, which only one process can make. That of a dead process is not removed but topped by one with
+the next n, which again only one can make. A process is dead if its machine says so, or, on another machine, if it has
+given no sign of life for `EXPIRY` seconds by the clock of the file system.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from jaxdqn.results import files
+
+EXPIRY = 120.0  # seconds without a sign of life after which a process on another machine counts as dead
+HEARTBEAT = 10.0  # seconds between signs of life
+
+
+class Holder(NamedTuple):
+    """A process that holds claims, and how many."""
+
+    host: str
+    pid: int
+    cells: tuple[str, ...]
+
+
+class Claims:
+    """The claims of this process, for a `with` statement; leaving it gives them all back."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+        self._token = secrets.token_hex(8)
+        self._alive = folder / f"{self._token}.alive"
+        self._held: set[str] = set()
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "Claims":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files.write_new(self._alive, json.dumps(_identity()).encode())
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._heart.join()
+        self.release(tuple(self._held))
+        self._alive.unlink(missing_ok=True)
+
+    def claim(self, cells: Iterable[str], most: int) -> tuple[str, ...]:
+        """Returns those of the cells, in their order, that this process now holds, and at most so many.
+
+        A cell can have been finished between the look that found it missing and its claim: look again.
+        """
+        latest = _latest(self._folder)
+        claimed: list[str] = []
+        for cell in cells:
+            if len(claimed) == most:
+                break
+            generation, token = latest.get(cell, (0, None))
+            if token == self._token or (token is not None and self._lives(token)):
+                continue
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                files.write_new(self._folder / f"{cell}-{generation + 1}.claim", self._token.encode())
+                claimed.append(cell)
+        self._held.update(claimed)
+        return tuple(claimed)
+
+    def release(self, cells: Iterable[str]) -> None:
+        """Gives cells back: they are done, or will not be done here."""
+        for cell in cells:
+            self._held.discard(cell)
+            for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
+                path.unlink(missing_ok=True)  # those of dead processes first: ours counts to the last
+
+    def _lives(self, token: str) -> bool:
+        return _lives(self._folder / f"{token}.alive", self._now())
+
+    def _now(self) -> float:
+        """Returns the time by the clock of the file system, which all processes share."""
+        os.utime(self._alive)
+        return self._alive.stat().st_mtime
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT):
+            with contextlib.suppress(OSError):  # a full disk or a network that is down for a moment
+                os.utime(self._alive)
+
+
+def holders(folder: pathlib.Path) -> tuple[Holder, ...]:
+    """Returns the living processes that hold claims in a folder, by the clock of this machine."""
+    cells: dict[str, list[str]] = {}
+    for cell, (_, token) in _latest(folder).items():
+        cells.setdefault(token, []).append(cell)
+    found = []
+    for token, held in cells.items():
+        path = folder / f"{token}.alive"
+        if _lives(path, time.time()):
+            who = _read(path)
+            found.append(Holder(str(who.get("host")), int(who.get("pid", 0)), tuple(sorted(held))))
+    return tuple(found)
+
+
+def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
+    """Returns the generation and the process of the claim that counts, by cell."""
+    newest: dict[str, pathlib.Path] = {}
+    for path in folder.glob("*.claim"):
+        cell = path.stem.rpartition("-")[0]
+        if cell not in newest or _generation(path) > _generation(newest[cell]):
+            newest[cell] = path
+    found = {}
+    for cell, path in newest.items():
+        with contextlib.suppress(OSError):  # given back in this moment
+            found[cell] = (_generation(path), path.read_text())
+    return found
+
+
+def _generation(path: pathlib.Path) -> int:
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _lives(alive: pathlib.Path, now: float) -> bool:
+    try:
+        age = now - alive.stat().st_mtime
+    except OSError:  # it has given back what it held, and a claim of it is left over
+        return False
+    who, here = _read(alive), _identity()
+    if here["started"] is None or any(who.get(name) != here[name] for name in ("host", "processes")):
+        return age < EXPIRY
+    return who.get("boot") == here["boot"] and _started(who.get("pid")) == who.get("started")
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        who = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return who if isinstance(who, dict) else {}
+
+
+def _identity() -> dict[str, Any]:
+    """Returns what tells this process from all others; a machine gives the number of a dead one to another."""
+    boot = processes = None
+    with contextlib.suppress(OSError):  # only Linux says
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        processes = os.readlink("/proc/self/ns/pid")  # containers on a machine number their processes apart
+    return {
+        "host": socket.gethostname(),
+        "boot": boot,
+        "processes": processes,
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+    }
+
+
+def _started(pid: Any) -> str | None:
+    """Returns when a process of this machine started, in its own units, or None if there is none."""
+    try:
+        return pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, ValueError, TypeError, IndexError):
+        return None

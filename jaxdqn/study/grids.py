@@ -1,0 +1,133 @@
+"""Grids: which settings a study tries, as points; a point is a value for each of some fields, by dotted path.
+
+A mapping from fields to values is the product of all. Anything else is a list of points, such as these functions
+make. They can be joined with `+`, and multiplied with `product`.
+
+    product({"learning_rate": (1e-3, 1e-4)}, zipped({"batch_size": (32, 64), "num_updates": (2, 1)}))
+    draws(20, seed=0, ranges={"learning_rate": LogUniform(1e-5, 1e-2), "n_step": Choice((1, 3, 5))})
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Point = dict[str, Any]
+Grid = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """Numbers between two bounds, each equally likely."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"{self}: both bounds must be finite, the first below the second.")
+
+    def draw(self, generator: np.random.Generator) -> float:
+        """Returns one of them."""
+        return float(generator.uniform(self.low, self.high))
+
+
+@dataclasses.dataclass(frozen=True)
+class LogUniform:
+    """Numbers between two bounds above 0, whose logarithms are equally likely."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.low < self.high < math.inf:
+            raise ValueError(f"{self}: both bounds must be finite and above 0, the first below the second.")
+
+    def draw(self, generator: np.random.Generator) -> float:
+        """Returns one of them."""
+        return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Listed values, each equally likely: numbers, names or parts."""
+
+    values: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, str) or not len(self.values):
+            raise ValueError(f"{self}: there must be at least one value.")
+
+    def draw(self, generator: np.random.Generator) -> Any:
+        """Returns one of them."""
+        return self.values[int(generator.integers(len(self.values)))]
+
+
+Range = Uniform | LogUniform | Choice
+
+
+def points(grid: Grid) -> list[Point]:
+    """Returns the points of a grid, with NumPy's numbers as Python's.
+
+    Raises:
+      ValueError: naming a field without values, or what is no point.
+    """
+    if isinstance(grid, Mapping):
+        for path, values in grid.items():
+            if isinstance(values, str) or not len(values):
+                raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")
+        grid = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    if isinstance(grid, str) or not len(grid):
+        raise ValueError(f"grid = {grid!r} must hold at least one point; leave it out for none.")
+    for point in grid:
+        if not isinstance(point, Mapping) or not all(isinstance(path, str) for path in point):
+            raise ValueError(f"grid holds {point!r}, which is no point: a value for each of some fields by name.")
+    return [{path: plain_number(value) for path, value in point.items()} for point in grid]
+
+
+def product(*grids: Grid) -> list[Point]:
+    """Returns every combination of a point of each grid; the first varies slowest.
+
+    Raises:
+      ValueError: if two of them set the same field.
+    """
+    combined: list[Point] = []
+    for combination in itertools.product(*map(points, grids)):
+        paths = [path for point in combination for path in point]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"{path!r} is set by two of the grids that are multiplied.")
+        combined.append({path: value for point in combination for path, value in point.items()})
+    return combined
+
+
+def zipped(values: Mapping[str, Sequence[Any]]) -> list[Point]:
+    """Returns one point for each place: the first values of all fields, the second ones, and so on.
+
+    Raises:
+      ValueError: if the fields do not have equally many values.
+    """
+    lengths = {path: len(listed) for path, listed in values.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"zipped fields must have equally many values, and these have {lengths}.")
+    return points([dict(zip(values, place, strict=True)) for place in zip(*values.values(), strict=True)])
+
+
+def draws(number: int, *, seed: int, ranges: Mapping[str, Range]) -> list[Point]:
+    """Returns random points, each field drawn for itself; more of them begin with the same ones.
+
+    Args:
+      number: of points.
+      seed: of the draws.
+      ranges: what each field is drawn from.
+    """
+    generator = np.random.default_rng(seed)
+    return points([{path: range_.draw(generator) for path, range_ in ranges.items()} for _ in range(number)])
+
+
+def plain_number(value: Any) -> Any:
+    """Returns a scalar of NumPy as Python's number, so that a grid may be an array; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value

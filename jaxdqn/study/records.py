@@ -1,0 +1,114 @@
+"""The record of a run: what the store is given of it."""
+
+import datetime
+import functools
+import os
+import pathlib
+import platform
+import subprocess
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+import jaxdqn
+from jaxdqn.results import schema
+from jaxdqn.study import spec
+from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import program
+from jaxdqn.training.run import Ending
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
+
+
+def about(cell: Cell) -> dict[str, Any]:
+    """Returns what a person wants to know of a cell."""
+    return {
+        "game": cell.game,
+        "algorithm": cell.algorithm,
+        "settings": spec.plain_settings(cell.settings),
+        "seed": cell.seed,
+    }
+
+
+def facts(
+    study: Study,
+    cell: Cell,
+    ending: Ending,
+    seconds: np.ndarray,
+    compile_seconds: float,
+    layout: program.Layout,
+) -> dict[str, Any]:
+    """Returns the facts of one run.
+
+    Args:
+      study: that it belongs to.
+      cell: of the study.
+      ending: how it ended.
+      seconds: float64 `[P]`, since the start of its wave at each point of its curves, without compilation.
+      compile_seconds: of its program.
+      layout: on this machine.
+    """
+    known = {
+        "schema": schema.VERSION,
+        "id": spec.identifier(study, cell),
+        "study": study.name,
+        "algorithm": cell.algorithm,
+        "settings": spec.plain_settings(cell.settings),
+        **spec.determinants(study, cell),
+        "code": {"jaxdqn": jaxdqn.__version__, **commit()},
+        "versions": versions(),
+        "hardware": {
+            "platform": layout.devices[0].platform,
+            "device": layout.devices[0].device_kind,
+            "num_devices": len(layout.devices),
+            "num_cores": os.cpu_count(),
+        },
+        "cost": {
+            "wall_seconds": float(seconds[-1]),
+            "seconds": [round(second, 3) for second in seconds.tolist()],
+            "compile_seconds": compile_seconds,
+            "runs_at_once": layout.width,
+        },
+        "diverged_at": ending.diverged_at,
+        "crash": ending.crash,
+        "created": now(),
+    }
+    return known | ({"new_episodes_at": list(ending.renewed_at)} if ending.renewed_at else {})
+
+
+def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:
+    """Returns what is kept beside the curves: the log of episodes, and the weights of the seeds asked for."""
+    kept = {"episodes": ending.episodes}
+    if cell.seed in study.weights_of:
+        kept["weights"] = ending.parameters
+    return {kind: arrays for kind, arrays in kept.items() if arrays}
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Returns the versions of what a result may depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+
+
+def now() -> str:
+    """Returns the time, UTC, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@functools.cache
+def commit() -> dict[str, Any]:
+    """Returns the commit that the package lies in, and whether its code has changed since; None outside a checkout."""
+    here = pathlib.Path(jaxdqn.__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    tracked = git("ls-files", "--error-unmatch", "__init__.py")
+    if tracked is None:  # installed, perhaps inside somebody else's repository
+        return {"commit": None, "modified": None}
+    return {"commit": git("rev-parse", "HEAD"), "modified": bool(git("status", "--porcelain", "--", "."))}

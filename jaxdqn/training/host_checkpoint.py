@@ -1,0 +1,124 @@
+"""Runs on host games as arrays, and back.
+
+Environments in Python cannot be stored. They are brought back by playing again: reset with the same seeds and given the
+same actions, a deterministic environment is where it was, and what it shows there is compared with what it showed. Of
+one that is not, or that cannot be, episodes begin anew, and the run says at which step.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn.config import Config
+from jaxdqn.interfaces import HostGame, Step
+from jaxdqn.replay import ring
+from jaxdqn.training import checkpoint, host_loop, host_programs
+from jaxdqn.training.host_loop import Crash, HostRun, Played, Seat
+from jaxdqn.training.host_programs import Programs
+
+
+def save(host: HostRun) -> list[np.ndarray]:
+    """Returns a run as arrays: its state, then seeds, actions `[K · E]`, and the steps at which episodes were cut."""
+    seeds, actions, renewed_at = host.played
+    return [
+        *checkpoint.leaves(host.state),
+        seeds,
+        np.frombuffer(bytes(actions), np.uint16),
+        np.array(renewed_at, np.int64),
+    ]
+
+
+def load(
+    arrays: list[np.ndarray],
+    config: Config,
+    seed: int,
+    *,
+    game: HostGame,
+    programs: Programs,
+    num_evaluated: int,
+    num_logged: int = 0,
+    asynchronous: bool = False,
+) -> HostRun:
+    """Returns the run that was saved; arguments but the first are those of `host_loop.init`.
+
+    Raises:
+      checkpoint.Unusable: if the arrays are not those of such a run.
+      Crash: an environment raised an error.
+    """
+    host = host_loop.init(
+        config,
+        seed,
+        game=game,
+        programs=programs,
+        num_evaluated=num_evaluated,
+        num_logged=num_logged,
+        asynchronous=asynchronous,
+    )
+    try:
+        *values, seeds, actions, renewed_at = arrays
+        state = checkpoint.like_before(values, host.state)
+        played = Played(seeds, bytearray(actions.tobytes()), tuple(renewed_at.tolist()))
+        state = state._replace(
+            **{name: int(getattr(state, name)) for name in ("step", "num_episodes", "learned_at")},
+            **{name: jax.device_put(getattr(state, name)) for name in ("learner", "replay", "diverged_at")},
+            log=jax.tree.map(np.array, state.log),
+            episode_return=np.array(state.episode_return),
+        )
+        host = host._replace(state=state, played=played)
+        shown, ended = _play_again(host)
+        seat = state.game
+        if np.array_equal(shown, seat.observation) and np.array_equal(ended, seat.resetting):
+            return host
+        return _renewed(host, seed, game, programs)
+    except BaseException:
+        host_loop.close(host)
+        raise
+
+
+def _play_again(host: HostRun) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the environments show after all that they were told, and whose episodes ended with it."""
+    ended = np.zeros(len(host.played.seeds), bool)
+    try:
+        shown, _ = host.environments.reset(seed=host.played.seeds.tolist())
+        for action in np.frombuffer(bytes(host.played.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
+            shown, _, terminated, truncated, _ = host.environments.step(action)
+            ended = terminated | truncated
+    except Exception as error:
+        raise Crash from error
+    return shown, ended
+
+
+def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:
+    """Returns the run with all its episodes cut short and new ones begun."""
+    config, state, step = host.config, host.state, host.state.step
+    seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.played.seeds))
+    try:
+        observation, _ = host.environments.reset(seed=seeds.tolist())
+    except Exception as error:
+        raise Crash from error
+    acting = host_programs.parts_of(config, game).begin
+    first = step // config.train_every // host_loop.CHUNK * host_loop.CHUNK
+    noise = programs.draw(config, state.training_key, np.int32(first))
+    turn = host_loop.turn_of(config, state, step // config.train_every - first)
+    decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
+    seat = Seat(observation, decision, np.zeros(len(seeds), bool))
+    state = state._replace(
+        game=seat, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, host, game)
+    )
+    return host._replace(state=state, played=Played(seeds, bytearray(), (*host.played.renewed_at, step)))
+
+
+def _cut(replay: Any, config: Config, host: HostRun, game: HostGame) -> Any:
+    """Returns the memory with nothing that spans from the steps so far to those that come."""
+    begin = host_programs.parts_of(config, game).begin
+    observation: Any = host.state.game.observation
+    flags = jnp.zeros(config.num_environments, bool)
+    actions, rewards = flags.astype(jnp.int32), flags.astype(jnp.float32)
+    example = Step(observation, actions, rewards, flags, flags, observation, begin.stored_memory())
+    return jax.tree.map(
+        lambda leaf: ring.cut(leaf, example) if isinstance(leaf, ring.RingState) else leaf,
+        replay,
+        is_leaf=lambda leaf: isinstance(leaf, ring.RingState),
+    )

@@ -1,0 +1,100 @@
+"""Claims: one process a cell, and what a dead one held goes to the next."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from jaxdqn.study import claims
+from jaxdqn.study.claims import Claims
+
+CELLS = tuple(f"{number:016x}" for number in range(40))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "claims"
+
+
+def test_what_one_holds_no_other_gets_until_it_is_given_back(folder):
+    with Claims(folder) as one, Claims(folder) as two:
+        assert one.claim(CELLS[:3], most=2) == CELLS[:2]
+        assert two.claim(CELLS[:3], most=3) == CELLS[2:3]
+        assert one.claim(CELLS[:3], most=3) == ()
+        one.release(CELLS[:1])
+        assert two.claim(CELLS[:3], most=3) == CELLS[:1]
+        assert sum(len(holder.cells) for holder in claims.holders(folder)) == 3
+        assert {(holder.host, holder.pid) for holder in claims.holders(folder)} == {(os.uname().nodename, os.getpid())}
+    assert list(folder.iterdir()) == []
+
+
+def test_many_that_claim_at_once_share_the_cells_out(folder):
+    found, ready = [], threading.Barrier(8)
+
+    def claim_all():
+        with Claims(folder) as mine:
+            ready.wait()
+            found.extend(mine.claim(CELLS, most=len(CELLS)))
+            ready.wait()  # nobody gives back before all have claimed
+
+    threads = [threading.Thread(target=claim_all) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(CELLS)
+
+
+def test_what_a_killed_process_held_is_free_at_once_on_its_machine(folder):
+    code = (
+        "import pathlib, sys, time; from jaxdqn.study.claims import Claims\n"
+        "with Claims(pathlib.Path(sys.argv[1])) as mine: print(mine.claim(sys.argv[2:], 2), flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, folder, *CELLS[:2]], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with Claims(folder) as mine:
+        assert mine.claim(CELLS[:2], most=2) == ()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        with Claims(folder) as other:
+            assert mine.claim(CELLS[:1], most=2) == CELLS[:1]
+            assert other.claim(CELLS[:2], most=2) == CELLS[1:2]  # and not what was taken over already
+        mine.release(CELLS[:1])
+        assert not list(folder.glob(f"{CELLS[0]}*"))
+
+
+def test_a_process_of_another_machine_is_dead_once_it_has_been_silent_for_long(folder):
+    folder.mkdir()
+    who = {"host": "elsewhere", "boot": "b", "processes": "p", "pid": os.getpid(), "started": "0"}
+    (folder / "f00d.alive").write_text(json.dumps(who))
+    (folder / f"{CELLS[0]}-1.claim").write_text("f00d")
+    with Claims(folder) as mine:
+        assert mine.claim(CELLS[:1], most=1) == ()
+        now = (folder / "f00d.alive").stat().st_mtime
+        os.utime(folder / "f00d.alive", (now, now - claims.EXPIRY - 1))
+        assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
+
+
+def test_a_process_of_this_machine_before_it_was_started_again_is_dead(folder):
+    with Claims(folder) as mine:
+        (alive,) = folder.glob("*.alive")
+        who = json.loads(alive.read_text()) | {"boot": "an older one"}
+        (folder / "f00d.alive").write_text(json.dumps(who))
+        (folder / f"{CELLS[0]}-1.claim").write_text("f00d")
+        assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
+
+
+def test_the_living_give_signs_of_life(folder, monkeypatch):
+    monkeypatch.setattr(claims, "HEARTBEAT", 0.01)
+    with Claims(folder):
+        (alive,) = folder.glob("*.alive")
+        os.utime(alive, (0, 0))
+        for _ in range(1000):
+            if alive.stat().st_mtime > 0:
+                break
+            threading.Event().wait(0.01)
+        assert alive.stat().st_mtime > 0

@@ -1,0 +1,274 @@
+"""A study that is interrupted at any moment ends with the same bytes as one that is not."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxdqn import target_network
+from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.results import failures, store
+from jaxdqn.study import checkpoints, execute
+from jaxdqn.study.spec import Study
+from jaxdqn.training import program
+from jaxdqn.training.evaluate import Evaluation
+from runs import SMALL
+
+TIMINGS = ("cost", "created")
+
+
+def results(folder):
+    """Returns what a study's folder of runs holds, by name of file, without timings."""
+    found = {}
+    for path in sorted((folder / "runs").iterdir()):
+        if path.suffix == ".json":
+            facts = json.loads(path.read_text())
+            found[path.name] = {name: value for name, value in facts.items() if name not in TIMINGS}
+        else:
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def study(**changes):
+    plain = Study(
+        name="resumed",
+        games=("catch",),
+        algorithms={
+            "DQN": dataclasses.replace(SMALL, replay=Prioritised(200)),
+            "Polyak": dataclasses.replace(SMALL, target_update=target_network.Polyak(0.1), n_step=3),
+        },
+        seeds=(0, 1, 2),
+        steps=1_000,
+        evaluation=Evaluation(every=200, episodes=2),
+        episodes_logged=20,
+        weights_of=(1,),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def stopping_after(number, monkeypatch):
+    """Lets a study be told to stop after so many evaluation periods."""
+    count, advance = [], execute.progress.Bar.advance
+
+    def told(bar, *arguments):
+        advance(bar, *arguments)
+        count.append(arguments)
+        if len(count) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(execute.progress.Bar, "advance", told)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    execute.run(study(), folder)
+    return results(folder / "resumed")
+
+
+@pytest.mark.parametrize("periods", [1, 4, 5, 7])
+def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
+    with monkeypatch.context() as patch:
+        stopping_after(periods, patch)
+        if periods == 5:  # the last of a wave: there is nothing to keep, and the next wave stops at once
+            patch.setattr(execute, "_run_wave", _not_after_being_told(execute._run_wave))
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    folder = tmp_path / "resumed"
+    steps = [found.step for found in checkpoints.read(folder / "checkpoints")]
+    assert steps == ([200 * (periods % 5)] if periods % 5 else [])
+    assert not list((folder / "claims").iterdir())
+    report = execute.run(study(), tmp_path)
+    assert report.num_written == (6 if periods < 5 else 3)
+    assert results(folder) == uninterrupted
+    assert not list((folder / "checkpoints").iterdir())
+
+
+def _not_after_being_told(run_wave):
+    def run(work, *arguments):
+        if work.told.is_asked:
+            raise KeyboardInterrupt
+        return run_wave(work, *arguments)
+
+    return run
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, uninterrupted):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import conftest, test_resume; from jaxdqn.study import execute\n"
+        "execute.run(test_resume.study(), sys.argv[2], checkpoint_seconds=0)"
+    )
+    command = [sys.executable, "-c", code, os.path.dirname(__file__), tmp_path]
+    folder, generator, kills = tmp_path / "resumed", random.Random(0), 0
+    while kills < 4:
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        started = time.monotonic()
+        while process.poll() is None and not list(folder.glob("claims/*.claim")):
+            assert time.monotonic() - started < 120
+            time.sleep(0.01)
+        time.sleep(generator.uniform(2.0, 6.0))  # compiling, training, writing a checkpoint or a result
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 2
+    assert subprocess.run(command, check=True).returncode == 0
+    assert results(folder) == uninterrupted
+    assert not list((folder / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_that_is_damaged_or_of_other_shapes_lets_its_runs_begin_again(
+    tmp_path, monkeypatch, uninterrupted
+):
+    for damage in (_lose_a_file, _cut_all_arrays):
+        with monkeypatch.context() as patch:
+            stopping_after(2, patch)
+            with pytest.raises(KeyboardInterrupt):
+                execute.run(study(), tmp_path / damage.__name__)
+        folder = tmp_path / damage.__name__ / "resumed"
+        damage(folder / "checkpoints")
+        execute.run(study(), tmp_path / damage.__name__)
+        assert results(folder) == uninterrupted
+
+
+def _lose_a_file(folder):
+    (found,) = checkpoints.read(folder)
+    for path in found.arrays.rglob("*"):
+        if path.is_file() and path.name != "_CHECKPOINT_METADATA":
+            path.unlink()
+
+
+def _cut_all_arrays(folder):
+    (found,) = checkpoints.read(folder)
+    arrays = checkpoints.load(found)
+    checkpoints.remove(folder, found.cells)
+    checkpoints.write(folder, found.cells, found.step, [values[..., :1] for values in arrays])
+
+
+def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path / "cut")
+    more = study(seeds=(0, 1, 2, 3))
+    begun = []
+    begin = execute._begin
+    monkeypatch.setattr(execute, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    execute.run(more, tmp_path / "cut")
+    assert sorted(step for _, step, _, _ in begun) == [0, 0, 400]  # three go on, and one begins
+    execute.run(more, tmp_path / "whole")
+    assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
+
+
+HOST = study(games=("gymnasium:CartPole-v1",), seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_host(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted_host")
+    execute.run(HOST, folder)
+    return results(folder / "resumed")
+
+
+def test_games_in_python_go_on_where_they_were(tmp_path, monkeypatch, uninterrupted_host):
+    for periods in (1, 2, 5):  # the third time in the second group
+        with monkeypatch.context() as patch:
+            stopping_after(periods, patch)
+            with pytest.raises(KeyboardInterrupt):
+                execute.run(HOST, tmp_path)
+        assert len(checkpoints.read(tmp_path / "resumed" / "checkpoints")) == 1
+    execute.run(HOST, tmp_path)
+    assert results(tmp_path / "resumed") == uninterrupted_host
+
+
+def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_says_so(tmp_path, monkeypatch):
+    entropic = study(games=("gymnasium:host_games:Entropic-v0",), seeds=(0, 1))
+    stopping_after(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(entropic, tmp_path)
+    monkeypatch.undo()
+    execute.run(entropic, tmp_path)
+    runs = store.read(tmp_path / "resumed" / "runs").runs
+    assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "DQN"] == [[400], [400]]
+    assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "Polyak"] == [None, None]
+
+
+def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked(tmp_path, monkeypatch):
+    make = program.make
+
+    def failing(config, *arguments, **named):
+        if config.n_step == 3:
+            raise RuntimeError("out of memory, say")
+        return make(config, *arguments, **named)
+
+    monkeypatch.setattr(program, "make", failing)
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_failed) == (3, 3)
+    found = failures.read(tmp_path / "resumed" / "failures")
+    assert [failure.reason for failure in found] == ["RuntimeError: out of memory, say"] * 3
+    assert {failure.about["algorithm"] for failure in found} == {"Polyak"}
+    assert "test_resume.py" in found[0].traceback
+    monkeypatch.undo()
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_skipped, report.num_failed) == (0, 3, 3)
+    report = execute.run(study(), tmp_path, retry_failed=True)
+    assert (report.num_written, report.num_skipped, report.num_failed) == (3, 3, 0)
+
+
+def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path):
+    crashing = study(games=("gymnasium:host_games:Crash-v0",), seeds=(0,), algorithms={"DQN": SMALL}, steps=400)
+    assert execute.run(crashing, tmp_path).num_crashed == 1
+    assert execute.run(crashing, tmp_path).num_crashed == 0
+    assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
+    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").iterdir()
+    assert "the engine exploded" in json.loads(aside.read_text())["crash"]
+
+
+def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import conftest, test_resume; from jaxdqn.study import execute\n"
+        "print(execute.run(test_resume.study(), sys.argv[2]).num_written)"
+    )
+    command = [sys.executable, "-c", code, os.path.dirname(__file__), tmp_path]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    written = [int(process.communicate()[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum(written) == 6
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, monkeypatch, uninterrupted):
+    write, full = store.files.write_new, []
+
+    def filling(path, content):
+        if path.name.endswith(".json") and path.parent.name == "runs":
+            full.append(path)
+            if len(full) == 2:
+                raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(store.files, "write_new", filling)
+    with pytest.raises(OSError, match="No space left"):
+        execute.run(study(), tmp_path)
+    monkeypatch.undo()
+    report = execute.run(study(), tmp_path)
+    assert (report.num_skipped, report.num_written) == (1, 5)
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_without_room_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.checkpoint, "save", full)
+    execute.run(study(), tmp_path, checkpoint_seconds=0)
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert "no checkpoint could be written: [Errno 28] No space left on device" in capsys.readouterr().err
