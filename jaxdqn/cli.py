@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The command `jaxdqn`: list what there is, train without a script, draw what is stored, or watch an agent play.
+=======
+"""The command `jaxdqn`: list what there is, train without a script, watch an agent play, find and export runs.
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
 
 JAX is imported by the command that needs it, so that help comes at once.
 """
@@ -9,7 +13,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+<<<<<<< HEAD
 from jaxdqn.figures import options
+=======
+from jaxdqn.results import arguments as arguments_of_results
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
 
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
 EPILOG = """\
@@ -21,7 +29,12 @@ examples:
   jaxdqn train catch dqn --help      every option of the algorithm's configuration
   jaxdqn play results/catch          trained weights, live in the terminal
   jaxdqn play results/cartpole --out film.gif
+<<<<<<< HEAD
   jaxdqn figure results/classic_control curves
+=======
+  jaxdqn runs --where learning_rate=0.001 game=cartpole
+  jaxdqn export results/catch --to csv --out curves.csv
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
 """
 PLAY = """\
 An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
@@ -52,10 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from jaxdqn.play import command
 
         command.main(chosen)
+<<<<<<< HEAD
     elif chosen.command == "figure":
         from jaxdqn.figures import command as figure_command
 
         figure_command.main(chosen)
+=======
+    elif chosen.command == "runs":
+        from jaxdqn.results import runs_command
+
+        runs_command.main(chosen)
+    elif chosen.command == "export":
+        from jaxdqn.results.export import command as export_command
+
+        export_command.main(chosen)
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
     else:
         from jaxdqn.study import train
 
@@ -65,7 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
+<<<<<<< HEAD
     commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play,figure}")
+=======
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play,runs,export}")
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
     listing = commands.add_parser("list", help="the games or the algorithms, one line each")
     listing.add_argument("table", choices=("games", "algorithms"))
     training = commands.add_parser(
@@ -85,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=style,
     )
     _add_options_of_play(playing)
+<<<<<<< HEAD
     options.add(
         commands.add_parser(
             "figure",
@@ -94,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=style,
         )
     )
+=======
+    arguments_of_results.add_runs(commands)
+    arguments_of_results.add_export(commands)
+>>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
     return parser
 
 

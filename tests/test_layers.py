@@ -35,12 +35,12 @@ MAY_IMPORT = {
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
-    "results": set(),
+    "results": {"sentences"},
     "sentences": set(),
     "figures": {"results", "sentences"},
     "study": BASE | {"config", "games", "algorithms", "training", "results", "figures", "sentences"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "results", "sentences"},
-    "cli": {"games", "algorithms", "study", "play", "figures"},
+    "cli": {"games", "algorithms", "study", "play", "results", "figures"},
     "__main__": {"cli"},
 }
 
@@ -76,11 +76,12 @@ class Refuse:
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
 import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
-import jaxdqn.results.weights
+import jaxdqn.results.weights, jaxdqn.results.runs_command, jaxdqn.results.export.command
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
 import jaxdqn.figures.episodes, jaxdqn.figures.command
 from jaxdqn import cli
-for arguments in (["play", "--help"], ["figure", "--help"], ["--help"]):
+COMMANDS = ("play", "figure", "runs", "export")
+for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
     try:
         cli.main(arguments)
     except SystemExit as end:

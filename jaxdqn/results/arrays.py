@@ -7,7 +7,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -40,14 +40,18 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(packed: bytes) -> Arrays:
+def unpack(packed: bytes, only: Collection[str] | None = None) -> Arrays:
     """Returns the arrays that `pack` was given, read-only.
+
+    Args:
+      packed: what it returned.
+      only: names, where the others are not wanted.
 
     Raises:
       one of UNREADABLE: if the bytes hold something else.
     """
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        arrays = {name: archive[name] for name in (archive.files if only is None else only)}
     for values in arrays.values():
         values.setflags(write=False)
     return arrays

@@ -3,13 +3,18 @@
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 _DAY = 24 * 60 * 60  # seconds; a write takes less than one, so a temporary file of that age belongs to nobody
 
 
-def write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Puts content under a name, at once and durably, by a hard link to a finished temporary file.
+
+    Args:
+      path: the name.
+      content: whole, or in pieces that need not fit in memory together.
 
     Raises:
       FileExistsError: if the name is taken; the file that has it stays as it is.
@@ -22,8 +27,8 @@ def write_new(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Puts content under a name, at once and durably; what had the name is gone, and no reader sees a mixture."""
+def replace(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Puts content under a name as `write_new`; what had the name is gone, and no reader sees a mixture."""
     temporary = _write_temporary(path, content)
     try:
         os.replace(temporary, path)
@@ -42,11 +47,11 @@ def remove_old_temporaries(folder: Path) -> None:
             pass
 
 
-def _write_temporary(path: Path, content: bytes) -> Path:
+def _write_temporary(path: Path, content: bytes | Iterable[bytes]) -> Path:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     with open(temporary, "xb") as file:
         try:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         except BaseException:

@@ -85,6 +85,15 @@ def at(facts: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def leaves(facts: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Returns every value of nested dictionaries by dotted path; a list is one value, and an empty dictionary none."""
+    found: dict[str, Any] = {}
+    for key, value in facts.items():
+        below = f"{path}.{key}" if path else key
+        found |= leaves(value, below) if isinstance(value, dict) else {below: value}
+    return found
+
+
 def plain(value: Any, path: str = "") -> Any:
     """Returns a copy made of what JSON can say: dictionaries, lists, strings, finite numbers, booleans and None.
 

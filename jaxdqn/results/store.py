@@ -15,9 +15,9 @@ The next write of that run removes the former, any write the latter once it is a
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from jaxdqn.results import arrays, files, schema
 from jaxdqn.results.arrays import Arrays
 
 Curves = dict[str, np.ndarray]
+_Loaded = TypeVar("_Loaded")
 
 
 class Run(NamedTuple):
@@ -52,6 +53,20 @@ class DamagedResult(Exception):
 
 class CompleteAlready(FileExistsError):
     """A run that is stored, which stays as it is."""
+
+
+class Record(NamedTuple):
+    """The facts of a finished run, whose arrays have not been looked at, and the folder that they lie in."""
+
+    facts: dict[str, Any]
+    folder: Path
+
+
+class Records(NamedTuple):
+    """What a folder holds, by facts alone: the records ordered as runs are, and what is damaged."""
+
+    records: tuple[Record, ...]
+    damaged: tuple[DamagedResult, ...]
 
 
 class Results(NamedTuple):
@@ -147,18 +162,47 @@ def read(folder: str | Path) -> Results:
     Raises:
       FileNotFoundError: if there is no such folder. An empty one has no runs.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder of results: run the study first, or correct the path.")
-    runs, damaged = [], []
-    for path in sorted(folder.glob("*.json")):
-        if path.name.startswith("."):
-            continue
-        try:
-            runs.append(_load(path))
-        except DamagedResult as problem:
-            damaged.append(problem)
-    return Results(tuple(sorted(runs, key=_order)), tuple(damaged))
+    runs, damaged = _read(Path(folder), _load)
+    return Results(tuple(sorted(runs, key=lambda run: _order(run.facts))), damaged)
+
+
+def read_facts(folder: str | Path) -> Records:
+    """Returns the facts of all runs of a folder, many times faster than `read`, for it opens no arrays.
+
+    Raises:
+      FileNotFoundError: as `read`.
+    """
+    records, damaged = _read(Path(folder), lambda path: Record(_facts(path), path.parent))
+    return Records(tuple(sorted(records, key=lambda record: _order(record.facts))), damaged)
+
+
+def load(record: Record) -> Run:
+    """Returns the run of a record.
+
+    Raises:
+      FileNotFoundError: if it has been deleted meanwhile.
+      DamagedResult: if it cannot be trusted.
+    """
+    return _load(_path(record))
+
+
+def curve(record: Record, name: str) -> np.ndarray:
+    """Returns one curve `[P]` of a record, without unpacking the others.
+
+    Raises:
+      ValueError: if the run has no such curve, naming those it has.
+      DamagedResult: if it cannot be trusted.
+    """
+    path = _path(record)
+    described = _description(path, record.facts, "curves", "names")
+    if name not in described["names"]:
+        known = ", ".join(map(str, described["names"]))
+        raise ValueError(f"Run {record.facts['id']} has no curve {name!r}: it has {known}.")
+    packed = _written(path, "curves", described)
+    try:
+        return arrays.unpack(packed, only=(name,))[name]
+    except arrays.UNREADABLE as problem:
+        raise DamagedResult(path, f"holds no {name} ({_without_stop(problem)})", _again(path)) from problem
 
 
 def attachment(run: Run, kind: str) -> Arrays:
@@ -178,15 +222,41 @@ def attachment(run: Run, kind: str) -> Arrays:
     return _arrays(facts_path, kind, described)
 
 
-def _load(path: Path) -> Run:
+def _read(folder: Path, load: Callable[[Path], _Loaded]) -> tuple[list[_Loaded], tuple[DamagedResult, ...]]:
+    """Returns what could be loaded of a folder's records, and what is damaged."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder of results: run the study first, or correct the path.")
+    loaded, damaged = [], []
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("."):
+            continue
+        try:
+            loaded.append(load(path))
+        except DamagedResult as problem:
+            damaged.append(problem)
+    return loaded, tuple(damaged)
+
+
+def _path(record: Record) -> Path:
+    return record.folder / f"{record.facts['id']}.json"
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Returns the facts at a path, if they are a whole record that has its own name."""
     try:
-        record = schema.plain(json.loads(path.read_bytes(), parse_constant=_refuse_constant))
+        record: dict[str, Any] = schema.plain(json.loads(path.read_bytes(), parse_constant=_refuse_constant))
         schema.check(record)
     except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
         raise _not_whole(path, problem) from problem
-    described = _description(path, record, "curves", "names")
+    _description(path, record, "curves", "names")
     if record["id"] != path.stem:
         raise DamagedResult(path, f"holds the run {record['id']}", f"Give it back its name, {record['id']}.json.")
+    return record
+
+
+def _load(path: Path) -> Run:
+    record = _facts(path)
+    described = _description(path, record, "curves", "names")
     curves = _arrays(path, "curves", described)
     curves_path = path.parent / described["file"]
     try:
@@ -213,12 +283,7 @@ def _description(facts_path: Path, record: Mapping[str, Any], kind: str, held: s
 def _arrays(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays:
     """Returns the arrays of a file that a record describes, if they are what was written."""
     path = facts_path.parent / described["file"]
-    try:
-        packed = path.read_bytes()
-    except FileNotFoundError as problem:
-        raise DamagedResult(facts_path, f"has lost its {kind} {path.name}", _again(facts_path)) from problem
-    if hashlib.sha256(packed).hexdigest() != described["sha256"]:
-        raise DamagedResult(path, "is not what was written (its sha256 differs)", _again(facts_path))
+    packed = _written(facts_path, kind, described)
     try:
         found = arrays.shapes(packed)
         if kind == "curves" or found == described["shapes"]:
@@ -226,6 +291,18 @@ def _arrays(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays
         raise DamagedResult(path, f"holds {found}, not {described['shapes']}", _again(facts_path))
     except arrays.UNREADABLE as problem:
         raise DamagedResult(path, f"holds no {kind} ({_without_stop(problem)})", _again(facts_path)) from problem
+
+
+def _written(facts_path: Path, kind: str, described: Mapping[str, Any]) -> bytes:
+    """Returns the bytes of a file that a record describes, if they are what was written."""
+    path = facts_path.parent / described["file"]
+    try:
+        packed = path.read_bytes()
+    except FileNotFoundError as problem:
+        raise DamagedResult(facts_path, f"has lost its {kind} {path.name}", _again(facts_path)) from problem
+    if hashlib.sha256(packed).hexdigest() != described["sha256"]:
+        raise DamagedResult(path, "is not what was written (its sha256 differs)", _again(facts_path))
+    return packed
 
 
 def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
@@ -288,8 +365,7 @@ def _whole_as_integers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _order(run: Run) -> tuple[Any, ...]:
-    facts = run.facts
+def _order(facts: Mapping[str, Any]) -> tuple[Any, ...]:
     settings = tuple((field, *schema.rank(value)) for field, value in sorted(facts["settings"].items()))
     game = facts["game"]
     return (game["name"], game["version"], facts["algorithm"], settings, facts["seed"], facts["id"])
