@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The command `jaxdqn`: list what there is, train without a script, draw what is stored, or watch an agent play.
-=======
-"""The command `jaxdqn`: list what there is, train without a script, watch an agent play, find and export runs.
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
+"""The command `jaxdqn`: every capability of the project without a line of Python.
 
 JAX is imported by the command that needs it, so that help comes at once.
 """
@@ -13,28 +9,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-<<<<<<< HEAD
-from jaxdqn.figures import options
-=======
-from jaxdqn.results import arguments as arguments_of_results
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
+from jaxdqn.figures import options as options_of_figures
+from jaxdqn.results import arguments as options_of_results
+from jaxdqn.study import options as options_of_studies
 
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
 EPILOG = """\
 examples:
   jaxdqn list games
-  jaxdqn train cartpole dqn
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
-  jaxdqn train catch dqn optimizer:sgd exploration.epsilon:constant --exploration.epsilon.value 0.1
-  jaxdqn train catch dqn --help      every option of the algorithm's configuration
-  jaxdqn play results/catch          trained weights, live in the terminal
-  jaxdqn play results/cartpole --out film.gif
-<<<<<<< HEAD
-  jaxdqn figure results/classic_control curves
-=======
+  jaxdqn train catch dqn --help                     every option of the algorithm's configuration
+  jaxdqn plan experiments/classic_control.py        what it would take
+  jaxdqn run experiments/classic_control.py         the same as running the script
+  jaxdqn status results/classic_control
   jaxdqn runs --where learning_rate=0.001 game=cartpole
+  jaxdqn figure results/classic_control curves
   jaxdqn export results/catch --to csv --out curves.csv
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
+  jaxdqn play results/catch                         trained weights, live in the terminal
 """
 PLAY = """\
 An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
@@ -55,45 +46,57 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; bad input ends with one sentence and exit status 2."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
-    # `train GAME ALGORITHM` has options of its own, behind the names.
-    is_train = arguments[:1] == ["train"] and len(arguments) >= 3 and not any(a.startswith("-") for a in arguments[:3])
-    chosen = parser.parse_args(arguments[:3] if is_train else arguments)
-    if chosen.command == "list":
-        _list(chosen.table)
-    elif chosen.command == "play":
-        from jaxdqn.play import command
+    # `train GAME ALGORITHM` and `run SCRIPT` have options of their own, behind the names.
+    names = {"train": 2, "run": 1}.get(arguments[0] if arguments else "", 0)
+    named = arguments[: 1 + names]
+    behind = names if len(named) > names and not any(word.startswith("-") for word in named) else 0
+    chosen = _parser().parse_args(named if behind else arguments)
+    rest = arguments[1 + names :]
+    if chosen.command in ("status", "figure") and chosen.study.suffix == ".py":
+        from jaxdqn.study import commands
 
-        command.main(chosen)
-<<<<<<< HEAD
-    elif chosen.command == "figure":
-        from jaxdqn.figures import command as figure_command
+        chosen.study, chosen.wanted = commands.wanted(chosen.study)
+    match chosen.command:
+        case "list":
+            _list(chosen.table)
+        case "train":
+            from jaxdqn.study import train
 
-        figure_command.main(chosen)
-=======
-    elif chosen.command == "runs":
-        from jaxdqn.results import runs_command
+            train.main(chosen.game, chosen.algorithm, rest)
+        case "run":
+            from jaxdqn.study import commands
 
-        runs_command.main(chosen)
-    elif chosen.command == "export":
-        from jaxdqn.results.export import command as export_command
+            commands.run(chosen.study, rest)
+        case "plan":
+            from jaxdqn.study import commands
 
-        export_command.main(chosen)
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
-    else:
-        from jaxdqn.study import train
+            commands.plan(chosen)
+        case "status":
+            from jaxdqn.results import status
 
-        train.main(chosen.game, chosen.algorithm, arguments[3:])
+            status.main(chosen)
+        case "runs":
+            from jaxdqn.results import runs_command
+
+            runs_command.main(chosen)
+        case "figure":
+            from jaxdqn.figures import command as figure_command
+
+            figure_command.main(chosen)
+        case "export":
+            from jaxdqn.results.export import command as export_command
+
+            export_command.main(chosen)
+        case "play":
+            from jaxdqn.play import command as play_command
+
+            play_command.main(chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
-<<<<<<< HEAD
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play,figure}")
-=======
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,train,play,runs,export}")
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the games or the algorithms, one line each")
     listing.add_argument("table", choices=("games", "algorithms"))
     training = commands.add_parser(
@@ -105,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     training.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
     training.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
+    options_of_studies.add_plan(commands)
+    options_of_studies.add_run(commands)
+    options_of_results.add_status(commands)
+    options_of_results.add_runs(commands)
+    options_of_figures.add_figure(commands)
+    options_of_results.add_export(commands)
     playing = commands.add_parser(
         "play",
         help="watch trained weights play, in the terminal or as GIF, PNG or mp4",
@@ -113,20 +122,6 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=style,
     )
     _add_options_of_play(playing)
-<<<<<<< HEAD
-    options.add(
-        commands.add_parser(
-            "figure",
-            help=options.SUMMARY,
-            description=options.DESCRIPTION,
-            epilog=options.EPILOG,
-            formatter_class=style,
-        )
-    )
-=======
-    arguments_of_results.add_runs(commands)
-    arguments_of_results.add_export(commands)
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
     return parser
 
 

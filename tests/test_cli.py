@@ -34,11 +34,7 @@ def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
     ]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("command", ["list", "train", "play", "figure"])
-=======
-@pytest.mark.parametrize("command", ["list", "train", "play", "runs", "export"])
->>>>>>> 00b853731d57bcecf3b26a3b2fac7966d22b547f
+@pytest.mark.parametrize("command", ["list", "train", "plan", "run", "status", "runs", "figure", "export", "play"])
 def test_help_names_every_command_and_each_has_its_own(command):
     assert f"\n    {command} " in jaxdqn("--help").stdout
     assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")

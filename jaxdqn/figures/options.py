@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SUMMARY = "draw or tabulate a comparison from stored runs"
 DESCRIPTION = """\
@@ -55,9 +55,18 @@ examples:
 """
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the command to its parser."""
-    parser.add_argument("study", type=pathlib.Path, metavar="STUDY", help="the folder of a study: results/NAME")
+def add_figure(commands: Any) -> None:
+    """Adds the command `figure` to what `argparse.ArgumentParser.add_subparsers` returned."""
+    parser = commands.add_parser(
+        "figure",
+        help=SUMMARY,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "study", type=pathlib.Path, metavar="STUDY", help="results/NAME, or the script of an experiment"
+    )
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="what to show, see below")
     which = parser.add_argument_group("which runs (default: all)")
     which.add_argument("--games", nargs="+", metavar="NAME", help="only those of these games")

@@ -1,4 +1,4 @@
-"""The options of `jaxdqn runs` and `jaxdqn export`. Nothing is imported that would make help wait."""
+"""The options of `jaxdqn status`, `jaxdqn runs` and `jaxdqn export`. Nothing is imported that would make help wait."""
 
 import argparse
 from pathlib import Path
@@ -36,6 +36,18 @@ TABLES = {
     "episodes": "a row a logged training episode",
     "scores": "a row a run, its final score",
 }
+
+
+def add_status(commands: Any) -> None:
+    """Adds the command `status` to what `argparse.ArgumentParser.add_subparsers` returned."""
+    status = commands.add_parser(
+        "status",
+        help="how far a study is: done, running, failed, missing, time left",
+        description="Says of the runs that a study is to have which are done, running, failed and missing.",
+    )
+    status.add_argument(
+        "study", type=Path, metavar="STUDY", help="its folder, such as results/NAME, or the script of an experiment"
+    )
 
 
 def add_runs(commands: Any) -> None:

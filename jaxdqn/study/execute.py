@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results import failures, manifest, schema, store
+from jaxdqn.results.claims import Claims
 from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec
 from jaxdqn.study.checkpoints import Checkpoint
-from jaxdqn.study.claims import Claims
 from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
@@ -74,6 +74,7 @@ class _Work(NamedTuple):
     told: Interruption
     asynchronous: bool
     checkpoint_seconds: float
+    memory: float | None
     endings: list[Ending]  # of the runs stored
     costs: list[tuple[float, float]]  # compiling and training, in seconds, a group each
 
@@ -85,6 +86,7 @@ def run(
     asynchronous: bool = False,
     only: Collection[str] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    memory: float | None = None,
     retry_failed: bool = False,
 ) -> Report:
     """Runs every cell of the study that has no result yet, and stores each when it is done.
@@ -99,6 +101,7 @@ def run(
       asynchronous: whether each environment of a host game has a process; results are the same.
       only: identifiers of the cells to run; None runs all.
       checkpoint_seconds: of training between checkpoints; 0 makes one after each evaluation period.
+      memory: bytes that runs may use at once; None for half of what there is.
       retry_failed: whether cells that failed or crashed before are tried again.
 
     Raises:
@@ -121,7 +124,7 @@ def run(
         Claims(folder / "claims") as mine,
         interruption.watched() as told,
     ):
-        work = _Work(study, folder, cells, mine, bar, told, asynchronous, checkpoint_seconds, [], [])
+        work = _Work(study, folder, cells, mine, bar, told, asynchronous, checkpoint_seconds, memory, [], [])
         while missing:
             counted = len(work.costs), _num_failed(folder, missing)
             for group in plan.groups(cells[id] for id in missing):
@@ -184,7 +187,7 @@ def _run_group(work: _Work, group: plan.Group) -> None:
     """Runs the cells of a group that can be claimed; compiles if there is one."""
     ids = [spec.identifier(work.study, cell) for cell in group.cells]
     config, game = group.cells[0].config, spec.game(group.game)
-    layout = program.layout(config, game, len(ids))
+    layout = program.layout(config, game, len(ids), work.memory)
     compiled, training = None, 0.0
     with contextlib.ExitStack() as stack:
         while claimed := _claim(work, ids, layout.width):

@@ -1,15 +1,20 @@
 """Into compiled programs: cells whose configurations have the same tree structure share one program.
 
-A group costs one compilation, however many learning rates and seeds it has. Its members are run in waves
-of equal width, so that one compiled program serves every wave.
+A group costs one compilation, however many learning rates and seeds it has. Its members are run in waves of equal
+width, as many as fit, so that one compiled program serves every wave.
 """
 
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn.study.spec import Cell
+from jaxdqn.study import spec
+from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import program
+from jaxdqn.training.program import Layout, Size
 
 
 class Group(NamedTuple):
@@ -19,14 +24,81 @@ class Group(NamedTuple):
     cells: tuple[Cell, ...]
 
 
+class Planned(NamedTuple):
+    """A program that is to be run.
+
+    Attributes:
+      group: its cells.
+      layout: of a wave on this machine.
+      num_waves: one after another.
+      size: of one run in memory.
+      seconds: that all its waves take, without compilation; None if nothing is known.
+    """
+
+    group: Group
+    layout: Layout
+    num_waves: int
+    size: Size
+    seconds: float | None
+
+
+def plan(
+    study: Study,
+    done: Collection[str] = (),
+    *,
+    memory: float | None = None,
+    seconds: Mapping[tuple[str, str], float] | None = None,
+) -> tuple[Planned, ...]:
+    """Returns the programs of a study, in the order in which they are run.
+
+    Args:
+      study: what to run.
+      done: identifiers of the cells that need no run.
+      memory: bytes that runs may use at once; None for half of what there is.
+      seconds: that a run takes by game and arm, known from earlier ones; it shares the machine with those beside it.
+
+    Raises:
+      ValueError: if one run needs more than `memory`.
+    """
+    planned = []
+    for group in groups(cell for cell in spec.cells(study) if spec.identifier(study, cell) not in done):
+        config, game = group.cells[0].config, spec.game(group.game)
+        layout = program.layout(config, game, len(group.cells), memory)
+        taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
+        known = [second for second in taken if second is not None]
+        planned.append(
+            Planned(
+                group=group,
+                layout=layout,
+                num_waves=math.ceil(len(group.cells) / layout.width),
+                size=program.size(config, game),
+                seconds=sum(known) / len(known) * len(taken) if known else None,
+            )
+        )
+    return tuple(planned)
+
+
+def calibrated(study: Study, planned: Planned) -> Planned:
+    """Returns the program with the time that its second evaluation period says, where it is not known."""
+    if planned.seconds is not None:
+        return planned
+    group, layout, evaluation = planned.group, planned.layout, study.evaluation
+    config = group.cells[0].config
+    made = program.make(config, spec.game(group.game), evaluation, layout, num_logged=study.episodes_logged)
+    try:
+        states = made.init([config] * layout.width, list(range(layout.width)))
+        for period in range(2):  # the first may only fill the memory
+            started = time.perf_counter()
+            states, _ = made.advance(states, period * evaluation.every)
+        per_wave = (time.perf_counter() - started) * study.steps / evaluation.every
+    finally:
+        made.close()
+    return planned._replace(seconds=made.compile_seconds + per_wave * planned.num_waves)
+
+
 def groups(cells: Iterable[Cell]) -> tuple[Group, ...]:
     """Returns the cells sorted into programs, in order of first appearance."""
     found: dict[Any, list[Cell]] = {}
     for cell in cells:
         found.setdefault((cell.game, jax.tree.structure(cell.config)), []).append(cell)
     return tuple(Group(game, tuple(members)) for (game, _), members in found.items())
-
-
-def waves(group: Group, width: int) -> tuple[tuple[Cell, ...], ...]:
-    """Returns the cells in waves of this width; the last may be narrower."""
-    return tuple(group.cells[i : i + width] for i in range(0, len(group.cells), width))

@@ -7,6 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from jaxdqn.results.status import duration
+
 _LINE_SECONDS = 30.0  # between lines where the output is no terminal
 
 
@@ -76,7 +78,7 @@ class Bar:
         self._best = max([self._best, *known.tolist()])
         score = f"score {known.mean():.4g}, best {self._best:.4g}" if known.size else ""
         speed = self._trained / self._seconds
-        facts = f"{speed:,.0f} steps/s · {_duration((self._total - self._done) / speed)} left"
+        facts = f"{speed:,.0f} steps/s · {duration((self._total - self._done) / speed)} left"
         self._progress.update(self._group, description=self._name, facts=score)
         self._progress.update(self._study, facts=facts)
         if not self._is_shown and now - self._line_at >= _LINE_SECONDS:
@@ -99,11 +101,3 @@ class Bar:
         self._done += num_steps
         self._progress.advance(self._study, num_steps)
         self._progress.advance(self._group, num_steps)
-
-
-def _duration(seconds: float) -> str:
-    """Returns a time as a person says it: 40 s, 12 min, 3 h 20 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

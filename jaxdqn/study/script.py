@@ -6,20 +6,37 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.figures import provenance, style
 from jaxdqn.results import files, store, summary
 from jaxdqn.results.store import Run
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
+from jaxdqn.study import plan as planning
+from jaxdqn.study.options import add_running
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ASYNCHRONOUS = "a process for each environment of a host game: faster where one step is slow, with equal results"
+
+class Running(NamedTuple):
+    """How a study is run, as `execute.run` takes it."""
+
+    asynchronous: bool = False
+    retry_failed: bool = False
+    checkpoint_seconds: float = execute.CHECKPOINT_SECONDS
+    memory: float | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Running":
+        """Returns what the options of `jaxdqn.study.options.add_running` say."""
+        return cls(options.asynchronous, options.retry_failed, options.checkpoint, options.memory)
+
+
+AS_USUAL = Running()
 
 Draw = Callable[[Sequence[Run]], "Figure | Mapping[str, Figure]"]
 Tabulate = Callable[[Sequence[Run]], str]
@@ -46,7 +63,7 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
-    parser.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
+    add_running(parser)
     options = parser.parse_args()
     whole = chosen = toy if options.toy else study
     if options.seeds is not None:
@@ -60,7 +77,7 @@ def main(study: Study, toy: Study, draw: Draw, description: str | None, tabulate
         tabulate,
         name=chosen.name if is_whole else f"{chosen.name}-{options.seeds}_seeds",  # the whole study keeps its figure
         figure_only=options.figure_only,
-        asynchronous=options.asynchronous,
+        running=Running.of(options),
     )
 
 
@@ -72,15 +89,15 @@ def run_and_show(
     *,
     name: str | None = None,
     figure_only: bool = False,
-    asynchronous: bool = False,
+    running: Running = AS_USUAL,
 ) -> None:
-    """Runs what is missing, then draws and prints; exits with status 1 if a record is damaged, 130 if interrupted.
+    """Runs what is missing, then draws and prints.
 
-    Figure and table have the name of the study, or another one.
+    Figure and table have the name of the study, or another one. The exit status is 1 if a record is damaged or a run
+    could not be made, 130 if it was interrupted.
     """
     folder = out / study.name
-    if not figure_only:
-        _run(study, out, asynchronous)
+    num_failed = 0 if figure_only else _run(study, out, running)
     with one_sentence():
         found = store.read(folder / "runs")
         wanted = {spec.identifier(study, cell) for cell in spec.cells(study)}
@@ -88,6 +105,8 @@ def run_and_show(
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
+        if not runs and num_failed:
+            raise SystemExit(1)  # said already
         if not runs:
             remedy = "; run it without --figure-only" if figure_only else ""
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
@@ -102,6 +121,8 @@ def run_and_show(
     print(f"runs    {folder / 'runs'}", *(f"figure  {figure}" for figure in figures), f"table   {table}", sep="\n")
     if damaged:
         raise SystemExit(damaged)
+    if num_failed:
+        raise SystemExit(1)
 
 
 def _save(drawn: "Figure | Mapping[str, Figure]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
@@ -124,16 +145,23 @@ def _number_of_seeds(study: Study) -> str:
     return ", ".join([str(len(study.seeds)), *more])
 
 
-def _run(study: Study, out: pathlib.Path, asynchronous: bool) -> None:
+def _run(study: Study, out: pathlib.Path, running: Running) -> int:
+    """Runs what is missing, says what was done, and returns how many runs could not be made."""
     with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name / "runs")):
         pass  # results can be written there; if not, the sentence says so before any work is done
     devices.use_all_cores()
     devices.keep_compiled_programs()
     try:
-        report = execute.run(study, out, asynchronous=asynchronous)
+        if running.memory is not None:
+            with one_sentence():
+                planning.plan(study, memory=running.memory)  # what does not fit is refused before any work is done
+        report = execute.run(study, out, **running._asdict())
     except KeyboardInterrupt:
-        print("interrupted: finished runs are stored; run the same command again to go on", file=sys.stderr)
+        print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+    except OSError as problem:
+        print(f"error: a result could not be stored ({problem}); run the same command again to go on", file=sys.stderr)
+        raise SystemExit(1) from None
     print(
         f"{report.num_written} runs made, {report.num_skipped} there already; {report.num_compilations} programs "
         f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s",
@@ -143,6 +171,13 @@ def _run(study: Study, out: pathlib.Path, asynchronous: bool) -> None:
         print(f"{report.num_crashed} of these runs crashed; their records hold the traceback", file=sys.stderr)
     if report.num_diverged:
         print(f"{report.num_diverged} of these runs diverged; their records say at which step", file=sys.stderr)
+    if report.num_failed:
+        folder = out / study.name / "failures"
+        print(
+            f"{report.num_failed} runs failed; {folder} holds the tracebacks, --retry-failed tries again",
+            file=sys.stderr,
+        )
+    return report.num_failed
 
 
 def _made(folder: pathlib.Path) -> pathlib.Path:

@@ -62,7 +62,7 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
             evaluation=options.evaluation,
             weights_of=range(options.seeds),
         )
-    script.run_and_show(study, options.out, learning_curves, asynchronous=options.asynchronous)
+    script.run_and_show(study, options.out, learning_curves, running=script.Running(options.asynchronous))
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:

@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec as P
 from jaxdqn import configuration
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
-from jaxdqn.training import checkpoint, devices, loop, workers
+from jaxdqn.training import checkpoint, devices, host_programs, loop, run, workers
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, RunState, ending
 
@@ -65,18 +65,55 @@ class Program(NamedTuple):
     compile_seconds: float
 
 
-def layout(config: Config, game: AnyGame, num_members: int) -> Layout:
+class Size(NamedTuple):
+    """What one run keeps in memory, in bytes: parameters and their targets, the optimizer, replay, and all of it."""
+
+    networks: int
+    optimizer: int
+    replay: int
+    total: int
+
+
+def size(config: Config, game: AnyGame, num_logged: int = 0) -> Size:
+    """Returns what one run keeps in memory, by the shapes of its arrays; while it learns, a little more."""
+    state = _shapes(config, game, num_logged)
+    learner = state.learner
+    return Size(
+        networks=_bytes((learner.parameters, learner.target_parameters)),
+        optimizer=_bytes(learner.optimizer_state),
+        replay=_bytes(state.replay),
+        total=_bytes(state),
+    )
+
+
+def layout(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
     """Returns how to lay so many members out on this machine.
 
     On CPU cores each member runs alone, since small networks batched over members are slower for each of them;
-    on an accelerator as many side by side as half of its memory holds. Host games have a process a core.
+    on an accelerator as many side by side as the memory holds. Host games have a process a core.
+
+    Args:
+      config: of one of them.
+      game: that all play.
+      num_members: how many there are.
+      memory: bytes that they may use at once, over all devices; None for half of what there is.
+
+    Raises:
+      ValueError: if one run needs more than `memory`.
     """
     found = jax.devices()
+    needed = size(config, game).total
+    if memory is not None and needed > memory:
+        raise ValueError(f"A run on {game.name} needs {needed:,} bytes, and {memory:,.0f} may be used: allow more.")
     if isinstance(game, HostGame):
-        return Layout(tuple(found[:1]), min(num_members, len(devices.cores())), batch=1)
+        fitting = len(devices.cores()) if memory is None else int(memory / needed)
+        return Layout(tuple(found[:1]), max(1, min(num_members, len(devices.cores()), fitting)), batch=1)
     used = tuple(found[:num_members])
+    if memory is not None:
+        used = used[: max(1, int(memory / needed))]
+    share = 0.5 * _memory(used[0], len(found)) if memory is None else memory / len(used)
     is_cpu = used[0].platform == "cpu"
-    most = max(1, int(0.5 * _memory(used[0], len(found)) / _bytes_of_a_run(config, game)))
+    most = max(1, int(share / needed))
     if is_cpu:
         most = min(most, MOST_ON_A_CPU_CORE)
     num_waves = math.ceil(num_members / (len(used) * most))
@@ -183,9 +220,17 @@ def _at(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[i], tree)
 
 
-def _bytes_of_a_run(config: Config, game: Game) -> int:
-    state = jax.eval_shape(lambda: loop.init(config, jax.random.key(0), game=game))
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+def _shapes(config: Config, game: AnyGame, num_logged: int) -> RunState:
+    """Returns the shapes and types of what a run carries."""
+    key = jax.random.key(0)
+    if isinstance(game, HostGame):
+        parts = host_programs.parts_of(config, game)
+        return jax.eval_shape(lambda: run.init(parts, key, lambda key: key, num_logged))
+    return jax.eval_shape(lambda: loop.init(config, key, game=game, num_logged=num_logged))
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _memory(device: Any, num_devices: int) -> float:

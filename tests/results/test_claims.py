@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from jaxdqn.study import claims
-from jaxdqn.study.claims import Claims
+from jaxdqn.results import claims
+from jaxdqn.results.claims import Claims
 
 CELLS = tuple(f"{number:016x}" for number in range(40))
 
@@ -50,7 +50,7 @@ def test_many_that_claim_at_once_share_the_cells_out(folder):
 
 def test_what_a_killed_process_held_is_free_at_once_on_its_machine(folder):
     code = (
-        "import pathlib, sys, time; from jaxdqn.study.claims import Claims\n"
+        "import pathlib, sys, time; from jaxdqn.results.claims import Claims\n"
         "with Claims(pathlib.Path(sys.argv[1])) as mine: print(mine.claim(sys.argv[2:], 2), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, folder, *CELLS[:2]], stdout=subprocess.PIPE)

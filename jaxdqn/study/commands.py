@@ -1,0 +1,89 @@
+"""`jaxdqn plan` and `jaxdqn run`, and what a script stands for where a folder is wanted."""
+
+import argparse
+import pathlib
+import runpy
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from jaxdqn.results import status
+from jaxdqn.results.manifest import Manifest
+from jaxdqn.sentences import one_sentence, printable
+from jaxdqn.study import plan as planning
+from jaxdqn.study import records, scripts, spec
+from jaxdqn.training import devices
+
+
+def run(script: pathlib.Path, arguments: Sequence[str]) -> None:
+    """Runs a script as Python would; its own options follow."""
+    with one_sentence():
+        if not script.is_file():
+            raise ValueError(f"{script} is no file: give the script of an experiment, such as experiments/catch.py.")
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(script.parent.resolve()))
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def wanted(script: pathlib.Path, out: pathlib.Path = pathlib.Path("results")) -> tuple[pathlib.Path, Manifest]:
+    """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
+    with one_sentence():
+        study = scripts.load(script).study
+        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
+    return out / study.name, Manifest(study.name, study.steps, cells)
+
+
+def plan(options: argparse.Namespace) -> None:
+    """Prints the plan of a script's study."""
+    devices.use_all_cores()
+    devices.keep_compiled_programs()
+    with one_sentence():
+        script = scripts.load(options.study)
+        if options.toy and script.toy is None:
+            raise ValueError(f"{options.study} defines no TOY.")
+        study = script.toy if options.toy and script.toy is not None else script.study
+        folder = options.out / study.name
+        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
+        known = Manifest(study.name, study.steps, cells)
+        done = status.of(folder, known).done
+        planned = planning.plan(
+            study, done, memory=options.memory, seconds=status.seconds_of_a_run(folder, known, done)
+        )
+        if options.calibrate:
+            planned = tuple(planning.calibrated(study, program) for program in planned)
+    _show(planned, study, len(done))
+
+
+def _show(planned: Sequence[planning.Planned], study: spec.Study, num_done: int) -> None:
+    console = Console(highlight=False)
+    num_runs = sum(len(program.group.cells) for program in planned)
+    table = Table(title=f"{study.name}: {num_runs} runs to make, {num_done} done; {study.steps:,} steps each")
+    left = ("game", "arms")
+    for heading in (*left, "runs", "at once", "waves", "memory of a run", "of it replay", "time"):
+        table.add_column(heading, justify="left" if heading in left else "right")
+    for program in planned:
+        arms = ", ".join(dict.fromkeys(cell.algorithm for cell in program.group.cells))
+        table.add_row(
+            program.group.game,
+            printable(arms),
+            str(len(program.group.cells)),
+            str(program.layout.width),
+            str(program.num_waves),
+            _size(program.size.total),
+            _size(program.size.replay),
+            "?" if program.seconds is None else status.duration(program.seconds),
+        )
+    console.print(table)
+    known = [program.seconds for program in planned if program.seconds is not None]
+    rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} not known yet: --calibrate"
+    console.print(f"{len(planned)} programs to compile; in all {status.duration(sum(known))}{rest}")
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            break
+        number /= 1000
+    return f"{number:.3g} {unit}"

@@ -1,0 +1,71 @@
+"""The options of `jaxdqn plan` and of running a study. Nothing is imported that would make help wait."""
+
+import argparse
+import pathlib
+from typing import Any
+
+ASYNCHRONOUS = "a process for each environment of a host game: faster where one step is slow, with equal results"
+
+
+def add_plan(commands: Any) -> None:
+    """Adds the command `plan` to what `argparse.ArgumentParser.add_subparsers` returned."""
+    plan = commands.add_parser(
+        "plan",
+        help="what a study would take: programs, waves, memory, time",
+        description="Says into which compiled programs a study falls, how they are laid out on this machine, how much "
+        "memory a run needs, and how long they take, by earlier runs or by --calibrate. Nothing is stored.",
+    )
+    plan.add_argument("study", type=pathlib.Path, metavar="STUDY", help="the script of an experiment")
+    plan.add_argument("--toy", action="store_true", help="of its toy")
+    plan.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
+    plan.add_argument("--calibrate", action="store_true", help="compile each program and time a little of it")
+    add_memory(plan)
+
+
+def add_run(commands: Any) -> None:
+    """Adds the command `run` to what `argparse.ArgumentParser.add_subparsers` returned."""
+    run = commands.add_parser(
+        "run",
+        help="run a study, or go on with it: the same as running its script",
+        usage="jaxdqn run STUDY [--out DIR] [any option of the script]",
+        description="Runs what is missing of a study, and draws its figures.",
+        epilog="`jaxdqn run STUDY --help` shows every option.",
+    )
+    run.add_argument("study", type=pathlib.Path, metavar="STUDY", help="the script of an experiment")
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """Adds how a study is run to the options of its script."""
+    running = parser.add_argument_group("how it is run")
+    running.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
+    running.add_argument("--retry-failed", action="store_true", help="try again what failed or crashed before")
+    running.add_argument(
+        "--checkpoint",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="of training between checkpoints of the runs under way (default: 300)",
+    )
+    add_memory(running)
+
+
+def add_memory(parser: Any) -> None:
+    """Adds the option `--memory`."""
+    parser.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="that runs may use at once, such as 8G or 500M (default: half of what the machine or the accelerator has)",
+    )
+
+
+def _bytes(text: str) -> float:
+    units = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+    unit = units.get(text[-1:].upper(), 1)
+    try:
+        size = float(text[:-1] if unit > 1 else text) * unit
+    except ValueError:
+        size = 0.0
+    if not size > 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: give bytes, or a number with K, M, G or T")
+    return size
