@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from jaxdqn import target_network
 from jaxdqn.replay.prioritised import Prioritised
@@ -20,21 +18,7 @@ from jaxdqn.study import checkpoints, execute
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
-from runs import SMALL
-
-TIMINGS = ("cost", "created")
-
-
-def results(folder):
-    """Returns what a study's folder of runs holds, by name of file, without timings."""
-    found = {}
-    for path in sorted((folder / "runs").iterdir()):
-        if path.suffix == ".json":
-            facts = json.loads(path.read_text())
-            found[path.name] = {name: value for name, value in facts.items() if name not in TIMINGS}
-        else:
-            found[path.name] = path.read_bytes()
-    return found
+from runs import SMALL, keeping_compiled, results
 
 
 def study(**changes):
@@ -70,20 +54,8 @@ def stopping_after(number, monkeypatch):
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_once(tmp_path_factory):
     """Keeps compiled programs: the tests, and the processes that they start, run the same few again and again."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-        before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
-        _keep_compiled(folder, 0.1)
+    with keeping_compiled(tmp_path_factory.mktemp("compiled")):
         yield
-        _keep_compiled(*before)
-
-
-def _keep_compiled(folder, seconds):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module")

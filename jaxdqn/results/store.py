@@ -125,25 +125,37 @@ def write(
         held = {"names": sorted(values)} if kind == "curves" else {"shapes": _shapes(values)}
         record[kind] = {"file": path.name, "sha256": digest, **held}
 
-    facts_path = folder / f"{record['id']}.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    files.remove_old_temporaries(folder)
-    if facts_path.exists():
-        raise _complete_already(facts_path)
-    for path, packed in contents.items():
-        try:
-            files.write_new(path, packed)
-        except FileExistsError:
-            # Arrays of an interrupted write, or of a writer racing with the same content; equal names mean equal
-            # content only if nothing damaged them, so they are put in place again, which harms no reader.
-            files.replace(path, packed)
+    written = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
+    return _put(folder / f"{record['id']}.json", written, contents)
+
+
+def adopt(folder: str | Path, id: str, contents: Mapping[str, bytes]) -> Path:
+    """Puts a run in its place that was written in another folder, byte for byte, and returns the path of its facts.
+
+    Args:
+      folder: of the study's runs.
+      id: of the run.
+      contents: of its files there, by name.
+
+    Raises:
+      CompleteAlready: if the run is.
+      DamagedResult: if they are no whole run; nothing has been written then.
+    """
+    path = Path(folder) / f"{id}.json"
     try:
-        files.write_new(facts_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    except FileExistsError:
-        raise _complete_already(facts_path) from None
-    finally:
-        _remove_orphans(facts_path)
-    return facts_path
+        record = schema.plain(json.loads(contents[path.name], parse_constant=_refuse_constant))
+        schema.check(record)
+        files_of_arrays = {}
+        for kind in ("curves", *_kinds(record)):
+            digest, name = record[kind]["sha256"], record[kind]["file"]
+            if name != f"{id}-{digest[:8]}{_suffix(kind)}" or hashlib.sha256(contents[name]).hexdigest() != digest:
+                raise ValueError(f"its {kind} are not what was written")
+            files_of_arrays[path.with_name(name)] = contents[name]
+        if record["id"] != id:
+            raise ValueError(f"it is the run {record['id']}")
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise _not_whole(path, problem) from problem
+    return _put(path, contents[path.name], files_of_arrays)
 
 
 def find(folder: str | Path, id: str) -> Run | None:
@@ -220,6 +232,33 @@ def attachment(run: Run, kind: str) -> Arrays:
     facts_path = run.folder / f"{run.facts['id']}.json"
     described = _description(facts_path, run.facts, kind, "shapes")
     return _arrays(facts_path, kind, described)
+
+
+def _put(facts_path: Path, facts: bytes, contents: Mapping[Path, bytes]) -> Path:
+    """Puts the files of a run in their places, its facts last.
+
+    Raises:
+      CompleteAlready: if the run is.
+    """
+    folder = facts_path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    files.remove_old_temporaries(folder)
+    if facts_path.exists():
+        raise _complete_already(facts_path)
+    for path, packed in contents.items():
+        try:
+            files.write_new(path, packed)
+        except FileExistsError:
+            # Arrays of an interrupted write, or of a writer racing with the same content; equal names mean equal
+            # content only if nothing damaged them, so they are put in place again, which harms no reader.
+            files.replace(path, packed)
+    try:
+        files.write_new(facts_path, facts)
+    except FileExistsError:
+        raise _complete_already(facts_path) from None
+    finally:
+        _remove_orphans(facts_path)
+    return facts_path
 
 
 def _read(folder: Path, load: Callable[[Path], _Loaded]) -> tuple[list[_Loaded], tuple[DamagedResult, ...]]:

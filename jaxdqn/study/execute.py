@@ -116,8 +116,8 @@ def run(
     else:
         cells = {id: cell for id, cell in cells.items() if id in only}
     if retry_failed:
-        _forget_failures(folder, cells)
-    missing, damaged = _missing(folder, cells)
+        forget_failures(folder, cells)
+    missing, damaged = find_missing(folder, cells)
     records.commit()  # of the code as it is now, not as it may be when the first wave ends
     with (
         progress.Bar(len(missing), study.steps) as bar,
@@ -148,7 +148,7 @@ def run(
     )
 
 
-def _missing(folder: pathlib.Path, cells: dict[str, Cell]) -> tuple[list[str], tuple[str, ...]]:
+def find_missing(folder: pathlib.Path, cells: dict[str, Cell]) -> tuple[list[str], tuple[str, ...]]:
     """Returns the cells without a result that have not failed, and a sentence about each damaged one."""
     damaged = []
     for id in cells:
@@ -170,7 +170,7 @@ def _num_failed(folder: pathlib.Path, ids: Collection[str]) -> int:
     return sum(path.stem in ids and path.stem not in stored for path in (folder / "failures").glob("*.json"))
 
 
-def _forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
+def forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
     """Makes room for runs that failed or crashed; the record of a crash is kept under another name."""
     for id in cells:
         failures.forget(folder / "failures", id)

@@ -47,6 +47,41 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="of training between checkpoints of the runs under way (default: 300)",
     )
     add_memory(running)
+    add_executor(parser)
+
+
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    """Adds where a study is run."""
+    where = parser.add_argument_group("where it is run")
+    where.add_argument(
+        "--executor",
+        choices=("local", "ray", "slurm"),
+        default="local",
+        help="this machine with all its cores (default); tasks of a Ray cluster; a job array of Slurm, from a folder "
+        "that its nodes share. With the latter two, --memory is that of a task",
+    )
+    where.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a Ray cluster, or auto for the one that this machine is part of "
+        "(default: one on this machine, for this command alone)",
+    )
+    where.add_argument("--tasks", type=_number, metavar="N", help="so many at once (default: as there is room for)")
+    where.add_argument("--cpus-per-task", type=_number, default=1, metavar="N", help="default: 1")
+    where.add_argument(
+        "--gpus-per-task",
+        type=_count,
+        metavar="N",
+        help="default: 1 on a Ray cluster that has GPUs, else 0",
+    )
+    where.add_argument(
+        "--slurm",
+        nargs="+",
+        type=_setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of sbatch without their dashes, such as partition=long time=240 (in minutes) account=mine",
+    )
 
 
 def add_memory(parser: Any) -> None:
@@ -57,6 +92,25 @@ def add_memory(parser: Any) -> None:
         metavar="SIZE",
         help="that runs may use at once, such as 8G or 500M (default: half of what the machine or the accelerator has)",
     )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 0")
+    return int(text)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not (key and sign and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+    return key.removeprefix("--").replace("_", "-"), value
 
 
 def _bytes(text: str) -> float:

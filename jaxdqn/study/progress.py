@@ -84,13 +84,16 @@ class Bar:
         if not self._is_shown and now - self._line_at >= _LINE_SECONDS:
             self.note(f"{100 * self._done // max(self._total, 1)} % · {self._name} · {score} · {facts}")
 
-    def waiting(self, num_runs: int) -> None:
-        """Shows that other processes have all that is left; as a line once."""
-        text = f"waiting for {num_runs} runs of other processes"
+    def elsewhere(self, text: str) -> None:
+        """Shows what becomes of runs that are made elsewhere; as a line once."""
         self._progress.update(self._group, description=text, facts="")
         if not self._is_shown and self._name != text:
             self.note(text)
         self._name = text
+
+    def waiting(self, num_runs: int) -> None:
+        """Shows that other processes have all that is left; as a line once."""
+        self.elsewhere(f"waiting for {num_runs} runs of other processes")
 
     def note(self, text: str) -> None:
         """Prints a line above the bar, or where there is none."""

@@ -14,6 +14,8 @@ from jaxdqn.results.store import Run
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
 from jaxdqn.study import plan as planning
+from jaxdqn.study.executors import choice
+from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.options import add_running
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -23,17 +25,19 @@ if TYPE_CHECKING:
 
 
 class Running(NamedTuple):
-    """How a study is run, as `execute.run` takes it."""
+    """How a study is run, as `execute.run` takes it, and which function runs it: that one, or one like it."""
 
     asynchronous: bool = False
     retry_failed: bool = False
     checkpoint_seconds: float = execute.CHECKPOINT_SECONDS
     memory: float | None = None
+    run: Callable[..., execute.Report] = execute.run
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Running":
         """Returns what the options of `jaxdqn.study.options.add_running` say."""
-        return cls(options.asynchronous, options.retry_failed, options.checkpoint, options.memory)
+        run = choice.executor(options)
+        return cls(options.asynchronous, options.retry_failed, options.checkpoint, options.memory, run)
 
 
 AS_USUAL = Running()
@@ -150,12 +154,18 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
     with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name / "runs")):
         pass  # results can be written there; if not, the sentence says so before any work is done
     devices.use_all_cores()
+    if running.run is not execute.run:
+        devices.leave_accelerators()
     devices.keep_compiled_programs()
     try:
         if running.memory is not None:
             with one_sentence():
                 planning.plan(study, memory=running.memory)  # what does not fit is refused before any work is done
-        report = execute.run(study, out, **running._asdict())
+        named = running._asdict()
+        report = named.pop("run")(study, out, **named)
+    except Unfinished as problem:
+        print(f"error: {problem}. What is stored stays; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None

@@ -10,8 +10,18 @@ import jax
 def use_all_cores() -> None:
     """Makes every CPU core a device. It changes nothing where the user has set devices."""
     if jax.config.jax_num_cpu_devices < 1:  # type: ignore[attr-defined]
-        with contextlib.suppress(RuntimeError):  # JAX has started: its devices are what they are
-            jax.config.update("jax_num_cpu_devices", len(cores()))
+        use_cores(len(cores()))
+
+
+def use_cores(number: int) -> None:
+    """Makes so many CPU cores a device each."""
+    with contextlib.suppress(RuntimeError):  # JAX has started: its devices are what they are
+        jax.config.update("jax_num_cpu_devices", number)
+
+
+def leave_accelerators() -> None:
+    """Lets this process compute on the CPU alone: others are to have the accelerators."""
+    jax.config.update("jax_platforms", "cpu")
 
 
 def keep_compiled_programs() -> None:

@@ -1,0 +1,142 @@
+"""On Slurm: the tasks of a study as a job array, from a folder that the nodes share.
+
+Before a job's time is over, or when it is preempted, Slurm sends a signal: the job ends its evaluation period, leaves
+a checkpoint and is put into the queue again, to go on from there. Its logs lie in the study's folder `slurm/`.
+"""
+
+import contextlib
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType, MappingProxyType
+from typing import Any
+
+from jaxdqn.study import execute
+from jaxdqn.study.executors import driver, work
+from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
+from jaxdqn.study.executors.tasks import Asked
+from jaxdqn.study.executors.work import Order
+from jaxdqn.study.spec import Study
+
+_MINUTES = 240  # of a job before it is put into the queue again
+_TIMES = 100  # that it is
+_STOP = 60.0  # seconds that jobs have to end their evaluation period
+
+
+def run(
+    study: Study,
+    out: str | pathlib.Path,
+    *,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    asked: Asked = Asked(),  # noqa: B008  # immutable
+    cluster: str = "slurm",
+    **options: Any,
+) -> execute.Report:
+    """Runs what is missing of a study as a job array; else as `driver.run`.
+
+    Args:
+      study: what to run.
+      out: its results go to `<out>/<study.name>/runs`.
+      settings: options of sbatch.
+      asked: how the jobs are to be.
+      cluster: "slurm", or "local" and "debug" of submitit, which need none.
+      **options: as `driver.run` takes them.
+    """
+    return driver.run(study, out, lambda folder: opened(folder, study.name, settings, cluster), asked, **options)
+
+
+class Job:
+    """What Slurm runs: told to end, it stops after the evaluation period, and asks to be run again."""
+
+    def __call__(self, order: Order) -> work.Done:
+        """Does the task."""
+        told: list[int] = []
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            told.append(number)
+            os.kill(os.getpid(), signal.SIGTERM)  # on which a study stops after the period
+
+        queue_again = signal.signal(signal.SIGUSR2, stop)
+        try:
+            return work.work(order)
+        except KeyboardInterrupt:
+            if told and callable(queue_again):
+                queue_again(told[0], None)  # ends the process
+            raise
+        finally:
+            signal.signal(signal.SIGUSR2, queue_again)
+
+    def checkpoint(self, order: Order) -> Any:
+        """Returns what the job does when it is run again: the same."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, order)
+
+
+@contextlib.contextmanager
+def opened(folder: pathlib.Path, name: str, settings: Mapping[str, str], cluster: str) -> Iterator[Pool]:
+    """Opens Slurm.
+
+    Raises:
+      Unfinished: if submitit is not installed, this machine knows no Slurm, or a setting is malformed.
+    """
+    try:
+        import submitit
+    except ImportError:
+        raise Unfinished('--executor slurm needs submitit: pip install "jaxdqn[slurm]"') from None
+    others = {key: value for key, value in settings.items() if key not in ("time", "array-parallelism")}
+    try:
+        minutes = int(settings.get("time", _MINUTES))
+        parallel = int(settings.get("array-parallelism", 256))
+    except ValueError as problem:
+        raise Unfinished(f"--slurm takes time (minutes) and array-parallelism as whole numbers: {problem}") from None
+    try:
+        executor = submitit.AutoExecutor(folder / "slurm", cluster, slurm_max_num_timeout=_TIMES)
+    except RuntimeError:
+        raise Unfinished("this machine knows no Slurm (there is no srun): run the command where it does") from None
+    executor.update_parameters(
+        name=name,
+        timeout_min=minutes,
+        slurm_array_parallelism=parallel,
+        slurm_additional_parameters=others or None,
+    )
+    yield _pool(executor, cluster)
+
+
+def _pool(executor: Any, cluster: str) -> Pool:
+    jobs: dict[Any, Order] = {}  # under way
+
+    def submit(orders: Sequence[Order]) -> None:
+        if not orders:
+            return
+        needs = [order.task.needs for order in orders]
+        executor.update_parameters(
+            cpus_per_task=needs[0].cpus,
+            gpus_per_node=needs[0].gpus or None,
+            mem_gb=round(max(need.memory for need in needs) / 2**30, 1),
+        )
+        jobs.update(zip(executor.map_array(Job(), orders), orders, strict=True))
+
+    def wait(seconds: float) -> list[Outcome]:
+        until = time.monotonic() + seconds
+        while not (ended := [job for job in jobs if job.done()]) and time.monotonic() < until:
+            time.sleep(0.1)
+        return [_outcome(job, jobs.pop(job)) for job in ended]
+
+    def cancel() -> None:
+        for job in jobs:
+            job.cancel(check=False)
+        until = time.monotonic() + _STOP
+        while time.monotonic() < until and not all(job.done() for job in jobs):
+            time.sleep(0.1)
+
+    return Pool(f"jobs of {cluster}", lambda cpus, gpus: None, 0, submit, wait, cancel)
+
+
+def _outcome(job: Any, order: Order) -> Outcome:
+    problem = job.exception()
+    if problem is None:
+        return Outcome(order.task, job.result())
+    return Outcome(order.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")
