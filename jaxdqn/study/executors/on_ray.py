@@ -11,6 +11,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -70,7 +71,10 @@ def opened(address: str | None, sees: Sees = work.sees) -> Iterator[Pool]:
         here = {}
     named: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", **here}
     try:
-        ray.init(address or "local", **named)
+        with warnings.catch_warnings():
+            # JAX may have started here, and warns of a fork. Ray's are followed by the start of another program.
+            warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
+            ray.init(address or "local", **named)
     except (ConnectionError, RuntimeError, ValueError) as problem:
         raise Unfinished(f"Ray cannot be used at {address or 'this machine'} ({problem})") from None
     try:
