@@ -31,7 +31,7 @@ STUDY = Study(
     games=("catch",),
     algorithms={"DQN": SMALL, "3 steps": dataclasses.replace(SMALL, n_step=3)},
     seeds=(0, 1, 2),
-    steps=2_000,
+    steps=3_000,
     evaluation=Evaluation(every=200, episodes=2),
     weights_of=(1,),
 )
@@ -47,15 +47,9 @@ def _compiled_once(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """Returns the folder of a study that was run here, by its number of steps."""
-
-    @functools.cache
-    def run(steps):
-        out = tmp_path_factory.mktemp("here")
-        execute.run(dataclasses.replace(STUDY, steps=steps), out)
-        return out / "elsewhere"
-
-    return run
+    """Returns the folder of the study, run here."""
+    execute.run(STUDY, out := tmp_path_factory.mktemp("here"))
+    return out / "elsewhere"
 
 
 def parts(study, slots, **changes):
@@ -109,7 +103,7 @@ def test_tasks_on_a_machine_have_cores_of_their_own(monkeypatch, tmp_path):
 
 def test_records_from_elsewhere_are_taken_whole_or_not_at_all(tmp_path, here):
     id = spec.identifier(STUDY, spec.cells(STUDY)[1])
-    contents = {path.name: path.read_bytes() for path in (here(2_000) / "runs").glob(f"{id}*")}
+    contents = {path.name: path.read_bytes() for path in (here / "runs").glob(f"{id}*")}
     assert len(contents) == 3
     for name in contents:
         without = {other: content for other, content in contents.items() if other != name}
@@ -134,10 +128,45 @@ def test_on_slurm_results_are_those_of_a_run_here(tmp_path, here, cluster):
     report = run()
     assert (report.num_written, report.num_skipped, report.num_failed) == (6, 0, 0)
     folder = tmp_path / "elsewhere"
-    assert stored(folder) == stored(here(2_000))
+    assert stored(folder) == stored(here)
     assert list((folder / "slurm").iterdir())
     assert not list((folder / "claims").iterdir())
     assert run().num_skipped == 6
+
+
+@pytest.mark.parametrize("settings", [{}, {"mem-per-cpu": "2G", "time": "30", "partition": "long"}])
+def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monkeypatch, settings):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("srun", "sbatch"):
+        (programs / name).write_text("#!/bin/sh\necho Submitted batch job 7\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    found = parts(STUDY, 4, cpus=2, gpus=1)
+    orders = [work.Order(task, b"", (), "", "", {}) for task in found]
+    with on_slurm.opened(tmp_path, "elsewhere", settings, "slurm") as pool:
+        pool.submit(orders)
+    (script,) = tmp_path.glob("slurm/*.sh")
+    lines = set(script.read_text().splitlines())
+    wanted = {
+        "--array=0-3%4",
+        "--job-name=elsewhere",
+        "--cpus-per-task=2",
+        "--gpus-per-node=1",
+        "--signal=USR2@90",
+        f"--time={settings.get('time', 240)}",
+        *(f"--{key}={value}" for key, value in settings.items()),
+    }
+    assert {f"#SBATCH {option}" for option in wanted} <= lines
+    assert any(line.startswith("#SBATCH --mem=") for line in lines) == (not settings)
+
+
+def test_where_there_is_no_slurm_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unfinished, match="this machine knows no Slurm"):
+        on_slurm.run(STUDY, tmp_path)
+    with pytest.raises(Unfinished, match="time .minutes. and array-parallelism as whole numbers"):
+        on_slurm.run(STUDY, tmp_path, settings={"time": "1:00:00"})
 
 
 def when(condition, act):
@@ -161,7 +190,7 @@ def begun(folder):
 
 
 def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, here, monkeypatch):
-    study, folder = dataclasses.replace(STUDY, steps=8_000), tmp_path / "elsewhere"
+    folder = tmp_path / "elsewhere"
     steps = []
 
     # As submitit does it: a handler of the signal that ends the process and has the job's call made again.
@@ -174,48 +203,48 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
 
     before = signal.signal(signal.SIGUSR2, queue_again)
     try:
-        task = tasks.Task(tuple(spec.identifier(study, cell) for cell in spec.cells(study)[:3]), Needs(1, 0, 10**9))
+        task = tasks.Task(tuple(spec.identifier(STUDY, cell) for cell in spec.cells(STUDY)[:3]), Needs(1, 0, 10**9))
         (folder / "claims").mkdir(parents=True)
         token = work.token_of(folder, "t")
         token.write_text("t")
-        order = work.Order(task, pickle.dumps(study), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
+        order = work.Order(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
         watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGUSR2))
         with pytest.raises(Again):
             on_slurm.Job()(order)
         watcher.join()
         assert signal.getsignal(signal.SIGUSR2) is queue_again
         assert steps
-        assert 400 <= steps[0] < 8_000
+        assert 400 <= steps[0] < STUDY.steps
         again = on_slurm.Job().checkpoint(order)
         assert again.function(*again.args).report.num_written == 3
     finally:
         signal.signal(signal.SIGUSR2, before)
-    execute.run(study, tmp_path)
-    assert results(folder) == results(here(8_000))
+    execute.run(STUDY, tmp_path)
+    assert results(folder) == results(here)
 
 
 def test_on_ray_where_no_node_sees_the_folder_results_travel_back(tmp_path, here):
     report = on_ray.run(STUDY, tmp_path, asked=Asked(tasks=2), sees=lambda folder, token: False)
     assert (report.num_written, report.num_skipped, report.num_failed, report.num_compilations) == (6, 0, 0, 2)
-    assert stored(tmp_path / "elsewhere") == stored(here(2_000))
+    assert stored(tmp_path / "elsewhere") == stored(here)
     assert not list((tmp_path / "elsewhere" / "claims").iterdir())
 
 
 def test_on_ray_told_to_stop_it_leaves_checkpoints_to_go_on_from(tmp_path, here):
-    study, folder = dataclasses.replace(STUDY, steps=8_000), tmp_path / "elsewhere"
+    folder = tmp_path / "elsewhere"
     watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        on_ray.run(study, tmp_path, checkpoint_seconds=0)
+        on_ray.run(STUDY, tmp_path, checkpoint_seconds=0)
     watcher.join()
     assert begun(folder)
     assert not list((folder / "claims").iterdir())
-    execute.run(study, tmp_path)
-    assert stored(folder) == stored(here(8_000))
+    execute.run(STUDY, tmp_path)
+    assert stored(folder) == stored(here)
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <function _at_fork:pytest.PytestUnraisableExceptionWarning")
 def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tmp_path, here, monkeypatch):
-    study, folder = dataclasses.replace(STUDY, steps=8_000), tmp_path / "elsewhere"
+    folder = tmp_path / "elsewhere"
     outcomes, take, lost = [], driver._take, []
     monkeypatch.setattr(driver, "_take", lambda *given: (outcomes.append(given[1]), take(*given)))
     with two_nodes() as (cluster, second):
@@ -228,15 +257,17 @@ def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tm
 
         def kill(holders):
             lost.extend(holders[0].cells)
+            os.kill(holders[0].pid, signal.SIGKILL)  # Ray would let it live for a second
             cluster.remove_node(second, allow_graceful=False)
 
         watcher = when(under_way, kill)
-        report = on_ray.run(study, tmp_path, address=cluster.address, asked=Asked(tasks=6), checkpoint_seconds=0)
+        report = on_ray.run(STUDY, tmp_path, address=cluster.address, asked=Asked(tasks=2), checkpoint_seconds=0)
         watcher.join()
     assert lost
     assert report.num_written == 6
-    assert [outcome.done.report.num_written for outcome in outcomes] == [1] * 6  # by who ended, not by who was lost
-    assert stored(folder) == stored(here(8_000))
+    written = [outcome.done.report.num_written for outcome in outcomes]
+    assert written == [3, 3]  # by those tasks that ended, with nothing that another stored first
+    assert stored(folder) == stored(here)
     assert not list((folder / "claims").glob("*.claim"))
     assert not list((folder / "checkpoints").iterdir())
 

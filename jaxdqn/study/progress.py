@@ -82,7 +82,8 @@ class Bar:
         self._progress.update(self._group, description=self._name, facts=score)
         self._progress.update(self._study, facts=facts)
         if not self._is_shown and now - self._line_at >= _LINE_SECONDS:
-            self.note(f"{100 * self._done // max(self._total, 1)} % · {self._name} · {score} · {facts}")
+            part = f"{100 * self._done // max(self._total, 1)} %"
+            self.note(" · ".join(filter(None, (part, self._name, score, facts))))
 
     def elsewhere(self, text: str) -> None:
         """Shows what becomes of runs that are made elsewhere; as a line once."""

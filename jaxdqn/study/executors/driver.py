@@ -134,7 +134,10 @@ def _packed(study: Study) -> bytes:
                     f"{type(part).__name__} of {cell.algorithm!r} is defined in the script itself, where no other "
                     "process finds it: move it to a module of its own beside the script"
                 )
-    return pickle.dumps(study)
+    try:
+        return pickle.dumps(study)
+    except (pickle.PicklingError, AttributeError, TypeError) as problem:
+        raise Unfinished(f"the study cannot be sent to another process ({problem})") from None
 
 
 def _parts(config: Any) -> Iterator[Any]:

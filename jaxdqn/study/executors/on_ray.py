@@ -23,7 +23,7 @@ from jaxdqn.study.executors.work import Order, Sees
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
-_ANSWER = 10.0  # seconds in which a cluster that is well answers
+_ANSWER = 15.0  # seconds in which a cluster that is well answers
 _STOP = 60.0  # seconds that tasks have to end their evaluation period
 _RETRIES = 5  # of a task whose node or process is lost
 _OBJECTS = 100_000_000  # bytes for results on their way back

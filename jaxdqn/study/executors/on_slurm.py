@@ -102,10 +102,10 @@ def opened(folder: pathlib.Path, name: str, settings: Mapping[str, str], cluster
         slurm_array_parallelism=parallel,
         slurm_additional_parameters=others or None,
     )
-    yield _pool(executor, cluster)
+    yield _pool(executor, cluster, any(key.startswith("mem") for key in others))
 
 
-def _pool(executor: Any, cluster: str) -> Pool:
+def _pool(executor: Any, cluster: str, is_memory_set: bool) -> Pool:
     jobs: dict[Any, Order] = {}  # under way
 
     def submit(orders: Sequence[Order]) -> None:
@@ -115,7 +115,7 @@ def _pool(executor: Any, cluster: str) -> Pool:
         executor.update_parameters(
             cpus_per_task=needs[0].cpus,
             gpus_per_node=needs[0].gpus or None,
-            mem_gb=round(max(need.memory for need in needs) / 2**30, 1),
+            mem_gb=None if is_memory_set else round(max(need.memory for need in needs) / 2**30, 1),
         )
         jobs.update(zip(executor.map_array(Job(), orders), orders, strict=True))
 
