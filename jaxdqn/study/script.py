@@ -1,15 +1,18 @@
 """What every experiment does with its study: run what is missing, draw the figure, say where the files are."""
 
 import argparse
+import contextlib
 import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.figures import provenance, style
 from jaxdqn.results import files, store, summary
+from jaxdqn.results.export import tensorboard, weights_and_biases
+from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.store import Run
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
@@ -23,17 +26,26 @@ if TYPE_CHECKING:
 
 
 class Running(NamedTuple):
-    """How a study is run, as `execute.run` takes it."""
+    """How a study is run: the options of `jaxdqn.study.options.add_running`."""
 
     asynchronous: bool = False
     retry_failed: bool = False
     checkpoint_seconds: float = execute.CHECKPOINT_SECONDS
     memory: float | None = None
+    tensorboard: pathlib.Path | None = None
+    wandb: pathlib.Path | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Running":
-        """Returns what the options of `jaxdqn.study.options.add_running` say."""
-        return cls(options.asynchronous, options.retry_failed, options.checkpoint, options.memory)
+        """Returns what options say."""
+        return cls(
+            asynchronous=options.asynchronous,
+            retry_failed=options.retry_failed,
+            checkpoint_seconds=options.checkpoint,
+            memory=options.memory,
+            tensorboard=options.tensorboard,
+            wandb=options.wandb,
+        )
 
 
 AS_USUAL = Running()
@@ -155,7 +167,18 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
         if running.memory is not None:
             with one_sentence():
                 planning.plan(study, memory=running.memory)  # what does not fit is refused before any work is done
-        report = execute.run(study, out, **running._asdict())
+        with contextlib.ExitStack() as stack:
+            with one_sentence():
+                exporters = [stack.enter_context(opened) for opened in _exporters(running)]
+            report = execute.run(
+                study,
+                out,
+                asynchronous=running.asynchronous,
+                checkpoint_seconds=running.checkpoint_seconds,
+                memory=running.memory,
+                retry_failed=running.retry_failed,
+                exporters=exporters,
+            )
     except KeyboardInterrupt:
         print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
@@ -178,6 +201,13 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
             file=sys.stderr,
         )
     return report.num_failed
+
+
+def _exporters(running: Running) -> Iterator[contextlib.AbstractContextManager[Exporter]]:
+    if running.tensorboard is not None:
+        yield tensorboard.opened(running.tensorboard)
+    if running.wandb is not None:
+        yield weights_and_biases.opened(running.wandb)
 
 
 def _made(folder: pathlib.Path) -> pathlib.Path:
