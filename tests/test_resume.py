@@ -10,9 +10,7 @@ import subprocess
 import sys
 import time
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from jaxdqn import target_network
 from jaxdqn.replay.prioritised import Prioritised
@@ -68,25 +66,6 @@ def stopping_after(number, monkeypatch):
     monkeypatch.setattr(execute.progress.Bar, "advance", told)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory):
-    """Keeps compiled programs: the tests, and the processes that they start, run the same few again and again."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-        before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
-        _keep_compiled(folder, 0.1)
-        yield
-        _keep_compiled(*before)
-
-
-def _keep_compiled(folder, seconds):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
-    compilation_cache.reset_cache()
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
@@ -98,8 +77,6 @@ def uninterrupted(tmp_path_factory):
 def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
     with monkeypatch.context() as patch:
         stopping_after(periods, patch)
-        if periods == 5:  # the last of a wave: there is nothing to keep, and the next wave stops at once
-            patch.setattr(waves, "train", _not_after_being_told(waves.train))
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -111,15 +88,6 @@ def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, 
     assert report.num_written == (6 if periods < 5 else 3)
     assert results(folder) == uninterrupted
     assert not list(folder.glob("checkpoints/*"))
-
-
-def _not_after_being_told(train):
-    def training(*arguments):
-        if arguments[-1].told.is_asked:
-            raise KeyboardInterrupt
-        return train(*arguments)
-
-    return training
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, uninterrupted):

@@ -212,7 +212,13 @@ def _run_group(work: _Work, group: plan.Group) -> None:
 
 
 def _claim(work: _Work, ids: Sequence[str], width: int) -> tuple[tuple[str, ...], Checkpoint | None] | None:
-    """Returns cells that this process now holds and that are still to be run, and where they were; None if none."""
+    """Returns cells that this process now holds and that are still to be run, and where they were; None if none.
+
+    Raises:
+      KeyboardInterrupt: told to stop.
+    """
+    if work.around.told.is_asked:
+        raise KeyboardInterrupt
     folder = work.around.checkpoints
     left = _left(work.folder, ids)
     found = checkpoints.read(folder)
