@@ -13,8 +13,9 @@ Then the same agent on gymnasium's CartPole-v1, which steps in Python, with one 
 as there are cores; and sbx's DQN in the same settings, in the same process, where sbx is installed (0.28 was tried:
 `pip install sbx-rl==0.28.0`).
 
-Then replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`); last, an
-update of each algorithm in comparison with DQN's (`benchmark_updates.py`).
+Then replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`), an
+update of each algorithm in comparison with DQN's (`benchmark_updates.py`), and what a study costs beyond training
+(`benchmark_studies.py`).
 
 Rates mean something on an idle machine only.
 """
@@ -38,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmark_replay
+import benchmark_studies
 import benchmark_updates
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
@@ -74,6 +76,8 @@ def main() -> None:
     benchmark_replay.show(replay)
     updates = benchmark_updates.measure(10 if options.toy else 1_000)
     benchmark_updates.show(updates)
+    studies = benchmark_studies.measure(CONFIG, 10_000 if options.toy else 200_000, 100 if options.toy else 10_000)
+    benchmark_studies.show(studies)
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
@@ -87,6 +91,7 @@ def main() -> None:
         "host": host,
         "replay": replay,
         "updates": updates,
+        "studies": studies,
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

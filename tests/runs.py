@@ -1,13 +1,10 @@
 """Helpers of the tests of training: small configurations, and runs made with them alone."""
 
-import contextlib
 import dataclasses
 import functools
 import json
 
 import jax
-import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from jaxdqn import configuration, schedules, target_network
 from jaxdqn.algorithms import dqn
@@ -33,28 +30,19 @@ SMALL = dataclasses.replace(
 EVALUATION = Evaluation(every=200, episodes=3)
 
 
-def results(folder, apart=("cost", "created")):
-    """Returns what a study's folder of runs holds, by name of file, without facts that no two runs share."""
+TIMINGS = ("cost", "created", "hardware")
+
+
+def results(folder):
+    """Returns what a study's folder of runs holds, by name of file, without timings."""
     found = {}
     for path in sorted((folder / "runs").iterdir()):
         if path.suffix == ".json":
             facts = json.loads(path.read_text())
-            found[path.name] = {name: value for name, value in facts.items() if name not in apart}
+            found[path.name] = {name: value for name, value in facts.items() if name not in TIMINGS}
         else:
             found[path.name] = path.read_bytes()
     return found
-
-
-@contextlib.contextmanager
-def keeping_compiled(folder):
-    """Keeps compiled programs, here and in the processes that are started."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-        before = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
-        _keep_compiled(str(folder), 0.1)
-        yield
-        _keep_compiled(*before)
 
 
 def advancing(game, evaluation=EVALUATION):
@@ -75,9 +63,3 @@ def plain(tree):
         return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
     return jax.device_get(jax.tree.map(unwrap, tree))
-
-
-def _keep_compiled(folder, seconds):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
-    compilation_cache.reset_cache()

@@ -24,7 +24,7 @@ from jaxdqn.study.executors.tasks import Asked, Needs
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices, program
 from jaxdqn.training.evaluate import Evaluation
-from runs import SMALL, keeping_compiled, results
+from runs import SMALL, results
 
 STUDY = Study(
     name="elsewhere",
@@ -35,14 +35,6 @@ STUDY = Study(
     evaluation=Evaluation(every=200, episodes=2),
     weights_of=(1,),
 )
-stored = functools.partial(results, apart=("cost", "created", "hardware"))  # a task has fewer devices
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory):
-    """Keeps compiled programs: every task is a process of its own, and all run the same few."""
-    with keeping_compiled(tmp_path_factory.getbasetemp().parent / "executors_compiled"):  # of all workers of pytest
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +120,7 @@ def test_on_slurm_results_are_those_of_a_run_here(tmp_path, here, cluster):
     report = run()
     assert (report.num_written, report.num_skipped, report.num_failed) == (6, 0, 0)
     folder = tmp_path / "elsewhere"
-    assert stored(folder) == stored(here)
+    assert results(folder) == results(here)
     assert list((folder / "slurm").iterdir())
     assert not list((folder / "claims").iterdir())
     assert run().num_skipped == 6
@@ -226,7 +218,7 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
 def test_on_ray_where_no_node_sees_the_folder_results_travel_back(tmp_path, here):
     report = on_ray.run(STUDY, tmp_path, asked=Asked(tasks=2), sees=lambda folder, token: False)
     assert (report.num_written, report.num_skipped, report.num_failed, report.num_compilations) == (6, 0, 0, 2)
-    assert stored(tmp_path / "elsewhere") == stored(here)
+    assert results(tmp_path / "elsewhere") == results(here)
     assert not list((tmp_path / "elsewhere" / "claims").iterdir())
 
 
@@ -239,7 +231,7 @@ def test_on_ray_told_to_stop_it_leaves_checkpoints_to_go_on_from(tmp_path, here)
     assert begun(folder)
     assert not list((folder / "claims").iterdir())
     execute.run(STUDY, tmp_path)
-    assert stored(folder) == stored(here)
+    assert results(folder) == results(here)
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <function _at_fork:pytest.PytestUnraisableExceptionWarning")
@@ -267,7 +259,7 @@ def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tm
     assert report.num_written == 6
     written = [outcome.done.report.num_written for outcome in outcomes]
     assert written == [3, 3]  # by those tasks that ended, with nothing that another stored first
-    assert stored(folder) == stored(here)
+    assert results(folder) == results(here)
     assert not list((folder / "claims").glob("*.claim"))
     assert not list((folder / "checkpoints").iterdir())
 
@@ -328,6 +320,11 @@ def test_what_no_node_could_ever_take_is_refused():
     for needs in (Needs(4, 1, 10**9), Needs(8, 0, 10**9), Needs(1, 0, 10**10)):
         with pytest.raises(Unfinished, match=f"no node of the cluster has {needs.cpus} CPUs, {needs.gpus} GPUs"):
             on_ray._check_room(nodes, [needs])
+
+
+def test_curves_cannot_be_sent_from_elsewhere(tmp_path):
+    with pytest.raises(Unfinished, match="only while a study runs here"):
+        on_slurm.run(STUDY, tmp_path, cluster="debug", exporters=["one"])
 
 
 def test_a_part_that_is_defined_in_the_script_is_refused(tmp_path, monkeypatch):

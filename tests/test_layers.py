@@ -80,7 +80,7 @@ import jaxdqn.results.weights, jaxdqn.results.runs_command, jaxdqn.results.expor
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
 import jaxdqn.figures.episodes, jaxdqn.figures.command
 from jaxdqn import cli
-COMMANDS = ("play", "figure", "runs", "export")
+COMMANDS = ("play", "figure", "runs", "export", "plan", "run", "status")
 for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
     try:
         cli.main(arguments)
@@ -89,7 +89,7 @@ for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "jaxdqn train cartpole dqn" in done.stdout
+    assert "jaxdqn train catch dqn --help" in done.stdout
     assert "which weights of a folder" in done.stdout
     assert "kinds, and what they show" in done.stdout
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,11 @@ import pytest
 from jaxdqn import target_network
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.results import failures, store
-from jaxdqn.study import checkpoints, execute
+from jaxdqn.study import checkpoints, execute, waves
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
-from runs import SMALL, keeping_compiled, results
+from runs import SMALL, results
 
 
 def study(**changes):
@@ -51,13 +52,6 @@ def stopping_after(number, monkeypatch):
     monkeypatch.setattr(execute.progress.Bar, "advance", told)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory):
-    """Keeps compiled programs: the tests, and the processes that they start, run the same few again and again."""
-    with keeping_compiled(tmp_path_factory.mktemp("compiled")):
-        yield
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
@@ -69,8 +63,6 @@ def uninterrupted(tmp_path_factory):
 def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
     with monkeypatch.context() as patch:
         stopping_after(periods, patch)
-        if periods == 5:  # the last of a wave: there is nothing to keep, and the next wave stops at once
-            patch.setattr(execute, "_run_wave", _not_after_being_told(execute._run_wave))
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -82,15 +74,6 @@ def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, 
     assert report.num_written == (6 if periods < 5 else 3)
     assert results(folder) == uninterrupted
     assert not list(folder.glob("checkpoints/*"))
-
-
-def _not_after_being_told(run_wave):
-    def run(work, *arguments):
-        if work.told.is_asked:
-            raise KeyboardInterrupt
-        return run_wave(work, *arguments)
-
-    return run
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, uninterrupted):
@@ -161,21 +144,22 @@ def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
             execute.run(study(), tmp_path / "cut")
     more = study(seeds=(0, 1, 2, 3))
     begun = []
-    begin = execute._begin
-    monkeypatch.setattr(execute, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    begin = waves._begin
+    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
     execute.run(more, tmp_path / "cut")
     assert sorted(step for _, step, _, _ in begun) == [0, 0, 400]  # three go on, and one begins
     execute.run(more, tmp_path / "whole")
     assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
 
 
-HOST = study(games=("gymnasium:CartPole-v1",), seeds=(0, 1))
+def host_study():
+    return study(games=("gymnasium:CartPole-v1",), seeds=(0, 1))
 
 
 @pytest.fixture(scope="module")
 def uninterrupted_host(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted_host")
-    execute.run(HOST, folder)
+    execute.run(host_study(), folder)
     return results(folder / "resumed")
 
 
@@ -184,9 +168,9 @@ def test_games_in_python_go_on_where_they_were(tmp_path, monkeypatch, uninterrup
         with monkeypatch.context() as patch:
             stopping_after(periods, patch)
             with pytest.raises(KeyboardInterrupt):
-                execute.run(HOST, tmp_path)
+                execute.run(host_study(), tmp_path)
         assert len(checkpoints.read(tmp_path / "resumed" / "checkpoints")) == 1
-    execute.run(HOST, tmp_path)
+    execute.run(host_study(), tmp_path)
     assert results(tmp_path / "resumed") == uninterrupted_host
 
 
@@ -246,23 +230,47 @@ def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
     assert results(tmp_path / "resumed") == uninterrupted
 
 
-def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, monkeypatch, uninterrupted):
-    write, full = store.files.write_new, []
+def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterrupted):
+    mounted = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*mounted, "mount -t tmpfs none /mnt"], check=False).returncode:
+        pytest.skip("needs to mount a file system of its own")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import conftest, test_resume; from jaxdqn.study import script\n"
+        "running = script.Running(checkpoint_seconds=0.0)\n"
+        "script.run_and_show(test_resume.study(), script.pathlib.Path(sys.argv[2]), None, running=running)"
+    )
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    out.mkdir()
+    # 60 KB hold the first few results and no more.
+    run = (
+        f"mount -t tmpfs -o size=60k none {out} && {sys.executable} -c '{code}' {os.path.dirname(__file__)} {out};"
+        f" status=$?; cp -a {out} {kept}; exit $status"
+    )
+    done = subprocess.run([*mounted, run], check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "error: a result could not be stored ([Errno 28] No space left on device" in done.stderr
+    assert "run the same command again to go on" in done.stderr
+    assert "Traceback" not in done.stderr
+    stored = len(store.read(kept / "resumed" / "runs").runs)
+    assert stored < 6
+    report = execute.run(study(), kept)
+    assert (report.num_skipped, report.num_written) == (stored, 6 - stored)
+    assert results(kept / "resumed") == uninterrupted
 
-    def filling(path, content):
-        if path.name.endswith(".json") and path.parent.name == "runs":
-            full.append(path)
-            if len(full) == 2:
-                raise OSError(28, "No space left on device")
-        write(path, content)
 
-    monkeypatch.setattr(store.files, "write_new", filling)
-    with pytest.raises(OSError, match="No space left"):
-        execute.run(study(), tmp_path)
-    monkeypatch.undo()
-    report = execute.run(study(), tmp_path)
-    assert (report.num_skipped, report.num_written) == (1, 5)
-    assert results(tmp_path / "resumed") == uninterrupted
+def test_members_are_spread_over_many_devices(tmp_path, uninterrupted):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import jax, conftest, test_resume\n"
+        "from jaxdqn.study import execute\n"
+        "jax.config.update('jax_num_cpu_devices', 8); execute.run(test_resume.study(), sys.argv[2])\n"
+        "print(len(jax.devices()))"
+    )
+    command = [sys.executable, "-c", code, os.path.dirname(__file__), tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["8"]
+    found = results(tmp_path / "resumed")
+    assert found == uninterrupted
 
 
 def test_without_room_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):

@@ -11,7 +11,7 @@ from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import choice
 from jaxdqn.results import store, tidy
-from jaxdqn.study import execute, plan, spec
+from jaxdqn.study import execute, plan, spec, waves
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
@@ -215,15 +215,15 @@ def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever
 
 def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_rest(tmp_path, monkeypatch):
     study = dataclasses.replace(TINY, seeds=range(6))  # 12 cells: two waves of at most 10
-    waves, run_wave = [], execute._run_wave
+    begun, train = [], waves.train
 
     def interrupted(*arguments):
-        waves.append(arguments)
-        if len(waves) == 2:
+        begun.append(arguments)
+        if len(begun) == 2:
             raise KeyboardInterrupt
-        return run_wave(*arguments)
+        return train(*arguments)
 
-    monkeypatch.setattr(execute, "_run_wave", interrupted)
+    monkeypatch.setattr(waves, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         execute.run(study, tmp_path)
     stored = len(store.read(tmp_path / "tiny" / "runs").runs)

@@ -9,19 +9,17 @@ import pathlib
 import time
 import traceback
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from jaxdqn.results import failures, manifest, schema, store
 from jaxdqn.results.claims import Claims
-from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec
+from jaxdqn.results.export.exporter import Exporter
+from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec, waves
 from jaxdqn.study.checkpoints import Checkpoint
 from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
-from jaxdqn.training.checkpoint import Unusable
-from jaxdqn.training.run import Curves, Ending
+from jaxdqn.training.run import Ending
 
 CHECKPOINT_SECONDS = 300.0
 _POLL = 2.0  # seconds between looks at what other processes have done
@@ -55,14 +53,6 @@ class Report(NamedTuple):
     wall_seconds: float
 
 
-class _Wave(NamedTuple):
-    """Curves `[members, periods]` by name, how each member ended, and what the wave cost."""
-
-    curves: dict[str, np.ndarray]
-    endings: list[Ending]
-    seconds: np.ndarray  # float64 [periods], since the start of the wave, without compilation
-
-
 class _Work(NamedTuple):
     """What one call of `run` goes by, and what it counts."""
 
@@ -70,10 +60,8 @@ class _Work(NamedTuple):
     folder: pathlib.Path
     cells: dict[str, Cell]  # by identifier
     mine: Claims
-    bar: progress.Bar
-    told: Interruption
+    around: waves.Around
     asynchronous: bool
-    checkpoint_seconds: float
     memory: float | None
     endings: list[Ending]  # of the runs stored
     costs: list[tuple[float, float]]  # compiling and training, in seconds, a group each
@@ -88,6 +76,7 @@ def run(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     memory: float | None = None,
     retry_failed: bool = False,
+    exporters: Sequence[Exporter] = (),
 ) -> Report:
     """Runs every cell of the study that has no result yet, and stores each when it is done.
 
@@ -103,6 +92,7 @@ def run(
       checkpoint_seconds: of training between checkpoints; 0 makes one after each evaluation period.
       memory: bytes that runs may use at once; None for half of what there is.
       retry_failed: whether cells that failed or crashed before are tried again.
+      exporters: to which curves are sent while runs train.
 
     Raises:
       OSError: if a result cannot be stored; those stored before stay.
@@ -124,7 +114,8 @@ def run(
         Claims(folder / "claims") as mine,
         interruption.watched() as told,
     ):
-        work = _Work(study, folder, cells, mine, bar, told, asynchronous, checkpoint_seconds, memory, [], [])
+        around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told)
+        work = _Work(study, folder, cells, mine, around, asynchronous, memory, [], [])
         while missing:
             counted = len(work.costs), _num_failed(folder, missing)
             for group in plan.groups(cells[id] for id in missing):
@@ -194,7 +185,7 @@ def _run_group(work: _Work, group: plan.Group) -> None:
             members, found = claimed
             try:
                 if compiled is None:
-                    work.bar.group(f"{group.game}: {', '.join(_labels(group.cells))}", len(ids))
+                    work.around.bar.group(f"{group.game}: {', '.join(_labels(group.cells))}", len(ids))
                     compiled = program.make(
                         config,
                         game,
@@ -204,23 +195,31 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                         asynchronous=work.asynchronous,
                     )
                     stack.enter_context(contextlib.closing(compiled))
-                wave = _run_wave(work, members, found, compiled, layout)
+                wave = waves.train(
+                    work.study, {id: work.cells[id] for id in members}, found, compiled, layout.width, work.around
+                )
             except Exception:
                 _fail(work, members)
                 continue
             training += float(wave.seconds[-1])
             _store(work, members, wave, compiled.compile_seconds, layout)
-            for old in checkpoints.read(work.folder / "checkpoints"):
+            for old in checkpoints.read(work.around.checkpoints):
                 if not _left(work.folder, old.cells):
-                    checkpoints.remove(work.folder / "checkpoints", old.cells)
+                    checkpoints.remove(work.around.checkpoints, old.cells)
             work.mine.release(members)
     if compiled is not None:
         work.costs.append((compiled.compile_seconds, training))
 
 
 def _claim(work: _Work, ids: Sequence[str], width: int) -> tuple[tuple[str, ...], Checkpoint | None] | None:
-    """Returns cells that this process now holds and that are still to be run, and where they were; None if none."""
-    folder = work.folder / "checkpoints"
+    """Returns cells that this process now holds and that are still to be run, and where they were; None if none.
+
+    Raises:
+      KeyboardInterrupt: told to stop.
+    """
+    if work.around.told.is_asked:
+        raise KeyboardInterrupt
+    folder = work.around.checkpoints
     left = _left(work.folder, ids)
     found = checkpoints.read(folder)
     begun = {id for checkpoint in found for id in checkpoint.cells}
@@ -234,89 +233,11 @@ def _claim(work: _Work, ids: Sequence[str], width: int) -> tuple[tuple[str, ...]
     return None
 
 
-def _run_wave(
-    work: _Work,
-    members: tuple[str, ...],
-    found: Checkpoint | None,
-    compiled: program.Program,
-    layout: program.Layout,
-) -> _Wave:
-    """Trains the members of one wave side by side. A narrow wave is filled up with its last member, run in vain."""
-    study, cells = work.study, [work.cells[id] for id in members]
-    filled = [*cells, *[cells[-1]] * (layout.width - len(cells))]
-    states, first, curves, seconds = _begin(filled, members, found, compiled)
-    work.bar.training(first * len(members))
-    started = time.perf_counter() - (seconds[-1] if seconds else 0.0)
-    kept_at = time.perf_counter()
-    for step in range(first, study.steps, study.evaluation.every):
-        states, point = compiled.advance(states, step)
-        for name, values in point._asdict().items():
-            curves.setdefault(name, []).append(values)
-        seconds.append(time.perf_counter() - started)
-        work.bar.advance(study.evaluation.every * len(members), point.evaluation_return[: len(members)])
-        stop = step + study.evaluation.every
-        is_due = time.perf_counter() - kept_at >= work.checkpoint_seconds
-        if stop < study.steps and (is_due or work.told.is_asked):
-            _keep(work, members, stop, compiled.save(states), curves, seconds)
-            kept_at = time.perf_counter()
-        if stop < study.steps and work.told.is_asked:
-            raise KeyboardInterrupt
-    stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
-    return _Wave(stacked, compiled.end(states)[: len(members)], np.array(seconds))
-
-
-def _begin(
-    filled: Sequence[Cell], members: tuple[str, ...], found: Checkpoint | None, compiled: program.Program
-) -> tuple[Any, int, dict[str, list[np.ndarray]], list[float]]:
-    """Returns the states to go on from, their step, and the curves and seconds until there."""
-    configs, seeds = [cell.config for cell in filled], [cell.seed for cell in filled]
-    if found is not None:
-        rows = [found.cells.index(id) for id in members]
-        rows += rows[-1:] * (len(filled) - len(rows))
-        with contextlib.suppress(Unusable):  # made by another version, or damaged: these runs begin again
-            state, curves, seconds = _read_checkpoint(found, rows)
-            return compiled.load(configs, seeds, state), found.step, curves, seconds
-    return compiled.init(configs, seeds), 0, {}, []
-
-
-def _read_checkpoint(
-    found: Checkpoint, rows: list[int]
-) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
-    """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
-    *arrays, seconds = checkpoints.load(found)
-    state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
-    whole = (len(found.cells), len(seconds))
-    if any(values.shape[:1] != whole[:1] for values in state) or any(values.shape != whole for values in points):
-        raise Unusable("its arrays are not of as many runs and points as it says")
-    curves = {name: list(values[rows].T) for name, values in zip(Curves._fields, points, strict=True)}
-    return [values[rows] for values in state], curves, seconds.tolist()
-
-
-def _keep(
-    work: _Work,
-    members: tuple[str, ...],
-    step: int,
-    saved: tuple[list[int], list[np.ndarray]],
-    curves: dict[str, list[np.ndarray]],
-    seconds: list[float],
+def _store(
+    work: _Work, members: tuple[str, ...], wave: waves.Wave, compile_seconds: float, layout: program.Layout
 ) -> None:
-    """Writes a checkpoint of the members that go on, if the disk lets it; without one, training goes on as well."""
-    places, arrays = saved
-    rows = [place for place in places if place < len(members)]  # not of those that fill the wave up
-    if not rows:
-        return
-    points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
-    state = [values[[places.index(row) for row in rows]] for values in arrays]
-    try:
-        folder = work.folder / "checkpoints"
-        folder.mkdir(exist_ok=True)
-        checkpoints.write(folder, [members[row] for row in rows], step, [*state, *points, np.array(seconds)])
-    except Exception as problem:
-        work.bar.note(f"no checkpoint could be written: {problem}")
-
-
-def _store(work: _Work, members: tuple[str, ...], wave: _Wave, compile_seconds: float, layout: program.Layout) -> None:
     """Stores the runs of a wave; the curves of one that crashed end before it did."""
+    stored = []
     for member, id in enumerate(members):
         cell, ending = work.cells[id], wave.endings[member]
         curves = {name: values[member] for name, values in wave.curves.items()}
@@ -324,9 +245,11 @@ def _store(work: _Work, members: tuple[str, ...], wave: _Wave, compile_seconds: 
             num_points = int((curves["steps"] > 0).sum())
             curves = {name: values[:num_points] for name, values in curves.items()}
         facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout)
+        stored.append(facts)
         with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
             store.write(work.folder / "runs", facts, curves, records.attachments(work.study, cell, ending))
             work.endings.append(ending)
+    wave.live.end(stored)
 
 
 def _fail(work: _Work, members: tuple[str, ...]) -> None:
@@ -336,7 +259,7 @@ def _fail(work: _Work, members: tuple[str, ...]) -> None:
         about = records.about(work.cells[id]) | {"versions": records.versions(), "created": records.now()}
         failures.write(work.folder / "failures", id, about, text)
     work.mine.release(members)
-    work.bar.note(f"{len(members)} runs failed: {text.strip().rpartition(chr(10))[2]}")
+    work.around.bar.note(f"{len(members)} runs failed: {text.strip().rpartition(chr(10))[2]}")
 
 
 def _labels(cells: Sequence[Cell]) -> list[str]:

@@ -47,6 +47,12 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="of training between checkpoints of the runs under way (default: 300)",
     )
     add_memory(running)
+    running.add_argument(
+        "--tensorboard", type=pathlib.Path, metavar="DIR", help="curves for TensorBoard while they grow"
+    )
+    running.add_argument(
+        "--wandb", type=pathlib.Path, metavar="DIR", help="curves for Weights & Biases, offline, while they grow"
+    )
     add_executor(parser)
 
 

@@ -31,6 +31,17 @@ def about(cell: Cell) -> dict[str, Any]:
     }
 
 
+def identity(study: Study, cell: Cell) -> dict[str, Any]:
+    """Returns what is known of a run before it starts."""
+    return {
+        "id": spec.identifier(study, cell),
+        "study": study.name,
+        "algorithm": cell.algorithm,
+        "settings": spec.plain_settings(cell.settings),
+        **spec.determinants(study, cell),
+    }
+
+
 def facts(
     study: Study,
     cell: Cell,
@@ -51,11 +62,7 @@ def facts(
     """
     known = {
         "schema": schema.VERSION,
-        "id": spec.identifier(study, cell),
-        "study": study.name,
-        "algorithm": cell.algorithm,
-        "settings": spec.plain_settings(cell.settings),
-        **spec.determinants(study, cell),
+        **identity(study, cell),
         "code": {"jaxdqn": jaxdqn.__version__, **commit()},
         "versions": versions(),
         "hardware": {

@@ -1,15 +1,18 @@
 """What every experiment does with its study: run what is missing, draw the figure, say where the files are."""
 
 import argparse
+import contextlib
 import dataclasses
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.figures import provenance, style
 from jaxdqn.results import files, store, summary
+from jaxdqn.results.export import tensorboard, weights_and_biases
+from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.store import Run
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
@@ -25,19 +28,31 @@ if TYPE_CHECKING:
 
 
 class Running(NamedTuple):
-    """How a study is run, as `execute.run` takes it, and which function runs it: that one, or one like it."""
+    """How a study is run: the options of `jaxdqn.study.options.add_running`.
+
+    What runs it is `execute.run`, or a function like it that has it run elsewhere.
+    """
 
     asynchronous: bool = False
     retry_failed: bool = False
     checkpoint_seconds: float = execute.CHECKPOINT_SECONDS
     memory: float | None = None
+    tensorboard: pathlib.Path | None = None
+    wandb: pathlib.Path | None = None
     run: Callable[..., execute.Report] = execute.run
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Running":
-        """Returns what the options of `jaxdqn.study.options.add_running` say."""
-        run = choice.executor(options)
-        return cls(options.asynchronous, options.retry_failed, options.checkpoint, options.memory, run)
+        """Returns what options say."""
+        return cls(
+            asynchronous=options.asynchronous,
+            retry_failed=options.retry_failed,
+            checkpoint_seconds=options.checkpoint,
+            memory=options.memory,
+            tensorboard=options.tensorboard,
+            wandb=options.wandb,
+            run=choice.executor(options),
+        )
 
 
 AS_USUAL = Running()
@@ -161,8 +176,18 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
         if running.memory is not None:
             with one_sentence():
                 planning.plan(study, memory=running.memory)  # what does not fit is refused before any work is done
-        named = running._asdict()
-        report = named.pop("run")(study, out, **named)
+        with contextlib.ExitStack() as stack:
+            with one_sentence():
+                exporters = [stack.enter_context(opened) for opened in _exporters(running)]
+            report = running.run(
+                study,
+                out,
+                asynchronous=running.asynchronous,
+                checkpoint_seconds=running.checkpoint_seconds,
+                memory=running.memory,
+                retry_failed=running.retry_failed,
+                exporters=exporters,
+            )
     except Unfinished as problem:
         print(f"error: {problem}. What is stored stays; run the same command again to go on", file=sys.stderr)
         raise SystemExit(1) from None
@@ -188,6 +213,13 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
             file=sys.stderr,
         )
     return report.num_failed
+
+
+def _exporters(running: Running) -> Iterator[contextlib.AbstractContextManager[Exporter]]:
+    if running.tensorboard is not None:
+        yield tensorboard.opened(running.tensorboard)
+    if running.wandb is not None:
+        yield weights_and_biases.opened(running.wandb)
 
 
 def _made(folder: pathlib.Path) -> pathlib.Path:

@@ -4,7 +4,9 @@ A state is a tree whose leaves are arrays and random keys. `leaves` makes plain 
 tree again; `save` and `restore` keep arrays in a folder, whole or not at all. Nothing that was stored is ever run.
 """
 
+import errno
 import pathlib
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,8 +53,13 @@ def save(folder: pathlib.Path, arrays: Sequence[np.ndarray]) -> None:
 
     Raises:
       ValueError: if the folder exists already; nothing is overwritten.
+      OSError: if the disk has no room for them.
     """
     import orbax.checkpoint  # slow to import, and only long runs need it
+
+    needed = sum(values.nbytes for values in arrays)
+    if shutil.disk_usage(folder.parent).free < 1.2 * needed:  # orbax would find out with tracebacks of many threads
+        raise OSError(errno.ENOSPC, f"No space left on device for {needed:,} bytes", str(folder))
 
     # Padded by one element, since orbax stores no array without any.
     named = {f"{i:04}": np.append(values.ravel(), values.dtype.type(0)) for i, values in enumerate(arrays)}

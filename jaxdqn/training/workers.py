@@ -208,7 +208,8 @@ def _stop(workers: Sequence[_Worker]) -> None:
 
 def _serve(connection: Connection, task: _Task, core: int | None) -> None:
     """The main function of a worker process: answers each message with one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and clusters send them to all; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})

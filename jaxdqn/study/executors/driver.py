@@ -65,6 +65,7 @@ def run(
     *,
     retry_failed: bool = False,
     memory: float | None = None,
+    exporters: Sequence[Any] = (),
     **options: Any,
 ) -> execute.Report:
     """Runs every cell of the study that has no result yet, as `execute.run` does, but elsewhere.
@@ -76,6 +77,7 @@ def run(
       asked: how the tasks are to be.
       retry_failed: whether cells that failed or crashed before are tried again.
       memory: bytes that the runs of a task may use at once; None for what they need.
+      exporters: must be none, for nothing is known here of the points of a curve.
       **options: as `execute.run` takes them.
 
     Raises:
@@ -83,6 +85,8 @@ def run(
       OSError: if a result cannot be stored.
       KeyboardInterrupt: told to stop.
     """
+    if exporters:
+        raise Unfinished("curves are sent only while a study runs here: `jaxdqn export` sends them when it is done")
     packed = _packed(study)
     folder = pathlib.Path(out).absolute() / study.name
     (folder / "runs").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,149 @@
+"""A wave: runs of one program that train side by side, from their beginning or from a checkpoint."""
+
+import contextlib
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.results.export.exporter import Exporter
+from jaxdqn.study import checkpoints, progress, records
+from jaxdqn.study.checkpoints import Checkpoint
+from jaxdqn.study.interruption import Interruption
+from jaxdqn.study.live import Live
+from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import program
+from jaxdqn.training.checkpoint import Unusable
+from jaxdqn.training.run import Curves, Ending
+
+
+class Around(NamedTuple):
+    """What is around all waves of a call.
+
+    Attributes:
+      checkpoints: the folder.
+      checkpoint_seconds: of training between them.
+      exporters: to which curves are sent.
+      bar: shows how far it is.
+      told: whether to stop.
+    """
+
+    checkpoints: pathlib.Path
+    checkpoint_seconds: float
+    exporters: Sequence[Exporter]
+    bar: progress.Bar
+    told: Interruption
+
+
+class Wave(NamedTuple):
+    """What came of a wave.
+
+    Attributes:
+      curves: `[members, periods]` by name.
+      endings: one a member.
+      seconds: float64 `[periods]`, since the start of the wave, without compilation and interruptions.
+      live: the runs as the exporters know them; not ended yet.
+    """
+
+    curves: dict[str, np.ndarray]
+    endings: list[Ending]
+    seconds: np.ndarray
+    live: Live
+
+
+def train(
+    study: Study,
+    members: Mapping[str, Cell],
+    found: Checkpoint | None,
+    compiled: program.Program,
+    width: int,
+    around: Around,
+) -> Wave:
+    """Returns what comes of the members, trained side by side.
+
+    Args:
+      study: that they belong to.
+      members: cells by identifier; if they are fewer than the wave is wide, the last is run once more, in vain.
+      found: a checkpoint that holds all of them, to go on from.
+      compiled: their program.
+      width: of its waves.
+      around: the rest.
+
+    Raises:
+      KeyboardInterrupt: told to stop, after a checkpoint.
+    """
+    ids, cells = list(members), list(members.values())
+    filled = [*cells, *[cells[-1]] * (width - len(cells))]
+    states, first, curves, seconds = _begin(filled, ids, found, compiled)
+    live = Live(around.exporters, [records.identity(study, cell) for cell in cells], around.bar.note)
+    for i in range(len(seconds)):
+        live.point({name: points[i] for name, points in curves.items()})
+    around.bar.training(first * len(cells))
+    started = time.perf_counter() - (seconds[-1] if seconds else 0.0)
+    kept_at = time.perf_counter()
+    for step in range(first, study.steps, study.evaluation.every):
+        states, point = compiled.advance(states, step)
+        for name, values in point._asdict().items():
+            curves.setdefault(name, []).append(values)
+        seconds.append(time.perf_counter() - started)
+        live.point(point._asdict())
+        around.bar.advance(study.evaluation.every * len(cells), point.evaluation_return[: len(cells)])
+        stop = step + study.evaluation.every
+        is_due = time.perf_counter() - kept_at >= around.checkpoint_seconds
+        if stop < study.steps and (is_due or around.told.is_asked):
+            _keep(around, ids, stop, compiled.save(states), curves, seconds)
+            kept_at = time.perf_counter()
+        if stop < study.steps and around.told.is_asked:
+            raise KeyboardInterrupt
+    stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
+    return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), live)
+
+
+def _begin(
+    filled: Sequence[Cell], ids: Sequence[str], found: Checkpoint | None, compiled: program.Program
+) -> tuple[Any, int, dict[str, list[np.ndarray]], list[float]]:
+    """Returns the states to go on from, their step, and the curves and seconds until there."""
+    configs, seeds = [cell.config for cell in filled], [cell.seed for cell in filled]
+    if found is not None:
+        rows = [found.cells.index(id) for id in ids]
+        rows += rows[-1:] * (len(filled) - len(rows))
+        with contextlib.suppress(Unusable):  # made by another version, or damaged: these runs begin again
+            state, curves, seconds = _read(found, rows)
+            return compiled.load(configs, seeds, state), found.step, curves, seconds
+    return compiled.init(configs, seeds), 0, {}, []
+
+
+def _read(found: Checkpoint, rows: list[int]) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
+    """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
+    *arrays, seconds = checkpoints.load(found)
+    state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
+    whole = (len(found.cells), len(seconds))
+    if any(values.shape[:1] != whole[:1] for values in state) or any(values.shape != whole for values in points):
+        raise Unusable("its arrays are not of as many runs and points as it says")
+    curves = {name: list(values[rows].T) for name, values in zip(Curves._fields, points, strict=True)}
+    return [values[rows] for values in state], curves, seconds.tolist()
+
+
+def _keep(
+    around: Around,
+    ids: Sequence[str],
+    step: int,
+    saved: tuple[list[int], list[np.ndarray]],
+    curves: dict[str, list[np.ndarray]],
+    seconds: list[float],
+) -> None:
+    """Writes a checkpoint of the members that go on, if the disk lets it; without one, training goes on as well."""
+    places, arrays = saved
+    rows = [place for place in places if place < len(ids)]  # not of those that fill the wave up
+    if not rows:
+        return
+    points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
+    state = [values[[places.index(row) for row in rows]] for values in arrays]
+    try:
+        around.checkpoints.mkdir(exist_ok=True)
+        kept = [ids[row] for row in rows]
+        checkpoints.write(around.checkpoints, kept, step, [*state, *points, np.array(seconds)])
+    except Exception as problem:
+        around.bar.note(f"no checkpoint could be written: {problem}")
