@@ -56,7 +56,7 @@ class Trials(NamedTuple):
       facts: what decides it: game, configuration, space, seeds, sampler and so on.
       ends: environment steps of a run at the end of each rung.
       points: in the order of asking.
-      progress: after each wave, the environment steps spent until then and the number of the best point.
+      progress: after each wave, the environment steps spent until then, the number of the best point, and its score.
       importance: of the fields.
       code: version and commit of what trained them.
     """
@@ -65,7 +65,7 @@ class Trials(NamedTuple):
     facts: dict[str, Any]
     ends: tuple[int, ...]
     points: tuple[Point, ...]
-    progress: tuple[tuple[int, int], ...]
+    progress: tuple[tuple[int, int, float], ...]
     importance: Importance
     code: dict[str, Any]
 
@@ -96,7 +96,7 @@ def read(folder: Path) -> Trials:
             Point(point["number"], point["settings"], tuple(map(tuple, point["scores"])), point["state"])
             for point in says["points"]
         )
-        progress = tuple((int(steps), int(number)) for steps, number in says["progress"])
+        progress = tuple((int(steps), int(number), float(score)) for steps, number, score in says["progress"])
         importance = Importance(**says["importance"])
         return Trials(says["name"], says["facts"], tuple(says["ends"]), points, progress, importance, says["code"])
     except FileNotFoundError:

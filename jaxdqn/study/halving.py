@@ -9,7 +9,7 @@ goes on as if it had not been.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -173,15 +173,13 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     return None
 
 
-def incumbents(waves: Sequence[Wave]) -> list[int]:
-    """Returns the best point after each wave: of those that came furthest, the one with the highest mean."""
-    found: list[int] = []
-    top: Any = (-1, -np.inf)
+def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float]]:
+    """Returns the best point after each wave, and its score: of those that came furthest, the highest mean."""
+    found: list[tuple[int, float]] = []
+    top = (-1, -np.inf, -1)  # rung, mean, minus the number: of equal ones the earlier
     for wave in waves:
-        for point, mean in zip(wave.points, means(wave), strict=True):
-            if (wave.rung, mean) > top:
-                top, best_point = (wave.rung, mean), point
-        found.append(best_point)
+        top = max(top, *((wave.rung, mean, -point) for point, mean in zip(wave.points, means(wave), strict=True)))
+        found.append((-top[2], top[1]))
     return found
 
 

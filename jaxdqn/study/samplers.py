@@ -63,9 +63,10 @@ def check() -> None:
 def opened(path: pathlib.Path, name: str) -> "optuna.Study":
     """Returns the study in a journal, made if there is none."""
     import optuna
+    from optuna.storages import journal
 
     with _quietly():
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+        storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
         return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
 

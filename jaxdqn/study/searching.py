@@ -113,7 +113,7 @@ def run(
 
 def best(outcome: Outcome) -> dict[str, Any]:
     """Returns the settings that a search ends with: of the points that came furthest, the best over tuning seeds."""
-    return outcome.settings[halving.incumbents(outcome.waves)[-1]]
+    return outcome.settings[halving.incumbents(outcome.waves)[-1][0]]
 
 
 def _go_on(work: _Work) -> bool:
@@ -209,7 +209,7 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
     spent, progress = 0, []
     for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
-        progress.append((spent, incumbent))
+        progress.append((spent, *incumbent))
         for number, row in zip(wave.points, wave.scores, strict=True):
             scores[number].append(row)
     states = [

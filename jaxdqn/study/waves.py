@@ -92,7 +92,7 @@ def train(runs: Runs, members: Sequence[tuple[Study, Cell]], stop: int, width: i
       RuntimeError: if the game of a run raised an error.
     """
     compiled, layout = _program(runs, *members[0], width)
-    scores = {}
+    scores: dict[str, np.ndarray] = {}
     for start in range(0, len(members), layout.width):
         chunk = members[start : start + layout.width]
         kept = _train_chunk(runs, chunk, stop, compiled, layout)
