@@ -95,7 +95,7 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     num_whole = sum(point.state == "complete" for point in points)
     figure.set_label(
         f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped before."
+        f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped."
     )
     return figure
 
