@@ -149,11 +149,16 @@ def _draw_progress(
 ) -> Any:
     estimate = statistics.interval(progress.scores, statistic, np.random.default_rng(bootstrap_seed))
     (line,) = panel.plot(
-        progress.spent, estimate.point, color=look.color, linestyle=look.line, marker=look.marker, markevery=0.25
+        progress.spent,
+        estimate.point,
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        drawstyle="steps-post",
     )
     if len(progress.scores) > 1:
         panel.fill_between(
-            progress.spent, estimate.low, estimate.high, color=look.color, alpha=0.15, linewidth=0, zorder=1.2
+            progress.spent, estimate.low, estimate.high, color=look.color, alpha=0.15, linewidth=0, step="post"
         )
     return line
 
@@ -210,8 +215,8 @@ def _shades(points: Sequence[Point]) -> list[Any]:
 def _short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value["type"] if isinstance(value, dict) and "type" in value else str(value)
-    text = f"{value:.3g}"
-    return text if len(text) <= 5 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return text if len(text) <= 6 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
 
 
 def _title(trials: Trials) -> str:

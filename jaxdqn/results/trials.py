@@ -78,7 +78,7 @@ def write(folder: Path, trials: Trials) -> None:
         "points": [point._asdict() for point in trials.points],
         "importance": trials.importance._asdict(),
     }
-    files.replace(folder / _NAME, json.dumps(says, indent=1).encode())
+    files.replace(folder / _NAME, json.dumps(says, separators=(",", ":")).encode())
 
 
 def read(folder: Path) -> Trials:
