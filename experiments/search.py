@@ -6,7 +6,8 @@ FINDING
     python experiments/search.py --repetitions 3     the first three only
     python experiments/search.py --toy               a minute
 
-Five fields are searched, most of whose values are poor. All methods have the same budget of environment steps, worth
+The score of a run is the mean of all its evaluations, which rewards learning fast. Five fields are searched, most of
+whose values are poor. All methods have the same budget of environment steps, worth
 20 points of 4 seeds each, and are repeated with other seeds of the sampler and other tuning seeds; repetitions are
 pairs, since those of one number share both. The best point by its tuning seeds is then run on test seeds, which no
 search has seen, at several budgets: only these scores are reported.
@@ -91,7 +92,6 @@ class Experiment:
       test_seeds: that judge.
       steps: of a run.
       evaluation: of a run.
-      last: how many evaluations a score averages.
       points: whole points that the budget of a search is worth.
       shares: of the budget, at which the best point is judged.
     """
@@ -103,7 +103,6 @@ class Experiment:
     test_seeds: tuple[int, ...] = tuple(range(100_000, 100_016))
     steps: int = STEPS
     evaluation: Evaluation = Evaluation(every=500, episodes=10)  # noqa: RUF009  # frozen
-    last: int = 3
     points: int = 20
     shares: tuple[float, ...] = (0.4, 0.7, 1.0)
 
@@ -136,7 +135,7 @@ def search(experiment: Experiment, game: str, method: str, repetition: int) -> S
         evaluation=experiment.evaluation,
         budget=experiment.points * experiment.num_seeds * experiment.steps,
         batch=4,
-        last=experiment.last,
+        last=None,
         seed=repetition,
         sampler=METHODS[method].sampler,
         rungs=[round(part * experiment.steps) for part in METHODS[method].rungs],
@@ -198,7 +197,13 @@ def test_scores(
     def score(game: str, config: Config) -> float:
         study = test_study(experiment, game, [config])
         ids = [spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config]
-        return float(np.mean(tidy.final([runs[id] for id in ids], "evaluation_return", experiment.last)))
+        return float(
+            np.mean(
+                tidy.final(
+                    [runs[id] for id in ids], "evaluation_return", experiment.steps // experiment.evaluation.every
+                )
+            )
+        )
 
     return {
         game: {
@@ -305,7 +310,7 @@ def _show(
         for game in experiment.games
     }
     default = {
-        game: float(np.mean(tidy.final(of_game, "evaluation_return", experiment.last)))
+        game: float(np.mean(tidy.final(of_game, "evaluation_return", experiment.steps // experiment.evaluation.every)))
         for game, of_game in of_default.items()
     }
     facts = provenance.provenance(runs.values())

@@ -144,7 +144,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     """Returns what to do next; None at the end of the budget.
 
     A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
-    take them and those that wait to their end. Then what waits is trained in waves that are not full, the lowest rung
+    take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are not full, the lowest rung
     first, so that its survivors can join those above; where the budget is short, the best of them.
 
     Args:
@@ -162,7 +162,8 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     for room in sorted(full, key=lambda room: -room[0]):
         if plan.batch * cost(plan, room[0]) <= left:
             return Train(room[0], tuple(rooms[room][: plan.batch]))
-    if not full and sum(expected(plan, rung) for rung in rungs.values()) + expected(plan, 0) <= left:
+    committed = sum(expected(plan, rung) for rung in rungs.values())
+    if not full and committed + plan.num_seeds * plan.ends[-1] <= left:
         return Ask()
     for room in sorted(rooms, key=lambda room: room[0]):
         number = min(plan.batch, int(left // cost(plan, room[0])))

@@ -42,7 +42,8 @@ class Search:
       share: of the points of a rung that goes on.
       rule: which points these are: `halving.best`, `halving.best_or_undecided`.
       batch: points of a wave.
-      last: how many of its last evaluations are averaged into the score of a run.
+      last: how many of its last evaluations are averaged into the score of a run; None averages all until there, which
+        rewards learning fast and is less noisy.
       seed: of what the sampler draws.
     """
 
@@ -60,7 +61,7 @@ class Search:
     share: float = 1 / 3
     rule: halving.Rule = halving.best
     batch: int = 8
-    last: int = 1
+    last: int | None = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -168,7 +169,7 @@ def _check(search: Search) -> None:
         tuning_study(search, settings)
     test_study(search, {})
     _check_halving(search)
-    least = int(halving.expected(plan(search), 0))
+    least = len(search.tuning_seeds) * search.steps
     if type(search.budget) is not int or search.budget < least:
         raise ValueError(
             f"budget = {search.budget!r} must be a whole number of at least {least:_} environment steps, for one point "
@@ -213,12 +214,14 @@ def _check_halving(search: Search) -> None:
         )
     if not 0.0 < search.share < 1.0:
         raise ValueError(f"share = {search.share!r} is out of range: it lies between 0 and 1, such as 1/3.")
+    if type(search.batch) is not int or search.batch < 1:
+        raise ValueError(f"batch = {search.batch!r} must be a whole number of at least 1.")
     most = ends[0] // every
-    for field, highest in (("batch", None), ("last", most)):
-        value = getattr(search, field)
-        if type(value) is not int or value < 1 or (highest is not None and value > highest):
-            bound = f" and at most {highest}, the evaluations until the first rung" if highest is not None else ""
-            raise ValueError(f"{field} = {value!r} must be a whole number of at least 1{bound}.")
+    if search.last is not None and (type(search.last) is not int or not 1 <= search.last <= most):
+        raise ValueError(
+            f"last = {search.last!r} must be None or a whole number of at least 1 and at most {most}, the evaluations "
+            "until the first rung."
+        )
     if type(search.seed) is not int or not 0 <= search.seed < 2**31:
         raise ValueError(f"seed = {search.seed!r} must be a whole number of at least 0 and below 2^31.")
     schema.plain(about(search))

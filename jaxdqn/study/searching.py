@@ -143,10 +143,9 @@ def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarr
     for settings in points:
         study = searches.tuning_study(search, settings)
         members += [(study, cell) for cell in spec.cells(study)]
+    last = search.last or 0  # [-0:] is all
     returns = waves.train(work.runs, members, plan.ends[rung], plan.batch * plan.num_seeds)
-    scores = [
-        np.mean(returns[spec.identifier(study, cell)][-search.last :], dtype=np.float64) for study, cell in members
-    ]
+    scores = [np.mean(returns[spec.identifier(study, cell)][-last:], dtype=np.float64) for study, cell in members]
     return np.array(scores).reshape(len(points), plan.num_seeds)
 
 
