@@ -1,8 +1,8 @@
 """Does a search that learns from its points, and drops poor ones early, find better settings of DQN than random search?
 
-FINDING
+See results/search/.
 
-    python experiments/search.py                     about MINUTES minutes on two CPU cores
+    python experiments/search.py                     about half an hour on two CPU cores
     python experiments/search.py --repetitions 3     the first three only
     python experiments/search.py --toy               a minute
 
@@ -100,7 +100,7 @@ class Experiment:
     games: tuple[str, ...] = ("catch", "cartpole")
     repetitions: int = 12
     num_seeds: int = 4
-    test_seeds: tuple[int, ...] = tuple(range(100_000, 100_016))
+    test_seeds: tuple[int, ...] = tuple(range(100_000, 100_012))
     steps: int = STEPS
     evaluation: Evaluation = Evaluation(every=500, episodes=10)  # noqa: RUF009  # frozen
     points: int = 20

@@ -144,8 +144,8 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     """Returns what to do next; None at the end of the budget.
 
     A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
-    take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are not full, the lowest rung
-    first, so that its survivors can join those above; where the budget is short, the best of them.
+    take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are
+    not full, the lowest rung first, so that its survivors can join those above; where the budget is short, the best.
 
     Args:
       plan: how points are trained.

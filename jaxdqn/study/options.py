@@ -58,7 +58,9 @@ def add_search(commands: Any) -> None:
     what.add_argument("--steps", type=int, default=20_000, help="of a run, environment steps (default: 20000)")
     what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
     what.add_argument("--episodes", type=int, default=20, help="of an evaluation (default: 20)")
-    what.add_argument("--last", type=int, default=3, metavar="N", help="evaluations that a score averages (default: 3)")
+    what.add_argument(
+        "--last", type=int, metavar="N", help="evaluations that a score averages; 0 for all (default: up to 3)"
+    )
     what.add_argument("--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point (default: 4)")
     what.add_argument("--test-seeds", type=int, default=10, metavar="N", help="runs that judge (default: 10)")
     how = search.add_argument_group("how it is searched")

@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
         searches.test_study(search, settings),
         options.out,
         functools.partial(_drawn, search, options.out),
-        functools.partial(summary.table, last=search.last),
+        functools.partial(summary.table, last=search.last or search.steps // search.evaluation.every),
         running=script.Running(checkpoint_seconds=options.checkpoint, memory=options.memory),
     )
 
@@ -68,7 +68,9 @@ def parsed(options: argparse.Namespace) -> Search:
         raise ValueError(f"no algorithm is called {options.algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
     if options.tuning_seeds > FIRST_TEST_SEED:
         raise ValueError(f"--tuning-seeds {options.tuning_seeds} are too many: at most {FIRST_TEST_SEED:_}.")
-    quarter = options.steps // 4 // options.every * options.every
+    quarter = options.steps // 4 // max(options.every, 1) * options.every
+    rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
+    at_first = (rungs or [options.steps])[0] // max(options.every, 1)  # evaluations until there
     return Search(
         name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{options.game}-{options.algorithm}-search".lower()),
         game=options.game,
@@ -80,11 +82,11 @@ def parsed(options: argparse.Namespace) -> Search:
         evaluation=Evaluation(every=options.every, episodes=options.episodes),
         budget=options.budget or _POINTS * options.tuning_seeds * options.steps,
         sampler=samplers.SAMPLERS[options.sampler],
-        rungs=([quarter] if quarter else []) if options.rungs is None else options.rungs,
+        rungs=rungs,
         share=options.share,
         rule=halving.best_or_undecided if options.keep_undecided else halving.best,
         batch=options.batch,
-        last=options.last,
+        last=min(3, max(at_first, 1)) if options.last is None else options.last or None,
         seed=options.seed,
     )
 
