@@ -21,6 +21,7 @@ examples:
   jaxdqn train catch dqn --help                     every option of the algorithm's configuration
   jaxdqn plan experiments/classic_control.py        what it would take
   jaxdqn run experiments/classic_control.py         the same as running the script
+  jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3
   jaxdqn status results/classic_control
   jaxdqn runs --where learning_rate=0.001 game=cartpole
   jaxdqn figure results/classic_control curves
@@ -71,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from jaxdqn.study import commands
 
             commands.plan(chosen)
+        case "search":
+            from jaxdqn.study import search_command
+
+            search_command.main(chosen)
         case "status":
             from jaxdqn.results import status
 
@@ -110,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
     options_of_studies.add_plan(commands)
     options_of_studies.add_run(commands)
+    options_of_studies.add_search(commands)
     options_of_results.add_status(commands)
     options_of_results.add_runs(commands)
     options_of_figures.add_figure(commands)

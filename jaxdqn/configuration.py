@@ -109,6 +109,11 @@ def paths(config: Any) -> dict[str, Any]:
     return {path: value for path, value, _ in _walk(config)}
 
 
+def fields(config: Any) -> dict[str, dataclasses.Field[Any]]:
+    """Returns how every field of a configuration and of its parts is declared, by dotted path."""
+    return {path: field for path, _, field in _walk(config)}
+
+
 def replace_at(config: C, path: str, value: Any) -> C:
     """Returns the configuration with the field at a dotted path replaced.
 

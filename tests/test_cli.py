@@ -34,7 +34,9 @@ def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
     ]
 
 
-@pytest.mark.parametrize("command", ["list", "train", "plan", "run", "status", "runs", "figure", "export", "play"])
+@pytest.mark.parametrize(
+    "command", ["list", "train", "plan", "run", "search", "status", "runs", "figure", "export", "play"]
+)
 def test_help_names_every_command_and_each_has_its_own(command):
     assert f"\n    {command} " in jaxdqn("--help").stdout
     assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")

@@ -1,4 +1,4 @@
-"""The options of `jaxdqn plan` and of running a study. Nothing is imported that would make help wait."""
+"""The options of `jaxdqn plan`, `jaxdqn search` and of a study. Nothing is imported that would make help wait."""
 
 import argparse
 import pathlib
@@ -32,6 +32,62 @@ def add_run(commands: Any) -> None:
         epilog="`jaxdqn run STUDY --help` shows every option.",
     )
     run.add_argument("study", type=pathlib.Path, metavar="STUDY", help="the script of an experiment")
+
+
+def add_search(commands: Any) -> None:
+    """Adds the command `search` to what `argparse.ArgumentParser.add_subparsers` returned."""
+    search = commands.add_parser(
+        "search",
+        help="search settings of an algorithm on a game, within a budget",
+        description="Searches settings with Optuna: points are trained on tuning seeds, poor ones dropped early, and "
+        "the best is judged beside the default on test seeds that no choice has seen. The same command goes on with a "
+        "search that was interrupted, or whose budget has grown.",
+        epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",
+    )
+    search.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
+    search.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
+    what = search.add_argument_group("what is searched")
+    what.add_argument(
+        "--space",
+        nargs="+",
+        required=True,
+        metavar="FIELD=RANGE",
+        help="fields of the configuration: log:LOW:HIGH, LOW:HIGH, or a list A,B,C, for structure as well",
+    )
+    what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="other fields, for all points")
+    what.add_argument("--steps", type=int, default=20_000, help="of a run, environment steps (default: 20000)")
+    what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
+    what.add_argument("--episodes", type=int, default=20, help="of an evaluation (default: 20)")
+    what.add_argument(
+        "--last", type=int, metavar="N", help="evaluations that a score averages; 0 for all (default: up to 3)"
+    )
+    what.add_argument("--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point (default: 4)")
+    what.add_argument("--test-seeds", type=int, default=10, metavar="N", help="runs that judge (default: 10)")
+    how = search.add_argument_group("how it is searched")
+    how.add_argument(
+        "--budget", type=int, metavar="STEPS", help="of all tuning runs together (default: of 20 points' whole runs)"
+    )
+    how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="(default: tpe)")
+    how.add_argument(
+        "--rungs",
+        type=int,
+        nargs="*",
+        metavar="STEPS",
+        help="after which poor points are dropped; none without a number (default: a quarter of the run)",
+    )
+    how.add_argument("--share", type=float, default=1 / 3, help="of the points that passes a rung (default: 1/3)")
+    how.add_argument(
+        "--keep-undecided", action="store_true", help="also points that the seeds cannot tell from those that pass"
+    )
+    how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained side by side (default: 8)")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="of what the sampler draws (default: 0)")
+    running = search.add_argument_group("how it is run")
+    running.add_argument("--name", help="of the folder of its results (default: game and algorithm)")
+    running.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"), help="folder (default: runs)")
+    running.add_argument(
+        "--checkpoint", type=float, default=300.0, metavar="SECONDS", help="of training between checkpoints"
+    )
+    add_memory(running)
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,227 @@
+"""Figures of a search for settings: what was tried, what mattered, and how fast the best point was found.
+
+They are drawn from the plain numbers of `jaxdqn.results.trials`, as `jaxdqn search` leaves them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.figures import style
+from jaxdqn.results import statistics
+from jaxdqn.results.trials import Point, Trials
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_TICKS = 6
+_INCH_OF_AN_AXIS = 1.15
+
+
+class Progress(NamedTuple):
+    """What repetitions of a search had found when so much was spent.
+
+    Attributes:
+      spent: float64 `[P]`, environment steps of all tuning runs.
+      scores: float64 `[repetitions, P]`, of the best point until then.
+    """
+
+    spent: np.ndarray
+    scores: np.ndarray
+
+
+def importance(trials: Trials) -> "Figure":
+    """Returns a figure of how much each field decides whether a point is among the best, most important on top.
+
+    Raises:
+      ValueError: if there are too few points to say it.
+    """
+    shares = sorted(trials.importance.shares.items(), key=lambda item: -item[1])
+    if not shares:
+        raise ValueError(f"{trials.name} has too few points to say which fields matter: search with a larger budget.")
+    with style.look():
+        figure, panels = style.panels([_title(trials)], xlabel="importance (sums to 1)", ylabel="", title=None)
+        (panel,) = panels.values()
+        figure.set_figheight(0.7 + 0.24 * len(shares))
+        rows = range(len(shares))
+        panel.barh(rows, [share for _, share in shares], height=0.65, color=style.styles([""])[""].color)
+        panel.set_yticks(rows, [path for path, _ in shares])
+        panel.set_ylim(len(shares) - 0.5, -0.5)
+        panel.set_xlim(0, 1)
+    figure.set_label(
+        f"PED-ANOVA: how much a field decides whether one of {trials.importance.num_points} points is among the best "
+        f"quarter, by its mean over {_seeds(trials)} after {trials.importance.steps:,} steps."
+    )
+    return figure
+
+
+def parallel_coordinates(trials: Trials) -> "Figure":
+    """Returns a figure with an axis for each field and one for the score, and a line for each point.
+
+    The score is that at the last rung a point came through; points that were dropped before the end are drawn thin and
+    dashed, since their score is not that of a whole run.
+
+    Raises:
+      ValueError: if no point has a score.
+    """
+    points = sorted((point for point in trials.points if point.scores), key=lambda point: point.score)
+    if not points:
+        raise ValueError(f"{trials.name} has no point with a score yet: run the search first.")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.look():
+        paths = list(trials.facts["space"])
+        figure = Figure(figsize=(1.2 + _INCH_OF_AN_AXIS * len(paths), 2.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        panel = figure.subplots()
+        columns = [_column(trials.facts["space"][path], [point.settings[path] for point in points]) for path in paths]
+        heights, ticks = zip(*columns, _score_column(points), strict=True)
+        _draw_axes(panel, [*paths, "score"], ticks)
+        shade = _shades(points)
+        for row, point in enumerate(points):  # the best last, so that it lies on top
+            is_whole = point.state == "complete"
+            panel.plot(
+                range(len(heights)),
+                [column[row] for column in heights],
+                color=shade[row],
+                linewidth=1.3 if is_whole else 0.6,
+                linestyle="solid" if is_whole else (0, (4, 2)),
+                alpha=0.95 if is_whole else 0.6,
+            )
+        panel.set_title(_title(trials))
+    num_whole = sum(point.state == "complete" for point in points)
+    figure.set_label(
+        f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
+        f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped."
+    )
+    return figure
+
+
+def progress_of(trials: Trials) -> Progress:
+    """Returns the score, by its tuning seeds, of the best point after each wave.
+
+    Points that came further count as better whatever their score, so that the curve may fall.
+    """
+    spent, _, scores = zip(*trials.progress, strict=True)
+    return Progress(np.array(spent, np.float64), np.array([scores], np.float64))
+
+
+def best_so_far(
+    found: Mapping[str, Mapping[str, Progress]],
+    *,
+    statistic: statistics.Statistic = statistics.mean,
+    ylabel: str = "score of the best point",
+    references: Mapping[str, Mapping[str, float]] | None = None,
+    order: Sequence[str] = (),
+    bootstrap_seed: int = 0,
+) -> "Figure":
+    """Returns a figure of the score of the best point against the budget spent, a panel a game, a line a method.
+
+    Args:
+      found: by game and method; several repetitions are drawn as a statistic with its 95 % bootstrap interval.
+      statistic: over repetitions.
+      ylabel: what the score is.
+      references: by game, values of horizontal lines by label.
+      order: methods in the order of colours and legend.
+      bootstrap_seed: of the generator of each interval.
+    """
+    looks = style.styles((method for methods in found.values() for method in methods), order)
+    lines: dict[str, Any] = {}
+    number = max(len(progress.scores) for methods in found.values() for progress in methods.values())
+    with style.look():
+        figure, panels = style.panels(list(found), xlabel="environment steps of all runs", ylabel=ylabel, title=None)
+        for game, methods in found.items():
+            for method, progress in methods.items():
+                lines[method] = _draw_progress(panels[game], progress, looks[method], statistic, bootstrap_seed)
+            style.count_axis(panels[game])
+        lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
+        style.legend(figure, lines)
+    band = f"Lines: {statistics.name(statistic)} over {number} repetitions; bands: 95 % bootstrap interval over them."
+    figure.set_label(band if number > 1 else "The best point so far, of those that came furthest, by its tuning seeds.")
+    return figure
+
+
+def _draw_progress(
+    panel: "Axes", progress: Progress, look: style.Style, statistic: statistics.Statistic, bootstrap_seed: int
+) -> Any:
+    estimate = statistics.interval(progress.scores, statistic, np.random.default_rng(bootstrap_seed))
+    (line,) = panel.plot(
+        progress.spent,
+        estimate.point,
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        drawstyle="steps-post",
+    )
+    if len(progress.scores) > 1:
+        panel.fill_between(
+            progress.spent, estimate.low, estimate.high, color=look.color, alpha=0.15, linewidth=0, step="post"
+        )
+    return line
+
+
+def _column(range_: Mapping[str, Any], values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Returns the heights of values on an axis from 0 to 1, and its ticks."""
+    if range_["type"] == "Choice":
+        listed = range_["values"]
+        at = [(place + 0.5) / len(listed) for place in range(len(listed))]
+        return [at[listed.index(value)] for value in values], [(at[i], _short(v)) for i, v in enumerate(listed)]
+    low, high = float(range_["low"]), float(range_["high"])
+    scale = np.log10 if range_["type"] == "LogUniform" else np.asarray
+    span = scale(high) - scale(low)
+    inner = _decades(low, high) if range_["type"] == "LogUniform" else np.linspace(low, high, 5).tolist()
+    heights = [float((scale(value) - scale(low)) / span) for value in values]
+    return heights, [(float((scale(tick) - scale(low)) / span), _short(tick)) for tick in inner]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    exponents = range(int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9)) + 1)
+    return [10.0**exponent for exponent in exponents[:: -(-len(exponents) // _MOST_TICKS)]]
+
+
+def _score_column(points: Sequence[Point]) -> tuple[list[float], list[tuple[float, str]]]:
+    low, high = points[0].score, points[-1].score
+    span = (high - low) or 1.0
+    ticks = [(height, _short(low + height * span)) for height in np.linspace(0, 1, 5).tolist()]
+    return [(point.score - low) / span for point in points], ticks
+
+
+def _draw_axes(panel: "Axes", names: Sequence[str], ticks: Sequence[Sequence[tuple[float, str]]]) -> None:
+    panel.grid(False)
+    panel.spines[["left", "bottom"]].set_visible(False)
+    panel.set_yticks([])
+    panel.set_xticks(range(len(names)), [name.replace(".", ".\n") for name in names])
+    panel.tick_params(axis="x", length=0)
+    for place, listed in enumerate(ticks):
+        panel.axvline(place, color="#404040", linewidth=0.7, zorder=3)
+        for height, text in listed:
+            box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}
+            panel.text(place + 0.04, height, text, fontsize=6, va="center", ha="left", zorder=4, bbox=box)
+    panel.set_xlim(-0.1, len(names) - 0.55)
+    panel.set_ylim(-0.04, 1.04)
+
+
+def _shades(points: Sequence[Point]) -> list[Any]:
+    """Returns a colour for each point by the rank of its score: light to dark, readable in grey."""
+    from matplotlib import colormaps
+
+    shades = colormaps["viridis_r"]
+    return [shades(0.1 + 0.9 * row / max(1, len(points) - 1)) for row in range(len(points))]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value["type"] if isinstance(value, dict) and "type" in value else str(value)
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return text if len(text) <= 6 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
+
+
+def _title(trials: Trials) -> str:
+    return f"{trials.facts['game']['name']}, {trials.facts['sampler']}"
+
+
+def _seeds(trials: Trials) -> str:
+    return f"{len(trials.facts['tuning_seeds'])} tuning seeds"

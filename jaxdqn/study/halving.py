@@ -1,0 +1,193 @@
+"""Successive halving, as pure functions: which points of a search are trained next, and which go on.
+
+Li et al. (2018), "Hyperband", Section 3, for points that arrive one after another. A point is a setting; its seeds are
+replicas of it, so that they are trained, judged and dropped together. Points that have reached the same rung and share
+a compiled program wait in one room until they fill a wave. What a wave frees is filled with new points.
+
+All that has happened is the list of the waves. What to do next follows from it, so that a search that was interrupted
+goes on as if it had not been.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxdqn.results import statistics
+
+Rule = Callable[[np.ndarray, float, Sequence[float]], list[int]]  # as `best`
+
+
+class Plan(NamedTuple):
+    """How points are trained.
+
+    Attributes:
+      ends: environment steps of a run at which points are judged, rung by rung; the last is the whole run.
+      share: of the points of a rung that goes on to the next.
+      batch: points of a wave.
+      num_seeds: runs of a point.
+      rule: which points of a wave go on: `best` or `best_or_undecided`.
+    """
+
+    ends: tuple[int, ...]
+    share: float
+    batch: int
+    num_seeds: int
+    rule: Rule
+
+
+class Wave(NamedTuple):
+    """Points that were trained side by side to the end of a rung.
+
+    Attributes:
+      rung: 0 for the first.
+      points: their numbers.
+      scores: one row a point, one number a seed.
+      kept: numbers of those that go on to the next rung.
+    """
+
+    rung: int
+    points: tuple[int, ...]
+    scores: tuple[tuple[float, ...], ...]
+    kept: tuple[int, ...]
+
+
+class Train(NamedTuple):
+    """Next, these points are to be trained to the end of this rung."""
+
+    rung: int
+    points: tuple[int, ...]
+
+
+class Ask(NamedTuple):
+    """Next, there is to be a new point."""
+
+
+def best(scores: np.ndarray, share: float, earlier: Sequence[float] = ()) -> list[int]:
+    """Returns the rows that go on: the best share of the wave, so far as it is also among the best share of all.
+
+    So a wave of poor points sends on fewer, but the best point so far always goes on. Points are compared by their mean
+    over seeds; of equal ones the first counts as better.
+
+    Args:
+      scores: `[points, seeds]`.
+      share: at least one point of the wave may go on.
+      earlier: means of all points that came to this rung before.
+    """
+    means = statistics.mean(scores.T)
+    ranking = np.argsort(-means, kind="stable")[: max(1, _part(share, len(means)))]
+    every = np.sort([*means, *earlier])[::-1]
+    cut = every[max(1, _part(share, len(every))) - 1]
+    return [int(row) for row in ranking if means[row] >= cut]
+
+
+def best_or_undecided(
+    scores: np.ndarray, share: float, earlier: Sequence[float] = (), *, confidence: float = 0.9
+) -> list[int]:
+    """Returns the rows that go on: the best, and those that the seeds cannot tell from the last of these.
+
+    A point is told apart if the bootstrap interval of its mean difference, seed by seed, lies below zero. At most as
+    many again are kept: where nothing is known yet, all points are undecided.
+    """
+    kept = best(scores, share, earlier)
+    rest = [int(row) for row in np.argsort(-statistics.mean(scores.T), kind="stable") if row not in kept]
+    undecided = []
+    for row in rest[: len(kept)]:
+        difference = scores[row] - scores[kept[-1]]
+        interval = statistics.interval(difference, statistics.mean, np.random.default_rng(0), confidence=confidence)
+        undecided += [row] if interval.high >= 0.0 else []
+    return kept + undecided
+
+
+def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[Wave]) -> list[int]:
+    """Returns which points of a wave go on to the next rung; none goes on from the last.
+
+    Args:
+      plan: how points are trained.
+      rung: that the wave has reached the end of.
+      points: their numbers.
+      scores: `[points, seeds]`.
+      waves: before this one.
+    """
+    if rung == len(plan.ends) - 1:
+        return []
+    earlier = [mean for wave in waves if wave.rung == rung for mean in means(wave)]
+    return [points[row] for row in plan.rule(scores, plan.share, earlier)]
+
+
+def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
+    """Returns which rung each point waits for; those that are dropped or done wait for none."""
+    rungs = dict.fromkeys(range(num_points), 0)
+    for wave in waves:
+        for point in wave.points:
+            del rungs[point]
+        rungs |= dict.fromkeys(wave.kept, wave.rung + 1)
+    return rungs
+
+
+def spent(plan: Plan, waves: Sequence[Wave]) -> int:
+    """Returns the environment steps of all runs of all waves."""
+    return sum(len(wave.points) * cost(plan, wave.rung) for wave in waves)
+
+
+def cost(plan: Plan, rung: int) -> int:
+    """Returns the environment steps that take a point through a rung, over its seeds."""
+    return plan.num_seeds * (plan.ends[rung] - (plan.ends[rung - 1] if rung else 0))
+
+
+def expected(plan: Plan, rung: int) -> float:
+    """Returns the environment steps that a point which waits for a rung will take, if its chances are as planned."""
+    return sum(cost(plan, later) * plan.share ** (later - rung) for later in range(rung, len(plan.ends)))
+
+
+def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Ask | Train | None:
+    """Returns what to do next; None at the end of the budget.
+
+    A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
+    take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are
+    not full, the lowest rung first, so that its survivors can join those above; where the budget is short, the best.
+
+    Args:
+      plan: how points are trained.
+      groups: of each point so far, what it shares a compiled program by.
+      waves: so far.
+      budget: environment steps of all runs.
+    """
+    left = budget - spent(plan, waves)
+    rungs = waiting(len(groups), waves)
+    rooms: dict[tuple[int, Hashable], list[int]] = {}
+    for point, rung in sorted(rungs.items()):
+        rooms.setdefault((rung, groups[point]), []).append(point)
+    full = [room for room in rooms if len(rooms[room]) >= plan.batch]
+    for room in sorted(full, key=lambda room: -room[0]):
+        if plan.batch * cost(plan, room[0]) <= left:
+            return Train(room[0], tuple(rooms[room][: plan.batch]))
+    committed = sum(expected(plan, rung) for rung in rungs.values())
+    if not full and committed + plan.num_seeds * plan.ends[-1] <= left:
+        return Ask()
+    for room in sorted(rooms, key=lambda room: room[0]):
+        number = min(plan.batch, int(left // cost(plan, room[0])))
+        if number:
+            known = {point: mean for wave in waves for point, mean in zip(wave.points, means(wave), strict=True)}
+            ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
+            return Train(room[0], tuple(sorted(ranking[:number])))
+    return None
+
+
+def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float]]:
+    """Returns the best point after each wave, and its score: of those that came furthest, the highest mean."""
+    found: list[tuple[int, float]] = []
+    top = (-1, -np.inf, -1)  # rung, mean, minus the number: of equal ones the earlier
+    for wave in waves:
+        top = max(top, *((wave.rung, mean, -point) for point, mean in zip(wave.points, means(wave), strict=True)))
+        found.append((-top[2], top[1]))
+    return found
+
+
+def means(wave: Wave) -> list[float]:
+    """Returns the mean over seeds of each point of a wave."""
+    return statistics.mean(np.array(wave.scores).T).tolist()
+
+
+def _part(share: float, number: int) -> int:
+    return int(share * number + 1e-9)  # a third of three is one

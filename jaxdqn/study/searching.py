@@ -1,0 +1,238 @@
+"""A search on this machine: points are asked for, trained in waves, told, until the budget is spent.
+
+Files of the folder `<out>/<name>/tuning`:
+
+    journal.log    Optuna's, with every point and every wave: all that has happened
+    search.json    what decides the search; another one is refused in this folder
+    trials.json    the points as plain numbers, for figures; derived
+    runs/          tuning runs that reached their end, like those of any study
+    checkpoints/   runs that wait, if training takes long or was interrupted
+
+The journal alone says what comes next, and every point has a seed of its own, so that a search that was stopped, or
+killed, goes on with the points and scores that it would have had. What it loses is the wave under way.
+"""
+
+import json
+import pathlib
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import jaxdqn
+from jaxdqn.results import files, trials
+from jaxdqn.results.claims import Claims
+from jaxdqn.study import halving, interruption, records, samplers, search_waves, spec
+from jaxdqn.study import search as searches
+from jaxdqn.study.execute import CHECKPOINT_SECONDS
+from jaxdqn.study.halving import Ask, Train, Wave
+from jaxdqn.study.search import Search
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Outcome(NamedTuple):
+    """What a search found.
+
+    Attributes:
+      settings: of every point, in the order of asking.
+      waves: in the order of training.
+      spent: environment steps of all waves.
+      seconds: that this call took.
+    """
+
+    settings: tuple[dict[str, Any], ...]
+    waves: tuple[Wave, ...]
+    spent: int
+    seconds: float
+
+
+class _Work(NamedTuple):
+    search: Search
+    folder: pathlib.Path
+    study: "optuna.Study"
+    space: dict[str, Any]  # Optuna's distributions
+    plan: halving.Plan
+    runs: search_waves.Runs
+
+
+def run(
+    search: Search,
+    out: str | pathlib.Path,
+    *,
+    programs: search_waves.Programs | None = None,
+    is_stored: bool = True,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    memory: float | None = None,
+    advanced: Callable[[int, np.ndarray], None] = lambda steps, scores: None,
+) -> Outcome:
+    """Runs a search, or goes on with it.
+
+    A search whose budget is spent is not run again; with a larger budget it goes on.
+
+    Args:
+      search: what to search.
+      out: its files go to `<out>/<search.name>/tuning`.
+      programs: compiled ones, shared with other searches; as `search_waves.programs` makes them.
+      is_stored: whether tuning runs that reach their end are stored as records.
+      checkpoint_seconds: of training after which the runs under way and waiting are written to disk.
+      memory: bytes that runs may use at once; None for half of what there is.
+      advanced: is called with environment steps and scores as they come.
+
+    Raises:
+      ValueError: if Optuna is missing, the folder holds another search, or another process is at it.
+      KeyboardInterrupt: told to stop.
+    """
+    samplers.check()
+    started = time.perf_counter()
+    folder = pathlib.Path(out) / search.name / "tuning"
+    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    _claim_folder(search, folder)
+    with search_waves.programs() as own, Claims(folder / "claims") as mine, interruption.watched() as told:
+        if not mine.claim(["search"], 1):
+            raise ValueError(f"{folder}: another process is at this search.")
+        made = own if programs is None else programs
+        runs = search_waves.Runs(folder, made, {}, told, checkpoint_seconds, memory, advanced, is_stored)
+        search_waves.load(runs)
+        study = samplers.opened(folder / "journal.log", search.name)
+        space = samplers.distributions(search.space, searches.whole_numbers(search))
+        work = _Work(search, folder, study, space, searches.plan(search), runs)
+        for wave in _waves(study):
+            _tell(work, wave)  # what a kill may have cut off
+        while _go_on(work):
+            if told.is_asked:
+                search_waves.save(runs)
+                raise KeyboardInterrupt
+        done = _waves(study)
+        points = _settings(work)
+        trials.write(folder, _trials(work, points, done))
+    return Outcome(tuple(points), tuple(done), halving.spent(work.plan, done), time.perf_counter() - started)
+
+
+def best(outcome: Outcome) -> dict[str, Any]:
+    """Returns the settings that a search ends with: of the points that came furthest, the best over tuning seeds."""
+    return outcome.settings[halving.incumbents(outcome.waves)[-1][0]]
+
+
+def _go_on(work: _Work) -> bool:
+    """Takes the next step of a search; returns whether there was one."""
+    search, points, done = work.search, _settings(work), _waves(work.study)
+    groups = [searches.group(search, settings) for settings in points]
+    match halving.following(work.plan, groups, done, search.budget):
+        case Ask():
+            samplers.ask(work.study, search.sampler, _seed(search.seed, len(points)), work.space)
+        case Train(rung, numbers):
+            scores = _train(work, rung, [points[number] for number in numbers])
+            kept = halving.promoted(work.plan, rung, numbers, scores, done)
+            wave = Wave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
+            work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
+            _tell(work, wave)
+            _forget(work, [points[number] for number in numbers if number not in kept])
+            trials.write(work.folder, _trials(work, points, [*done, wave]))
+        case None:
+            return False
+    return True
+
+
+def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`."""
+    search, plan = work.search, work.plan
+    members = []
+    for settings in points:
+        study = searches.tuning_study(search, settings)
+        members += [(study, cell) for cell in spec.cells(study)]
+    last = search.last or 0  # [-0:] is all
+    returns = search_waves.train(work.runs, members, plan.ends[rung], plan.batch * plan.num_seeds)
+    scores = [np.mean(returns[spec.identifier(study, cell)][-last:], dtype=np.float64) for study, cell in members]
+    return np.array(scores).reshape(len(points), plan.num_seeds)
+
+
+def _tell(work: _Work, wave: Wave) -> None:
+    """Tells Optuna what became of the points of a wave, so far as it does not know it."""
+    asked = samplers.asked(work.study, work.space)
+    is_last = wave.rung == len(work.plan.ends) - 1
+    for point, score in zip(wave.points, halving.means(wave), strict=True):
+        ending = "complete" if is_last else None if point in wave.kept else "dropped"
+        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], score, ending)
+
+
+def _forget(work: _Work, points: Sequence[dict[str, Any]]) -> None:
+    for settings in points:
+        study = searches.tuning_study(work.search, settings)
+        for cell in spec.cells(study):
+            work.runs.kept.pop(spec.identifier(study, cell), None)
+
+
+def _settings(work: _Work) -> list[dict[str, Any]]:
+    asked = samplers.asked(work.study, work.space)
+    return [samplers.settings(work.search.space, trial.params) for trial in asked]
+
+
+def _waves(study: "optuna.Study") -> list[Wave]:
+    """Returns the waves that the journal knows of."""
+    says = study.user_attrs
+    found = [says[name] for name in sorted(says) if name.startswith("wave-")]
+    return [
+        Wave(wave["rung"], tuple(wave["points"]), tuple(map(tuple, wave["scores"])), tuple(wave["kept"]))
+        for wave in found
+    ]
+
+
+def _seed(seed: int, number: int) -> int:
+    """Returns the seed of what a sampler draws for one point."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % 2**31)
+
+
+def _claim_folder(search: Search, folder: pathlib.Path) -> None:
+    """Puts down what decides the search.
+
+    Raises:
+      ValueError: if the folder holds another one.
+    """
+    path, says = folder / "search.json", json.loads(json.dumps(searches.about(search)))
+    if path.exists():
+        before = json.loads(path.read_bytes())
+        changed = [name for name in says if before.get(name) != says[name]]
+        if changed:
+            raise ValueError(f"{folder} holds a search with another {', '.join(changed)}: give this one another name.")
+    else:
+        files.replace(path, json.dumps(says, indent=1).encode())
+
+
+def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave]) -> trials.Trials:
+    """Returns the points as plain numbers."""
+    rungs = halving.waiting(len(points), done)
+    scores: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(points))}
+    spent, progress = 0, []
+    for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
+        spent += len(wave.points) * halving.cost(work.plan, wave.rung)
+        progress.append((spent, *incumbent))
+        for number, row in zip(wave.points, wave.scores, strict=True):
+            scores[number].append(row)
+    states = [
+        "waiting" if number in rungs else "complete" if len(scores[number]) == len(work.plan.ends) else "dropped"
+        for number in range(len(points))
+    ]
+    return trials.Trials(
+        name=work.search.name,
+        facts=json.loads(json.dumps(searches.about(work.search) | {"budget": work.search.budget})),
+        ends=work.plan.ends,
+        points=tuple(
+            trials.Point(number, spec.plain_settings(settings), tuple(scores[number]), states[number])
+            for number, settings in enumerate(points)
+        ),
+        progress=tuple(progress),
+        importance=_importance(work, scores),
+        code={"jaxdqn": jaxdqn.__version__, **records.commit()},
+    )
+
+
+def _importance(work: _Work, scores: dict[int, list[tuple[float, ...]]]) -> trials.Importance:
+    """Returns the importance of the fields at the first rung, that all points have come through."""
+    asked = samplers.asked(work.study, work.space)
+    known = [number for number in scores if scores[number]]
+    means = [float(np.mean(scores[number][0])) for number in known]
+    shares = samplers.importance(work.space, [asked[number].params for number in known], means)
+    return trials.Importance(work.plan.ends[0], len(known), shares)

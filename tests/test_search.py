@@ -1,0 +1,355 @@
+"""Searches for settings: what is refused, who goes on, and that nothing is lost or changed on the way."""
+
+import dataclasses
+import shlex
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import optuna
+import pytest
+
+from jaxdqn import cli
+from jaxdqn.figures import search as figures
+from jaxdqn.results import store, trials
+from jaxdqn.study import execute, grids, halving, samplers, search_command, search_waves, searching
+from jaxdqn.study import search as searches
+from jaxdqn.study.halving import Ask, Plan, Train, Wave
+from jaxdqn.study.search import Search
+from runs import EVALUATION, SMALL
+
+SPACE = {"learning_rate": grids.LogUniform(1e-4, 1e-1), "target_update.every": grids.LogUniform(5, 500)}
+SEARCH = Search(
+    name="small",
+    game="catch",
+    config=SMALL,
+    space=SPACE,
+    tuning_seeds=(0, 1),
+    test_seeds=(10, 11),
+    steps=600,
+    evaluation=EVALUATION,
+    budget=2 * 600 * 6,
+    rungs=(200,),
+    share=0.5,
+    batch=4,
+)
+PLAN = Plan(ends=(2, 6, 10), share=0.5, batch=4, num_seeds=3, rule=halving.best)
+
+
+@pytest.fixture(scope="module")
+def programs():
+    with search_waves.programs() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, programs):
+    """Returns the folder of a search that was run in one go, and its outcome."""
+    out = tmp_path_factory.mktemp("finished")
+    return out, searching.run(SEARCH, out, programs=programs)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"test_seeds": (1, 10)}, r"Seeds \[1\] are among tuning_seeds and test_seeds"),
+        ({"space": {}}, "space is empty"),
+        ({"space": {"learning_rat": grids.Uniform(0.1, 0.2)}}, "'learning_rat' is not a field .* learning_rate"),
+        ({"space": {"learning_rat": grids.Choice((0.1, 0.2))}}, "'learning_rat' is not a field .* learning_rate"),
+        ({"space": {"discount": grids.Uniform(0.5, 1.5)}}, "discount = 1.5 is out of range"),
+        ({"space": {"n_step": grids.Choice((1, 0))}}, "n_step = 0 is out of range"),
+        ({"space": {"batch_size": grids.LogUniform(8, 64)}}, "range over structure: list its values with Choice"),
+        ({"space": {"target_update.every": grids.Uniform(0.5, 9)}}, "must be between whole numbers"),
+        ({"rungs": (300,)}, "must be multiples of 200 that grow"),
+        ({"rungs": (400, 200)}, "must be multiples of 200 that grow"),
+        ({"share": 1.0}, "share = 1.0 is out of range"),
+        ({"last": 2}, "last = 2 must be .* at most 1, the evaluations until the first rung"),
+        ({"budget": 100}, "budget = 100 must be a whole number of at least 1_200"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_in_a_sentence(change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(SEARCH, **change)
+
+
+def test_the_best_share_of_a_wave_goes_on_if_it_is_among_the_best_share_of_all():
+    scores = np.array([[3.0, 1.0], [9.0, -9.0], [1.0, 2.0], [5.0, 0.0]])  # means 2, 0, 1.5, 2.5
+    assert halving.best(scores, 0.5) == [3, 0]
+    assert halving.best(scores, 0.3) == [3]  # 1.2 points, but one at least
+    assert halving.best(scores, 0.5, earlier=[9.0, 9.0, 2.2, 1.0]) == [3]  # the best four of eight: 9, 9, 2.5, 2.2
+    assert halving.best(scores, 0.5, earlier=[9.0] * 4) == []
+    assert halving.best(scores - 5.0, 0.5, earlier=[-9.0] * 4) == [3, 0]
+
+
+def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
+    kept, always_worse, undecided = [4.0, 5.0, 6.0], [2.0, 3.0, 4.0], [9.0, 3.0, 2.9]
+    scores = np.array([kept, always_worse, undecided])
+    assert halving.best(scores, 1 / 3) == [0]
+    assert halving.best_or_undecided(scores, 1 / 3) == [0, 2]
+    assert halving.best_or_undecided(np.array([kept, always_worse]), 0.5) == [0]
+
+
+def wave(rung, points, kept):
+    """Returns a wave in which points with larger numbers are worse."""
+    return Wave(rung, points, tuple((-float(point),) * 3 for point in points), kept)
+
+
+def following(num_points, done, budget=10_000, groups=None):
+    return halving.following(PLAN, groups or [0] * num_points, done, budget)
+
+
+def test_what_comes_next_in_a_case_worked_by_hand():
+    assert following(3, []) == Ask()
+    assert following(4, []) == Train(0, (0, 1, 2, 3))
+    first = [wave(0, (0, 1, 2, 3), (0, 1))]
+    assert halving.waiting(4, first) == {0: 1, 1: 1}
+    assert following(4, first) == Ask()  # two wait for the second rung, where four fill a wave
+    two = [*first, wave(0, (4, 5, 6, 7), (4, 5))]
+    assert following(8, two) == Train(1, (0, 1, 4, 5))
+    three = [*two, wave(1, (0, 1, 4, 5), (0, 1))]
+    assert halving.spent(PLAN, three) == 3 * (8 * 2 + 4 * 4)
+    assert halving.waiting(8, three) == {0: 2, 1: 2}
+    # The two that wait take 3 (10 - 6) = 12 steps each, and a new one takes 30 if it comes to its end.
+    assert following(8, three, budget=96 + 24 + 30) == Ask()
+    assert following(8, three, budget=96 + 24 + 29) == Train(2, (0, 1))
+    assert following(8, three, budget=96 + 12) == Train(2, (0,))  # the better one
+    assert following(8, three, budget=96 + 11) is None
+
+
+def test_a_wave_holds_points_of_one_program():
+    assert following(5, [], groups=["a", "b", "a", "b", "a"]) == Ask()
+    assert following(6, [], groups=["a", "b", "a", "b", "a", "a"]) == Train(0, (0, 2, 4, 5))
+    assert following(3, [], groups=["a", "b", "b"], budget=3 * 2 * 3) == Train(0, (0,))
+
+
+def test_the_best_point_is_of_those_that_came_furthest():
+    done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
+    assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
+
+
+def test_the_budget_is_kept_and_every_point_has_an_end(finished):
+    _, outcome = finished
+    num_seeds = len(SEARCH.tuning_seeds)
+    steps = sum(len(one.points) * num_seeds * (200, 400)[one.rung] for one in outcome.waves)
+    assert outcome.spent == steps <= SEARCH.budget
+    assert SEARCH.budget - steps < num_seeds * SEARCH.steps
+    assert halving.waiting(len(outcome.settings), outcome.waves) == {}
+    assert len(outcome.settings) > 6  # more than whole runs would have paid for
+
+
+def test_runs_that_went_on_equal_those_of_a_plain_study_bit_for_bit(finished, tmp_path):
+    out, outcome = finished
+    last = [point for one in outcome.waves if one.rung == 1 for point in one.points]
+    stored = {run.facts["id"]: run for run in store.read(out / "small" / "tuning" / "runs").runs}
+    assert len(stored) == 2 * len(last)
+    study = searches.tuning_study(SEARCH, outcome.settings[last[-1]])
+    execute.run(study, tmp_path)
+    plain = store.read(tmp_path / study.name / "runs").runs
+    assert len(plain) == 2
+    for run in plain:
+        for name, values in run.curves.items():
+            np.testing.assert_array_equal(values, stored[run.facts["id"]].curves[name])
+
+
+def test_trials_are_read_without_optuna_and_say_what_the_waves_said(finished):
+    out, outcome = finished
+    found = trials.read(out / "small" / "tuning")
+    assert [point.settings for point in found.points] == list(outcome.settings)
+    scores = {(one.rung, p): s for one in outcome.waves for p, s in zip(one.points, one.scores, strict=True)}
+    assert {(r, p.number): s for p in found.points for r, s in enumerate(p.scores)} == scores
+    assert found.progress[-1][0] == outcome.spent
+    assert outcome.settings[found.progress[-1][1]] == searching.best(outcome)
+    assert {point.state for point in found.points} == {"complete", "dropped"}
+    assert found.importance.num_points == len(found.points)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("moment", [1, 2, 4])
+def test_a_killed_search_goes_on_with_the_points_and_scores_it_would_have_had(
+    moment, finished, tmp_path, programs, monkeypatch
+):
+    """Killed after a wave is in the journal and before Optuna is told of it: the worst moment."""
+    calls, tell = [], samplers.tell
+
+    def die(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3 * moment:
+            raise Killed
+        tell(*arguments)
+
+    monkeypatch.setattr(samplers, "tell", die)
+    with pytest.raises(Killed):
+        searching.run(SEARCH, tmp_path, programs=programs)
+    monkeypatch.undo()
+    outcome = searching.run(SEARCH, tmp_path, programs=programs)
+    assert outcome._replace(seconds=0) == finished[1]._replace(seconds=0)
+    assert searching.run(SEARCH, tmp_path, programs=programs)[:3] == outcome[:3]  # done: nothing is added
+
+
+def test_a_point_whose_asking_was_cut_off_is_asked_again(finished, tmp_path, programs):
+    folder = tmp_path / "small" / "tuning"
+    folder.mkdir(parents=True)
+    journal = (finished[0] / "small" / "tuning" / "journal.log").read_text().splitlines(keepends=True)
+    of_parameters = [place for place, line in enumerate(journal) if '"param_name"' in line]
+    (folder / "journal.log").write_text("".join(journal[: of_parameters[2] + 1]))  # one of two of the second point
+    outcome = searching.run(SEARCH, tmp_path, programs=programs)
+    assert outcome.settings == finished[1].settings
+
+
+def test_an_interrupted_wave_goes_on_from_its_checkpoint(finished, tmp_path, programs, monkeypatch):
+    told = types.SimpleNamespace(is_asked=False)
+    calls = []
+
+    def advanced(steps, scores):
+        calls.append(steps)
+        told.is_asked = len(calls) == 4
+
+    monkeypatch.setattr(searching.interruption, "watched", lambda: _of(told))
+    with pytest.raises(KeyboardInterrupt):
+        searching.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
+    assert list((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json"))
+    told.is_asked = False
+    outcome = searching.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
+    assert outcome[:3] == finished[1][:3]
+    assert sum(calls) == outcome.spent  # nothing was trained twice
+
+
+class _of:
+    """A value as what a `with` statement gives."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __enter__(self):
+        return self.value
+
+    def __exit__(self, *error):
+        return None
+
+
+def test_another_search_in_the_folder_is_refused_but_a_larger_budget_goes_on(finished, tmp_path, programs):
+    shutil.copytree(finished[0] / "small", tmp_path / "small")
+    with pytest.raises(ValueError, match="holds a search with another tuning_seeds, seed: give this one another name"):
+        searching.run(dataclasses.replace(SEARCH, seed=1, tuning_seeds=(3, 4)), tmp_path, programs=programs)
+    more = searching.run(dataclasses.replace(SEARCH, budget=SEARCH.budget + 8_000), tmp_path, programs=programs)
+    assert more.settings[: len(finished[1].settings)] == finished[1].settings
+    assert more.waves[: len(finished[1].waves)] == finished[1].waves
+    assert len(more.waves) > len(finished[1].waves)
+
+
+def test_structure_is_listed_and_every_sampler_fills_a_budget(tmp_path, programs):
+    for sampler in samplers.SAMPLERS.values():
+        space = {"learning_rate": SPACE["learning_rate"], "n_step": grids.Choice((1, 3))}
+        one = dataclasses.replace(SEARCH, name=sampler.__name__, space=space, sampler=sampler, budget=9_600)
+        outcome = searching.run(one, tmp_path, programs=programs, is_stored=False)
+        assert {settings["n_step"] for settings in outcome.settings} == {1, 3}
+        for done in outcome.waves:
+            assert len({outcome.settings[point]["n_step"] for point in done.points}) == 1
+        assert not list((tmp_path / one.name / "tuning" / "runs").glob("*.json"))
+
+
+def test_the_field_that_decides_is_the_most_important():
+    generator = np.random.default_rng(0)
+    space = samplers.distributions({name: grids.Uniform(-1.0, 1.0) for name in "abc"}, whole=())
+    points = [dict(zip("abc", generator.uniform(-1, 1, 3).tolist(), strict=True)) for _ in range(60)]
+    shares = samplers.importance(space, points, [-((p["b"] - 0.3) ** 2) - 0.01 * p["c"] ** 2 for p in points])
+    assert max(shares, key=shares.get) == "b"
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["b"] > 0.6
+    assert samplers.importance(space, points[:3], [1.0, 2.0, 3.0]) == {}
+
+
+def test_a_sampler_finds_the_top_of_a_quadratic_better_than_chance():
+    def best_of(sampler, seed):
+        space = samplers.distributions({name: grids.Uniform(-1.0, 1.0) for name in "abcd"}, whole=())
+        study = optuna.create_study(direction="maximize")
+        scores = []
+        for number in range(40):
+            point = samplers.ask(study, sampler, searching._seed(seed, number), space)
+            scores.append(-sum((value - 0.4) ** 2 for value in point.values()))
+            samplers.tell(study, samplers.asked(study, space)[-1], 1, scores[-1], "complete")
+        return max(scores)
+
+    by_sampler = {
+        name: np.mean([best_of(sampler, seed) for seed in range(3)]) for name, sampler in samplers.SAMPLERS.items()
+    }
+    assert by_sampler["tpe"] > by_sampler["random"]
+    assert by_sampler["cma_es"] > by_sampler["random"]
+
+
+def test_figures_are_drawn_from_the_file(finished, tmp_path):
+    found = trials.read(finished[0] / "small" / "tuning")
+    axes = figures.parallel_coordinates(found).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["learning_rate", "target_update.\nevery", "score"]
+    lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
+    assert len(lines) == len(found.points)
+    bars = figures.importance(found).axes[0]
+    shares = sorted(found.importance.shares, key=found.importance.shares.get, reverse=True)
+    assert [label.get_text() for label in bars.get_yticklabels()] == shares
+    progress = figures.progress_of(found)
+    (panel,) = figures.best_so_far({"catch": {"tpe": progress}}).axes
+    assert list(panel.get_lines()[0].get_ydata()) == [score for _, _, score in found.progress]
+    with pytest.raises(ValueError, match="too few points"):
+        figures.importance(found._replace(importance=found.importance._replace(shares={})))
+    with pytest.raises(ValueError, match="run the search first"):
+        trials.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "range_"),
+    [
+        ("log:1e-5:1e-2", grids.LogUniform(1e-5, 1e-2)),
+        ("0.9:0.999", grids.Uniform(0.9, 0.999)),
+        ("1,3,5", grids.Choice((1, 3, 5))),
+        ("(64,64),(32,)", grids.Choice(((64, 64), (32,)))),
+        ("relu,tanh", grids.Choice(("relu", "tanh"))),
+    ],
+)
+def test_a_range_as_it_is_typed(text, range_):
+    assert search_command.range_of("field", text) == range_
+
+
+def typed(arguments):
+    return search_command.parsed(cli._parser().parse_args(shlex.split(arguments)))
+
+
+def test_a_search_as_it_is_typed():
+    found = typed("search catch dqn --space learning_rate=log:1e-5:1e-1 n-step=1,3 --steps 8000 --set batch_size=32")
+    assert found.space == {"learning_rate": grids.LogUniform(1e-5, 1e-1), "n_step": grids.Choice((1, 3))}
+    assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 640_000, 32)
+    assert not set(found.tuning_seeds) & set(found.test_seeds)
+    assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
+    with pytest.raises(ValueError, match=r"'discount' must be of the form FIELD=VALUE"):
+        typed("search catch dqn --space discount")
+    with pytest.raises(ValueError, match="did you mean 'dqn'"):
+        typed("search catch dqm --space discount=0.9:0.99")
+    with pytest.raises(ValueError, match=r"--space discount=0\.9:0\.8: Uniform"):
+        typed("search catch dqn --space discount=0.9:0.8")
+
+
+def test_help_and_figures_need_neither_optuna_nor_jax():
+    code = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("jax", "optuna", "cmaes"):
+            raise ImportError(f"{name} must not be imported")
+sys.meta_path.insert(0, Refuse())
+import jaxdqn.figures.search, jaxdqn.results.trials
+from jaxdqn import cli
+cli.main(["search", "--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "FIELD=RANGE" in done.stdout
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ValueError, match=r'pip install "jaxdqn\[search\]"'):
+        samplers.check()
