@@ -108,6 +108,7 @@ def run(
     if retry_failed:
         _forget_failures(folder, cells)
     missing, damaged = _missing(folder, cells)
+    checkpoints.remove_left_over(folder / "checkpoints")
     records.commit()  # of the code as it is now, not as it may be when the first wave ends
     with (
         progress.Bar(len(missing), study.steps) as bar,
@@ -165,7 +166,8 @@ def _forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
     """Makes room for runs that failed or crashed; the record of a crash is kept under another name."""
     for id in cells:
         failures.forget(folder / "failures", id)
-        with contextlib.suppress(store.DamagedResult):
+        # Another process, told the same, may move it aside first.
+        with contextlib.suppress(store.DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)
             if found is not None and schema.crashed(found.facts):
                 aside = folder / "failures" / "crashed"
@@ -203,6 +205,7 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                 continue
             training += float(wave.seconds[-1])
             _store(work, members, wave, compiled.compile_seconds, layout)
+            checkpoints.remove(work.around.checkpoints, members)  # also what an interrupted writer left of this wave
             for old in checkpoints.read(work.around.checkpoints):
                 if not _left(work.folder, old.cells):
                     checkpoints.remove(work.around.checkpoints, old.cells)
