@@ -298,6 +298,21 @@ def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_s
     assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "Polyak"] == [None, None]
 
 
+@pytest.mark.parametrize("name", ["Rewarding", "Refusing"])
+def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp_path, monkeypatch, name):
+    other = study(
+        games=(f"gymnasium:host_games:{name}-v0",), seeds=(0,), algorithms={"DQN": SMALL}, steps=400, weights_of=()
+    )
+    stopping_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(other, tmp_path)
+    monkeypatch.undo()
+    execute.run(other, tmp_path)
+    (run,) = store.read(tmp_path / "resumed" / "runs").runs
+    assert run.facts["crash"] is None
+    assert run.facts.get("new_episodes_at") == [200]
+
+
 def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked(tmp_path, monkeypatch):
     make = program.make
 
