@@ -72,6 +72,31 @@ class Entropic(OneState):
         return np.array([int.from_bytes(os.urandom(3))], np.float32), *rest
 
 
+class Rewarding(OneState):
+    """Shows the same always, and earns what nobody can earn again; its episodes are longer than a test."""
+
+    def step(self, action):
+        shown, _, *rest = super().step(action)
+        return shown, float(int.from_bytes(os.urandom(3))), *rest
+
+
+class Refusing(OneState):
+    """Raises an error in the third step after it has been reset by hand a second time, and never else."""
+
+    by_hand, left = 0, -1
+
+    def reset(self, *, seed=None, options=None):
+        self.by_hand += seed is not None
+        self.left = 3 if seed is not None and self.by_hand == 2 else -1
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        self.left -= 1
+        if self.left == 0:
+            raise ValueError("against the rules")
+        return super().step(action)
+
+
 class Failing(OneState):
     """Goes on for so many steps of its life, and then fails: by an error, or with its whole process."""
 
@@ -122,6 +147,8 @@ SHOWN = {
 gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
 gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Entropic-v0", Entropic, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Rewarding-v0", Rewarding, max_episode_steps=1000, disable_env_checker=True)
+gymnasium.register("Refusing-v0", Refusing, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)

@@ -1,5 +1,6 @@
 """A study that is interrupted at any moment ends with the same bytes as one that is not."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from jaxdqn import target_network
@@ -124,17 +126,113 @@ def _lose_a_file(folder):
 
 def _cut_the_state(folder):
     (found,) = checkpoints.read(folder)
-    *arrays, curve, seconds = checkpoints.load(found)
+    *arrays, curve, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
     cut = [values[:, :1] if values.ndim > 1 else values for values in arrays]
-    checkpoints.write(folder, found.cells, found.step, [*cut, curve, seconds])
+    checkpoints.write(folder, found.cells, found.step, found.versions, [*cut, curve, seconds])
 
 
 def _lose_a_point(folder):
     (found,) = checkpoints.read(folder)
-    *arrays, seconds = checkpoints.load(found)
+    *arrays, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
-    checkpoints.write(folder, found.cells, found.step, [*arrays, seconds[:-1]])
+    checkpoints.write(folder, found.cells, found.step, found.versions, [*arrays, seconds[:-1]])
+
+
+def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
+    tmp_path, monkeypatch, uninterrupted, capsys
+):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        versions = waves.records.versions()
+        patch.setattr(waves.records, "versions", lambda: versions | {"jax": "0.0.1"})
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    begun = []
+    begin = waves._begin
+    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    execute.run(study(), tmp_path)
+    assert [step for _, step, _, _ in begun] == [0, 0]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "3 runs begin again, since their checkpoint is of no use: it was made with other versions of jax" in said
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path):
+    for values in (np.zeros(3), np.ones(3)):
+        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [values])
+        (found,) = checkpoints.read(tmp_path)
+        np.testing.assert_array_equal(checkpoints.load(found, found.versions)[0], values)
+        assert len(list(tmp_path.iterdir())) == 2
+        _lose_a_file(tmp_path)
+
+
+def test_the_arrays_of_a_checkpoint_are_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    flushed, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino) or fsync(file))
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [np.zeros(3)])
+    (found,) = checkpoints.read(tmp_path)
+    assert {path.stat().st_ino for path in (found.arrays, *found.arrays.rglob("*"))} <= flushed
+
+
+def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [np.zeros(3)])
+    kept = set(tmp_path.iterdir())
+    for age, name in ((2, "0123-200-4567"), (2, "0123-400-89ab.orbax-checkpoint-tmp"), (0, "cdef-200-4567")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "d").touch()
+        os.utime(tmp_path / name, (time.time() - age * 24 * 3600 - 60,) * 2)
+    for path in kept:
+        os.utime(path, (0, 0))
+    checkpoints.remove_left_over(tmp_path)
+    assert set(tmp_path.iterdir()) == kept | {tmp_path / "cdef-200-4567"}
+
+
+def test_told_to_stop_while_it_compiles_it_begins_nothing(tmp_path, monkeypatch):
+    make = program.make
+
+    def told(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGINT)
+        return make(*arguments, **named)
+
+    monkeypatch.setattr(program, "make", told)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(study(), tmp_path)
+    assert not list(tmp_path.glob("resumed/checkpoints/*"))
+
+
+@pytest.mark.parametrize("looks", [2, 3, 4])
+def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypatch, looks):
+    class Told:
+        left = looks
+
+        @property
+        def is_asked(self):
+            self.left -= 1
+            return self.left < 0
+
+    advanced, advance = [], execute.progress.Bar.advance
+    monkeypatch.setattr(execute.interruption, "watched", lambda: contextlib.nullcontext(Told()))
+    monkeypatch.setattr(execute.progress.Bar, "advance", lambda *given: advanced.append(advance(*given)))
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(study(), tmp_path)
+    steps = [found.step for found in checkpoints.read(tmp_path / "resumed" / "checkpoints")]
+    assert steps == [200 * len(advanced)]
+
+
+def test_without_memory_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+    make = program.make
+
+    def failing(*arguments, **named):
+        def save(states):
+            raise MemoryError("no memory")
+
+        return make(*arguments, **named)._replace(save=save)
+
+    monkeypatch.setattr(program, "make", failing)
+    assert execute.run(study(), tmp_path, checkpoint_seconds=0).num_failed == 0
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert "no checkpoint could be written: no memory" in capsys.readouterr().err
 
 
 def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
@@ -186,6 +284,21 @@ def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_s
     assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "Polyak"] == [None, None]
 
 
+@pytest.mark.parametrize("name", ["Rewarding", "Refusing"])
+def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp_path, monkeypatch, name):
+    other = study(
+        games=(f"gymnasium:host_games:{name}-v0",), seeds=(0,), algorithms={"DQN": SMALL}, steps=400, weights_of=()
+    )
+    stopping_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(other, tmp_path)
+    monkeypatch.undo()
+    execute.run(other, tmp_path)
+    (run,) = store.read(tmp_path / "resumed" / "runs").runs
+    assert run.facts["crash"] is None
+    assert run.facts.get("new_episodes_at") == [200]
+
+
 def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked(tmp_path, monkeypatch):
     make = program.make
 
@@ -213,8 +326,24 @@ def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path
     assert execute.run(crashing, tmp_path).num_crashed == 1
     assert execute.run(crashing, tmp_path).num_crashed == 0
     assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
-    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").iterdir()
+    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").glob("*.json")
+    assert (aside.parent / json.loads(aside.read_text())["curves"]["file"]).exists()
     assert "the engine exploded" in json.loads(aside.read_text())["crash"]
+
+
+def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatch):
+    crashing = study(games=("gymnasium:host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400)
+    execute.run(crashing, tmp_path)
+    find = store.find
+
+    def overtaken(folder, id):
+        found = find(folder, id)
+        (folder / f"{id}.json").rename(tmp_path / "moved by the other one")
+        return found
+
+    monkeypatch.setattr(store, "find", overtaken)
+    cells = {execute.spec.identifier(crashing, cell): cell for cell in execute.spec.cells(crashing)}
+    execute._forget_failures(tmp_path / "resumed", cells)
 
 
 def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):

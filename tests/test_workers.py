@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from jaxdqn import games
 from jaxdqn.results import schema, store, tidy
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
@@ -89,3 +90,61 @@ def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_pat
     (run,) = store.read(found.folder).runs
     assert "RuntimeError: the engine exploded" in run.facts["crash"]
     assert "host_games.py" in run.facts["crash"]
+
+
+class Scripted:
+    """A worker that gives one answer after the other, as if it had been asked for each."""
+
+    def __init__(self, *answers):
+        self.connection, self.process, self.answers = self, self, list(answers)
+
+    def is_alive(self):
+        return True
+
+    def send(self, message):
+        self.answers.append(("ok", f"answer to {message[0]}"))
+
+    def recv(self):
+        return self.answers.pop(0)
+
+
+def test_after_an_error_of_one_worker_the_others_answer_the_next_question(monkeypatch):
+    failing, other = Scripted(("ok", None)), Scripted(("ok", None))
+    started = [failing, other]
+    monkeypatch.setattr(workers, "_start", lambda task, place: started[place])
+    wave = workers.start(SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False)
+    states = [None, None]
+    for ask in (lambda: wave.advance(states, 0), lambda: wave.save(states), lambda: wave.end(states)):
+        failing.answers.append(("error", "out of memory"))
+        with pytest.raises(RuntimeError, match="out of memory"):
+            ask()
+        failing.answers.clear()
+        assert other.answers == []
+
+
+class Busy:
+    """A worker that takes no notice and its process, by a clock that it moves on."""
+
+    def __init__(self, clock):
+        self.clock, self.connection, self.process, self.is_killed = clock, self, self, False
+
+    def close(self):
+        pass
+
+    def join(self, timeout=0.0):
+        self.clock[0] += timeout
+
+    def is_alive(self):
+        return not self.is_killed
+
+    def kill(self):
+        self.is_killed = True
+
+
+def test_many_workers_are_not_waited_for_longer_than_one(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    busy = [Busy(clock) for _ in range(64)]
+    workers._stop(busy)
+    assert all(worker.is_killed for worker in busy)
+    assert clock == [105.0]

@@ -7,7 +7,8 @@ Files of a study's folder `claims/`, in any file system that several machines sh
 
 A claim is a new file, which only one process can make. That of a dead process is not removed but topped by one with
 the next n, which again only one can make. A process is dead if its machine says so, or, on another machine, if it has
-given no sign of life for `EXPIRY` seconds by the clock of the file system.
+given no sign of life for `EXPIRY` seconds by the clock of the file system. One that was only silent for so long and
+goes on has lost its claim, and leaves those of others alone.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ class Claims:
         self._folder = folder
         self._token = secrets.token_hex(8)
         self._alive = folder / f"{self._token}.alive"
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}  # which n, by cell
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
@@ -72,20 +73,41 @@ class Claims:
             if len(claimed) == most:
                 break
             generation, token = latest.get(cell, (0, None))
-            if token == self._token or (token is not None and self._lives(token)):
+            if cell in self._held or (token not in (None, self._token) and self._lives(str(token))):
                 continue
-            with contextlib.suppress(FileExistsError):  # another process was quicker
-                files.write_new(self._folder / f"{cell}-{generation + 1}.claim", self._token.encode())
+            if token == self._token or self._top(cell, generation, token):
+                self._held[cell] = generation if token == self._token else generation + 1
                 claimed.append(cell)
-        self._held.update(claimed)
         return tuple(claimed)
 
     def release(self, cells: Iterable[str]) -> None:
         """Gives cells back: they are done, or will not be done here."""
         for cell in cells:
-            self._held.discard(cell)
+            generation = self._held.pop(cell, 0)
+            if _token(self._path(cell, generation)) != self._token:  # lost: whoever topped it gives back what is there
+                continue
             for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
-                path.unlink(missing_ok=True)  # those of dead processes first: ours counts to the last
+                if _generation(path) <= generation:
+                    path.unlink(missing_ok=True)  # those of dead processes first: ours counts to the last
+
+    def _path(self, cell: str, generation: int) -> pathlib.Path:
+        return self._folder / f"{cell}-{generation}.claim"
+
+    def _top(self, cell: str, generation: int, token: str | None) -> bool:
+        """Returns whether this process could put its claim on top of that of a dead process, or of none."""
+        path = self._path(cell, generation + 1)
+        try:
+            files.write_new(path, self._token.encode())
+        except FileExistsError:
+            # Another process was quicker; or a server of files did this twice, since its answer was lost on the way.
+            if _token(path) != self._token:
+                return False
+        # What was on top can have been given back since it was read, and claimed by a third process.
+        newest = max(map(_generation, self._folder.glob(f"{cell}-*.claim")), default=0)
+        if newest == generation + 1 and (token is None or _token(self._path(cell, generation)) == token):
+            return True
+        path.unlink(missing_ok=True)
+        return False
 
     def _lives(self, token: str) -> bool:
         return _lives(self._folder / f"{token}.alive", self._now())
@@ -124,9 +146,18 @@ def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
             newest[cell] = path
     found = {}
     for cell, path in newest.items():
-        with contextlib.suppress(OSError):  # given back in this moment
-            found[cell] = (_generation(path), path.read_text())
+        token = _token(path)
+        if token is not None:  # else it was given back in this moment
+            found[cell] = (_generation(path), token)
     return found
+
+
+def _token(claim: pathlib.Path) -> str | None:
+    """Returns the process that made a claim, or None if there is no such claim."""
+    try:
+        return claim.read_text()
+    except OSError:
+        return None
 
 
 def _generation(path: pathlib.Path) -> int:
@@ -142,7 +173,10 @@ def _lives(alive: pathlib.Path, now: float) -> bool:
     who, here = _read(alive), _identity()
     if here["started"] is None or any(who.get(name) != here[name] for name in ("host", "processes")):
         return age < EXPIRY
-    return who.get("boot") == here["boot"] and _started(who.get("pid")) == who.get("started")
+    if who.get("boot") != here["boot"]:
+        # Of this machine before it was started again; or of one with the same name, if it was heard of since.
+        return age < min(EXPIRY, _uptime())
+    return _started(who.get("pid")) == who.get("started")
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
@@ -169,8 +203,17 @@ def _identity() -> dict[str, Any]:
 
 
 def _started(pid: Any) -> str | None:
-    """Returns when a process of this machine started, in its own units, or None if there is none."""
+    """Returns when a process of this machine started, in its own units, or None if there is none that runs."""
     try:
-        return pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *facts = pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()
+        return None if state in "ZX" else facts[18]  # a dead one stays in the list until its parent has looked at it
     except (OSError, ValueError, TypeError, IndexError):
         return None
+
+
+def _uptime() -> float:
+    """Returns the seconds since this machine was started."""
+    try:
+        return float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return EXPIRY

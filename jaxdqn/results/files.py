@@ -40,11 +40,16 @@ def replace(path: Path, content: bytes | Iterable[bytes]) -> None:
 def remove_old_temporaries(folder: Path) -> None:
     """Removes what interrupted writers left in a folder, once it is a day old."""
     for temporary in folder.glob(".*.tmp"):
-        try:
-            if temporary.stat().st_mtime < time.time() - _DAY:
-                temporary.unlink()
-        except FileNotFoundError:  # its writer, or another one cleaning up, was quicker
-            pass
+        if is_abandoned(temporary):
+            temporary.unlink(missing_ok=True)  # another one cleaning up may be quicker
+
+
+def is_abandoned(path: Path) -> bool:
+    """Returns whether what somebody has begun to write is a day old, so that nobody goes on with it."""
+    try:
+        return path.stat().st_mtime < time.time() - _DAY
+    except FileNotFoundError:  # its writer, or another one cleaning up, was quicker
+        return False
 
 
 def _write_temporary(path: Path, content: bytes | Iterable[bytes]) -> Path:

@@ -2,8 +2,8 @@
 
 Files of a study's folder `checkpoints/`:
 
-    <wave>-<step>/       the arrays of the wave at that step
-    <wave>.json          which cells, which step and which arrays; it is written last, and it makes the checkpoint count
+    <wave>-<step>-<random>/  the arrays of the wave at that step
+    <wave>.json              which cells, step, versions and arrays; written last, it makes the checkpoint count
 
 A wave is named after its cells. Its newest checkpoint replaces the one before; when its runs are stored, it goes.
 """
@@ -11,8 +11,10 @@ A wave is named after its cells. Its newest checkpoint replaces the one before; 
 import hashlib
 import json
 import pathlib
+import re
+import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +22,7 @@ import numpy as np
 from jaxdqn.results import files
 from jaxdqn.training import checkpoint
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 class Checkpoint(NamedTuple):
@@ -29,26 +31,37 @@ class Checkpoint(NamedTuple):
     Attributes:
       cells: identifiers of its members that go on, in the order of the rows of the arrays.
       step: environment steps of each.
+      versions: of the packages that computed it, by name.
       arrays: the folder that holds them.
     """
 
     cells: tuple[str, ...]
     step: int
+    versions: dict[str, str]
     arrays: pathlib.Path
 
 
-def write(folder: pathlib.Path, cells: Sequence[str], step: int, arrays: Sequence[np.ndarray]) -> None:
+def write(
+    folder: pathlib.Path, cells: Sequence[str], step: int, versions: Mapping[str, str], arrays: Sequence[np.ndarray]
+) -> None:
     """Puts a checkpoint in the place of the one before it.
 
     Raises:
       Exception: whatever goes wrong with a disk; the checkpoint before is still there then.
     """
     wave = _name(cells)
-    place = folder / f"{wave}-{step}"
+    # Never the place of another one: that of a damaged checkpoint of the same step, or of a process taken for dead.
+    place = folder / f"{wave}-{step}-{secrets.token_hex(4)}"
     _remove_arrays(folder, wave, but=_arrays_of(folder / f"{wave}.json"))
     try:
         checkpoint.save(place, arrays)
-        says = {"schema": _SCHEMA, "cells": list(cells), "step": step, "arrays": place.name}
+        says = {
+            "schema": _SCHEMA,
+            "cells": list(cells),
+            "step": step,
+            "versions": dict(versions),
+            "arrays": place.name,
+        }
         files.replace(folder / f"{wave}.json", json.dumps(says).encode())
     finally:
         _remove_arrays(folder, wave, but=_arrays_of(folder / f"{wave}.json"))
@@ -61,19 +74,27 @@ def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
         try:
             says = json.loads(path.read_bytes())
             cells, step, name = tuple(map(str, says["cells"])), int(says["step"]), _arrays_of(path)
+            versions = dict(says["versions"])
             if says["schema"] == _SCHEMA and name is not None and _name(cells) == path.stem:
-                found.append(Checkpoint(cells, step, folder / name))
+                found.append(Checkpoint(cells, step, versions, folder / name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(sorted(found, key=lambda found: -len(found.cells)))
 
 
-def load(found: Checkpoint) -> list[np.ndarray]:
+def load(found: Checkpoint, versions: Mapping[str, str]) -> list[np.ndarray]:
     """Returns the arrays of a checkpoint.
 
+    Args:
+      found: the checkpoint.
+      versions: of the packages here; others may compute other bits, and a record names only those of the end.
+
     Raises:
-      checkpoint.Unusable: if they cannot be read.
+      checkpoint.Unusable: if the arrays cannot be read, or other versions made them.
     """
+    if found.versions != versions:
+        changed = [name for name, version in versions.items() if found.versions.get(name) != version]
+        raise checkpoint.Unusable(f"it was made with other versions of {', '.join(changed)}")
     return checkpoint.restore(found.arrays)
 
 
@@ -82,6 +103,15 @@ def remove(folder: pathlib.Path, cells: Sequence[str]) -> None:
     wave = _name(cells)
     (folder / f"{wave}.json").unlink(missing_ok=True)
     _remove_arrays(folder, wave, but=None)
+
+
+def remove_left_over(folder: pathlib.Path) -> None:
+    """Removes arrays that no checkpoint speaks of, once they are a day old: of writers that were interrupted."""
+    files.remove_old_temporaries(folder)
+    kept = {_arrays_of(path) for path in folder.glob("*.json")}
+    for path in folder.glob("*-*"):
+        if path.name not in kept and path.is_dir() and files.is_abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _name(cells: Sequence[str]) -> str:
@@ -94,8 +124,7 @@ def _arrays_of(path: pathlib.Path) -> str | None:
         name = json.loads(path.read_bytes())["arrays"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    stem, _, step = str(name).partition("-")
-    return name if stem == path.stem and step.isdigit() else None
+    return name if re.fullmatch(rf"{re.escape(path.stem)}-[0-9]+-[0-9a-f]+", str(name)) else None
 
 
 def _remove_arrays(folder: pathlib.Path, wave: str, but: str | None) -> None:

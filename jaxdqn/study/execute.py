@@ -108,6 +108,7 @@ def run(
     if retry_failed:
         forget_failures(folder, cells)
     missing, damaged = find_missing(folder, cells)
+    checkpoints.remove_left_over(folder / "checkpoints")
     records.commit()  # of the code as it is now, not as it may be when the first wave ends
     with (
         progress.Bar(len(missing), study.steps) as bar,
@@ -117,11 +118,11 @@ def run(
         around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told)
         work = _Work(study, folder, cells, mine, around, asynchronous, memory, [], [])
         while missing:
-            counted = len(work.costs), _num_failed(folder, missing)
+            before = missing
             for group in plan.groups(cells[id] for id in missing):
                 _run_group(work, group)
             missing = _left(folder, missing)
-            if missing and counted == (len(work.costs), _num_failed(folder, missing)):
+            if missing == before:
                 bar.waiting(len(missing))  # all of them are claimed by other processes
                 _sleep(told)
     num_failed = _num_failed(folder, cells)
@@ -165,13 +166,16 @@ def forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
     """Makes room for runs that failed or crashed; the record of a crash is kept under another name."""
     for id in cells:
         failures.forget(folder / "failures", id)
-        with contextlib.suppress(store.DamagedResult):
+        # Another process, told the same, may move it aside first.
+        with contextlib.suppress(store.DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)
             if found is not None and schema.crashed(found.facts):
                 aside = folder / "failures" / "crashed"
                 aside.mkdir(parents=True, exist_ok=True)
                 when = found.facts["created"].replace(":", "")
                 (folder / "runs" / f"{id}.json").rename(aside / f"{id}-{when}.json")
+                for arrays in (folder / "runs").glob(f"{id}-*.npz"):
+                    arrays.rename(aside / arrays.name)
 
 
 def _run_group(work: _Work, group: plan.Group) -> None:
@@ -199,10 +203,12 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                     work.study, {id: work.cells[id] for id in members}, found, compiled, layout.width, work.around
                 )
             except Exception:
-                _fail(work, members)
+                others = [] if compiled is not None else work.mine.claim(_left(work.folder, ids), len(ids))
+                _fail(work, (*members, *others))  # what cannot be compiled cannot be for any of them
                 continue
             training += float(wave.seconds[-1])
             _store(work, members, wave, compiled.compile_seconds, layout)
+            checkpoints.remove(work.around.checkpoints, members)  # also what an interrupted writer left of this wave
             for old in checkpoints.read(work.around.checkpoints):
                 if not _left(work.folder, old.cells):
                     checkpoints.remove(work.around.checkpoints, old.cells)

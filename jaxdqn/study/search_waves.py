@@ -104,7 +104,7 @@ def load(runs: Runs) -> None:
     """Takes up what an earlier process kept on disk."""
     for found in reversed(checkpoints.read(runs.folder / "checkpoints")):
         with contextlib.suppress(Unusable):
-            *arrays, seconds = checkpoints.load(found)
+            *arrays, seconds = checkpoints.load(found, records.versions())
             state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
             for row, id in enumerate(found.cells):
                 curves = {name: values[row] for name, values in zip(Curves._fields, points, strict=True)}
@@ -123,7 +123,8 @@ def save(runs: Runs) -> None:
         waiting = [runs.kept[id] for id in ids]
         state = [np.stack(leaves) for leaves in zip(*(run.state for run in waiting), strict=True)]
         curves = [np.stack([run.curves[name] for run in waiting]) for name in Curves._fields]
-        checkpoints.write(folder, ids, step, [*state, *curves, np.stack([run.seconds for run in waiting])])
+        seconds = np.stack([run.seconds for run in waiting])
+        checkpoints.write(folder, ids, step, records.versions(), [*state, *curves, seconds])
     for old in before:
         if list(old.cells) not in alike.values():
             checkpoints.remove(folder, old.cells)

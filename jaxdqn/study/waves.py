@@ -1,9 +1,9 @@
 """A wave: runs of one program that train side by side, from their beginning or from a checkpoint."""
 
-import contextlib
+import functools
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,15 +72,17 @@ def train(
       around: the rest.
 
     Raises:
-      KeyboardInterrupt: told to stop, after a checkpoint.
+      KeyboardInterrupt: told to stop, after a checkpoint of the periods that it has finished.
     """
     ids, cells = list(members), list(members.values())
     filled = [*cells, *[cells[-1]] * (width - len(cells))]
-    states, first, curves, seconds = _begin(filled, ids, found, compiled)
+    states, first, curves, seconds = _begin(filled, ids, found, compiled, around.bar.note)
     live = Live(around.exporters, [records.identity(study, cell) for cell in cells], around.bar.note)
     for i in range(len(seconds)):
         live.point({name: points[i] for name, points in curves.items()})
     around.bar.training(first * len(cells))
+    if around.told.is_asked:  # while its program was compiled, or its environments were brought to where they were
+        raise KeyboardInterrupt
     started = time.perf_counter() - (seconds[-1] if seconds else 0.0)
     kept_at = time.perf_counter()
     for step in range(first, study.steps, study.evaluation.every):
@@ -92,32 +94,42 @@ def train(
         around.bar.advance(study.evaluation.every * len(cells), point.evaluation_return[: len(cells)])
         stop = step + study.evaluation.every
         is_due = time.perf_counter() - kept_at >= around.checkpoint_seconds
-        if stop < study.steps and (is_due or around.told.is_asked):
-            _keep(around, ids, stop, compiled.save(states), curves, seconds)
+        is_asked = around.told.is_asked  # looked at once: it may change between two looks
+        if stop < study.steps and (is_due or is_asked):
+            _keep(around, ids, stop, functools.partial(compiled.save, states), curves, seconds)
             kept_at = time.perf_counter()
-        if stop < study.steps and around.told.is_asked:
+        if stop < study.steps and is_asked:
             raise KeyboardInterrupt
     stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
     return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), live)
 
 
 def _begin(
-    filled: Sequence[Cell], ids: Sequence[str], found: Checkpoint | None, compiled: program.Program
+    filled: Sequence[Cell],
+    ids: Sequence[str],
+    found: Checkpoint | None,
+    compiled: program.Program,
+    note: Callable[[str], None],
 ) -> tuple[Any, int, dict[str, list[np.ndarray]], list[float]]:
     """Returns the states to go on from, their step, and the curves and seconds until there."""
     configs, seeds = [cell.config for cell in filled], [cell.seed for cell in filled]
     if found is not None:
         rows = [found.cells.index(id) for id in ids]
         rows += rows[-1:] * (len(filled) - len(rows))
-        with contextlib.suppress(Unusable):  # made by another version, or damaged: these runs begin again
+        try:
             state, curves, seconds = _read(found, rows)
             return compiled.load(configs, seeds, state), found.step, curves, seconds
+        except Unusable as problem:  # made with other versions, or damaged
+            note(f"{len(ids)} runs begin again, since their checkpoint is of no use: {problem}")
     return compiled.init(configs, seeds), 0, {}, []
 
 
 def _read(found: Checkpoint, rows: list[int]) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
     """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
-    *arrays, seconds = checkpoints.load(found)
+    arrays = checkpoints.load(found, records.versions())
+    if len(arrays) <= 1 + len(Curves._fields):
+        raise Unusable(f"it holds {len(arrays)} arrays, too few")
+    *arrays, seconds = arrays
     state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
     whole = (len(found.cells), len(seconds))
     if any(values.shape[:1] != whole[:1] for values in state) or any(values.shape != whole for values in points):
@@ -130,20 +142,20 @@ def _keep(
     around: Around,
     ids: Sequence[str],
     step: int,
-    saved: tuple[list[int], list[np.ndarray]],
+    save: Callable[[], tuple[list[int], list[np.ndarray]]],
     curves: dict[str, list[np.ndarray]],
     seconds: list[float],
 ) -> None:
-    """Writes a checkpoint of the members that go on, if the disk lets it; without one, training goes on as well."""
-    places, arrays = saved
-    rows = [place for place in places if place < len(ids)]  # not of those that fill the wave up
-    if not rows:
-        return
-    points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
-    state = [values[[places.index(row) for row in rows]] for values in arrays]
+    """Writes a checkpoint of the members that go on, if memory and disk let it; without one, training goes on too."""
     try:
+        places, arrays = save()
+        rows = [place for place in places if place < len(ids)]  # not of those that fill the wave up
+        if not rows:
+            return
+        points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
+        state = [values[[places.index(row) for row in rows]] for values in arrays]
         around.checkpoints.mkdir(exist_ok=True)
         kept = [ids[row] for row in rows]
-        checkpoints.write(around.checkpoints, kept, step, [*state, *points, np.array(seconds)])
+        checkpoints.write(around.checkpoints, kept, step, records.versions(), [*state, *points, np.array(seconds)])
     except Exception as problem:
         around.bar.note(f"no checkpoint could be written: {problem}")

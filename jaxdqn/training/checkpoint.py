@@ -5,6 +5,7 @@ tree again; `save` and `restore` keep arrays in a folder, whole or not at all. N
 """
 
 import errno
+import os
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -66,6 +67,8 @@ def save(folder: pathlib.Path, arrays: Sequence[np.ndarray]) -> None:
     shapes = {f"{i:04}.shape": np.array([values.ndim, *values.shape]) for i, values in enumerate(arrays)}
     with orbax.checkpoint.StandardCheckpointer() as checkpointer:
         checkpointer.save(folder.resolve(), named | shapes)
+    for path in (folder, *folder.rglob("*")):  # or a machine that fails may keep their names alone
+        _flush(path)
 
 
 def restore(folder: pathlib.Path) -> list[np.ndarray]:
@@ -85,6 +88,14 @@ def restore(folder: pathlib.Path) -> list[np.ndarray]:
         return [np.asarray(found[name])[:-1].reshape(found[f"{name}.shape"][1:]) for name in names]
     except Exception as problem:  # whatever orbax and what it reads with make of a damaged folder
         raise Unusable(f"it cannot be read ({problem})") from problem
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_key(leaf: Any) -> bool:

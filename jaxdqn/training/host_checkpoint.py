@@ -1,8 +1,8 @@
 """Runs on host games as arrays, and back.
 
 Environments in Python cannot be stored. They are brought back by playing again: reset with the same seeds and given the
-same actions, a deterministic environment is where it was, and what it shows there is compared with what it showed. Of
-one that is not, or that cannot be, episodes begin anew, and the run says at which step.
+same actions, a deterministic environment is where it was, and what it shows there and has earned in the episode is
+compared with what it did. Of one that is not, or that cannot be, episodes begin anew, and the run says at which step.
 """
 
 from typing import Any
@@ -67,9 +67,7 @@ def load(
             episode_return=np.array(state.episode_return),
         )
         host = host._replace(state=state, played=played)
-        shown, ended = _play_again(host)
-        seat = state.game
-        if np.array_equal(shown, seat.observation) and np.array_equal(ended, seat.resetting):
+        if _is_where_it_was(host):
             return host
         return _renewed(host, seed, game, programs)
     except BaseException:
@@ -77,17 +75,22 @@ def load(
         raise
 
 
-def _play_again(host: HostRun) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what the environments show after all that they were told, and whose episodes ended with it."""
+def _is_where_it_was(host: HostRun) -> bool:
+    """Returns whether the environments, told again what they were told, are where the run says that they are."""
     ended = np.zeros(len(host.played.seeds), bool)
+    earned = np.zeros(len(ended), np.float32)
     try:
         shown, _ = host.environments.reset(seed=host.played.seeds.tolist())
         for action in np.frombuffer(bytes(host.played.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
-            shown, _, terminated, truncated, _ = host.environments.step(action)
+            shown, reward, terminated, truncated, _ = host.environments.step(action)
+            np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
-    except Exception as error:
-        raise Crash from error
-    return shown, ended
+            earned[ended] = 0.0
+    except Exception:  # the first time there was none
+        return False
+    seat, returned = host.state.game, host.state.episode_return
+    pairs = ((shown, seat.observation), (ended, seat.resetting), (earned, returned))
+    return all(now.tobytes() == then.tobytes() for now, then in pairs)  # to the bit, and a NaN is itself
 
 
 def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:

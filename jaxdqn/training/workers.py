@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -71,12 +72,7 @@ def start(
         for worker, crash, value in zip(workers, broken, values, strict=True):
             if crash is None:
                 _tell(worker, kind, value)
-        # All answers are taken before one is refused, or the next question would get the last one's.
-        answers = [
-            ("crash", crash) if crash is not None else _received(worker)
-            for worker, crash in zip(workers, broken, strict=True)
-        ]
-        return [_crash(_checked(answer)) for answer in answers]
+        return [_crash(answer) for answer in _answers(workers, broken)]
 
     def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
         return begin("init", list(zip(configs, seeds, strict=True)))
@@ -89,8 +85,8 @@ def start(
         going = [place for place, crash in enumerate(states) if crash is None]
         for place in going:
             _tell(workers[place], "save")
-        answers = [(place, _answer(workers[place])) for place in going]
-        saved = {place: value for place, (kind, value) in answers if kind == "ok"}
+        answers = _answers(workers, states)
+        saved = {place: value for place, (kind, value) in enumerate(answers) if kind == "ok"}
         return list(saved), _together(list(saved.values()))
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
@@ -98,22 +94,15 @@ def start(
         going = [worker for worker, crash in zip(workers, states, strict=True) if crash is None]
         for worker in going:
             _tell(worker, "advance")
-        points, crashes = [], []
-        for worker, crash in zip(workers, states, strict=True):
-            answer = ("crash", crash) if crash is not None else _answer(worker)
-            crashes.append(_crash(answer))
-            points.append(answer[1] if answer[0] == "ok" else _no_point())
-        return crashes, jax.tree.map(lambda *values: np.stack(values), *points)
+        answers = _answers(workers, states)
+        points = [value if kind == "ok" else _no_point() for kind, value in answers]
+        return [_crash(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
 
     def end(states: list[str | None]) -> list[Ending]:
         for worker, crash in zip(workers, states, strict=True):
             if crash is None:
                 _tell(worker, "end")
-        answers: list[tuple[str, Any]] = [
-            ("crash", crash) if crash is not None else _answer(worker)
-            for worker, crash in zip(workers, states, strict=True)
-        ]
-        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in answers]
+        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
 
     return Wave(init, advance, end, save, load, lambda: _stop(workers))
 
@@ -144,6 +133,18 @@ def _answer(worker: _Worker) -> tuple[str, Any]:
       RuntimeError: something other than an environment went wrong there.
     """
     return _checked(_received(worker))
+
+
+def _answers(workers: Sequence[_Worker], crashes: Sequence[str | None]) -> list[tuple[str, Any]]:
+    """Returns what each worker says, as `_answer`; of a run that has crashed, that it has.
+
+    All answers are taken before one is refused, or the next question would get the last one's.
+    """
+    said = [
+        ("crash", crash) if crash is not None else _received(worker)
+        for worker, crash in zip(workers, crashes, strict=True)
+    ]
+    return [_checked(answer) for answer in said]
 
 
 def _received(worker: _Worker) -> tuple[str, Any]:
@@ -199,8 +200,9 @@ def _no_point() -> Curves:
 def _stop(workers: Sequence[_Worker]) -> None:
     for worker in workers:
         worker.connection.close()  # a worker that waits for more ends by itself
+    until = time.monotonic() + 5
     for worker in workers:
-        worker.process.join(timeout=5)
+        worker.process.join(timeout=max(0.0, until - time.monotonic()))  # one that is in a long evaluation does not
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
