@@ -343,7 +343,7 @@ def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatc
 
     monkeypatch.setattr(store, "find", overtaken)
     cells = {execute.spec.identifier(crashing, cell): cell for cell in execute.spec.cells(crashing)}
-    execute._forget_failures(tmp_path / "resumed", cells)
+    execute.forget_failures(tmp_path / "resumed", cells)
 
 
 def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
