@@ -63,11 +63,12 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.mark.parametrize("periods", [1, 4, 5, 7])
 def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
+    handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         stopping_after(periods, patch)
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     folder = tmp_path / "resumed"
     steps = [found.step for found in checkpoints.read(folder / "checkpoints")]
     assert steps == ([200 * (periods % 5)] if periods % 5 else [])
