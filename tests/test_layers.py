@@ -102,3 +102,25 @@ assert not xla_bridge._backends, xla_bridge._backends
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_writing_a_study_down_starts_no_device():
+    """The command chooses the devices after the study was made; too late, and all but one core are idle."""
+    code = """
+from jax._src import xla_bridge
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.study.spec import Study
+from jaxdqn.training import devices
+from jaxdqn.training.evaluate import Evaluation
+tabular = {"tabular_q_learning"}
+games = ("cartpole", "gymnasium:CartPole-v1")
+for name, entry in ALGORITHMS.items():
+    chosen = ("mountain_car", "gymnasium:MountainCar-v0") if name in tabular else games
+    Study("study", chosen, {name: entry.config}, range(1), 20_480, Evaluation(20_480, 1))
+    assert not xla_bridge._backends, name
+devices.use_cores(3)
+import jax
+assert len(jax.devices()) == 3
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

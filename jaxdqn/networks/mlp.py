@@ -43,7 +43,8 @@ class MLP:
         def init(key: Key) -> Any:
             return {"params": module.init(key, jnp.zeros((size,)))["params"]}
 
-        noise = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((size,))).get(NOISE)
+        # Made while it is traced, a key starts no device: studies are made before devices are chosen.
+        noise = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((size,)))).get(NOISE)
 
         def apply(parameters: Any, observation: Array, key: Key | None = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]

@@ -6,6 +6,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdqn.configuration import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters
@@ -33,7 +34,7 @@ class Recurrent:
         if self.ends.noisy is not None or (self.ends.head is not None and self.ends.head.is_random):
             raise ValueError("network.ends of a recurrent network can be neither noisy nor have a head that draws.")
         module, size = _Memory(self, num_actions), math.prod(observation_shape)
-        nothing = jnp.zeros(2 * self.units)
+        nothing: Any = np.zeros(2 * self.units, np.float32)  # in NumPy, since it is made before devices are chosen
 
         def flat(observation: Array) -> Array:
             batch = observation.shape[: observation.ndim - len(observation_shape)]

@@ -47,7 +47,7 @@ def begin(config: Config, network: Network, num_actions: int) -> Acting:
     """Returns what is carried before the first step; only its shapes and `is_first` count."""
     batch = (config.num_environments,)
     memory = beginning_memory(network, config.num_environments)
-    drawn = jax.eval_shape(lambda key: config.exploration.draw(key, batch, num_actions), jax.random.key(0))
+    drawn = jax.eval_shape(lambda: config.exploration.draw(jax.random.key(0), batch, num_actions))
     shapes = jax.eval_shape(config.exploration.intent, drawn)
     intent = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     return Acting(memory, intent, jnp.ones(batch, bool) if jax.tree.leaves((memory, intent)) else None)

@@ -53,7 +53,7 @@ def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluati
 
 
 def _parts(config: Config, game: Game) -> Parts:
-    return run.parts(config, game, jax.eval_shape(lambda key: game.observe(game.reset(key)), jax.random.key(0)).dtype)
+    return run.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
 
 
 def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState, Totals]:
