@@ -27,12 +27,15 @@ def heat_map(
     last: int = 1,
     transform: Transform | None = None,
     name: str = "final evaluation return",
+    xlabel: str | None = None,
+    ylabel: str | None = None,
     bootstrap_seed: int = 0,
 ) -> "Figure":
     """Returns a figure of a statistic over seeds for each pair of values of two settings, with its 95 % interval.
 
     Cells without a run, or where some run has no finite score, are left blank. Runs that crashed are left out, and the
-    label of the figure says so. Colours span each panel apart.
+    label of the figure says so. Colours span each panel apart, or all panels together where a transform gives their
+    scores a scale in common.
 
     Args:
       runs: of any games and algorithms; where other settings vary too, each of their points has a panel.
@@ -42,6 +45,8 @@ def heat_map(
       last: how many of its last points are averaged inside a run.
       transform: of the final scores of a game before the statistic: `(game, [runs]) -> [runs]`.
       name: what the score is after the transform, with its unit.
+      xlabel: of the first field; by default its name.
+      ylabel: of the second.
       bootstrap_seed: of the generator of each interval.
 
     Raises:
@@ -64,9 +69,14 @@ def heat_map(
             scores = tidy.final(completed[arm], score, last)
             panels[title][cell] = scores if transform is None else np.asarray(transform(arm.game, scores))
     with style.look():
-        figure, axes = style.panels(list(panels), xlabel=_short(across), ylabel=_short(up), title=None)
+        figure, axes = style.panels(
+            list(panels), xlabel=xlabel or _short(across), ylabel=ylabel or _short(up), title=None
+        )
+        estimates = {title: _estimates(cells, statistic, bootstrap_seed) for title, cells in panels.items()}
+        every = [float(point) for cells in estimates.values() for point, _, _ in cells.values()]
+        limits = (min(every), max(every)) if transform is not None and every else (None, None)
         for title, panel in axes.items():
-            image = _draw(panel, panels[title], (len(rows), len(columns)), statistic, bootstrap_seed)
+            image = _draw(panel, panels[title], estimates[title], (len(rows), len(columns)), limits)
             panel.set_xticks(range(len(columns)), [_text(value) for value in columns])
             panel.set_yticks(range(len(rows)), [_text(value) for value in rows])
             figure.colorbar(image, ax=panel)
@@ -81,29 +91,38 @@ def heat_map(
     return figure
 
 
+def _estimates(
+    cells: Mapping[tuple[int, int], np.ndarray], statistic: statistics.Statistic, bootstrap_seed: int
+) -> dict[tuple[int, int], statistics.Interval]:
+    """Returns the statistic of each cell all of whose runs have a finite score, with its interval."""
+    return {
+        cell: statistics.interval(final, statistic, np.random.default_rng(bootstrap_seed))
+        for cell, final in cells.items()
+        if np.all(np.isfinite(final))
+    }
+
+
 def _draw(
     panel: "Axes",
     cells: Mapping[tuple[int, int], np.ndarray],
+    estimates: Mapping[tuple[int, int], statistics.Interval],
     shape: tuple[int, int],
-    statistic: statistics.Statistic,
-    bootstrap_seed: int,
+    limits: tuple[float, float] | tuple[None, None],
 ) -> Any:
-    known = {cell: final for cell, final in cells.items() if np.all(np.isfinite(final))}
-    estimates = {
-        cell: statistics.interval(final, statistic, np.random.default_rng(bootstrap_seed))
-        for cell, final in known.items()
-    }
     points = np.full(shape, np.nan)
     for cell, (point, _, _) in estimates.items():
         points[cell] = point
-    image = panel.imshow(np.ma.masked_invalid(points), origin="lower", aspect="auto", cmap="viridis")
+    darkest, brightest = limits
+    image = panel.imshow(
+        np.ma.masked_invalid(points), origin="lower", aspect="auto", cmap="viridis", vmin=darkest, vmax=brightest
+    )
     panel.grid(visible=False)
     shades = np.asarray(
         image.norm(np.ma.masked_invalid(points)), np.float64
     )  # 0 is the darkest colour, 1 the brightest
     if points.size <= _MOST_TEXTS:
         for (row, column), (point, low, high) in estimates.items():
-            spread = f"\n({low:.3g}, {high:.3g})" if len(known[row, column]) > 1 else ""
+            spread = f"\n({low:.3g}, {high:.3g})" if len(cells[row, column]) > 1 else ""
             color = "black" if shades[row, column] > 0.6 else "white"
             panel.text(column, row, f"{point:.3g}{spread}", ha="center", va="center", fontsize=4.5, color=color)
     return image

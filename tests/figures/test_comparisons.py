@@ -296,6 +296,15 @@ def test_other_settings_and_algorithms_have_panels_of_their_own():
         heat_map.heat_map(three, ("rate", "width"))
 
 
+def test_panels_on_a_common_scale_have_one_scale_of_colours():
+    runs = on_a_grid() + on_a_grid(game="pong")
+    raw, common = (heat_map.heat_map(runs, ("rate", "exploration.end"), transform=by) for by in (None, SCALE))
+    raw, common = ([panel.images[0] for panel in figure.axes if panel.images] for figure in (raw, common))
+    assert len({image.get_clim() for image in raw}) == 2
+    every = np.concatenate([image.get_array().ravel() for image in common])
+    assert {image.get_clim() for image in common} == {(every.min(), every.max())}
+
+
 def test_one_field_is_no_interaction():
     with pytest.raises(ValueError, match="are one: name two settings"):
         heat_map.heat_map(on_a_grid(), ("rate", "rate"))

@@ -1,0 +1,130 @@
+"""Does which algorithm is best depend on how it was tuned?
+
+The results of the full study are still to come.
+
+    python experiments/robustness.py            about an hour on two CPU cores
+    python experiments/robustness.py --toy      seconds
+
+DQN, double DQN and Munchausen DQN on four games, each with three learning rates and three periods of the target
+network: 1,080 runs, of which each game and algorithm is one compiled program. The score of a run is the mean of its
+last five evaluations. 0 is the least that a game gives, 1 the threshold at which it counts as solved; on catch, 98 % of
+games won. The setting in the middle was chosen for DQN on the classic-control games, on seeds from 100 on; the other
+settings are a factor of about three in learning rate, or of four in period, away from it. Munchausen DQN keeps its
+authors' temperature, scale and clip.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdqn.algorithms import double_dqn, dqn, munchausen
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.figures.differences import paired_differences
+from jaxdqn.figures.heat_map import heat_map
+from jaxdqn.figures.profiles import performance_profiles
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.results import normalise, statistics, summary, tidy
+from jaxdqn.results.normalise import Reference
+from jaxdqn.results.store import Run
+from jaxdqn.schedules import Linear
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.target_network import Periodic
+from jaxdqn.training.evaluate import Evaluation
+
+DQN = dataclasses.replace(
+    dqn.CONFIG,
+    learning_rate=1e-3,
+    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
+    batch_size=64,
+    num_updates=5,  # for every 10 steps
+    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
+    target_update=Periodic(200),
+    replay=Uniform(50_000),
+)
+RATE, PERIOD = "learning_rate", "target_update.every"
+
+STUDY = Study(
+    name="robustness",
+    games=("catch", "cartpole", "acrobot", "mountain_car"),
+    algorithms={
+        "DQN": DQN,
+        "double DQN": dataclasses.replace(DQN, algorithm=double_dqn.DoubleDQN()),
+        "Munchausen DQN": dataclasses.replace(DQN, algorithm=munchausen.MunchausenDQN()),
+    },
+    grid={RATE: (3e-4, 1e-3, 3e-3), PERIOD: (50, 200, 800)},
+    seeds=range(10),
+    steps=100_000,
+    evaluation=Evaluation(every=5_000, episodes=20),
+)
+
+TOY = dataclasses.replace(
+    STUDY,
+    name="robustness-toy",
+    games=("catch", "cartpole"),
+    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "Munchausen DQN")},
+    grid={RATE: (1e-3, 3e-3), PERIOD: (200, 800)},
+    seeds=range(2),
+    steps=2_000,
+    evaluation=Evaluation(every=400, episodes=2),
+)
+
+LAST = 5
+MIDDLE = {RATE: 1e-3, PERIOD: 200}
+normalised = normalise.transform(
+    {
+        "catch": Reference(-1.0, 0.96),
+        "cartpole": Reference(0.0, 475.0),
+        "acrobot": Reference(-500.0, -100.0),
+        "mountain_car": Reference(-200.0, -110.0),
+    }
+)
+
+
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+    middle = [run for run in runs if run.facts["settings"] == MIDDLE]
+    order = list(dict.fromkeys(run.facts["algorithm"] for run in middle))
+    return {
+        "": heat_map(
+            runs,
+            (PERIOD, RATE),
+            last=LAST,
+            transform=normalised,
+            name="normalised greedy return at the end of a run",
+            xlabel="period of the target network [steps]",
+            ylabel="learning rate of Adam",
+        ),
+        "profiles": performance_profiles(
+            middle, transform=normalised, last=LAST, xlabel="normalised score", order=order
+        ),
+        "differences": paired_differences(
+            middle, order[0], transform=normalised, last=LAST, xlabel="difference of normalised scores", order=order
+        ),
+    }
+
+
+def table(runs: Sequence[Run]) -> str:
+    return summary.table(runs, last=LAST) + "\n" + over_settings(runs)
+
+
+def over_settings(runs: Iterable[Run]) -> str:
+    """Returns a row for each game and algorithm: the best, the median and the worst of its settings, and how many of
+    them solve the game, by the interquartile mean over seeds of the normalised score."""
+    lines = ["| game | algorithm | settings | solved by | best | median | worst |", "|---" * 7 + "|"]
+    arms = tidy.compared(runs)
+    for (game, algorithm), settings in itertools.groupby(arms, key=lambda arm: (arm.game, arm.algorithm)):
+        scores = [
+            normalised(game, tidy.final(tidy.completed(arms[arm]), "evaluation_return", LAST)) for arm in settings
+        ]
+        means = np.array([statistics.iqm(score) for score in scores])
+        row = (game, algorithm, len(means), sum(means >= 1), *np.quantile(means, (1.0, 0.5, 0.0)).round(2))
+        lines.append(f"| {' | '.join(map(str, row))} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, figures, __doc__, table)
