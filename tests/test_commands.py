@@ -1,5 +1,6 @@
 """`jaxdqn plan`, `run` and `status`, as a person types them; the studies are small, and nothing is run twice."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from jaxdqn import cli
 from jaxdqn.results import claims, failures, manifest, status
 from jaxdqn.results.claims import Claims
+from jaxdqn.study import options, progress
 
 SCRIPT = """
 '''Does it run?'''
@@ -65,6 +67,7 @@ def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_pat
     ("text", "sentence"),
     [
         ("x = 1", "defines no STUDY: it must be a jaxdqn.study.spec.Study"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
         ("import jaxdqn.nothing", "cannot be imported: ModuleNotFoundError: No module named 'jaxdqn.nothing'"),
         (
             SCRIPT.replace("400", "300"),
@@ -132,6 +135,32 @@ def test_the_status_of_ten_thousand_cells_comes_soon(tmp_path):
     started = time.process_time()
     assert len(status.of(folder).missing) == 1_000
     assert time.process_time() - started < 10  # it takes a tenth of that
+
+
+@pytest.mark.parametrize("cells", [{"0" * 16: "catch"}, {"0" * 16: {}}, "none", [1]])
+def test_a_damaged_manifest_ends_in_a_sentence(folder, cells):
+    says = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(says | {"cells": cells}))
+    with pytest.raises(ValueError, match="cannot be read"):
+        manifest.read(folder)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_seconds_between_checkpoints_that_are_none_are_refused(capsys, seconds):
+    parser = argparse.ArgumentParser()
+    options.add_running(parser)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--checkpoint", seconds])
+    assert f"{seconds!r} must be a number of seconds of at least 0" in capsys.readouterr().err
+
+
+def test_the_bar_counts_what_failed_or_was_made_elsewhere_as_done(capsys):
+    with progress.Bar(num_runs=10, steps_per_run=100) as bar:
+        for num_left in (10, 6, 3):  # four are done elsewhere, and then three
+            bar.left(num_left)
+            assert bar._done == 1_000 - 100 * num_left
+        bar.training(50)
+        assert bar._done == 750
 
 
 def test_a_study_without_a_manifest_says_what_to_do(tmp_path, capsys):

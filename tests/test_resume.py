@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 from jaxdqn import target_network
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.results import failures, store
-from jaxdqn.study import checkpoints, execute, waves
+from jaxdqn.study import checkpoints, execute, interruption, spec, waves
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
@@ -130,14 +131,14 @@ def _cut_the_state(folder):
     *arrays, curve, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
     cut = [values[:, :1] if values.ndim > 1 else values for values in arrays]
-    checkpoints.write(folder, found.cells, found.step, found.versions, [*cut, curve, seconds])
+    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*cut, curve, seconds])
 
 
 def _lose_a_point(folder):
     (found,) = checkpoints.read(folder)
     *arrays, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
-    checkpoints.write(folder, found.cells, found.step, found.versions, [*arrays, seconds[:-1]])
+    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*arrays, seconds[:-1]])
 
 
 def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
@@ -159,9 +160,23 @@ def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
     assert results(tmp_path / "resumed") == uninterrupted
 
 
+def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, uninterrupted):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        patch.setattr(waves.records, "commit", lambda: {"commit": "an earlier one", "modified": False})
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    execute.run(study(), tmp_path)
+    runs = store.read(tmp_path / "resumed" / "runs").runs
+    makers = {run.facts["algorithm"]: run.facts.get("makers") for run in runs}
+    assert makers["Polyak"] is None
+    assert [maker["until"] for maker in makers["DQN"]] == [400, 1_000]
+    assert [maker["commit"] for maker in makers["DQN"]] == ["an earlier one", runs[0].facts["code"]["commit"]]
+
+
 def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path):
     for values in (np.zeros(3), np.ones(3)):
-        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [values])
+        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [values])
         (found,) = checkpoints.read(tmp_path)
         np.testing.assert_array_equal(checkpoints.load(found, found.versions)[0], values)
         assert len(list(tmp_path.iterdir())) == 2
@@ -171,13 +186,13 @@ def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path
 def test_the_arrays_of_a_checkpoint_are_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     flushed, fsync = set(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino) or fsync(file))
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
     (found,) = checkpoints.read(tmp_path)
     assert {path.stat().st_ino for path in (found.arrays, *found.arrays.rglob("*"))} <= flushed
 
 
 def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
     kept = set(tmp_path.iterdir())
     for age, name in ((2, "0123-200-4567"), (2, "0123-400-89ab.orbax-checkpoint-tmp"), (0, "cdef-200-4567")):
         (tmp_path / name).mkdir()
@@ -219,6 +234,15 @@ def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypa
         execute.run(study(), tmp_path)
     steps = [found.step for found in checkpoints.read(tmp_path / "resumed" / "checkpoints")]
     assert steps == [200 * len(advanced)]
+
+
+def test_a_request_to_stop_is_answered_by_another_thread():
+    said = threading.Event()
+    with interruption.watched(lambda text: said.set()) as told:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert said.wait(10)
+    assert told.is_asked
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_without_memory_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
@@ -322,6 +346,18 @@ def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked
     assert (report.num_written, report.num_skipped, report.num_failed) == (3, 3, 0)
 
 
+def test_what_is_too_large_for_the_memory_fails_and_the_rest_goes_on(tmp_path):
+    sizes = [program.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
+    report = execute.run(study(), tmp_path, memory=(min(sizes) + max(sizes)) / 2)
+    assert (report.num_written, report.num_failed) == (3, 3)
+    assert {"allow more" in found.reason for found in failures.read(tmp_path / "resumed" / "failures")} == {True}
+
+
+def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="'0123' is no cell of this study"):
+        execute.run(study(), tmp_path, only=["0123"])
+
+
 def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path):
     crashing = study(games=("gymnasium:host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400)
     assert execute.run(crashing, tmp_path).num_crashed == 1
@@ -378,7 +414,7 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterr
     )
     done = subprocess.run([*mounted, run], check=False, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    assert "error: a result could not be stored ([Errno 28] No space left on device" in done.stderr
+    assert "error: [Errno 28] No space left on device" in done.stderr
     assert "run the same command again to go on" in done.stderr
     assert "Traceback" not in done.stderr
     stored = len(store.read(kept / "resumed" / "runs").runs)

@@ -12,6 +12,7 @@ from jaxdqn.results import files
 
 _NAME = "study.json"
 _SCHEMA = 1
+_ABOUT = ("game", "algorithm", "settings", "seed")  # what is known of a cell
 
 
 class Manifest(NamedTuple):
@@ -43,8 +44,9 @@ def read(folder: Path) -> Manifest:
         schema = says["schema"]
         if schema != _SCHEMA:
             raise ValueError(f"{path} has schema {schema!r}: this version of jaxdqn reads schema {_SCHEMA}.")
-        return Manifest(str(says["name"]), int(says["steps"]), dict(says["cells"]))
+        cells = {id: {name: about[name] for name in _ABOUT} for id, about in says["cells"].items()}
+        return Manifest(str(says["name"]), int(says["steps"]), cells)
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: name the study's script, or run it here once.") from None
-    except (KeyError, TypeError, json.JSONDecodeError) as problem:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as problem:
         raise ValueError(f"{path} cannot be read ({problem}): run the study's script, which makes it again.") from None

@@ -42,6 +42,8 @@ REQUIRED: dict[str, type | UnionType] = {
 # What a record may leave out; None says the same.
 OPTIONAL: dict[str, type | UnionType] = {
     "crash": str | None,  # the traceback, if an error of its game ended the run before its budget
+    "new_episodes_at": list | None,  # environment steps at which a resumed run could not bring its game back
+    "makers": list | None,  # commit, device and `until` which step, where a run went on under another one
 }
 
 

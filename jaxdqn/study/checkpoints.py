@@ -15,14 +15,14 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxdqn.results import files
 from jaxdqn.training import checkpoint
 
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 class Checkpoint(NamedTuple):
@@ -32,17 +32,24 @@ class Checkpoint(NamedTuple):
       cells: identifiers of its members that go on, in the order of the rows of the arrays.
       step: environment steps of each.
       versions: of the packages that computed it, by name.
+      makers: what made it, as `records.maker` says, up to which step; several where it was taken up elsewhere.
       arrays: the folder that holds them.
     """
 
     cells: tuple[str, ...]
     step: int
     versions: dict[str, str]
+    makers: tuple[dict[str, Any], ...]
     arrays: pathlib.Path
 
 
 def write(
-    folder: pathlib.Path, cells: Sequence[str], step: int, versions: Mapping[str, str], arrays: Sequence[np.ndarray]
+    folder: pathlib.Path,
+    cells: Sequence[str],
+    step: int,
+    versions: Mapping[str, str],
+    makers: Sequence[Mapping[str, Any]],
+    arrays: Sequence[np.ndarray],
 ) -> None:
     """Puts a checkpoint in the place of the one before it.
 
@@ -60,6 +67,7 @@ def write(
             "cells": list(cells),
             "step": step,
             "versions": dict(versions),
+            "makers": list(makers),
             "arrays": place.name,
         }
         files.replace(folder / f"{wave}.json", json.dumps(says).encode())
@@ -74,9 +82,9 @@ def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
         try:
             says = json.loads(path.read_bytes())
             cells, step, name = tuple(map(str, says["cells"])), int(says["step"]), _arrays_of(path)
-            versions = dict(says["versions"])
+            versions, makers = dict(says["versions"]), tuple(map(dict, says["makers"]))
             if says["schema"] == _SCHEMA and name is not None and _name(cells) == path.stem:
-                found.append(Checkpoint(cells, step, versions, folder / name))
+                found.append(Checkpoint(cells, step, versions, makers, folder / name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(sorted(found, key=lambda found: -len(found.cells)))

@@ -59,6 +59,7 @@ class _Work(NamedTuple):
     study: Study
     folder: pathlib.Path
     cells: dict[str, Cell]  # by identifier
+    wanted: list[str]  # of them, those that had no result when it began
     mine: Claims
     around: waves.Around
     asynchronous: bool
@@ -95,6 +96,7 @@ def run(
       exporters: to which curves are sent while runs train.
 
     Raises:
+      ValueError: if `only` names what is no cell of the study.
       OSError: if a result cannot be stored; those stored before stay.
       KeyboardInterrupt: told to stop.
     """
@@ -104,6 +106,8 @@ def run(
     if only is None:
         manifest.write(folder, study.name, study.steps, {id: records.about(cell) for id, cell in cells.items()})
     else:
+        if unknown := set(only) - set(cells):
+            raise ValueError(f"{min(unknown)!r} is no cell of this study: take them from spec.identifier.")
         cells = {id: cell for id, cell in cells.items() if id in only}
     if retry_failed:
         forget_failures(folder, cells)
@@ -113,10 +117,10 @@ def run(
     with (
         progress.Bar(len(missing), study.steps) as bar,
         Claims(folder / "claims") as mine,
-        interruption.watched() as told,
+        interruption.watched(bar.note) as told,
     ):
         around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told)
-        work = _Work(study, folder, cells, mine, around, asynchronous, memory, [], [])
+        work = _Work(study, folder, cells, missing, mine, around, asynchronous, memory, [], [])
         while missing:
             before = missing
             for group in plan.groups(cells[id] for id in missing):
@@ -182,11 +186,16 @@ def _run_group(work: _Work, group: plan.Group) -> None:
     """Runs the cells of a group that can be claimed; compiles if there is one."""
     ids = [spec.identifier(work.study, cell) for cell in group.cells]
     config, game = group.cells[0].config, spec.game(group.game)
-    layout = program.layout(config, game, len(ids), work.memory)
     compiled, training = None, 0.0
+    try:
+        layout = program.layout(config, game, len(ids), work.memory)
+    except ValueError:  # too large for the memory
+        _fail(work, work.mine.claim(_left(work.folder, ids), len(ids)))
+        return
     with contextlib.ExitStack() as stack:
         while claimed := _claim(work, ids, layout.width):
             members, found = claimed
+            work.around.bar.left(len(_left(work.folder, work.wanted)))
             try:
                 if compiled is None:
                     work.around.bar.group(f"{group.game}: {', '.join(_labels(group.cells))}", len(ids))
@@ -250,7 +259,7 @@ def _store(
         if ending.crash is not None:
             num_points = int((curves["steps"] > 0).sum())
             curves = {name: values[:num_points] for name, values in curves.items()}
-        facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout)
+        facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout, wave.makers)
         stored.append(facts)
         with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
             store.write(work.folder / "runs", facts, curves, records.attachments(work.study, cell, ending))

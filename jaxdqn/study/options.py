@@ -85,7 +85,7 @@ def add_search(commands: Any) -> None:
     running.add_argument("--name", help="of the folder of its results (default: game and algorithm)")
     running.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"), help="folder (default: runs)")
     running.add_argument(
-        "--checkpoint", type=float, default=300.0, metavar="SECONDS", help="of training between checkpoints"
+        "--checkpoint", type=_seconds, default=300.0, metavar="SECONDS", help="of training between checkpoints"
     )
     add_memory(running)
 
@@ -97,7 +97,7 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--retry-failed", action="store_true", help="try again what failed or crashed before")
     running.add_argument(
         "--checkpoint",
-        type=float,
+        type=_seconds,
         default=300.0,
         metavar="SECONDS",
         help="of training between checkpoints of the runs under way (default: 300)",
@@ -166,6 +166,16 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 0")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds of at least 0")
+    return seconds
 
 
 def _setting(text: str) -> tuple[str, str]:

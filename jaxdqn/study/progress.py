@@ -62,6 +62,11 @@ class Bar:
         if not self._is_shown:
             self.note(f"{text}: compiling a program for {num_runs} runs")
 
+    def left(self, num_runs: int) -> None:
+        """Counts as done all but so many runs: others made them meanwhile, or they failed."""
+        self._done = self._total - num_runs * self._steps_per_run
+        self._progress.update(self._study, completed=self._done)
+
     def training(self, steps_before: int) -> None:
         """Starts the clock of the speed; the wave was at so many steps, over all its runs, when it was taken up."""
         self._since = time.perf_counter()

@@ -6,9 +6,11 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+import jax
 import numpy as np
 
 import jaxdqn
@@ -49,6 +51,7 @@ def facts(
     seconds: np.ndarray,
     compile_seconds: float,
     layout: program.Layout,
+    makers: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Returns the facts of one run.
 
@@ -59,6 +62,7 @@ def facts(
       seconds: float64 `[P]`, since the start of its wave at each point of its curves, without compilation.
       compile_seconds: of its program.
       layout: on this machine.
+      makers: what trained it, as `made` says; more than one are put down.
     """
     known = {
         "schema": schema.VERSION,
@@ -81,7 +85,25 @@ def facts(
         "crash": ending.crash,
         "created": now(),
     }
-    return known | ({"new_episodes_at": list(ending.renewed_at)} if ending.renewed_at else {})
+    seldom = {
+        "new_episodes_at": list(ending.renewed_at),
+        "makers": list(makers) if len(makers) > 1 else [],
+    }
+    return known | {name: values for name, values in seldom.items() if values}
+
+
+def made(makers: Sequence[Mapping[str, Any]], until: int) -> tuple[dict[str, Any], ...]:
+    """Returns what trained a run so far, each up to which step, with this process as the last one.
+
+    Args:
+      makers: until this process took it up.
+      until: step that it has reached.
+    """
+    here = {**commit(), "device": jax.devices()[0].device_kind, "num_cores": os.cpu_count()}
+    earlier = [dict(maker) for maker in makers]
+    if earlier and {name: value for name, value in earlier[-1].items() if name != "until"} == here:
+        del earlier[-1]
+    return (*earlier, {"until": until, **here})
 
 
 def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:

@@ -195,7 +195,7 @@ def _run(study: Study, out: pathlib.Path, running: Running) -> int:
         print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
     except OSError as problem:
-        print(f"error: a result could not be stored ({problem}); run the same command again to go on", file=sys.stderr)
+        print(f"error: {problem}. What is stored stays; run the same command again to go on", file=sys.stderr)
         raise SystemExit(1) from None
     print(
         f"{report.num_written} runs made, {report.num_skipped} there already; {report.num_compilations} programs "

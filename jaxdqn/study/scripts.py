@@ -31,7 +31,7 @@ def load(path: pathlib.Path) -> Script:
     sys.path.insert(0, str(path.parent.resolve()))  # as Python does for a script: its neighbours can be imported
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)

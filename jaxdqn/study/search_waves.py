@@ -33,12 +33,14 @@ class Kept(NamedTuple):
       state: what it needs to go on, one array a leaf.
       curves: `[periods]` each, until here.
       seconds: float64 `[periods]`, since the start of its wave.
+      makers: what trained it, as `records.made` says.
     """
 
     step: int
     state: list[np.ndarray]
     curves: dict[str, np.ndarray]
     seconds: np.ndarray
+    makers: tuple[dict[str, Any], ...]
 
 
 class Runs(NamedTuple):
@@ -108,7 +110,8 @@ def load(runs: Runs) -> None:
             state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
             for row, id in enumerate(found.cells):
                 curves = {name: values[row] for name, values in zip(Curves._fields, points, strict=True)}
-                runs.kept[id] = Kept(found.step, [values[row] for values in state], curves, seconds[row])
+                state_of_it = [values[row] for values in state]
+                runs.kept[id] = Kept(found.step, state_of_it, curves, seconds[row], found.makers)
 
 
 def save(runs: Runs) -> None:
@@ -118,13 +121,14 @@ def save(runs: Runs) -> None:
     before = checkpoints.read(folder)
     alike: dict[Any, list[str]] = {}
     for id, run in runs.kept.items():
-        alike.setdefault((run.step, *((leaf.shape, str(leaf.dtype)) for leaf in run.state)), []).append(id)
+        shapes = [(leaf.shape, str(leaf.dtype)) for leaf in run.state]
+        alike.setdefault((run.step, str(run.makers), *shapes), []).append(id)
     for (step, *_), ids in alike.items():
         waiting = [runs.kept[id] for id in ids]
         state = [np.stack(leaves) for leaves in zip(*(run.state for run in waiting), strict=True)]
         curves = [np.stack([run.curves[name] for run in waiting]) for name in Curves._fields]
         seconds = np.stack([run.seconds for run in waiting])
-        checkpoints.write(folder, ids, step, records.versions(), [*state, *curves, seconds])
+        checkpoints.write(folder, ids, step, records.versions(), waiting[0].makers, [*state, *curves, seconds])
     for old in before:
         if list(old.cells) not in alike.values():
             checkpoints.remove(folder, old.cells)
@@ -180,6 +184,8 @@ def _begin(
         with contextlib.suppress(Unusable):  # made by another version: these runs begin again
             longest = max((run.seconds for run in kept), key=lambda seconds: float(seconds[-1]))
             return compiled.load(configs, seeds, state), kept[0].step, curves, longest.tolist()
+    for id in ids:
+        runs.kept.pop(id, None)
     return compiled.init(configs, seeds), 0, {name: [] for name in Curves._fields}, []
 
 
@@ -199,7 +205,8 @@ def _keep(
     for row, id in enumerate(ids):
         state = [np.array(values[places.index(row)]) for values in arrays]  # a copy: a view would keep all rows
         points = {name: np.array([values[row] for values in curves[name]]) for name in Curves._fields}
-        runs.kept[id] = Kept(step, state, points, np.array(seconds))
+        makers = records.made(runs.kept[id].makers if id in runs.kept else (), step)
+        runs.kept[id] = Kept(step, state, points, np.array(seconds), makers)
 
 
 def _store(
@@ -207,6 +214,6 @@ def _store(
 ) -> None:
     for (study, cell), id, ending in zip(chunk, ids, compiled.end(states), strict=False):
         run = runs.kept[id]
-        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout)
+        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout, run.makers)
         with contextlib.suppress(store.CompleteAlready):  # an interrupted wave that is run again
             store.write(runs.folder / "runs", facts, run.curves, records.attachments(study, cell, ending))

@@ -44,12 +44,14 @@ class Wave(NamedTuple):
       curves: `[members, periods]` by name.
       endings: one a member.
       seconds: float64 `[periods]`, since the start of the wave, without compilation and interruptions.
+      makers: what trained it, up to which step, in order.
       live: the runs as the exporters know them; not ended yet.
     """
 
     curves: dict[str, np.ndarray]
     endings: list[Ending]
     seconds: np.ndarray
+    makers: tuple[dict[str, Any], ...]
     live: Live
 
 
@@ -77,6 +79,7 @@ def train(
     ids, cells = list(members), list(members.values())
     filled = [*cells, *[cells[-1]] * (width - len(cells))]
     states, first, curves, seconds = _begin(filled, ids, found, compiled, around.bar.note)
+    makers = found.makers if found is not None and first > 0 else ()
     live = Live(around.exporters, [records.identity(study, cell) for cell in cells], around.bar.note)
     for i in range(len(seconds)):
         live.point({name: points[i] for name, points in curves.items()})
@@ -96,12 +99,15 @@ def train(
         is_due = time.perf_counter() - kept_at >= around.checkpoint_seconds
         is_asked = around.told.is_asked  # looked at once: it may change between two looks
         if stop < study.steps and (is_due or is_asked):
-            _keep(around, ids, stop, functools.partial(compiled.save, states), curves, seconds)
+            _keep(
+                around, ids, stop, records.made(makers, stop), functools.partial(compiled.save, states), curves, seconds
+            )
             kept_at = time.perf_counter()
         if stop < study.steps and is_asked:
             raise KeyboardInterrupt
     stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
-    return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), live)
+    makers = records.made(makers, study.steps)
+    return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), makers, live)
 
 
 def _begin(
@@ -142,6 +148,7 @@ def _keep(
     around: Around,
     ids: Sequence[str],
     step: int,
+    makers: Sequence[Mapping[str, Any]],
     save: Callable[[], tuple[list[int], list[np.ndarray]]],
     curves: dict[str, list[np.ndarray]],
     seconds: list[float],
@@ -156,6 +163,7 @@ def _keep(
         state = [values[[places.index(row) for row in rows]] for values in arrays]
         around.checkpoints.mkdir(exist_ok=True)
         kept = [ids[row] for row in rows]
-        checkpoints.write(around.checkpoints, kept, step, records.versions(), [*state, *points, np.array(seconds)])
+        arrays = [*state, *points, np.array(seconds)]
+        checkpoints.write(around.checkpoints, kept, step, records.versions(), makers, arrays)
     except Exception as problem:
         around.bar.note(f"no checkpoint could be written: {problem}")

@@ -165,7 +165,7 @@ def _see_through(study: Study, folder: pathlib.Path, pool: Pool, orders: Sequenc
     """Hands the tasks out, shows how far they are, and returns what became of them."""
     ids = {id for order in orders for id in order.task.cells}
     outcomes: list[Outcome] = []
-    with progress.Bar(len(ids), study.steps) as bar, interruption.watched() as told:
+    with progress.Bar(len(ids), study.steps) as bar, interruption.watched(bar.note) as told:
         bar.elsewhere(f"{len(orders)} tasks: {pool.name}")
         bar.training(0)
         num_stored = 0
