@@ -73,7 +73,7 @@ TOY = dataclasses.replace(
     STUDY,
     name="ablation-toy",
     games=("cartpole",),
-    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "+ noisy", "Rainbow")},
+    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "Rainbow")},
     seeds=range(2),
     steps=2_000,
     evaluation=Evaluation(every=1_000, episodes=2),

@@ -66,15 +66,16 @@ def main() -> None:
     options = parser.parse_args()
     devices.use_all_cores()
     sgemm = sgemm_rate()
-    steps, members = (10_000, (1, 2)) if options.toy else (500_000, MEMBERS)
+    steps, members = (10_000, (1,)) if options.toy else (500_000, MEMBERS)
     rows = [measure(number, steps, sgemm) for number in members]
     show(rows, sgemm)
-    host = measure_host(*((2_000, 2_000) if options.toy else (100_000, 30_000)))
+    of_host = (1,) if options.toy else tuple(sorted({1, len(devices.cores())}))
+    host = measure_host(of_host, *((2_000, 2_000) if options.toy else (100_000, 30_000)))
     show_host(host)
     capacities, operations = ((1_000,), 100) if options.toy else ((10_000, 100_000, 1_000_000), 5_000)
     replay = benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations})
     benchmark_replay.show(replay)
-    updates = benchmark_updates.measure(10 if options.toy else 1_000)
+    updates = benchmark_updates.measure(*((10, ("dqn", "r2d2")) if options.toy else (1_000,)))
     benchmark_updates.show(updates)
     studies = benchmark_studies.measure(CONFIG, 10_000 if options.toy else 200_000, 100 if options.toy else 10_000)
     benchmark_studies.show(studies)
@@ -128,10 +129,10 @@ def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
     return row
 
 
-def measure_host(steps: int, sbx_steps: int) -> dict[str, Any]:
-    """Returns the rates of one run, of a run a core, and of sbx, in environment steps a second."""
+def measure_host(numbers: tuple[int, ...], steps: int, sbx_steps: int) -> dict[str, Any]:
+    """Returns the rates of so many runs at once, one among the numbers, and of sbx, in environment steps a second."""
     rates = {}
-    for members in sorted({1, len(devices.cores())}):
+    for members in numbers:
         study = Study(
             name="benchmark",
             games=(HOST_GAME,),

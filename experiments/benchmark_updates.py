@@ -9,7 +9,7 @@ more than its arithmetic.
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -27,15 +27,14 @@ from jaxdqn.training import run
 NUM_STEPS = 128  # of a batch
 CAPACITY = 10_240
 ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # one transition an update, by their nature
+BATCHED = tuple(name for name in ALGORITHMS if name not in ONLINE)
 
 
-def measure(updates: int) -> list[dict[str, Any]]:
-    """Returns a row for each algorithm that learns from batches: seconds and operations of an update."""
+def measure(updates: int, names: Sequence[str] = BATCHED) -> list[dict[str, Any]]:
+    """Returns a row for each algorithm, `dqn` among them: seconds and operations of an update."""
     rows: list[dict[str, Any]] = []
-    for name, entry in ALGORITHMS.items():
-        if name in ONLINE:
-            continue
-        seconds, operations = _cost(comparable(entry.config), updates)
+    for name in names:
+        seconds, operations = _cost(comparable(ALGORITHMS[name].config), updates)
         rows.append({"algorithm": name, "seconds_per_update": seconds, "operations_per_update": operations})
     dqn = next(row for row in rows if row["algorithm"] == "dqn")
     for row in rows:

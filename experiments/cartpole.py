@@ -110,6 +110,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="cartpole-toy",
+    algorithms={label: STUDY.algorithms[label] for label in ("replay after each episode", "strong")},
     seeds=range(2),
     steps=2_000,
     evaluation=Evaluation(every=1_000, episodes=2),

@@ -86,6 +86,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="catch-toy",
+    algorithms={label: STUDY.algorithms[label] for label in ("tutorial", "strong")},
     seeds=range(2),
     steps=2_000,
     evaluation=Evaluation(every=500, episodes=20, exact_values=True),

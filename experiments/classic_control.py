@@ -53,6 +53,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="classic_control-toy",
+    algorithms={label: STUDY.algorithms[label] for label in ("DQN", "DQN, 3 steps")},
     games=("cartpole",),
     seeds=range(2),
     steps=2_000,

@@ -80,6 +80,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="deep_exploration-toy",
+    algorithms={label: STUDY.algorithms[label] for label in ("epsilon-greedy", "bootstrapped, priors")},
     games=("deep_sea_4",),
     seeds=range(2),
     steps=1_200,

@@ -89,11 +89,11 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="lunar_lander-toy",
-    algorithms={name: STUDY.algorithms[name] for name in ("naive", "strong")},
+    algorithms={label: STUDY.algorithms[label] for label in ("naive", "strong")},
     seeds=range(2),
     more_seeds={},
-    steps=4_000,
-    evaluation=Evaluation(every=2_000, episodes=2),
+    steps=2_000,
+    evaluation=Evaluation(every=1_000, episodes=2),
     episodes_logged=10,
 )
 

@@ -100,6 +100,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="mountain_car-toy",
+    algorithms={label: STUDY.algorithms[label] for label in ("tabular", "tutorial")},
     seeds=range(2),
     steps=2_000,
     evaluation=Evaluation(every=1_000, episodes=2),

@@ -53,7 +53,12 @@ def advancing(game, evaluation=EVALUATION):
 def start(game, config, seed=0):
     """Returns the leaves of a configuration as arrays, and a run before its first step."""
     config = configuration.to_arrays(config)
-    return config, jax.jit(functools.partial(loop.init, game=game))(config, jax.random.key(seed))
+    return config, _init(game)(config, jax.random.key(seed))
+
+
+@functools.lru_cache(maxsize=4)
+def _init(game):
+    return jax.jit(functools.partial(loop.init, game=game))
 
 
 def plain(tree):
