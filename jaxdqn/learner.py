@@ -52,36 +52,47 @@ class Learner(NamedTuple):
     Attributes:
       network: from observations to action values.
       init: `key -> LearnerState`.
-      update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
-        minibatch of the sample; the key is None where the network draws nothing, and the counts are the environment
-        steps between which the update stands.
+      draw: `key -> chances`, what the networks draw in one update, ahead of it.
+      update: `(state, Sample, chances, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
+        minibatch of the sample; the counts are the environment steps between which the update stands.
     """
 
     network: Network
     init: Callable[[Key], LearnerState]
-    update: Callable[[LearnerState, Sample, Key | None, Array, Array], tuple[LearnerState, UpdateInfo]]
+    draw: Callable[[Key], Any]
+    update: Callable[[LearnerState, Sample, Any, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
 def make(config: Config, game: AnyGame) -> Learner:
     """Returns the learner of a configuration on a game."""
     network = config.network.make(game.observation_shape, game.num_actions)
+    num_draws = config.algorithm.num_draws
     optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
 
     def init(key: Key) -> LearnerState:
         parameters = network.init(key)
         return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
 
+    def draw_minibatch(key: Key) -> Any:
+        return key if num_draws is None else jax.vmap(network.draw)(jax.random.split(key, num_draws))
+
+    def draw(key: Key) -> Any:
+        number = config.num_minibatches
+        return draw_minibatch(key) if number == 1 else jax.vmap(draw_minibatch)(jax.random.split(key, number))
+
     def weighted_loss(
-        parameters: Parameters, target: Parameters, sample: Sample, key: Key | None
+        parameters: Parameters, target: Parameters, sample: Sample, chances: Any
     ) -> tuple[Array, LossOutput]:
-        output = config.algorithm.loss(network, parameters, target, sample, key)
+        if num_draws is not None:
+            chances = tuple(jax.tree.map(lambda x, i=i: x[i], chances) for i in range(num_draws))
+        output = config.algorithm.loss(network, parameters, target, sample, chances)
         return jnp.mean(sample.weight * output.loss), output
 
     def step(
-        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, chances: Any, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
-        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, key)
+        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, chances)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.parameters)
         parameters = optax.apply_updates(state.parameters, changes)
         target = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
@@ -95,19 +106,18 @@ def make(config: Config, game: AnyGame) -> Learner:
         return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info
 
     def update(
-        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, chances: Any, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         number = config.num_minibatches
         if number == 1:
-            return step(state, sample, key, steps_before, steps_after)
+            return step(state, sample, chances, steps_before, steps_after)
         minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
         # The steps are shared out among the minibatches, so that each target copy falls to one of them.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
-        keys = None if key is None else jax.random.split(key, number)
         state, info = jax.lax.scan(
-            lambda state, x: step(state, *x), state, (minibatches, keys, shares[:-1], shares[1:])
+            lambda state, x: step(state, *x), state, (minibatches, chances, shares[:-1], shares[1:])
         )
         priority = info.priority.reshape(-1)
         return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)
 
-    return Learner(network, init, update)
+    return Learner(network, init, draw, update)
