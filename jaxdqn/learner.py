@@ -74,7 +74,11 @@ def make(config: Config, game: AnyGame) -> Learner:
         return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
 
     def draw_minibatch(key: Key) -> Any:
-        return key if num_draws is None else jax.vmap(network.draw)(jax.random.split(key, num_draws))
+        if num_draws is None:
+            return key
+        # One call for all passes, then arrays of their own: read out of one, they would be read number by number.
+        drawn = jax.vmap(network.draw)(jax.random.split(key, num_draws))
+        return tuple(jax.tree.map(lambda x, i=i: x[i], drawn) for i in range(num_draws))
 
     def draw(key: Key) -> Any:
         number = config.num_minibatches
@@ -83,8 +87,6 @@ def make(config: Config, game: AnyGame) -> Learner:
     def weighted_loss(
         parameters: Parameters, target: Parameters, sample: Sample, chances: Any
     ) -> tuple[Array, LossOutput]:
-        if num_draws is not None:
-            chances = tuple(jax.tree.map(lambda x, i=i: x[i], chances) for i in range(num_draws))
         output = config.algorithm.loss(network, parameters, target, sample, chances)
         return jnp.mean(sample.weight * output.loss), output
 

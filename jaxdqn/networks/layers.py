@@ -88,21 +88,18 @@ class NoisyDense(nn.Module):
         return x + jnp.broadcast_to(bias, x.shape)
 
 
-def factorised_noise(key: Key, template: Any) -> Array:
-    """Returns `f(ε)` for all noisy layers side by side, float32 `[N]`: many small draws take longer than one.
+def factorised_noise(key: Key, template: Any) -> Any:
+    """Returns `f(ε)` for all noisy layers, in one draw: many small ones take longer to compile and to run.
 
     Args:
       key: consumed.
       template: the shapes of the collection `NOISE`, as `init` of the module makes it.
     """
-    noise = jax.random.normal(key, (sum(leaf.size for leaf in jax.tree.leaves(template)),))
-    return jnp.sign(noise) * jnp.sqrt(jnp.abs(noise))
-
-
-def noise_of_layers(noise: Array, template: Any) -> Any:
-    """Returns the collection `NOISE`, of what `factorised_noise` drew for that template."""
     leaves, structure = jax.tree.flatten(template)
-    parts = jnp.split(noise, np.cumsum([leaf.size for leaf in leaves])[:-1])
+    noise = jax.random.normal(key, (sum(leaf.size for leaf in leaves),))
+    noise = jnp.sign(noise) * jnp.sqrt(jnp.abs(noise))
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    parts = jnp.split(noise, ends[:-1])
     return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
 

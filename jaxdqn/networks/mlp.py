@@ -10,17 +10,7 @@ import jax.numpy as jnp
 from jaxdqn.configuration import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, feed_forward
 from jaxdqn.networks.heads import Head
-from jaxdqn.networks.layers import (
-    ACTIVATIONS,
-    INITIALIZERS,
-    NOISE,
-    Dueling,
-    LayerNorm,
-    Layers,
-    Noisy,
-    factorised_noise,
-    noise_of_layers,
-)
+from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
 
 
 @configuration
@@ -68,7 +58,7 @@ class MLP:
             flat = observation.reshape(*batch, size).astype(jnp.float32)
             noise, head_key = (None, None) if chance is None else chance
             if noise is not None:
-                parameters = {**parameters, NOISE: noise_of_layers(noise, template)}
+                parameters = {**parameters, NOISE: noise}
             return module.apply(parameters, flat, head_key)
 
         output = NetworkOutput if self.head is None else self.head.output
@@ -87,9 +77,9 @@ def outcome(config: MLP, layers: Layers, features: Array, key: Key | None) -> An
 
 
 class _Chance(NamedTuple):
-    """What one pass draws: the noise of all layers, `[N]`, and a key for a head that draws for each example."""
+    """What one pass draws: the noise of all layers, and a key for a head that draws for each example."""
 
-    noise: Array | None
+    noise: Any
     head_key: Key | None
 
 
