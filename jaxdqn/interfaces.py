@@ -199,7 +199,7 @@ class Network(NamedTuple):
 
     Attributes:
       init: `key -> parameters`.
-      draw: `key -> chance`, what one pass through it leaves to chance; None where that is nothing. It needs neither
+      draw: `key -> chance`, what one pass leaves to chance; an empty pytree where that is nothing. It needs neither
         parameters nor observations, so the chance of many passes is drawn in one call, ahead of them.
       apply: `(parameters, observation [..., *observation_shape], chance=None) -> output with q_values [..., A]`. One
         that remembers takes each observation for the first of an episode.
@@ -345,7 +345,7 @@ class LossOutput(NamedTuple):
 class Algorithm(Protocol):
     """The seam between an algorithm and everything else: its configuration has a version and a loss.
 
-    The loss is given chances: for each of `num_draws` passes through a network what `Network.draw` made.
+    The chances of a loss are what `Network.draw` made for each of its `num_draws` passes through a network.
 
     It may also say, where that is not the usual:
 
@@ -357,8 +357,8 @@ class Algorithm(Protocol):
 
     Attributes:
       version: raised when the same configuration learns differently.
-      num_draws: passes that have a chance of their own, drawn for many updates in one call; None where their number is
-        not the algorithm's to say: then the chances are a key, and the loss draws itself.
+      num_draws: passes with a chance of their own, drawn for many updates in one call; None where the number is not
+        the algorithm's to say: the chances are then a key, and the loss draws itself.
     """
 
     version: ClassVar[int]

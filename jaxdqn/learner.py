@@ -9,7 +9,7 @@ import optax
 
 from jaxdqn import optimizers
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import Algorithm, AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
 
 
 class LearnerState(NamedTuple):
@@ -63,26 +63,35 @@ class Learner(NamedTuple):
     update: Callable[[LearnerState, Sample, Any, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
+def chances(algorithm: Algorithm, network: Network, key: Key) -> Any:
+    """Returns what the networks draw in one loss, as the algorithm takes it: a tuple of so many, or the key itself.
+
+    Args:
+      algorithm: whose loss it is for.
+      network: that draws.
+      key: consumed.
+    """
+    if algorithm.num_draws is None:
+        return key
+    drawn = jax.vmap(network.draw)(jax.random.split(key, algorithm.num_draws))
+    # Arrays of their own for each pass: what a loop over weights cuts out of a larger one, it reads number by number.
+    return tuple(jax.tree.map(lambda x, i=i: x[i], drawn) for i in range(algorithm.num_draws))
+
+
 def make(config: Config, game: AnyGame) -> Learner:
     """Returns the learner of a configuration on a game."""
     network = config.network.make(game.observation_shape, game.num_actions)
-    num_draws = config.algorithm.num_draws
     optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
 
     def init(key: Key) -> LearnerState:
         parameters = network.init(key)
         return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
 
-    def draw_minibatch(key: Key) -> Any:
-        if num_draws is None:
-            return key
-        # One call for all passes, then arrays of their own: read out of one, they would be read number by number.
-        drawn = jax.vmap(network.draw)(jax.random.split(key, num_draws))
-        return tuple(jax.tree.map(lambda x, i=i: x[i], drawn) for i in range(num_draws))
-
     def draw(key: Key) -> Any:
         number = config.num_minibatches
-        return draw_minibatch(key) if number == 1 else jax.vmap(draw_minibatch)(jax.random.split(key, number))
+        if number == 1:
+            return chances(config.algorithm, network, key)
+        return jax.vmap(lambda key: chances(config.algorithm, network, key))(jax.random.split(key, number))
 
     def weighted_loss(
         parameters: Parameters, target: Parameters, sample: Sample, chances: Any

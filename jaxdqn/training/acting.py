@@ -14,7 +14,7 @@ class Chance(NamedTuple):
 
     Attributes:
       explore: a part of what `config.exploration.draw` makes, `[E]`.
-      network: what the network draws; None if that is nothing.
+      network: what `Network.draw` made.
     """
 
     explore: Any

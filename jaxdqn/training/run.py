@@ -127,9 +127,9 @@ class Noise(NamedTuple):
 
     Attributes:
       explore: as `config.exploration.draw` makes it, `[V, E]`: for V steps of every environment.
-      act: `[V]`, of what the network draws when it acts; None if it draws nothing.
+      act: `[V, ...]`, what the network draws when it acts; an empty pytree if that is nothing.
       sample_bits: uint32 `[U, B]`, for U batches of B transitions.
-      update: `[U]`, of what the networks draw when they learn; None if they draw nothing.
+      update: `[U, ...]`, what the networks draw when they learn, as `Learner.draw` makes it.
     """
 
     explore: Any
