@@ -3,8 +3,8 @@
 Each algorithm has its own configuration with batches of 128 transitions, or as many steps of sequences, observations of
 four float32, two actions, and two hidden layers of 64 units, one of them behind the head, the streams or the memory
 where it has such. An update is one draw from a full replay, one gradient step for all of the batch, and what it tells
-replay. Beside its time stand the floating-point operations that the compiler counts in it, so that one sees what costs
-more than its arithmetic.
+replay; its randomness is drawn for many updates at once, as in a run. Beside its time stand the floating-point
+operations that the compiler counts in it, so that one sees what costs more than its arithmetic.
 """
 
 import dataclasses
@@ -73,20 +73,22 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
     state, memory = _filled(parts)
 
     def update(
-        carry: tuple[learner.LearnerState, Any], key: jax.Array
+        carry: tuple[learner.LearnerState, Any], drawn: tuple[jax.Array, Any]
     ) -> tuple[tuple[learner.LearnerState, Any], None]:
-        state, memory = carry
-        bits_key, update_key = jax.random.split(key)
-        bits = jax.random.bits(bits_key, (config.batch_size,))
+        (state, memory), (bits, chances) = carry, drawn
         sample = parts.replay.sample(memory, bits, jnp.int32(0), jnp.int32(0))
-        noise_key = update_key if parts.learner.network.is_random else None
-        state, info = parts.learner.update(state, sample, noise_key, jnp.int32(0), jnp.int32(1))
+        state, info = parts.learner.update(state, sample, chances, jnp.int32(0), jnp.int32(1))
         return (state, parts.replay.update(memory, sample.indices, info.priority)), None
 
+    def draw(key: jax.Array) -> tuple[jax.Array, Any]:
+        bits_key, update_key = jax.random.split(key)
+        return jax.random.bits(bits_key, (config.batch_size,)), parts.learner.draw(update_key)
+
     loop: Callable[..., Any] = jax.jit(
-        lambda carry, key: jax.lax.scan(update, carry, jax.random.split(key, updates))[0], donate_argnums=0
+        lambda carry, key: jax.lax.scan(update, carry, jax.vmap(draw)(jax.random.split(key, updates)))[0],
+        donate_argnums=0,
     )
-    once: Any = jax.jit(update).lower((state, memory), jax.random.key(0)).compile().cost_analysis()
+    once: Any = jax.jit(update).lower((state, memory), draw(jax.random.key(0))).compile().cost_analysis()
     carry = jax.block_until_ready(loop((state, memory), jax.random.key(0)))
     seconds = []
     for number in range(repeats):

@@ -195,44 +195,48 @@ AnyOutput = NetworkOutput | CategoricalOutput | QuantileOutput | FractionOutput 
 
 
 class Network(NamedTuple):
-    """A network as pure functions. `key` is what its own chance is drawn from; None is a network without chance.
+    """A network as pure functions. Without `chance` its weights have no noise and nothing in it is random.
 
     Attributes:
       init: `key -> parameters`.
-      apply: `(parameters, observation [..., *observation_shape], key=None) -> output with q_values [..., A]`. One that
-        remembers takes each observation for the first of an episode.
+      draw: `key -> chance`, what one pass leaves to chance; an empty pytree where that is nothing. It needs neither
+        parameters nor observations, so the chance of many passes is drawn in one call, ahead of them.
+      apply: `(parameters, observation [..., *observation_shape], chance=None) -> output with q_values [..., A]`. One
+        that remembers takes each observation for the first of an episode.
       output: the record that `apply` returns.
-      is_random: whether it draws anything.
       memory: what it remembers at the start of an episode, without a batch axis; `()` where it remembers nothing.
-      step: `(parameters, observation [E, ...], memory [E, ...], key=None) -> (output, memory)`, for acting.
-      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], key=None) -> (output,
+      step: `(parameters, observation [E, ...], memory [E, ...], chance=None) -> (output, memory)`, for acting.
+      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], chance=None) -> (output,
         memory [B, T, ...])` with the memory after each observation; it starts anew where an episode starts. None where
         it remembers nothing.
     """
 
     init: Callable[[Key], Parameters]
+    draw: Callable[[Key], Any]
     apply: Callable[..., Any]
     output: type
-    is_random: bool
     memory: Any
     step: Callable[..., tuple[Any, Any]]
     unroll: Callable[..., tuple[Any, Any]] | None
 
 
+def nothing(key: Key) -> None:
+    """Returns None, what a network without chance draws."""
+    del key
+
+
 def feed_forward(
-    init: Callable[[Key], Parameters], apply: Callable[..., Any], output: type = NetworkOutput, is_random: bool = False
+    init: Callable[[Key], Parameters],
+    apply: Callable[..., Any],
+    output: type = NetworkOutput,
+    draw: Callable[[Key], Any] = nothing,
 ) -> Network:
     """Returns a network that remembers nothing."""
 
-    def step(parameters: Parameters, observation: Array, memory: Any, key: Key | None = None) -> tuple[Any, Any]:
-        return apply(parameters, observation, key), memory
+    def step(parameters: Parameters, observation: Array, memory: Any, chance: Any = None) -> tuple[Any, Any]:
+        return apply(parameters, observation, chance), memory
 
-    return Network(init, apply, output, is_random, (), step, None)
-
-
-def split(key: Key | None, number: int) -> Any:
-    """Returns so many keys, or so many times None where there is no chance. `key` is consumed."""
-    return (None,) * number if key is None else jax.random.split(key, number)
+    return Network(init, draw, apply, output, (), step, None)
 
 
 class Step(NamedTuple):
@@ -341,6 +345,8 @@ class LossOutput(NamedTuple):
 class Algorithm(Protocol):
     """The seam between an algorithm and everything else: its configuration has a version and a loss.
 
+    The chances of a loss are what `Network.draw` made for each of its `num_draws` passes through a network.
+
     It may also say, where that is not the usual:
 
       reads: the record that its network must answer with; `NetworkOutput`, which is any network.
@@ -351,10 +357,13 @@ class Algorithm(Protocol):
 
     Attributes:
       version: raised when the same configuration learns differently.
+      num_draws: passes with a chance of their own, drawn for many updates in one call; None where the number is not
+        the algorithm's to say: the chances are then a key, and the loss draws itself.
     """
 
     version: ClassVar[int]
+    num_draws: ClassVar[int | None]
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput: ...

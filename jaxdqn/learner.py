@@ -9,7 +9,7 @@ import optax
 
 from jaxdqn import optimizers
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import Algorithm, AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
 
 
 class LearnerState(NamedTuple):
@@ -52,14 +52,30 @@ class Learner(NamedTuple):
     Attributes:
       network: from observations to action values.
       init: `key -> LearnerState`.
-      update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
-        minibatch of the sample; the key is None where the network draws nothing, and the counts are the environment
-        steps between which the update stands.
+      draw: `key -> chances`, what the networks draw in one update, ahead of it.
+      update: `(state, Sample, chances, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
+        minibatch of the sample; the counts are the environment steps between which the update stands.
     """
 
     network: Network
     init: Callable[[Key], LearnerState]
-    update: Callable[[LearnerState, Sample, Key | None, Array, Array], tuple[LearnerState, UpdateInfo]]
+    draw: Callable[[Key], Any]
+    update: Callable[[LearnerState, Sample, Any, Array, Array], tuple[LearnerState, UpdateInfo]]
+
+
+def chances(algorithm: Algorithm, network: Network, key: Key) -> Any:
+    """Returns what the networks draw in one loss, as the algorithm takes it: a tuple of so many, or the key itself.
+
+    Args:
+      algorithm: whose loss it is for.
+      network: that draws.
+      key: consumed.
+    """
+    if algorithm.num_draws is None:
+        return key
+    drawn = jax.vmap(network.draw)(jax.random.split(key, algorithm.num_draws))
+    # Arrays of their own for each pass: what a loop over weights cuts out of a larger one, it reads number by number.
+    return tuple(jax.tree.map(lambda x, i=i: x[i], drawn) for i in range(algorithm.num_draws))
 
 
 def make(config: Config, game: AnyGame) -> Learner:
@@ -71,17 +87,23 @@ def make(config: Config, game: AnyGame) -> Learner:
         parameters = network.init(key)
         return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
 
+    def draw(key: Key) -> Any:
+        number = config.num_minibatches
+        if number == 1:
+            return chances(config.algorithm, network, key)
+        return jax.vmap(lambda key: chances(config.algorithm, network, key))(jax.random.split(key, number))
+
     def weighted_loss(
-        parameters: Parameters, target: Parameters, sample: Sample, key: Key | None
+        parameters: Parameters, target: Parameters, sample: Sample, chances: Any
     ) -> tuple[Array, LossOutput]:
-        output = config.algorithm.loss(network, parameters, target, sample, key)
+        output = config.algorithm.loss(network, parameters, target, sample, chances)
         return jnp.mean(sample.weight * output.loss), output
 
     def step(
-        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, chances: Any, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
-        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, key)
+        (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, chances)
         changes, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.parameters)
         parameters = optax.apply_updates(state.parameters, changes)
         target = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
@@ -95,19 +117,18 @@ def make(config: Config, game: AnyGame) -> Learner:
         return LearnerState(parameters, target, optimizer_state, state.num_updates + 1), info
 
     def update(
-        state: LearnerState, sample: Sample, key: Key | None, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, chances: Any, steps_before: Array, steps_after: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         number = config.num_minibatches
         if number == 1:
-            return step(state, sample, key, steps_before, steps_after)
+            return step(state, sample, chances, steps_before, steps_after)
         minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
         # The steps are shared out among the minibatches, so that each target copy falls to one of them.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
-        keys = None if key is None else jax.random.split(key, number)
         state, info = jax.lax.scan(
-            lambda state, x: step(state, *x), state, (minibatches, keys, shares[:-1], shares[1:])
+            lambda state, x: step(state, *x), state, (minibatches, chances, shares[:-1], shares[1:])
         )
         priority = info.priority.reshape(-1)
         return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)
 
-    return Learner(network, init, update)
+    return Learner(network, init, draw, update)

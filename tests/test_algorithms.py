@@ -14,7 +14,7 @@ from jaxdqn.games import exact, probes
 from jaxdqn.interfaces import Game
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling
+from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.recurrent import Recurrent
 from jaxdqn.networks.table import Table
@@ -174,9 +174,8 @@ def test_a_run_is_its_seed_and_uses_no_key_twice(name):
     game = games.make("catch")
     advance = advancing(game, Evaluation(every=256, episodes=2, epsilon=0.1))
     # JAX cannot see that each turn of the loop takes another key out of an array, as random networks need it; for them
-    # there is `test_no_two_calls_of_a_network_draw_the_same`.
-    is_random = on_catch(name).network.make(game.observation_shape, game.num_actions).is_random
-    with jax.debug_key_reuse(not is_random):
+    # there is `test_no_two_passes_of_a_network_draw_the_same`.
+    with jax.debug_key_reuse(not is_random(on_catch(name).network.make(game.observation_shape, game.num_actions))):
         ends = [plain(advance(*start(game, on_catch(name), seed))) for seed in (0, 0, 1)]
     jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
     kernels = [jax.tree.leaves(state.learner.parameters) for state, _ in ends]
@@ -185,40 +184,62 @@ def test_a_run_is_its_seed_and_uses_no_key_twice(name):
     assert np.isfinite(ends[0][1].loss)
 
 
+def is_random(network):
+    return bool(jax.tree.leaves(jax.eval_shape(network.draw, jax.random.key(0))))
+
+
+def with_noise(config):
+    """Returns the configuration with noise on all layers, if its network may have it."""
+    network, noisy = config.network, Noisy()
+    if isinstance(network, Ensemble):
+        network = dataclasses.replace(network, member=dataclasses.replace(network.member, noisy=noisy))
+    elif isinstance(network, MLP):
+        network = dataclasses.replace(network, noisy=noisy)
+    return dataclasses.replace(config, network=network)
+
+
+def rows_of(chances, num_axes):
+    """Returns what was drawn as rows of numbers, one for each place along the leading axes."""
+    leaves = jax.tree.leaves(plain(chances))
+    number = np.prod(leaves[0].shape[:num_axes], dtype=int)
+    return np.concatenate([leaf.reshape(number, -1).astype(np.float64) for leaf in leaves], axis=1)
+
+
+def all_differ(rows):
+    return len(np.unique(rows, axis=0)) == len(rows)
+
+
 @EVERY_ALGORITHM
-def test_no_two_calls_of_a_network_draw_the_same(name):
-    """In the loss each call of a network has a key of its own; in an iteration no two choices or updates share one."""
-    config = configuration.to_arrays(on_catch(name))
-    game = games.make("catch")
-    parts = run.parts(config, game, jnp.float32)
-    network, keys = parts.learner.network, []
-
-    def spy(parameters, observation, key=None):
-        keys.append(key)
-        return network.apply(parameters, observation, key)
-
-    if network.is_random:
-        learning = jax.eval_shape(parts.learner.init, jax.random.key(0))
-        sample = jax.eval_shape(lambda: parts.replay.sample(parts.replay.init(), jnp.zeros(16, jnp.uint32), 0, 0))
-        spied = network._replace(apply=spy)
-
-        def data(key, parameters, target_parameters, sample):
-            config.algorithm.loss(spied, parameters, target_parameters, sample, key)
-            return [jax.random.key_data(one) for one in (key, *keys)]
-
-        # Zeros will do: what is drawn does not depend on them.
-        zeros = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), (learning.parameters, learning.target_parameters, sample)
-        )
-        of_loss = np.stack(jax.jit(data)(jax.random.key(1), *zeros))
-        assert len(keys) >= 2
-        noise = run.draw(parts, jax.random.key(2))
-        drawn = np.concatenate([of_loss, *map(jax.random.key_data, (noise.act_keys, noise.update_keys))])
-        assert len(np.unique(drawn, axis=0)) == len(drawn)
-        assert len(drawn) > len(of_loss) + 1
+def test_no_two_passes_of_a_network_draw_the_same(name):
+    """In the loss each pass has a chance of its own; in an iteration no two choices, updates or minibatches share."""
+    config = dataclasses.replace(with_noise(on_catch(name)), num_updates=2, num_minibatches=2)
+    config = configuration.to_arrays(config)
+    parts = run.parts(config, games.make("catch"), jnp.float32)
+    network, number, given = parts.learner.network, config.algorithm.num_draws, []
+    noise = jax.jit(lambda key: run.draw(parts, key))(jax.random.key(2))
+    if not is_random(network) or number == 0:
+        assert jax.tree.leaves(noise.update) == []
+    elif number is None:  # a key for each minibatch; what a loss draws with it has a test of its own
+        assert noise.update.shape == (2, 2)
+        assert all_differ(rows_of(noise.update, 2))
+        assert all_differ(rows_of(noise.act, 1))
     else:
-        noise = jax.eval_shape(lambda key: run.draw(parts, key), jax.random.key(2))
-        assert (noise.act_keys, noise.update_keys) == (None, None)
+        drawn = [rows_of(noise.act, 1), *(rows_of(chances, 2) for chances in noise.update)]
+        assert [len(rows) for rows in drawn] == [config.train_every // config.num_environments] + [4] * number
+        assert all_differ(np.concatenate(drawn))
+
+        def spy(parameters, observation, chance=None):
+            given.append(chance)
+            return network.apply(parameters, observation, chance)
+
+        learning = jax.eval_shape(parts.learner.init, jax.random.key(0))
+        batch = jnp.zeros(config.batch_size, jnp.uint32)
+        sample = jax.eval_shape(lambda: parts.replay.sample(parts.replay.init(), batch, 0, 0))
+        chances = jax.tree.map(lambda x: x[0, 0], noise.update)
+        of_shapes = (learning.parameters, learning.target_parameters, sample)
+        jax.eval_shape(lambda *data: config.algorithm.loss(network._replace(apply=spy), *data, chances), *of_shapes)
+        assert len(given) >= 2
+        assert all_differ(np.concatenate([rows_of(chance, 0) for chance in given]))
 
 
 @EVERY_ALGORITHM

@@ -121,19 +121,17 @@ def test_a_dueling_network_adds_centred_advantages_to_a_value():
 
 def test_noise_is_of_the_key_and_one_for_all_examples():
     network, parameters = made(MLP((4,), noisy=Noisy()))
-    assert network.is_random
-    quiet, first, again, second = (
-        network.apply(parameters, OBSERVATIONS, key).q_values for key in (None, FIRST, FIRST, SECOND)
-    )
+    chances = None, *map(network.draw, (FIRST, FIRST, SECOND))
+    quiet, first, again, second = (network.apply(parameters, OBSERVATIONS, chance).q_values for chance in chances)
     np.testing.assert_array_equal(first, again)
     for one, other in ((quiet, first), (quiet, second), (first, second)):
         assert not np.any(np.isclose(one, other, rtol=1e-4))
-    same = network.apply(parameters, np.tile(OBSERVATIONS[:1], (4, 1)), FIRST).q_values
+    same = network.apply(parameters, np.tile(OBSERVATIONS[:1], (4, 1)), chances[1]).q_values
     np.testing.assert_array_equal(same, np.tile(same[:1], (4, 1)))
     np.testing.assert_allclose(same[0], first[0], rtol=1e-5)
 
 
-def test_without_a_key_weights_are_their_means():
+def test_without_chance_weights_are_their_means():
     network, parameters = made(MLP((4,), noisy=Noisy()))
     plain = {
         "params": {
@@ -201,17 +199,16 @@ def test_quantiles_at_fixed_fractions_have_the_mean_as_value():
     output = network.apply(parameters, OBSERVATIONS)
     np.testing.assert_allclose(output.fractions, np.tile([0.125, 0.375, 0.625, 0.875], (5, 1)))
     np.testing.assert_allclose(output.q_values, output.quantiles.mean(-1), rtol=1e-6)
-    assert not network.is_random
+    assert jax.tree.leaves(network.draw(FIRST)) == []
 
 
 IMPLICIT = MLP((4,), head=ImplicitQuantiles(num_quantiles=3, num_policy_quantiles=2, num_cosines=6, hidden=(5,)))
 
 
-def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_a_key():
+def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_chance():
     network, parameters = made(IMPLICIT)
-    assert network.is_random
-    equal = np.tile(OBSERVATIONS[:1], (5, 1))
-    quiet, first, second = (network.apply(parameters, equal, key) for key in (None, FIRST, SECOND))
+    equal, chances = np.tile(OBSERVATIONS[:1], (5, 1)), (None, network.draw(FIRST), network.draw(SECOND))
+    quiet, first, second = (network.apply(parameters, equal, chance) for chance in chances)
     np.testing.assert_allclose(quiet.fractions, np.tile([1 / 6, 1 / 2, 5 / 6], (5, 1)), rtol=1e-6)
     np.testing.assert_array_equal(quiet.q_values, np.tile(quiet.q_values[:1], (5, 1)))
     drawn = np.concatenate([first.fractions.ravel(), second.fractions.ravel()])
@@ -222,7 +219,8 @@ def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without
 
 def test_implicit_quantiles_equal_the_equation():
     network, parameters = made(IMPLICIT)
-    output, p = network.apply(parameters, OBSERVATIONS, FIRST), jax.tree.map(np.asarray, parameters["params"])
+    output = network.apply(parameters, OBSERVATIONS, network.draw(FIRST))
+    p = jax.tree.map(np.asarray, parameters["params"])
 
     def dense(x, name):
         return x @ p[name]["kernel"] + p[name]["bias"]
@@ -296,7 +294,8 @@ def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
 def test_each_member_has_noise_of_its_own():
     network, parameters = made(Ensemble(MLP((4,), noisy=Noisy()), num_members=2))
     equal = {"members": jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), parameters["members"])}
-    quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, key).members) for key in (None, FIRST))
+    chances = None, network.draw(FIRST)
+    quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, chance).members) for chance in chances)
     np.testing.assert_array_equal(quiet[:, 0], quiet[:, 1])
     assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import losses, target_network, targets
+from jaxdqn import learner, losses, target_network, targets
 from jaxdqn.algorithms import (
     ALGORITHMS,
     averaged_dqn,
@@ -68,6 +68,7 @@ def sequences(memory=None):
 
 
 SAMPLE, SEQUENCES = transitions(), sequences()
+QUIET = jax.random.key(0)  # of networks that draw nothing
 
 
 def of_network(config, seed=0):
@@ -76,11 +77,12 @@ def of_network(config, seed=0):
     return network, *(jax.jit(network.init)(jax.random.key(seed + i)) for i in (0, 1))
 
 
-def learned(algorithm, network, parameters, target_parameters, *, sample=SAMPLE, key=None):
-    """Returns what the loss says of each example, and the gradient of its mean."""
+def learned(algorithm, network, parameters, target_parameters, *, sample=SAMPLE, key=QUIET):
+    """Returns what the loss says of each example, and the gradient of its mean; a key of None draws nothing."""
+    chances = (None,) * algorithm.num_draws if key is None else learner.chances(algorithm, network, key)
 
     def mean(parameters):
-        output = algorithm.loss(network, parameters, target_parameters, sample, key)
+        output = algorithm.loss(network, parameters, target_parameters, sample, chances)
         return output.loss.mean(), output
 
     return jax.jit(jax.grad(mean, has_aux=True))(parameters)[::-1]
@@ -136,7 +138,7 @@ def test_each_copy_of_averaged_dqn_has_noise_of_its_own():
     copies = jax.tree.map(lambda x: jnp.stack([x, x]), target_parameters)
     key_tm1, key_t = jax.random.split(jax.random.key(3))
     before, *after = (
-        network.apply(tree, observations, key).q_values
+        network.apply(tree, observations, network.draw(key)).q_values
         for tree, observations, key in (
             (parameters, SAMPLE.transition.s_tm1, key_tm1),
             *((target_parameters, SAMPLE.transition.s_t, key) for key in jax.random.split(key_t, 2)),
@@ -189,7 +191,9 @@ def test_members_learn_from_what_falls_to_them_and_nothing_else():
         members = [jax.tree.map(lambda x, k=k: x[k], tree["members"]) for tree in (parameters, target_parameters)]
 
         def mean(parameters, member=member, target=members[1], k=k):
-            return (double_dqn.DoubleDQN().loss(member, parameters, target, SAMPLE, None).loss * mask[:, k]).mean()
+            return (
+                double_dqn.DoubleDQN().loss(member, parameters, target, SAMPLE, (None,) * 3).loss * mask[:, k]
+            ).mean()
 
         same(jax.tree.map(lambda x, k=k: x[k], gradient["members"]), jax.jit(jax.grad(mean))(members[0]))
 
@@ -379,7 +383,7 @@ def test_no_gradient_of_r2d2_flows_into_the_burn_in():
 
     def loss(observations):
         changed = sample._replace(transition=sample.transition._replace(s_tm1=observations))
-        return r2d2.R2D2(burn_in=2).loss(network, parameters, target_parameters, changed, None).loss.sum()
+        return r2d2.R2D2(burn_in=2).loss(network, parameters, target_parameters, changed, ()).loss.sum()
 
     of_steps = np.abs(jax.jit(jax.grad(loss))(sample.transition.s_tm1)).sum((0, 2))
     assert of_steps[:2].tolist() == [0.0, 0.0]

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from jaxdqn import configuration, games, schedules, target_network
+from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
 from jaxdqn.interfaces import Game, NetworkOutput, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop
+from jaxdqn.training import checkpoint, loop, run
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from runs import EVALUATION, SMALL, advancing, plain, start
@@ -244,6 +245,19 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
 def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
     with pytest.raises(ValueError, match=sentence):
         check(dataclasses.replace(SMALL, **change), games.make("catch"), EVALUATION, steps)
+
+
+@pytest.mark.parametrize("name", ["rainbow", "iqn", "bootstrapped_dqn"])
+def test_a_chunk_draws_what_each_of_its_iterations_draws_alone(name):
+    config = dataclasses.replace(ALGORITHMS[name].config, num_updates=2, num_minibatches=2)
+    parts = run.parts(configuration.to_arrays(config), games.make("cartpole"), jnp.float32)
+
+    def draw(iteration):
+        return run.draw(parts, run.keys_of(jax.random.key(4), iteration)[0])
+
+    chunk, alone = plain(jax.jit(jax.vmap(draw))(jnp.arange(5))), jax.jit(draw)
+    for i in range(5):
+        jax.tree.map(lambda x, y, i=i: np.testing.assert_array_equal(x[i], y), chunk, plain(alone(i)))
 
 
 def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():

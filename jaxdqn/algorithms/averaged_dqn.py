@@ -5,7 +5,7 @@ ICML 2017, algorithm 2.
 Differs from the paper: as DQN here differs from its own.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.target_network import LastCopies
 
 
@@ -26,12 +26,13 @@ class AveragedDQN:
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = None  # how many networks judge is the target's to say
     judged_by: ClassVar[type] = LastCopies
 
     error: losses.ErrorLoss = part(losses.SquaredError())
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition: `error(r_t + discount_t · max_a mean_k q_t[k, a] − q_tm1[a_tm1])`.
 
@@ -40,14 +41,13 @@ class AveragedDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: of K networks, along a leading axis.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: a key, of what each of the networks draws. It is consumed.
         """
-        transition, (key_tm1, key_t) = sample.transition, split(key, 2)
-        q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
+        transition, (key_tm1, key_t) = sample.transition, jax.random.split(chances)
+        q_tm1 = network.apply(parameters, transition.s_tm1, network.draw(key_tm1)).q_values
         num_copies = jax.tree.leaves(target_parameters)[0].shape[0]
-        keys_t = None if key_t is None else jax.random.split(key_t, num_copies)
-        q_t = jax.vmap(lambda one, key: network.apply(one, transition.s_t, key).q_values, out_axes=1)(
-            target_parameters, keys_t
+        q_t = jax.vmap(lambda one, key: network.apply(one, transition.s_t, network.draw(key)).q_values, out_axes=1)(
+            target_parameters, jax.random.split(key_t, num_copies)
         )
         td_error = jax.vmap(targets.averaged_q_learning)(
             q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t

@@ -7,7 +7,7 @@ transition is a function of where it lies in replay, so nothing is stored for it
 greedy in the mean of the members; there is no vote.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxdqn import exploration, losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
-from jaxdqn.interfaces import Array, EnsembleOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import Array, EnsembleOutput, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.replay import bits
 
@@ -30,13 +30,14 @@ class BootstrappedDQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     reads: ClassVar[type] = EnsembleOutput
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     share: float = number(0.5, above=0, at_most=1)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where
         each chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
@@ -46,12 +47,12 @@ class BootstrappedDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*_k`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
-        selector = network.apply(parameters, transition.s_t, selector_key)
+        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
+        selector = network.apply(parameters, transition.s_t, selector_chance)
         of_members = jax.vmap(targets.double_q_learning, in_axes=(0, None, None, None, 0, 0))
         td_errors = jax.vmap(of_members)(
             before.members, transition.a_tm1, transition.r_t, transition.discount_t, after.members, selector.members

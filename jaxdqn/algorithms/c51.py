@@ -5,7 +5,7 @@ Differs from the paper: as DQN here differs from its own. The range of the value
 discounted returns of the game.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import distributional
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import CategoricalOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import CategoricalOutput, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.mlp import MLP
 
@@ -28,12 +28,13 @@ class C51:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     reads: ClassVar[type] = CategoricalOutput
 
     selector: str = static("target", choices=("target", "online"))
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to the projection of
         `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a E Z_t[a]`. The priority is the Kullback-Leibler divergence.
@@ -43,14 +44,14 @@ class C51:
           parameters: those that learn; the gradient flows through the logits before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
+        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
         q_t_selector = after.q_values
         if self.selector == "online":
-            q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
+            q_t_selector = network.apply(parameters, transition.s_t, selector_chance).q_values
         logits = jax.vmap(lambda logits, a: logits[a])(before.logits, transition.a_tm1)
         probabilities = jax.nn.softmax(jax.vmap(lambda logits, q: logits[q.argmax()])(after.logits, q_t_selector))
         target = jax.vmap(distributional.categorical_target, in_axes=(0, 0, 0, None))(

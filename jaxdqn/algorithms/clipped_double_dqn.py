@@ -5,7 +5,7 @@ equation 10.
 Differs from the paper: its actor chooses the next action; here that is the mean of the learning networks.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import EnsembleOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import EnsembleOutput, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.ensemble import Ensemble
 
 
@@ -26,12 +26,13 @@ class ClippedDoubleDQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     reads: ClassVar[type] = EnsembleOutput
 
     error: losses.ErrorLoss = part(losses.SquaredError())
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the sum over members k of
         `error(r_t + discount_t · min_j q_t[j, a*] − q_tm1[k, a_tm1])`, where `a* = argmax_a mean_k q_t_selector[k, a]`.
@@ -41,12 +42,12 @@ class ClippedDoubleDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
-        selector = network.apply(parameters, transition.s_t, selector_key).q_values
+        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
+        selector = network.apply(parameters, transition.s_t, selector_chance).q_values
         of_members = jax.vmap(targets.clipped_double_q_learning, in_axes=(0, None, None, None, None, None))
         td_errors = jax.vmap(of_members)(
             before.members, transition.a_tm1, transition.r_t, transition.discount_t, after.members, selector

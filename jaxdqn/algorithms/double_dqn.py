@@ -4,7 +4,7 @@ Paper: van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-
 Differs from the paper: as DQN here differs from its own; everything else is DQN's, so that a comparison is fair.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 
 
 @configuration
@@ -24,11 +24,12 @@ class DoubleDQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
 
     error: losses.ErrorLoss = part(losses.SquaredError())
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, where `a* = argmax_a q_t_selector[a]`:
         `error(r_t + discount_t · q_t[a*] − q_tm1[a_tm1])`.
@@ -38,12 +39,12 @@ class DoubleDQN:
           parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
-        q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
-        q_t = network.apply(target_parameters, transition.s_t, key_t).q_values
-        q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
+        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
+        q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values
+        q_t = network.apply(target_parameters, transition.s_t, chance_t).q_values
+        q_t_selector = network.apply(parameters, transition.s_t, selector_chance).q_values
         td_error = jax.vmap(targets.double_q_learning)(
             q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t, q_t_selector
         )

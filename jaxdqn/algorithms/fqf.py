@@ -8,7 +8,7 @@ at the fractions that the target network proposes for `s_t`; in the loss they co
 their intervals, which count in the means alone.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxdqn import distributional
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number
-from jaxdqn.interfaces import FractionOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import FractionOutput, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ProposedFractions
 from jaxdqn.networks.mlp import MLP
 
@@ -31,13 +31,14 @@ class FQF:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 2
     reads: ClassVar[type] = FractionOutput
 
     kappa: float = number(1.0, at_least=0)
     entropy: float = number(0.001, at_least=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + discount_t · Z_t[a*]` at the middles of the proposed intervals, the fraction loss, and the entropy of the
@@ -48,11 +49,11 @@ class FQF:
           parameters: those that learn; the gradient flows through the quantiles before the action and the proposal.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their two passes.
         """
-        transition, (key_tm1, key_t) = sample.transition, split(key, 2)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
+        transition, (chance_tm1, chance_t) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
         next_quantiles = jax.vmap(lambda quantiles, q: quantiles[q.argmax()])(after.quantiles, after.q_values)
         target = transition.r_t[:, None] + transition.discount_t[:, None] * next_quantiles
         quantiles, at_boundaries, q_tm1 = jax.vmap(lambda *fields_a: tuple(x[fields_a[-1]] for x in fields_a[:-1]))(

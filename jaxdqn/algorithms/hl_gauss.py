@@ -4,7 +4,7 @@ Paper: Farebrother et al., "Stop Regressing: Training Value Functions via Classi
 Differs from the paper: small networks and games. The target is DQN's scalar, not a distribution of returns.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxdqn import distributional, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number
-from jaxdqn.interfaces import CategoricalOutput, Key, LossOutput, Network, Parameters, Sample, split
+from jaxdqn.interfaces import CategoricalOutput, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.mlp import MLP
 
@@ -26,12 +26,13 @@ class HLGauss:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 2
     reads: ClassVar[type] = CategoricalOutput
 
     smoothing: float = number(0.75, above=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to a normal distribution around
         `r_t + discount_t · max_a q_t[a]`, in bins around the atoms.
@@ -41,11 +42,11 @@ class HLGauss:
           parameters: those that learn; the gradient flows through the logits before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their two passes.
         """
-        transition, (key_tm1, key_t) = sample.transition, split(key, 2)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        q_t = network.apply(target_parameters, transition.s_t, key_t).q_values
+        transition, (chance_tm1, chance_t) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        q_t = network.apply(target_parameters, transition.s_t, chance_t).q_values
         width = before.atoms[1] - before.atoms[0]
         edges = jnp.append(before.atoms - width / 2, before.atoms[-1] + width / 2)
         td_error = jax.vmap(targets.q_learning)(

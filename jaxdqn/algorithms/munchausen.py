@@ -5,7 +5,7 @@ Differs from the paper: as DQN and IQN here differ from their own. One step only
 with longer returns it would be missing for the others.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jaxdqn import losses, targets
 from jaxdqn.algorithms.quantile import regression
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
-from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, QuantileOutput, Sample, split
+from jaxdqn.interfaces import LossOutput, Network, Parameters, QuantileOutput, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
 from jaxdqn.networks.mlp import MLP
 
@@ -31,6 +31,7 @@ class MunchausenDQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     max_n_step: ClassVar[int] = 1
 
     error: losses.ErrorLoss = part(losses.SquaredError())
@@ -39,7 +40,7 @@ class MunchausenDQN:
     clip: float = number(-1.0, below=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition: `error(r_t + bonus + discount_t · soft value of q_t − q_tm1[a_tm1])`.
 
@@ -48,12 +49,12 @@ class MunchausenDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`, and whose policy the bonus is of.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, bonus_key) = sample.transition, split(key, 3)
-        q_tm1 = network.apply(parameters, transition.s_tm1, key_tm1).q_values
-        q_t = network.apply(target_parameters, transition.s_t, key_t).q_values
-        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_key).q_values
+        transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
+        q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values
+        q_t = network.apply(target_parameters, transition.s_t, chance_t).q_values
+        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_chance).q_values
         td_error = jax.vmap(
             lambda *arguments: targets.munchausen_q_learning(
                 *arguments, temperature=self.temperature, scale=self.scale, clip=self.clip
@@ -74,6 +75,7 @@ class MunchausenIQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     reads: ClassVar[type] = QuantileOutput
     max_n_step: ClassVar[int] = 1
 
@@ -83,7 +85,7 @@ class MunchausenIQN:
     clip: float = number(-1.0, below=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + bonus + discount_t · Σ_a π(a) (Z_t[a] − τ ln π(a))`, with the policy of the target network's values.
@@ -93,12 +95,12 @@ class MunchausenIQN:
           parameters: those that learn; the gradient flows through the quantiles before the action.
           target_parameters: those that judge `s_t`, and whose policy is meant.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, bonus_key) = sample.transition, split(key, 3)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
-        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_key).q_values
+        transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
+        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_chance).q_values
         bonus = jax.vmap(
             lambda q, a: targets.munchausen_bonus(q, a, temperature=self.temperature, scale=self.scale, clip=self.clip)
         )(q_tm1_target, transition.a_tm1)

@@ -8,7 +8,7 @@ Differs from the authors' code: minibatches are whole sequences of some environm
 factor 1/2, so that gradients reach `max_gradient_norm` twice as soon; the learning rate does not fall.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jaxdqn import losses, optimizers, schedules, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample, Sequence, split
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample, Sequence
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.sequences import Sequences
@@ -33,6 +33,7 @@ class PQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 2
     learns_from: ClassVar[type] = Sequence
     max_n_step: ClassVar[int] = 1  # λ already weighs longer returns
 
@@ -40,7 +41,7 @@ class PQN:
     lambda_: float = number(0.65, at_least=0, at_most=1)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each sequence, the mean over its steps of `error(G_t − q_tm1[a_tm1])`, where `G_t` are
         the λ-returns with values `max_a q_t[a]`.
@@ -50,11 +51,11 @@ class PQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`; the same, as no target network is kept.
           sample: `[B]` sequences.
-          key: of what the network draws.
+          chances: what the networks draw in their two passes.
         """
-        sequence, (key_tm1, key_t) = sample.transition, split(key, 2)
-        q_tm1 = network.apply(parameters, sequence.s_tm1, key_tm1).q_values
-        v_t = network.apply(target_parameters, sequence.s_t, key_t).q_values.max(-1)
+        sequence, (chance_tm1, chance_t) = sample.transition, chances
+        q_tm1 = network.apply(parameters, sequence.s_tm1, chance_tm1).q_values
+        v_t = network.apply(target_parameters, sequence.s_t, chance_t).q_values.max(-1)
         returns = jax.vmap(lambda *arguments: targets.q_lambda(*arguments, lambda_=self.lambda_))(
             sequence.r_t, sequence.discount_t, sequence.ended, v_t
         )

@@ -5,7 +5,7 @@ Papers: Dabney et al., "Distributional Reinforcement Learning with Quantile Regr
 Differs from the papers: as DQN here differs from its own; the loss of both is that of the second, divided by kappa.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import distributional
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, static
-from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, QuantileOutput, Sample, Transition, split
+from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, QuantileOutput, Sample, Transition
 from jaxdqn.networks.heads import ImplicitQuantiles, Quantiles
 from jaxdqn.networks.mlp import MLP
 
@@ -29,13 +29,14 @@ class QuantileRegression:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 3
     reads: ClassVar[type] = QuantileOutput
 
     kappa: float = number(1.0, at_least=0)
     selector: str = static("target", choices=("target", "online"))
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a q_t[a]`. The priority is the size of the mean error.
@@ -45,14 +46,14 @@ class QuantileRegression:
           parameters: those that learn; the gradient flows through the quantiles before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          key: of what the network draws.
+          chances: what the networks draw in their three passes.
         """
-        transition, (key_tm1, key_t, selector_key) = sample.transition, split(key, 3)
-        before = network.apply(parameters, transition.s_tm1, key_tm1)
-        after = network.apply(target_parameters, transition.s_t, key_t)
+        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
+        before = network.apply(parameters, transition.s_tm1, chance_tm1)
+        after = network.apply(target_parameters, transition.s_t, chance_t)
         q_t_selector = after.q_values
         if self.selector == "online":
-            q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
+            q_t_selector = network.apply(parameters, transition.s_t, selector_chance).q_values
         next_quantiles = jax.vmap(lambda quantiles, q: quantiles[q.argmax()])(after.quantiles, q_t_selector)
         target = transition.r_t[:, None] + transition.discount_t[:, None] * next_quantiles
         return regression(before, transition, target, self.kappa)

@@ -8,7 +8,7 @@ anew; n-step returns are cut at the end of a sequence; the configuration is one 
 streams, and its network sees observations only.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part, static
-from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample, Sequence
+from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Sequence
 from jaxdqn.networks.recurrent import Recurrent
 from jaxdqn.replay.sequences import Priorities, Sequences
 
@@ -33,6 +33,7 @@ class R2D2:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 0
     learns_from: ClassVar[type] = Sequence
     needs_memory: ClassVar[bool] = True
 
@@ -42,7 +43,7 @@ class R2D2:
     eta: float = number(0.9, at_least=0, at_most=1)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each sequence, the mean over its steps after the burn-in of
         `error(h(r_t + discount_t · h⁻¹(q_t[a*])) − q_tm1[a_tm1])`, where `a* = argmax_a q_t_selector[a]`.
@@ -52,9 +53,9 @@ class R2D2:
           parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`, not into the burn-in.
           target_parameters: those that judge `a*`.
           sample: `[B]` sequences.
-          key: of what the network draws.
+          chances: none.
         """
-        del key
+        del chances
         sequence, first = sample.transition, self.burn_in
         q_tm1, q_t_selector = _values(network, parameters, sequence, first)
         _, q_t = _values(network, target_parameters, sequence, first)

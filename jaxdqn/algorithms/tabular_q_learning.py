@@ -6,7 +6,7 @@ that fades with the episodes. The table is a network whose parameters are its va
 on `½ δ²` with learning rate α is the equation above, from the transition just seen and no other.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jaxdqn import optimizers, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration
 from jaxdqn.exploration import GaussianNoise
-from jaxdqn.interfaces import Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 
@@ -25,9 +25,10 @@ class TabularQLearning:
     """Q-learning on a table."""
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    num_draws: ClassVar[int | None] = 0
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key | None
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition: `½ (r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1])²`.
 
@@ -36,9 +37,9 @@ class TabularQLearning:
           parameters: the table; the gradient flows through `q_tm1`.
           target_parameters: the table that judges `s_t`.
           sample: `[B]` transitions.
-          key: a table draws nothing.
+          chances: none; a table draws nothing.
         """
-        del key
+        del chances
         transition = sample.transition
         q_tm1 = network.apply(parameters, transition.s_tm1).q_values
         q_t = network.apply(target_parameters, transition.s_t).q_values

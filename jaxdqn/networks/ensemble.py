@@ -36,18 +36,20 @@ class Ensemble:
                 parameters["priors"] = jax.vmap(member.init)(jax.random.split(prior_key, self.num_members))
             return parameters
 
-        def of_all(parameters: Parameters, observation: Array, key: Key | None) -> Array:
+        def draw(key: Key) -> Any:
+            return jax.vmap(member.draw)(jax.random.split(key, self.num_members))
+
+        def of_all(parameters: Parameters, observation: Array, chances: Any) -> Array:
             """Returns `[..., K, A]`."""
-            keys = None if key is None else jax.random.split(key, self.num_members)
-            values = jax.vmap(lambda one, key: member.apply(one, observation, key).q_values)(parameters, keys)
+            values = jax.vmap(lambda one, chance: member.apply(one, observation, chance).q_values)(parameters, chances)
             return jnp.moveaxis(values, 0, -2)
 
-        def apply(parameters: Any, observation: Array, key: Key | None = None) -> EnsembleOutput:
-            values = of_all(parameters["members"], observation, key)
+        def apply(parameters: Any, observation: Array, chance: Any = None) -> EnsembleOutput:
+            values = of_all(parameters["members"], observation, chance)
             if self.prior_scale is not None:
                 values = values + self.prior_scale * jax.lax.stop_gradient(
                     of_all(parameters["priors"], observation, None)
                 )
             return EnsembleOutput(values.mean(-2), values)
 
-        return feed_forward(init, apply, EnsembleOutput, member.is_random)
+        return feed_forward(init, apply, EnsembleOutput, draw)

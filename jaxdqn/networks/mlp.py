@@ -1,14 +1,14 @@
 """A multilayer perceptron from observations to action values, or to what a head makes of them."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.configuration import configuration, part, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, feed_forward, split
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, feed_forward
 from jaxdqn.networks.heads import Head
 from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
 
@@ -44,19 +44,25 @@ class MLP:
             return {"params": module.init(key, jnp.zeros((size,)))["params"]}
 
         # Made while it is traced, a key starts no device: studies are made before devices are chosen.
-        noise = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((size,)))).get(NOISE)
+        template = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((size,)))).get(NOISE)
 
-        def apply(parameters: Any, observation: Array, key: Key | None = None) -> Any:
+        def draw(key: Key) -> _Chance:
+            noise_key, head_key = jax.random.split(key)
+            return _Chance(
+                noise=None if template is None else factorised_noise(noise_key, template),
+                head_key=head_key if self.head is not None and self.head.is_random else None,
+            )
+
+        def apply(parameters: Any, observation: Array, chance: _Chance | None = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(*batch, size).astype(jnp.float32)
-            noise_key, head_key = split(key, 2)
-            if noise is not None and noise_key is not None:
-                parameters = {**parameters, NOISE: factorised_noise(noise_key, noise)}
+            noise, head_key = (None, None) if chance is None else chance
+            if noise is not None:
+                parameters = {**parameters, NOISE: noise}
             return module.apply(parameters, flat, head_key)
 
         output = NetworkOutput if self.head is None else self.head.output
-        is_random = self.noisy is not None or (self.head is not None and self.head.is_random)
-        return feed_forward(init, apply, output, is_random)
+        return feed_forward(init, apply, output, draw)
 
     def layers(self, num_actions: int) -> Layers:
         """Returns what its layers are made of, for networks that end as this one does."""
@@ -68,6 +74,13 @@ def outcome(config: MLP, layers: Layers, features: Array, key: Key | None) -> An
     if config.head is None:
         return NetworkOutput(q_values=layers.values(features, width=1)[..., 0])
     return config.head(layers, features, key)
+
+
+class _Chance(NamedTuple):
+    """What one pass draws: the noise of all layers, and a key for a head that draws for each example."""
+
+    noise: Any
+    head_key: Key | None
 
 
 class _Perceptron(nn.Module):

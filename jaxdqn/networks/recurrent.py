@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.configuration import configuration, part, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters
+from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters, nothing
 from jaxdqn.networks.mlp import MLP, outcome
 
 
@@ -34,27 +34,27 @@ class Recurrent:
         if self.ends.noisy is not None or (self.ends.head is not None and self.ends.head.is_random):
             raise ValueError("network.ends of a recurrent network can be neither noisy nor have a head that draws.")
         module, size = _Memory(self, num_actions), math.prod(observation_shape)
-        nothing: Any = np.zeros(2 * self.units, np.float32)  # in NumPy, since it is made before devices are chosen
+        empty: Any = np.zeros(2 * self.units, np.float32)  # in NumPy, since it is made before devices are chosen
 
         def flat(observation: Array) -> Array:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             return observation.reshape(*batch, size).astype(jnp.float32)
 
         def init(key: Key) -> Parameters:
-            return module.init(key, jnp.zeros(size), nothing)
+            return module.init(key, jnp.zeros(size), empty)
 
-        def step(parameters: Parameters, observation: Array, memory: Array, key: Key | None = None) -> Any:
-            del key
+        def step(parameters: Parameters, observation: Array, memory: Array, chance: Any = None) -> Any:
+            del chance
             return module.apply(parameters, flat(observation), memory)
 
-        def apply(parameters: Parameters, observation: Array, key: Key | None = None) -> Any:
+        def apply(parameters: Parameters, observation: Array, chance: Any = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
-            return step(parameters, observation, jnp.zeros((*batch, 2 * self.units)), key)[0]
+            return step(parameters, observation, jnp.zeros((*batch, 2 * self.units)), chance)[0]
 
         def unroll(
-            parameters: Parameters, observations: Array, memory: Array, is_first: Array, key: Key | None = None
+            parameters: Parameters, observations: Array, memory: Array, is_first: Array, chance: Any = None
         ) -> Any:
-            del key
+            del chance
 
             def remember(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
                 features, starts = now
@@ -69,7 +69,7 @@ class Recurrent:
             return module.apply(parameters, memories, method=_Memory.after), memories
 
         output = NetworkOutput if self.ends.head is None else self.ends.head.output
-        return Network(init, apply, output, False, nothing, step, unroll)
+        return Network(init, nothing, apply, output, empty, step, unroll)
 
 
 class _Memory(nn.Module):

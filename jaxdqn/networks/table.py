@@ -1,6 +1,7 @@
 """A table of action values, one row for each cell of a grid laid over the observations."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,8 +52,8 @@ class Table:
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
             return jnp.asarray(parameters["params"]["values"])[(cell * strides).sum()]
 
-        def apply(parameters: Parameters, observation: Array, key: Key | None = None) -> NetworkOutput:
-            del key
+        def apply(parameters: Parameters, observation: Array, chance: Any = None) -> NetworkOutput:
+            del chance
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(-1, size).astype(jnp.float32)
             q_values = jax.vmap(look_up, in_axes=(None, 0))(parameters, flat)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, Key, Network, Parameters
+from jaxdqn.interfaces import Array, Network, Parameters
 
 
 class Chance(NamedTuple):
@@ -14,11 +14,11 @@ class Chance(NamedTuple):
 
     Attributes:
       explore: a part of what `config.exploration.draw` makes, `[E]`.
-      key: of what the network draws; None if it draws nothing.
+      network: what `Network.draw` made.
     """
 
     explore: Any
-    key: Key | None
+    network: Any
 
 
 class Acting(NamedTuple):
@@ -86,7 +86,7 @@ def act(
             lambda new, old: choose(is_first, new, old), fresh, (acting.memory, acting.intent)
         )
         acting = Acting(memory, intent, is_first)
-    output, memory = network.step(parameters, observation, acting.memory, chance.key)
+    output, memory = network.step(parameters, observation, acting.memory, chance.network)
     return rule.choose(output, chance.explore, acting.intent, *counts), acting, acting._replace(memory=memory)
 
 

@@ -139,10 +139,10 @@ def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
 def _act(
     parts: Parts, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Turn
 ) -> Decision:
-    explore, key = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act_keys))
+    explore, drawn = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act))
     counts = turn.step, turn.num_episodes
     network = parts.learner.network
-    chosen, before, after = act(parts.config, network, parameters, acting, observation, Chance(explore, key), counts)
+    chosen, before, after = act(parts.config, network, parameters, acting, observation, Chance(explore, drawn), counts)
     action = jnp.where(turn.is_random > 0, parts.config.exploration.at_random(explore), chosen)
     return Decision(action, before.stored_memory(), after)
 

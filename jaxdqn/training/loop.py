@@ -101,12 +101,12 @@ def _collect(
     config, game, network = parts.config, parts.game, parts.learner.network
 
     def step(carry: tuple[RunState, Totals], noises: Any) -> tuple[tuple[RunState, Totals], None]:
-        (state, totals), (explore, act_key, game_noise) = carry, noises
+        (state, totals), (explore, drawn, game_noise) = carry, noises
         assert state.acting is not None
         s_tm1 = jax.vmap(game.observe)(state.game)
         counts = state.step, state.num_episodes
         action, before, after = act(
-            config, network, state.learner.parameters, state.acting, s_tm1, Chance(explore, act_key), counts
+            config, network, state.learner.parameters, state.acting, s_tm1, Chance(explore, drawn), counts
         )
         if is_random:
             action = config.exploration.at_random(explore)
@@ -123,7 +123,7 @@ def _collect(
         )
         return run.count(state, totals, seen.reward, ended), None
 
-    (state, totals), _ = jax.lax.scan(step, (state, totals), (noise.explore, noise.act_keys, game_noise))
+    (state, totals), _ = jax.lax.scan(step, (state, totals), (noise.explore, noise.act, game_noise))
     return state, totals
 
 

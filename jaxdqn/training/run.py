@@ -127,15 +127,15 @@ class Noise(NamedTuple):
 
     Attributes:
       explore: as `config.exploration.draw` makes it, `[V, E]`: for V steps of every environment.
-      act_keys: keys `[V]`, of what the network draws when it acts; None if it draws nothing.
+      act: `[V, ...]`, what the network draws when it acts; an empty pytree if that is nothing.
       sample_bits: uint32 `[U, B]`, for U batches of B transitions.
-      update_keys: keys `[U]`, of what the networks draw when they learn; None if they draw nothing.
+      update: `[U, ...]`, what the networks draw when they learn, as `Learner.draw` makes it.
     """
 
     explore: Any
-    act_keys: Key | None
+    act: Any
     sample_bits: Array
-    update_keys: Key | None
+    update: Any
 
 
 class Totals(NamedTuple):
@@ -212,12 +212,11 @@ def draw(parts: Parts, key: Key) -> Noise:
     config = parts.config
     explore_key, sample_key, act_key, update_key = jax.random.split(key, 4)
     shape = (config.train_every // config.num_environments, config.num_environments)
-    is_random = parts.learner.network.is_random
     return Noise(
         explore=config.exploration.draw(explore_key, shape, parts.game.num_actions),
-        act_keys=jax.random.split(act_key, shape[0]) if is_random else None,
+        act=jax.vmap(parts.learner.network.draw)(jax.random.split(act_key, shape[0])),
         sample_bits=jax.random.bits(sample_key, (config.num_updates, config.batch_size)),
-        update_keys=jax.random.split(update_key, config.num_updates) if is_random else None,
+        update=jax.vmap(parts.learner.draw)(jax.random.split(update_key, config.num_updates)),
     )
 
 
@@ -226,12 +225,12 @@ def learn(parts: Parts, state: RunState, totals: Totals, noise: Noise) -> tuple[
     config = parts.config
 
     def update(carry: tuple[RunState, Totals], numbered: Any) -> tuple[tuple[RunState, Totals], None]:
-        (state, totals), (number, bits, key) = carry, numbered
+        (state, totals), (number, bits, chances) = carry, numbered
         # The steps since the last training are shared out among its updates: each target copy falls to one of them.
         num_steps = state.step - state.learned_at
         share = [state.learned_at + num_steps * (number + i) // config.num_updates for i in (0, 1)]
         sample = parts.replay.sample(state.replay, bits, state.step, state.num_episodes)
-        learner, info = parts.learner.update(state.learner, sample, key, *share)
+        learner, info = parts.learner.update(state.learner, sample, chances, *share)
         has_diverged_now = (state.diverged_at < 0) & ~jnp.isfinite(info.loss)
         state = state._replace(
             learner=learner,
@@ -243,7 +242,7 @@ def learn(parts: Parts, state: RunState, totals: Totals, noise: Noise) -> tuple[
         return (state, totals), None
 
     numbers = jnp.arange(config.num_updates, dtype=jnp.int32)
-    (state, totals), _ = jax.lax.scan(update, (state, totals), (numbers, noise.sample_bits, noise.update_keys))
+    (state, totals), _ = jax.lax.scan(update, (state, totals), (numbers, noise.sample_bits, noise.update))
     return state._replace(learned_at=state.step), totals
 
 
