@@ -58,8 +58,8 @@ STUDY = Study(
     },
     grid={RATE: (3e-4, 1e-3, 3e-3), PERIOD: (50, 200, 800)},
     seeds=range(10),
-    steps=100_000,
-    evaluation=Evaluation(every=5_000, episodes=20),
+    steps=80_000,
+    evaluation=Evaluation(every=4_000, episodes=20),
 )
 
 TOY = dataclasses.replace(
