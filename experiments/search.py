@@ -183,12 +183,12 @@ def tune(experiment: Experiment, folder: pathlib.Path) -> None:
 
 def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -> None:
     """Runs what was chosen on the test seeds."""
-    cells = {spec.identifier(study, cell): cell for study in studies for cell in spec.cells(study)}
-    folder = out / experiment.name
+    about: dict[str, dict[str, Any]] = {}
     for study in studies:
+        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
         execute.run(study, out, only=cells)
-    about = {id: records.about(cell) for id, cell in cells.items()}
-    manifest.write(folder, experiment.name, experiment.steps, about)  # of all games together
+        about |= cells
+    manifest.write(out / experiment.name, experiment.name, experiment.steps, about)  # of all games together
 
 
 def test_scores(
