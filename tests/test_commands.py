@@ -54,7 +54,7 @@ def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_pat
     cli.main(["plan", str(script), "--out", str(tmp_path)])
     shown = capsys.readouterr().out
     assert "small: 6 runs to make, 0 done; 400 steps each" in shown
-    assert "2 programs to compile; in all 0 s and 2 not known yet: --calibrate" in shown
+    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 not known yet: --calibrate" in shown
     with pytest.raises(SystemExit, match="2"):
         cli.main(["plan", str(script), "--memory", "1K"])
     assert "error: A run on probe_value needs" in capsys.readouterr().err

@@ -61,27 +61,32 @@ def _show(planned: Sequence[planning.Planned], study: spec.Study, num_done: int)
     num_runs = sum(len(program.group.cells) for program in planned)
     table = Table(title=f"{study.name}: {num_runs} runs to make, {num_done} done; {study.steps:,} steps each")
     left = ("game", "arms")
-    for heading in (*left, "runs", "at once", "waves", "memory of a run", "of it replay", "time"):
+    for heading in (*left, "runs", "devices", "runs each", "waves", "networks", "optimizer", "replay", "a run", "time"):
         table.add_column(heading, justify="left" if heading in left else "right")
     for program in planned:
         arms = ", ".join(dict.fromkeys(cell.algorithm for cell in program.group.cells))
+        size = program.size
         table.add_row(
             program.group.game,
             printable(arms),
             str(len(program.group.cells)),
-            str(program.layout.width),
+            str(len(program.layout.devices)),
+            str(program.layout.per_device),
             str(program.num_waves),
-            _size(program.size.total),
-            _size(program.size.replay),
+            *(_bytes(number) for number in (size.networks, size.optimizer, size.replay, size.total)),
             "?" if program.seconds is None else status.duration(program.seconds),
         )
     console.print(table)
     known = [program.seconds for program in planned if program.seconds is not None]
     rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} not known yet: --calibrate"
-    console.print(f"{len(planned)} programs to compile; in all {status.duration(sum(known))}{rest}")
+    console.print(
+        f"{len(planned)} programs to compile; {num_runs * study.steps:,} steps; in all "
+        f"{status.duration(sum(known))}{rest}. Memory is that of one run.",
+        soft_wrap=True,
+    )
 
 
-def _size(number: float) -> str:
+def _bytes(number: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if number < 1000 or unit == "GB":
             break
