@@ -383,6 +383,16 @@ def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatc
     execute.forget_failures(tmp_path / "resumed", cells)
 
 
+def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(
+    tmp_path, monkeypatch, capsys, uninterrupted
+):
+    looks = iter((True, True, False))
+    monkeypatch.setattr(execute.Claims, "holds", lambda claims, cells: next(looks, True))
+    assert execute.run(study(), tmp_path).num_failed == 0
+    assert "3 runs are made by another process" in " ".join(capsys.readouterr().err.split())
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
 def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import conftest, test_resume; from jaxdqn.study import execute\n"

@@ -8,7 +8,8 @@ Files of a study's folder `claims/`, in any file system that several machines sh
 A claim is a new file, which only one process can make. That of a dead process is not removed but topped by one with
 the next n, which again only one can make. A process is dead if its machine says so, or, on another machine, if it has
 given no sign of life for `EXPIRY` seconds by the clock of the file system. One that was only silent for so long and
-goes on has lost its claim, and leaves those of others alone.
+goes on has lost its claim, which it can ask for, and leaves those of others alone. What has been dead for a day is
+swept away.
 """
 
 import contextlib
@@ -51,6 +52,7 @@ class Claims:
     def __enter__(self) -> "Claims":
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write_new(self._alive, json.dumps(_identity()).encode())
+        self._sweep()
         self._heart.start()
         return self
 
@@ -80,6 +82,19 @@ class Claims:
                 claimed.append(cell)
         return tuple(claimed)
 
+    def holds(self, cells: Iterable[str]) -> bool:
+        """Returns whether this process still has all of these cells: not if it was silent and another took them."""
+        for cell in cells:
+            generation = self._held.get(cell, 0)
+            with contextlib.suppress(OSError):  # a file system that does not answer takes nothing away
+                try:
+                    is_mine = self._path(cell, generation).read_text() == self._token
+                except FileNotFoundError:
+                    return False
+                if not is_mine or self._path(cell, generation + 1).exists():
+                    return False
+        return True
+
     def release(self, cells: Iterable[str]) -> None:
         """Gives cells back: they are done, or will not be done here."""
         for cell in cells:
@@ -108,6 +123,16 @@ class Claims:
             return True
         path.unlink(missing_ok=True)
         return False
+
+    def _sweep(self) -> None:
+        """Removes what processes left that have been dead for a day."""
+        files.remove_old_temporaries(self._folder)
+        for path in filter(files.is_abandoned, self._folder.glob("*.claim")):
+            if not self._lives(str(_token(path))):
+                path.unlink(missing_ok=True)
+        for path in filter(files.is_abandoned, self._folder.glob("*.alive")):
+            if not self._lives(path.stem):
+                path.unlink(missing_ok=True)
 
     def _lives(self, token: str) -> bool:
         return _lives(self._folder / f"{token}.alive", self._now())

@@ -119,7 +119,7 @@ def run(
         Claims(folder / "claims") as mine,
         interruption.watched(bar.note) as told,
     ):
-        around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told)
+        around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told, mine.holds)
         work = _Work(study, folder, cells, missing, mine, around, asynchronous, memory, [], [])
         while missing:
             before = missing
@@ -211,6 +211,10 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                 wave = waves.train(
                     work.study, {id: work.cells[id] for id in members}, found, compiled, layout.width, work.around
                 )
+            except waves.TakenOver:
+                work.around.bar.note(f"{len(members)} runs are made by another process: this one was silent for long")
+                work.mine.release(members)
+                continue
             except Exception:
                 others = [] if compiled is not None else work.mine.claim(_left(work.folder, ids), len(ids))
                 _fail(work, (*members, *others))  # what cannot be compiled cannot be for any of them

@@ -28,6 +28,7 @@ class Around(NamedTuple):
       exporters: to which curves are sent.
       bar: shows how far it is.
       told: whether to stop.
+      holds: returns whether this process still has the cells of these identifiers.
     """
 
     checkpoints: pathlib.Path
@@ -35,6 +36,11 @@ class Around(NamedTuple):
     exporters: Sequence[Exporter]
     bar: progress.Bar
     told: Interruption
+    holds: Callable[[Sequence[str]], bool]
+
+
+class TakenOver(Exception):
+    """Another process has the cells of a wave: this one was silent for so long that it counted as dead."""
 
 
 class Wave(NamedTuple):
@@ -75,6 +81,7 @@ def train(
 
     Raises:
       KeyboardInterrupt: told to stop, after a checkpoint of the periods that it has finished.
+      TakenOver: if another process has its cells.
     """
     ids, cells = list(members), list(members.values())
     filled = [*cells, *[cells[-1]] * (width - len(cells))]
@@ -95,6 +102,8 @@ def train(
         seconds.append(time.perf_counter() - started)
         live.point(point._asdict())
         around.bar.advance(study.evaluation.every * len(cells), point.evaluation_return[: len(cells)])
+        if not around.holds(ids):
+            raise TakenOver
         stop = step + study.evaluation.every
         is_due = time.perf_counter() - kept_at >= around.checkpoint_seconds
         is_asked = around.told.is_asked  # looked at once: it may change between two looks

@@ -120,12 +120,16 @@ def silent(folder, monkeypatch, who):
 def test_who_lost_a_claim_leaves_that_of_the_next_alone(folder, monkeypatch):
     with Claims(folder) as one, Claims(folder) as two, Claims(folder) as three:
         assert one.claim(CELLS[:2], most=2) == CELLS[:2]
+        assert one.holds(CELLS[:2])
         silent(folder, monkeypatch, one)
         assert two.claim(CELLS[:2], most=2) == CELLS[:2]
+        assert not one.holds(CELLS[:1])
+        assert two.holds(CELLS[:2])
         one.release(CELLS[:1])
         assert three.claim(CELLS[:1], most=1) == ()
         two.release(CELLS[1:2])
         assert three.claim(CELLS[1:2], most=1) == CELLS[1:2]  # under the number that the first one had
+        assert not one.holds(CELLS[1:2])
         one.release(CELLS[1:2])
         assert two.claim(CELLS[1:2], most=1) == ()
 
@@ -174,3 +178,21 @@ def test_the_living_give_signs_of_life(folder, monkeypatch):
                 break
             threading.Event().wait(0.01)
         assert alive.stat().st_mtime > 0
+
+
+def test_what_has_been_dead_for_a_day_is_swept_away(folder):
+    folder.mkdir()
+    with Claims(folder) as one:
+        one.claim(CELLS[:1], most=1)
+        (folder / "f00d.alive").write_text(json.dumps({"host": "elsewhere"}))
+        (folder / f"{CELLS[1]}-1.claim").write_text("f00d")
+        (folder / f"{CELLS[2]}-1.claim").write_text("of one that is gone")
+        kept = {path.name for path in folder.iterdir()}
+        with Claims(folder):
+            assert kept <= {path.name for path in folder.iterdir()}
+        for path in folder.glob("*.claim"):
+            os.utime(path, (0, 0))
+        os.utime(folder / "f00d.alive", (0, 0))
+        with Claims(folder):
+            pass
+        assert {path.name for path in folder.iterdir()} == {one._alive.name, f"{CELLS[0]}-1.claim"}
