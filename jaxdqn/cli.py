@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.command in ("status", "figure") and chosen.study.suffix == ".py":
         from jaxdqn.study import commands
 
-        chosen.study, chosen.wanted = commands.wanted(chosen.study)
+        out = chosen.out if chosen.command == "status" else pathlib.Path("results")  # `figure --out` is the figure's
+        chosen.study, chosen.wanted = commands.wanted(chosen.study, out)
     match chosen.command:
         case "list":
             _list(chosen.table)

@@ -85,6 +85,12 @@ def test_a_script_that_is_none_is_refused_in_one_sentence(tmp_path, capsys, text
     assert said.count("\n") == 1
 
 
+def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
+    (tmp_path / "small" / "failures").mkdir(parents=True)
+    cli.main(["status", str(script), "--out", str(tmp_path)])
+    assert "small: 0 of 6 runs done" in capsys.readouterr().out
+
+
 def about(number):
     return {"game": ("catch", "cartpole")[number % 2], "algorithm": "DQN", "settings": {}, "seed": number}
 

@@ -48,6 +48,9 @@ def add_status(commands: Any) -> None:
     status.add_argument(
         "study", type=Path, metavar="STUDY", help="its folder, such as results/NAME, or the script of an experiment"
     )
+    status.add_argument(
+        "--out", type=Path, default=Path("results"), help="where the results of a script are (default: results)"
+    )
 
 
 def add_runs(commands: Any) -> None:

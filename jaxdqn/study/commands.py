@@ -27,7 +27,7 @@ def run(script: pathlib.Path, arguments: Sequence[str]) -> None:
     runpy.run_path(str(script), run_name="__main__")
 
 
-def wanted(script: pathlib.Path, out: pathlib.Path = pathlib.Path("results")) -> tuple[pathlib.Path, Manifest]:
+def wanted(script: pathlib.Path, out: pathlib.Path) -> tuple[pathlib.Path, Manifest]:
     """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
     with one_sentence():
         study = scripts.load(script).study
