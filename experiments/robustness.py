@@ -5,11 +5,11 @@ The results of the full study are still to come.
     python experiments/robustness.py            about an hour on two CPU cores
     python experiments/robustness.py --toy      seconds
 
-DQN, double DQN and Munchausen DQN on four games, each with three learning rates and three periods of the target
-network: 1,080 runs, of which each game and algorithm is one compiled program. The score of a run is the mean of its
-last five evaluations. 0 is the least that a game gives, 1 the threshold at which it counts as solved; on catch, 98 % of
-games won. The setting in the middle was chosen for DQN on the classic-control games, on seeds from 100 on; the other
-settings are a factor of about three in learning rate, or of four in period, away from it. Munchausen DQN keeps its
+DQN, double DQN and Munchausen DQN on four games, each with three learning rates and two periods of the target network:
+720 runs, of which each game and algorithm is one compiled program. The score of a run is the mean of its last five
+evaluations. 0 is the least that a game gives, 1 the threshold at which it counts as solved; on catch, 98 % of games
+won. One of the settings, 1e-3 and 200 steps, was chosen for DQN on the classic-control games, on seeds from 100 on; the
+others are a factor of about three in learning rate, or of four in period, away from it. Munchausen DQN keeps its
 authors' temperature, scale and clip.
 """
 
@@ -56,7 +56,7 @@ STUDY = Study(
         "double DQN": dataclasses.replace(DQN, algorithm=double_dqn.DoubleDQN()),
         "Munchausen DQN": dataclasses.replace(DQN, algorithm=munchausen.MunchausenDQN()),
     },
-    grid={RATE: (3e-4, 1e-3, 3e-3), PERIOD: (50, 200, 800)},
+    grid={RATE: (3e-4, 1e-3, 3e-3), PERIOD: (50, 200)},
     seeds=range(10),
     steps=80_000,
     evaluation=Evaluation(every=4_000, episodes=20),
@@ -74,7 +74,7 @@ TOY = dataclasses.replace(
 )
 
 LAST = 5
-MIDDLE = {RATE: 1e-3, PERIOD: 200}
+TUNED = {RATE: 1e-3, PERIOD: 200}
 normalised = normalise.transform(
     {
         "catch": Reference(-1.0, 0.96),
@@ -86,8 +86,8 @@ normalised = normalise.transform(
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
-    middle = [run for run in runs if run.facts["settings"] == MIDDLE]
-    order = list(dict.fromkeys(run.facts["algorithm"] for run in middle))
+    tuned = [run for run in runs if run.facts["settings"] == TUNED]
+    order = list(dict.fromkeys(run.facts["algorithm"] for run in tuned))
     return {
         "": heat_map(
             runs,
@@ -99,10 +99,10 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
             ylabel="learning rate of Adam",
         ),
         "profiles": performance_profiles(
-            middle, transform=normalised, last=LAST, xlabel="normalised score", order=order
+            tuned, transform=normalised, last=LAST, xlabel="normalised score", order=order
         ),
         "differences": paired_differences(
-            middle, order[0], transform=normalised, last=LAST, xlabel="difference of normalised scores", order=order
+            tuned, order[0], transform=normalised, last=LAST, xlabel="difference of normalised scores", order=order
         ),
     }
 
