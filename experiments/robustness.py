@@ -16,6 +16,7 @@ authors' temperature, scale and clip.
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -86,9 +87,7 @@ normalised = normalise.transform(
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
-    tuned = [run for run in runs if run.facts["settings"] == TUNED]
-    order = list(dict.fromkeys(run.facts["algorithm"] for run in tuned))
-    return {
+    drawn = {
         "": heat_map(
             runs,
             (PERIOD, RATE),
@@ -97,14 +96,16 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
             name="normalised greedy return at the end of a run",
             xlabel="period of the target network [steps]",
             ylabel="learning rate of Adam",
-        ),
-        "profiles": performance_profiles(
-            tuned, transform=normalised, last=LAST, xlabel="normalised score", order=order
-        ),
-        "differences": paired_differences(
-            tuned, order[0], transform=normalised, last=LAST, xlabel="difference of normalised scores", order=order
-        ),
+        )
     }
+    tuned = [run for run in runs if run.facts["settings"] == TUNED]
+    order = list(dict.fromkeys(run.facts["algorithm"] for run in tuned))
+    scale: dict[str, Any] = {"transform": normalised, "last": LAST, "order": order}
+    if tuned:
+        drawn["profiles"] = performance_profiles(tuned, xlabel="normalised score", **scale)
+    if len(order) > 1:
+        drawn["differences"] = paired_differences(tuned, "DQN", xlabel="difference of normalised scores", **scale)
+    return drawn
 
 
 def table(runs: Sequence[Run]) -> str:

@@ -343,7 +343,7 @@ class LossOutput(NamedTuple):
 
 
 class Algorithm(Protocol):
-    """The seam between an algorithm and everything else: its configuration has a version and a loss.
+    """The seam between an algorithm and everything else: its configuration has a version, a number of draws and a loss.
 
     The chances of a loss are what `Network.draw` made for each of its `num_draws` passes through a network.
 

@@ -12,7 +12,7 @@ import pytest
 from jaxdqn import cli
 from jaxdqn.results import claims, failures, manifest, status
 from jaxdqn.results.claims import Claims
-from jaxdqn.study import options, progress
+from jaxdqn.study import options, progress, scripts, spec
 
 SCRIPT = """
 '''Does it run?'''
@@ -86,9 +86,13 @@ def test_a_script_that_is_none_is_refused_in_one_sentence(tmp_path, capsys, text
 
 
 def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
-    (tmp_path / "small" / "failures").mkdir(parents=True)
+    study = scripts.load(script).study
+    failed = spec.identifier(study, spec.cells(study)[0])
+    failures.write(tmp_path / "small" / "failures", failed, about(0), "Traceback\nValueError: it broke")
     cli.main(["status", str(script), "--out", str(tmp_path)])
-    assert "small: 0 of 6 runs done" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "small: 0 of 6 runs done" in shown
+    assert "it broke" in shown
 
 
 def about(number):

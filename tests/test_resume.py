@@ -228,7 +228,7 @@ def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypa
             return self.left < 0
 
     advanced, advance = [], execute.progress.Bar.advance
-    monkeypatch.setattr(execute.interruption, "watched", lambda: contextlib.nullcontext(Told()))
+    monkeypatch.setattr(execute.interruption, "watched", lambda say: contextlib.nullcontext(Told()))
     monkeypatch.setattr(execute.progress.Bar, "advance", lambda *given: advanced.append(advance(*given)))
     with pytest.raises(KeyboardInterrupt):
         execute.run(study(), tmp_path)
@@ -237,11 +237,13 @@ def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypa
 
 
 def test_a_request_to_stop_is_answered_by_another_thread():
-    said = threading.Event()
-    with interruption.watched(lambda text: said.set()) as told:
+    said, speakers = threading.Event(), []
+    with interruption.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as told:
         os.kill(os.getpid(), signal.SIGINT)
         assert said.wait(10)
     assert told.is_asked
+    assert len(speakers) == 1
+    assert speakers[0] is not threading.main_thread()
     assert signal.set_wakeup_fd(-1) == -1
 
 

@@ -46,13 +46,16 @@ class Claims:
         self._token = secrets.token_hex(8)
         self._alive = folder / f"{self._token}.alive"
         self._held: dict[str, int] = {}  # which n, by cell
+        self._heard_at = time.time()  # when it last gave a sign of life
+        self._was_silent = False  # for so long that others may have taken it for dead
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Claims":
         self._folder.mkdir(parents=True, exist_ok=True)
-        files.write_new(self._alive, json.dumps(_identity()).encode())
-        self._sweep()
+        self._sign()
+        with contextlib.suppress(OSError):  # whatever cannot be removed stays
+            self._sweep()
         self._heart.start()
         return self
 
@@ -84,6 +87,8 @@ class Claims:
 
     def holds(self, cells: Iterable[str]) -> bool:
         """Returns whether this process still has all of these cells: not if it was silent and another took them."""
+        if not self._was_silent and time.time() - self._heard_at < EXPIRY:
+            return True
         for cell in cells:
             generation = self._held.get(cell, 0)
             with contextlib.suppress(OSError):  # a file system that does not answer takes nothing away
@@ -139,13 +144,23 @@ class Claims:
 
     def _now(self) -> float:
         """Returns the time by the clock of the file system, which all processes share."""
-        os.utime(self._alive)
+        self._sign()
         return self._alive.stat().st_mtime
+
+    def _sign(self) -> None:
+        """Gives a sign of life."""
+        try:
+            os.utime(self._alive)
+        except FileNotFoundError:  # the first one; or it was swept away, since this process was silent for a day
+            files.write_new(self._alive, json.dumps(_identity()).encode())
+        now = time.time()
+        self._was_silent |= now - self._heard_at >= EXPIRY
+        self._heard_at = now
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
             with contextlib.suppress(OSError):  # a full disk or a network that is down for a moment
-                os.utime(self._alive)
+                self._sign()
 
 
 def holders(folder: pathlib.Path) -> tuple[Holder, ...]:

@@ -32,7 +32,7 @@ class Checkpoint(NamedTuple):
       cells: identifiers of its members that go on, in the order of the rows of the arrays.
       step: environment steps of each.
       versions: of the packages that computed it, by name.
-      makers: what made it, as `records.maker` says, up to which step; several where it was taken up elsewhere.
+      makers: what made it, as `records.made` says, up to which step; several where it was taken up elsewhere.
       arrays: the folder that holds them.
     """
 

@@ -126,6 +126,7 @@ def run(
             for group in plan.groups(cells[id] for id in missing):
                 _run_group(work, group)
             missing = _left(folder, missing)
+            bar.left(len(missing))
             if missing == before:
                 bar.waiting(len(missing))  # all of them are claimed by other processes
                 _sleep(told)
@@ -190,7 +191,8 @@ def _run_group(work: _Work, group: plan.Group) -> None:
     try:
         layout = program.layout(config, game, len(ids), work.memory)
     except ValueError:  # too large for the memory
-        _fail(work, work.mine.claim(_left(work.folder, ids), len(ids)))
+        if too_large := work.mine.claim(_left(work.folder, ids), len(ids)):
+            _fail(work, too_large)
         return
     with contextlib.ExitStack() as stack:
         while claimed := _claim(work, ids, layout.width):

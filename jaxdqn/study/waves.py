@@ -102,9 +102,9 @@ def train(
         seconds.append(time.perf_counter() - started)
         live.point(point._asdict())
         around.bar.advance(study.evaluation.every * len(cells), point.evaluation_return[: len(cells)])
-        if not around.holds(ids):
-            raise TakenOver
         stop = step + study.evaluation.every
+        if stop < study.steps and not around.holds(ids):
+            raise TakenOver
         is_due = time.perf_counter() - kept_at >= around.checkpoint_seconds
         is_asked = around.told.is_asked  # looked at once: it may change between two looks
         if stop < study.steps and (is_due or is_asked):

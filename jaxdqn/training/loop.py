@@ -26,7 +26,7 @@ def init(config: Config, key: Key, *, game: Game, num_logged: int = 0) -> RunSta
     def begin(key: Key) -> Any:
         return jax.vmap(game.reset)(jax.random.split(key, config.num_environments))
 
-    return run.init(_parts(config, game), key, begin, num_logged)
+    return run.init(parts_of(config, game), key, begin, num_logged)
 
 
 def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluation) -> tuple[RunState, Curves]:
@@ -35,7 +35,7 @@ def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluati
     A run that has diverged is not trained any more: its step counter goes on beside its neighbours', its training
     curves are NaN, and its evaluation goes on scoring the parameters it diverged with.
     """
-    parts = _parts(config, game)
+    parts = parts_of(config, game)
     num_iterations = evaluation.every // config.train_every
     next_step = state.step + evaluation.every
     state, totals = jax.lax.cond(
@@ -52,7 +52,7 @@ def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluati
     return state, run.curves(parts, state, totals, returns.mean(), errors)
 
 
-def _parts(config: Config, game: Game) -> Parts:
+def parts_of(config: Config, game: Game) -> Parts:
     return run.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
 
 

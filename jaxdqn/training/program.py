@@ -20,6 +20,7 @@ from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, RunState, ending
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out their episodes, keeps waves short
+_MAKING = 6  # times the random numbers themselves: 5.4 were measured for Rainbow, whose networks draw most
 
 
 class Layout(NamedTuple):
@@ -66,11 +67,20 @@ class Program(NamedTuple):
 
 
 class Size(NamedTuple):
-    """What one run keeps in memory, in bytes: parameters and their targets, the optimizer, replay, and all of it."""
+    """What one run keeps in memory, in bytes.
+
+    Attributes:
+      networks: parameters and their targets.
+      optimizer: its state.
+      replay: the memory.
+      drawn: random numbers for the iterations of a chunk, with what is needed to make them.
+      total: these and the rest of its state.
+    """
 
     networks: int
     optimizer: int
     replay: int
+    drawn: int
     total: int
 
 
@@ -78,11 +88,13 @@ def size(config: Config, game: AnyGame, num_logged: int = 0) -> Size:
     """Returns what one run keeps in memory, by the shapes of its arrays; while it learns, a little more."""
     state = _shapes(config, game, num_logged)
     learner = state.learner
+    drawn = _MAKING * run.CHUNK * _bytes(_shapes_of_noise(config, game))
     return Size(
         networks=_bytes((learner.parameters, learner.target_parameters)),
         optimizer=_bytes(learner.optimizer_state),
         replay=_bytes(state.replay),
-        total=_bytes(state),
+        drawn=drawn,
+        total=_bytes(state) + drawn,
     )
 
 
@@ -227,6 +239,12 @@ def _shapes(config: Config, game: AnyGame, num_logged: int) -> RunState:
         parts = host_programs.parts_of(config, game)
         return jax.eval_shape(lambda: run.init(parts, key, lambda key: key, num_logged))
     return jax.eval_shape(lambda: loop.init(config, key, game=game, num_logged=num_logged))
+
+
+def _shapes_of_noise(config: Config, game: AnyGame) -> run.Noise:
+    """Returns the shapes and types of what an iteration draws."""
+    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
+    return jax.eval_shape(lambda: run.draw(parts, jax.random.key(0)))
 
 
 def _bytes(tree: Any) -> int:

@@ -115,6 +115,8 @@ def silent(folder, monkeypatch, who):
     """Makes one that claims look as if it were dead, to others only."""
     lives = claims._lives
     monkeypatch.setattr(claims, "_lives", lambda alive, now: alive != who._alive and lives(alive, now))
+    who._heard_at -= claims.EXPIRY
+    assert who._now()
 
 
 def test_who_lost_a_claim_leaves_that_of_the_next_alone(folder, monkeypatch):
@@ -196,3 +198,11 @@ def test_what_has_been_dead_for_a_day_is_swept_away(folder):
         with Claims(folder):
             pass
         assert {path.name for path in folder.iterdir()} == {one._alive.name, f"{CELLS[0]}-1.claim"}
+
+
+def test_who_wakes_up_after_a_day_is_alive_again(folder):
+    with Claims(folder) as one, Claims(folder) as two:
+        one._alive.unlink()  # swept away
+        assert one.claim(CELLS[:1], most=1) == CELLS[:1]
+        assert one._now() > 0
+        assert two.claim(CELLS[:1], most=1) == ()
