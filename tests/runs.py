@@ -56,9 +56,15 @@ def start(game, config, seed=0):
     return config, _init(game)(config, jax.random.key(seed))
 
 
-@functools.lru_cache(maxsize=4)
+_last = {}
+
+
 def _init(game):
-    return jax.jit(functools.partial(loop.init, game=game))
+    """Returns the start of a run, compiled; that of the game asked for last is kept, since games cannot be hashed."""
+    if game.step not in _last:
+        _last.clear()
+        _last[game.step] = jax.jit(functools.partial(loop.init, game=game))
+    return _last[game.step]
 
 
 def plain(tree):
