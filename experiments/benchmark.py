@@ -1,6 +1,6 @@
 """How fast is training, and how near to what the machine's arithmetic allows?
 
-    python experiments/benchmark.py            about six minutes on two CPU cores
+    python experiments/benchmark.py            about nine minutes on two CPU cores
     python experiments/benchmark.py --toy      seconds; its rates mean little
 
 One study for each number of members (runs of one compiled program): DQN on cartpole, a network of 120 and 84
