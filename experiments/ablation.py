@@ -18,33 +18,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import dqn, rainbow
+from classic_control import DQN
+from jaxdqn.algorithms import rainbow
 from jaxdqn.config import Config
-from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
 from jaxdqn.results.store import Run
-from jaxdqn.schedules import Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
 
 LUNAR_LANDER = "gymnasium:LunarLander-v3"
-DQN = dataclasses.replace(
-    dqn.CONFIG,
-    learning_rate=1e-3,
-    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
-    batch_size=64,
-    num_updates=5,  # for every 10 steps
-    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
-    target_update=Periodic(200),
-    replay=Uniform(50_000),
-)
 HEAD = Categorical(num_atoms=51, v_min=-100.0, v_max=100.0)  # holds the discounted returns, but for bad crashes
 NAMES = {"n_step": "3 steps"}  # of parts, where their own does not read well
 

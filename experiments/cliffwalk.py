@@ -48,6 +48,7 @@ import cliffwalk_replay
 import jaxdqn
 from jaxdqn.figures import style
 from jaxdqn.results import files, store
+from jaxdqn.results.summary import markdown
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import records
 from jaxdqn.training import devices
@@ -264,11 +265,8 @@ def table(record: dict[str, Any]) -> str:
         of_ways = [[shown(count) for count in summary(cell)] for cell in cells]
         medians = ["{} ({} to {})".format(*counts) if len({*counts}) > 1 else counts[0] for counts in of_ways]
         rows.append([str(size), f"{cells[0]['transitions']:,}", *medians])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     seeds = len(record["settings"]["seeds"])
-    return "\n".join([*lines, "", f"Updates until solved: median of {seeds} seeds (least to most)."]) + "\n"
+    return f"{markdown(rows)}\nUpdates until solved: median of {seeds} seeds (least to most).\n"
 
 
 def provenance(record: dict[str, Any]) -> str:

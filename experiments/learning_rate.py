@@ -6,7 +6,8 @@ acrobot falls from -81 to -219 and less, and cartpole from 475 to 363 and less. 
     python experiments/learning_rate.py            about twenty minutes on two CPU cores
     python experiments/learning_rate.py --toy      seconds
 
-The score of a run is the mean of its last five evaluations, which damps the swings of single ones.
+The score of a run is the mean of its last five evaluations, which damps the swings of single ones. All else is as in
+`classic_control.py`.
 """
 
 import dataclasses
@@ -14,28 +15,13 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import dqn
-from jaxdqn.exploration import EpsilonGreedy
+from classic_control import DQN
 from jaxdqn.figures.sensitivity import sensitivity
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
 from jaxdqn.results.store import Run
-from jaxdqn.schedules import Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
-
-DQN = dataclasses.replace(
-    dqn.CONFIG,
-    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
-    batch_size=64,
-    num_updates=5,  # for every 10 steps
-    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
-    target_update=Periodic(200),
-    replay=Uniform(50_000),
-)
 
 STUDY = Study(
     name="learning_rate",

@@ -35,7 +35,7 @@ from jaxdqn.figures import search as figures
 from jaxdqn.figures.search import Progress
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import aggregates, files, manifest, paired, statistics, store, tidy, trials
+from jaxdqn.results import aggregates, files, manifest, paired, statistics, store, summary, tidy, trials
 from jaxdqn.results.store import Run
 from jaxdqn.results.trials import Trials
 from jaxdqn.schedules import Linear
@@ -258,14 +258,11 @@ def table(experiment: Experiment, scores: Mapping[str, Mapping[str, np.ndarray]]
             pooled = [{game: methods[name][:, -1] for game, methods in scores.items()} for name in (method, BASE)]
             _, probability = _compared(*pooled)
             rows.append(("all games", method, "-", "-", "-", probability))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     reading = (
         f"Test score: mean over {len(experiment.test_seeds)} test seeds of the best point at the whole budget. Means "
         f"and 95 % bootstrap intervals over {experiment.repetitions} repetitions. Better: probability of improvement."
     )
-    return "\n".join([*lines, "", reading]) + "\n"
+    return f"{summary.markdown(rows)}\n{reading}\n"
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def table(
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = _range([cost["runs_at_once"] for cost in costs])
         rows.append((*_identity(arm, arms), str(diverged), point, interval, seconds, at_once))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def first_reached(
@@ -83,7 +83,7 @@ def first_reached(
                 step = f"{steps[reached[0]]:,}"
                 there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
         rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def episodes(
@@ -118,7 +118,7 @@ def episodes(
             means = np.array([np.mean(values[window]) for values in scores] if is_known else [np.nan])
             cells.append(_in_brackets(means, statistic, bootstrap_seed))
         rows.append((*_identity(arm, arms), *cells))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _estimate(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> tuple[str, str]:
@@ -159,7 +159,8 @@ def _any_crashed(arms: Mapping[tidy.Arm, Sequence[Run]]) -> bool:
     return any(len(tidy.completed(members)) < len(members) for members in arms.values())
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in Markdown, aligned to be read as text too; the first row is its heading."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import scores, statistics
+from jaxdqn.results import scores, statistics, summary
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.store import Run
 
@@ -92,10 +92,7 @@ def markdown(table: Comparison) -> str:
     lines = [["arm", *table.columns]]
     for label, cells in table.rows.items():
         lines.append([label.replace("|", "\\|"), *(_markdown(cells.get(name)) for name in table.columns)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-    rows.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([*rows, "", table.reading]) + "\n"
+    return f"{summary.markdown(lines)}\n{table.reading}\n"
 
 
 def latex(table: Comparison) -> str:
