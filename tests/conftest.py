@@ -11,9 +11,8 @@ import tempfile
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
 _OWNER = "JAXDQN_TESTS_CACHE_OWNER"
 
-if (
-    _CACHE not in os.environ
-):  # the first process of the session; the others inherit what it sets, before they import JAX
+# The first process of the session sets them; the others inherit them, before they import JAX.
+if _CACHE not in os.environ:
     os.environ[_CACHE] = tempfile.mkdtemp(prefix="jaxdqn-tests-")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ[_OWNER] = str(os.getpid())

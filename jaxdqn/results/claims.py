@@ -91,13 +91,14 @@ class Claims:
             return True
         for cell in cells:
             generation = self._held.get(cell, 0)
-            with contextlib.suppress(OSError):  # a file system that does not answer takes nothing away
-                try:
-                    is_mine = self._path(cell, generation).read_text() == self._token
-                except FileNotFoundError:
-                    return False
+            try:
+                is_mine = self._path(cell, generation).read_text() == self._token
                 if not is_mine or self._path(cell, generation + 1).exists():
                     return False
+            except FileNotFoundError:
+                return False
+            except OSError:  # a file system that does not answer takes nothing away
+                continue
         return True
 
     def release(self, cells: Iterable[str]) -> None:
