@@ -53,6 +53,7 @@ def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluati
 
 
 def parts_of(config: Config, game: Game) -> Parts:
+    """Returns what a run on a JAX game is made of."""
     return run.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
 
 
