@@ -25,7 +25,7 @@ from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation

@@ -36,7 +36,7 @@ from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import ExponentialPerStep, Linear, MultiplicativePerEpisode
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

@@ -33,7 +33,7 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD, Adam
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant, Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

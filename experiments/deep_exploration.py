@@ -31,7 +31,7 @@ from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import solving, summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

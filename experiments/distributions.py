@@ -43,7 +43,7 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import agent
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary, tidy, weights
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

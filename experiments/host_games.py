@@ -20,7 +20,7 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.results import statistics, summary, tidy
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Linear
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

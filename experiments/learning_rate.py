@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from classic_control import DQN
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation

@@ -37,7 +37,7 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Linear, MultiplicativePerEpisode
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

@@ -40,7 +40,7 @@ from jaxdqn.networks.heads import Quantiles
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study

@@ -32,7 +32,7 @@ from jaxdqn.figures.heat_map import heat_map
 from jaxdqn.figures.profiles import performance_profiles
 from jaxdqn.results import normalise, statistics, summary, tidy
 from jaxdqn.results.normalise import Reference
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation

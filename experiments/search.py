@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
+import search_comparison
 
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
@@ -32,11 +32,10 @@ from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import provenance, style
 from jaxdqn.figures import search as figures
-from jaxdqn.figures.search import Progress
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import aggregates, files, manifest, paired, statistics, store, summary, tidy, trials
-from jaxdqn.results.store import Run
+from jaxdqn.results import files, manifest, store, tidy, trials
+from jaxdqn.results.record import Run
 from jaxdqn.results.trials import Trials
 from jaxdqn.schedules import Linear
 from jaxdqn.sentences import one_sentence
@@ -102,7 +101,7 @@ class Experiment:
     """
 
     name: str = "search"
-    games: tuple[str, ...] = ("catch", "cartpole")
+    games: tuple[str, ...] = ("catch", "cartpole", "acrobot")
     repetitions: int = 10
     num_seeds: int = 4
     test_seeds: tuple[int, ...] = tuple(range(100_000, 100_012))
@@ -164,7 +163,7 @@ def chosen(found: Trials, share: float) -> Config:
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
     """Returns the runs on test seeds of the default and of every configuration that was chosen, once each."""
-    distinct = {store.identifier(configuration.to_dict(config)): config for config in configs}
+    distinct = {store.identifier(configuration.to_dict(config)): config for config in configs if config != DQN}
     return Study(
         name=experiment.name,
         games=(game,),
@@ -194,75 +193,20 @@ def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -
     manifest.write(out / experiment.name, experiment.name, experiment.steps, about)  # of all games together
 
 
-def test_scores(
-    experiment: Experiment, found: Mapping[tuple[str, str, int], Trials], runs: Mapping[str, Run]
-) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the mean score on test seeds of what was chosen, by game and method, float64 `[repetitions, shares]`."""
-
-    def score(game: str, config: Config) -> float:
-        study = test_study(experiment, game, [config])
-        ids = [spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config]
-        return float(
-            np.mean(
-                tidy.final(
-                    [runs[id] for id in ids], "evaluation_return", experiment.steps // experiment.evaluation.every
-                )
-            )
-        )
-
-    return {
-        game: {
-            method: np.array(
-                [
-                    [score(game, chosen(found[game, method, number], share)) for share in experiment.shares]
-                    for number in range(experiment.repetitions)
-                ]
-            )
-            for method in METHODS
-        }
-        for game in experiment.games
-    }
+def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[str, Run]) -> float:
+    """Returns the mean score of a configuration on the test seeds."""
+    study = test_study(experiment, game, [config])
+    ids = {spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config}
+    last = experiment.steps // experiment.evaluation.every
+    return float(np.mean(tidy.final([runs[id] for id in sorted(ids)], "evaluation_return", last)))
 
 
-def figure(
-    experiment: Experiment, scores: Mapping[str, Mapping[str, np.ndarray]], default: Mapping[str, float]
-) -> Figure:
-    """Returns the score on test seeds of what was chosen, against the budget, a line a method."""
-    budget = experiment.points * experiment.num_seeds * experiment.steps
-    spent = budget * np.array(experiment.shares)
-    return figures.best_so_far(
-        {
-            game: {method: Progress(spent, values) for method, values in methods.items()}
-            for game, methods in scores.items()
-        },
-        ylabel="test score of the best point",
-        references={game: {"default": value} for game, value in default.items()},
-        order=tuple(METHODS),
+def reading(experiment: Experiment) -> str:
+    """Returns what the numbers of the table are."""
+    return (
+        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the best point at the whole budget. Means "
+        f"and 95 % bootstrap intervals over {experiment.repetitions} repetitions. Better: probability of improvement.\n"
     )
-
-
-def table(experiment: Experiment, scores: Mapping[str, Mapping[str, np.ndarray]], default: Mapping[str, float]) -> str:
-    """Returns the scores at the whole budget, and how they compare with random search, in Markdown."""
-    names = ("mean test score", "95 % interval", f"minus {BASE}, paired", "better than it")
-    rows = [("game", "method", *names)]
-    for game, methods in scores.items():
-        rows.append((game, "default", f"{default[game]:.4g}", "-", "-", "-"))
-        base = methods[BASE][:, -1]
-        for method, values in methods.items():
-            final = values[:, -1]
-            compared = ("-", "-") if method == BASE else _compared({game: final}, {game: base})
-            mean = statistics.interval(final, statistics.mean, np.random.default_rng(0))
-            rows.append((game, method, f"{mean.point:.4g}", f"{mean.low:.4g} to {mean.high:.4g}", *compared))
-    for method in METHODS:
-        if method != BASE:
-            pooled = [{game: methods[name][:, -1] for game, methods in scores.items()} for name in (method, BASE)]
-            _, probability = _compared(*pooled)
-            rows.append(("all games", method, "-", "-", "-", probability))
-    reading = (
-        f"Test score: mean over {len(experiment.test_seeds)} test seeds of the best point at the whole budget. Means "
-        f"and 95 % bootstrap intervals over {experiment.repetitions} repetitions. Better: probability of improvement."
-    )
-    return f"{summary.markdown(rows)}\n{reading}\n"
 
 
 def main() -> None:
@@ -304,20 +248,26 @@ def _show(
     runs = {run.facts["id"]: run for run in store.read(folder / "runs").runs if run.facts["id"] in wanted}
     if len(runs) < len(wanted):
         raise ValueError(f"{folder / 'runs'} lacks {len(wanted) - len(runs)} runs: run it without --figure-only.")
-    scores = test_scores(experiment, found, runs)
-    of_default = {
-        game: [
-            run for run in runs.values() if run.facts["game"]["name"] == game and run.facts["algorithm"] == "default"
-        ]
+    scores = {
+        game: {
+            method: np.array(
+                [
+                    [
+                        test_score(experiment, game, chosen(found[game, method, number], share), runs)
+                        for share in experiment.shares
+                    ]
+                    for number in range(experiment.repetitions)
+                ]
+            )
+            for method in METHODS
+        }
         for game in experiment.games
     }
-    default = {
-        game: float(np.mean(tidy.final(of_game, "evaluation_return", experiment.steps // experiment.evaluation.every)))
-        for game, of_game in of_default.items()
-    }
+    default = {game: test_score(experiment, game, DQN, runs) for game in experiment.games}
     facts = provenance.provenance(runs.values())
     first = {game: found[game, "TPE + halving", 0] for game in experiment.games}
-    drawn = {"": figure(experiment, scores, default)}
+    budget = experiment.points * experiment.num_seeds * experiment.steps
+    drawn = {"": search_comparison.figure(scores, default, budget * np.array(experiment.shares))}
     drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
     drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
     path = folder / experiment.name
@@ -326,7 +276,7 @@ def _show(
         for suffix, one in drawn.items()
         for file in style.save(one, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
     ]
-    text = table(experiment, scores, default)
+    text = search_comparison.table(scores, default, BASE) + reading(experiment)
     files.replace(path.with_name(f"{path.name}.md"), text.encode())
     print(text)
     print(f"runs    {folder / 'runs'}", *(f"figure  {file}" for file in saved), f"table   {path}.md", sep="\n")
@@ -361,18 +311,6 @@ def _at(settings: Mapping[str, Any]) -> Config:
     for path, value in settings.items():
         config = configuration.replace_at(config, path, value)
     return config
-
-
-def _compared(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> tuple[str, str]:
-    """Returns the mean difference over pairs, and the probability of improvement, each with its interval."""
-    arm, of_base = ({game: dict(enumerate(values.tolist())) for game, values in one.items()} for one in (scores, base))
-    difference = paired.interval(paired.differences(arm, of_base), np.random.default_rng(0))
-    probability = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0))
-    return _shown(difference), _shown(probability)
-
-
-def _shown(interval: statistics.Interval) -> str:
-    return f"{interval.point:.3g} ({interval.low:.3g} to {interval.high:.3g})"
 
 
 if __name__ == "__main__":

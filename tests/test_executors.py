@@ -17,6 +17,7 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.results import claims, failures, store
+from jaxdqn.results.record import DamagedResult
 from jaxdqn.study import checkpoints, execute, options, plan, script, spec
 from jaxdqn.study.executors import choice, cores, driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
@@ -100,9 +101,9 @@ def test_records_from_elsewhere_are_taken_whole_or_not_at_all(tmp_path, here):
     for name in contents:
         without = {other: content for other, content in contents.items() if other != name}
         for damaged in (without, without | {name: contents[name][:-20]}):
-            with pytest.raises(store.DamagedResult):
+            with pytest.raises(DamagedResult):
                 store.adopt(tmp_path, id, damaged)
-    with pytest.raises(store.DamagedResult):
+    with pytest.raises(DamagedResult):
         store.adopt(tmp_path, "0" * 16, contents | {"0" * 16 + ".json": contents[f"{id}.json"]})
     assert not list(tmp_path.iterdir())
     store.adopt(tmp_path, id, contents)

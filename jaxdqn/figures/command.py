@@ -22,8 +22,8 @@ from jaxdqn.figures import (
 )
 from jaxdqn.results import aggregates as over_games
 from jaxdqn.results import files, statistics, tables
+from jaxdqn.results.record import Run
 from jaxdqn.results.statistics import Aggregate, Statistic
-from jaxdqn.results.store import Run
 from jaxdqn.sentences import one_sentence, printable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
 from jaxdqn.results import paired, scores, statistics
 from jaxdqn.results.normalise import Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ import numpy as np
 from jaxdqn.figures import learning_curves, style
 from jaxdqn.results import aggregates, scores, statistics
 from jaxdqn.results.normalise import Transform
+from jaxdqn.results.record import Run
 from jaxdqn.results.statistics import Aggregate
-from jaxdqn.results.store import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

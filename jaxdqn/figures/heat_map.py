@@ -9,7 +9,7 @@ import numpy as np
 from jaxdqn.figures import style
 from jaxdqn.results import schema, statistics, tidy
 from jaxdqn.results.normalise import Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

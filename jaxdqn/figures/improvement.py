@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import intervals, style
 from jaxdqn.results import aggregates, scores, statistics
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

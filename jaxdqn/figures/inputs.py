@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jaxdqn.figures import options
 from jaxdqn.results import normalise, scores, store
 from jaxdqn.results.normalise import Reference, Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 _FIELDS = ("learning_rate", "exploration.epsilon")  # for example
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.results import statistics, tidy
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ import numpy as np
 from jaxdqn.figures import style
 from jaxdqn.results import aggregates, scores
 from jaxdqn.results.normalise import Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

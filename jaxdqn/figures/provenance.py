@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jaxdqn.results import tidy
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 
 def provenance(runs: Iterable[Run]) -> str:

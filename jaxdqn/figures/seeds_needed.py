@@ -9,7 +9,7 @@ from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
 from jaxdqn.results import scores, seeds, statistics
 from jaxdqn.results.normalise import Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

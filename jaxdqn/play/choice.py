@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdqn.results import schema, store, weights
+from jaxdqn.results.record import DamagedResult
 
 Records = dict[Path, dict[str, Any]]
 
@@ -123,7 +124,7 @@ def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[floa
     returns = [record.get("score")]
     if "curves" in record:
         # Weights are enough to play with: curves that stayed elsewhere, or cannot be trusted, say nothing.
-        with contextlib.suppress(store.DamagedResult):
+        with contextlib.suppress(DamagedResult):
             run = store.find(facts_path.parent, facts_path.stem)
             returns = run.curves["evaluation_return"].tolist() if run and "evaluation_return" in run.curves else []
     return [float(value) for value in returns if isinstance(value, int | float) and abs(value) < 1e30]

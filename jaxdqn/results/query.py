@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results import schema, store
-from jaxdqn.results.store import Record
+from jaxdqn.results.record import DamagedResult, Record
 
 SCORE = "score"  # a field that is not among the facts: it costs opening the curves
 _CURVE = "evaluation_return"
@@ -94,7 +94,7 @@ def with_score(described: Described) -> Described:
         return Described(record, fields | {SCORE: None})
     try:
         last = store.curve(record, _CURVE)[-1:]  # [1], or [0] of a record that is not what it says
-    except store.DamagedResult:
+    except DamagedResult:
         return Described(record, fields | {SCORE: None, "ended": "damaged"})
     return Described(record, fields | {SCORE: float(last[0]) if np.isfinite(last).any() else None})
 

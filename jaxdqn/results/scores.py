@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxdqn.results import tidy
 from jaxdqn.results.normalise import Reference, Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 
 class Scores(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdqn.results import store, tidy
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 WINDOW = 100  # episodes
 FOUND = 10  # of them, at least

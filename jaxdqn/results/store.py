@@ -23,43 +23,28 @@ import numpy as np
 
 from jaxdqn.results import arrays, files, schema
 from jaxdqn.results.arrays import Arrays
+from jaxdqn.results.record import (
+    DamagedResult,
+    Record,
+    Run,
+    again,
+    arrays_of,
+    bytes_of,
+    description,
+    facts_at,
+    kinds_in,
+    not_whole,
+    refuse_constant,
+    run_at,
+    suffix,
+    without_stop,
+)
 
-Curves = dict[str, np.ndarray]
 _Loaded = TypeVar("_Loaded")
-
-
-class Run(NamedTuple):
-    """A finished run.
-
-    Attributes:
-      facts: what `jaxdqn.results.schema.REQUIRED` lists, and what the store adds: `curves` (file, sha256, names) and
-        for each kind of attachment its own key (file, sha256, shapes).
-      curves: read-only arrays `[P]` by name, `steps` among them: int64 for counts, else float32.
-      folder: where it was read from, so that `attachment` finds what else it has; None if it was never stored.
-    """
-
-    facts: dict[str, Any]
-    curves: Curves
-    folder: Path | None = None
-
-
-class DamagedResult(Exception):
-    """A record that cannot be trusted: which file, why, and what to do about it."""
-
-    def __init__(self, file: Path, reason: str, remedy: str) -> None:
-        super().__init__(f"{file} {reason}. {remedy}")
-        self.file, self.reason, self.remedy = file, reason, remedy
 
 
 class CompleteAlready(FileExistsError):
     """A run that is stored, which stays as it is."""
-
-
-class Record(NamedTuple):
-    """The facts of a finished run, whose arrays have not been looked at, and the folder that they lie in."""
-
-    facts: dict[str, Any]
-    folder: Path
 
 
 class Records(NamedTuple):
@@ -120,7 +105,7 @@ def write(
     for kind, values in stored.items():
         packed = arrays.pack(values)
         digest = hashlib.sha256(packed).hexdigest()
-        path = folder / f"{record['id']}-{digest[:8]}{_suffix(kind)}"
+        path = folder / f"{record['id']}-{digest[:8]}{suffix(kind)}"
         contents[path] = packed
         held = {"names": sorted(values)} if kind == "curves" else {"shapes": _shapes(values)}
         record[kind] = {"file": path.name, "sha256": digest, **held}
@@ -143,18 +128,18 @@ def adopt(folder: str | Path, id: str, contents: Mapping[str, bytes]) -> Path:
     """
     path = Path(folder) / f"{id}.json"
     try:
-        record = schema.plain(json.loads(contents[path.name], parse_constant=_refuse_constant))
+        record = schema.plain(json.loads(contents[path.name], parse_constant=refuse_constant))
         schema.check(record)
         files_of_arrays = {}
-        for kind in ("curves", *_kinds(record)):
+        for kind in ("curves", *kinds_in(record)):
             digest, name = record[kind]["sha256"], record[kind]["file"]
-            if name != f"{id}-{digest[:8]}{_suffix(kind)}" or hashlib.sha256(contents[name]).hexdigest() != digest:
+            if name != f"{id}-{digest[:8]}{suffix(kind)}" or hashlib.sha256(contents[name]).hexdigest() != digest:
                 raise ValueError(f"its {kind} are not what was written")
             files_of_arrays[path.with_name(name)] = contents[name]
         if record["id"] != id:
             raise ValueError(f"it is the run {record['id']}")
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise _not_whole(path, problem) from problem
+        raise not_whole(path, problem) from problem
     return _put(path, contents[path.name], files_of_arrays)
 
 
@@ -165,7 +150,7 @@ def find(folder: str | Path, id: str) -> Run | None:
       DamagedResult: if its record cannot be trusted.
     """
     path = Path(folder) / f"{id}.json"
-    return _load(path) if path.exists() else None
+    return run_at(path) if path.exists() else None
 
 
 def read(folder: str | Path) -> Results:
@@ -174,7 +159,7 @@ def read(folder: str | Path) -> Results:
     Raises:
       FileNotFoundError: if there is no such folder. An empty one has no runs.
     """
-    runs, damaged = _read(Path(folder), _load)
+    runs, damaged = _read(Path(folder), run_at)
     return Results(tuple(sorted(runs, key=lambda run: _order(run.facts))), damaged)
 
 
@@ -184,7 +169,7 @@ def read_facts(folder: str | Path) -> Records:
     Raises:
       FileNotFoundError: as `read`.
     """
-    records, damaged = _read(Path(folder), lambda path: Record(_facts(path), path.parent))
+    records, damaged = _read(Path(folder), lambda path: Record(facts_at(path), path.parent))
     return Records(tuple(sorted(records, key=lambda record: _order(record.facts))), damaged)
 
 
@@ -195,7 +180,7 @@ def load(record: Record) -> Run:
       FileNotFoundError: if it has been deleted meanwhile.
       DamagedResult: if it cannot be trusted.
     """
-    return _load(_path(record))
+    return run_at(_path(record.folder, record.facts))
 
 
 def curve(record: Record, name: str) -> np.ndarray:
@@ -205,16 +190,16 @@ def curve(record: Record, name: str) -> np.ndarray:
       ValueError: if the run has no such curve, naming those it has.
       DamagedResult: if it cannot be trusted.
     """
-    path = _path(record)
-    described = _description(path, record.facts, "curves", "names")
+    path = _path(record.folder, record.facts)
+    described = description(path, record.facts, "curves", "names")
     if name not in described["names"]:
         known = ", ".join(map(str, described["names"]))
         raise ValueError(f"Run {record.facts['id']} has no curve {name!r}: it has {known}.")
-    packed = _written(path, "curves", described)
+    packed = bytes_of(path, "curves", described)
     try:
         return arrays.unpack(packed, only=(name,))[name]
     except arrays.UNREADABLE as problem:
-        raise DamagedResult(path, f"holds no {name} ({_without_stop(problem)})", _again(path)) from problem
+        raise DamagedResult(path, f"holds no {name} ({without_stop(problem)})", again(path)) from problem
 
 
 def attachment(run: Run, kind: str) -> Arrays:
@@ -224,14 +209,13 @@ def attachment(run: Run, kind: str) -> Arrays:
       ValueError: if the run has no attachment of that kind, naming those it has, or was never stored.
       DamagedResult: if they cannot be trusted.
     """
-    kinds = _kinds(run.facts)
+    kinds = kinds_in(run.facts)
     if kind not in kinds:
         raise ValueError(f"Run {run.facts['id']} has no {kind!r} attached: it has {', '.join(kinds) or 'nothing'}.")
     if run.folder is None:
         raise ValueError(f"Run {run.facts['id']} was never stored: read it from its folder to get its {kind}.")
-    facts_path = run.folder / f"{run.facts['id']}.json"
-    described = _description(facts_path, run.facts, kind, "shapes")
-    return _arrays(facts_path, kind, described)
+    path = _path(run.folder, run.facts)
+    return arrays_of(path, kind, description(path, run.facts, kind, "shapes"))
 
 
 def _put(facts_path: Path, facts: bytes, contents: Mapping[Path, bytes]) -> Path:
@@ -276,72 +260,8 @@ def _read(folder: Path, load: Callable[[Path], _Loaded]) -> tuple[list[_Loaded],
     return loaded, tuple(damaged)
 
 
-def _path(record: Record) -> Path:
-    return record.folder / f"{record.facts['id']}.json"
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    """Returns the facts at a path, if they are a whole record that has its own name."""
-    try:
-        record: dict[str, Any] = schema.plain(json.loads(path.read_bytes(), parse_constant=_refuse_constant))
-        schema.check(record)
-    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
-        raise _not_whole(path, problem) from problem
-    _description(path, record, "curves", "names")
-    if record["id"] != path.stem:
-        raise DamagedResult(path, f"holds the run {record['id']}", f"Give it back its name, {record['id']}.json.")
-    return record
-
-
-def _load(path: Path) -> Run:
-    record = _facts(path)
-    described = _description(path, record, "curves", "names")
-    curves = _arrays(path, "curves", described)
-    curves_path = path.parent / described["file"]
-    try:
-        arrays.check_curves(curves, may_be_empty=schema.crashed(record))
-    except ValueError as problem:
-        raise DamagedResult(curves_path, f"holds no curves ({_without_stop(problem)})", _again(path)) from problem
-    if sorted(curves) != described["names"]:
-        raise DamagedResult(curves_path, f"holds {sorted(curves)}, not {described['names']}", _again(path))
-    return Run(record, curves, path.parent)
-
-
-def _description(facts_path: Path, record: Mapping[str, Any], kind: str, held: str) -> dict[str, Any]:
-    """Returns what a record says about its arrays of a kind: `file`, `sha256`, and what the file holds."""
-    described = record.get(kind)
-    if not isinstance(described, dict) or not {"file", "sha256", held} <= set(described):
-        raise _not_whole(facts_path, f"{kind} must name file, sha256 and {held}")
-    # A record is data from outside: it may not point out of its folder.
-    pattern = "[0-9a-f]+-[0-9a-f]+" + re.escape(_suffix(kind))
-    if not isinstance(described["file"], str) or not re.fullmatch(pattern, described["file"]):
-        raise _not_whole(facts_path, f"{kind}.file = {described['file']!r} is not the name of {kind}")
-    return described
-
-
-def _arrays(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays:
-    """Returns the arrays of a file that a record describes, if they are what was written."""
-    path = facts_path.parent / described["file"]
-    packed = _written(facts_path, kind, described)
-    try:
-        found = arrays.shapes(packed)
-        if kind == "curves" or found == described["shapes"]:
-            return arrays.unpack(packed)
-        raise DamagedResult(path, f"holds {found}, not {described['shapes']}", _again(facts_path))
-    except arrays.UNREADABLE as problem:
-        raise DamagedResult(path, f"holds no {kind} ({_without_stop(problem)})", _again(facts_path)) from problem
-
-
-def _written(facts_path: Path, kind: str, described: Mapping[str, Any]) -> bytes:
-    """Returns the bytes of a file that a record describes, if they are what was written."""
-    path = facts_path.parent / described["file"]
-    try:
-        packed = path.read_bytes()
-    except FileNotFoundError as problem:
-        raise DamagedResult(facts_path, f"has lost its {kind} {path.name}", _again(facts_path)) from problem
-    if hashlib.sha256(packed).hexdigest() != described["sha256"]:
-        raise DamagedResult(path, "is not what was written (its sha256 differs)", _again(facts_path))
-    return packed
+def _path(folder: Path, facts: Mapping[str, Any]) -> Path:
+    return folder / f"{facts['id']}.json"
 
 
 def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
@@ -349,15 +269,6 @@ def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
         raise ValueError(f"The kind of attachment {kind!r} must consist of lower-case letters.")
     if kind in record or kind in ("curves", *schema.OPTIONAL):
         raise ValueError(f"The kind of attachment {kind!r} is the name of a fact: choose another.")
-
-
-def _kinds(facts: Mapping[str, Any]) -> list[str]:
-    """Returns the kinds of attachments that facts describe."""
-    return [kind for kind, value in facts.items() if kind != "curves" and isinstance(value, dict) and "file" in value]
-
-
-def _suffix(kind: str) -> str:
-    return ".npz" if kind == "curves" else f".{kind}.npz"
 
 
 def _shapes(named: Arrays) -> dict[str, list[int]]:
@@ -368,7 +279,7 @@ def _remove_orphans(facts_path: Path) -> None:
     """Removes arrays of interrupted or beaten writers of a run that is complete; one that is not keeps all."""
     try:
         facts = json.loads(facts_path.read_bytes())
-        kept = {facts[kind]["file"] for kind in ("curves", *_kinds(facts))}
+        kept = {facts[kind]["file"] for kind in ("curves", *kinds_in(facts))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     for path in facts_path.parent.glob(f"{facts_path.stem}-*.npz"):
@@ -376,24 +287,8 @@ def _remove_orphans(facts_path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _again(facts_path: Path) -> str:
-    return f"Delete {facts_path.name} and run the study again: only this run is repeated."
-
-
-def _not_whole(facts_path: Path, problem: object) -> DamagedResult:
-    return DamagedResult(facts_path, f"is not a whole record ({_without_stop(problem)})", _again(facts_path))
-
-
 def _complete_already(path: Path) -> CompleteAlready:
     return CompleteAlready(f"{path} is complete already and results are never overwritten: delete it to run it again.")
-
-
-def _refuse_constant(token: str) -> None:
-    raise ValueError(f"{token} is not JSON")
-
-
-def _without_stop(problem: object) -> str:
-    return (str(problem) or type(problem).__name__).rstrip(".")
 
 
 def _whole_as_integers(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from jaxdqn.results import statistics, store, tidy
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 
 def table(

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxdqn.results import scores, statistics, summary
 from jaxdqn.results.normalise import Transform
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 ALL_GAMES = "all games"
 

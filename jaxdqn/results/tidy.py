@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results import schema
-from jaxdqn.results.store import Curves, Run
+from jaxdqn.results.record import Curves, Run
 
 # What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
 _SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from jaxdqn.results import failures, manifest, schema, store
 from jaxdqn.results.claims import Claims
 from jaxdqn.results.export.exporter import Exporter
+from jaxdqn.results.record import DamagedResult
 from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec, waves
 from jaxdqn.study.checkpoints import Checkpoint
 from jaxdqn.study.interruption import Interruption
@@ -151,7 +152,7 @@ def find_missing(folder: pathlib.Path, cells: dict[str, Cell]) -> tuple[list[str
     for id in cells:
         try:
             store.find(folder / "runs", id)
-        except store.DamagedResult as problem:
+        except DamagedResult as problem:
             damaged.append(str(problem))
     return _left(folder, cells), tuple(damaged)
 
@@ -172,7 +173,7 @@ def forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
     for id in cells:
         failures.forget(folder / "failures", id)
         # Another process, told the same, may move it aside first.
-        with contextlib.suppress(store.DamagedResult, FileNotFoundError):
+        with contextlib.suppress(DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)
             if found is not None and schema.crashed(found.facts):
                 aside = folder / "failures" / "crashed"

@@ -13,7 +13,7 @@ from jaxdqn.figures import provenance, style
 from jaxdqn.results import files, store, summary
 from jaxdqn.results.export import tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import DamagedResult, Run
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import execute, spec
 from jaxdqn.study import plan as planning
@@ -133,7 +133,7 @@ def run_and_show(
         try:
             figures = _save(draw(runs), path, provenance.provenance(runs))
             text, table = tabulate(runs), path.with_name(f"{path.name}.md")
-        except store.DamagedResult as problem:  # of what is attached to a run: read only now
+        except DamagedResult as problem:  # of what is attached to a run: read only now
             raise SystemExit(f"damaged: {printable(problem)}") from None
         files.replace(table, text.encode())
     print(text)

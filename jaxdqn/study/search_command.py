@@ -18,7 +18,7 @@ from jaxdqn.config import Config
 from jaxdqn.figures import search as figures
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.results import summary, trials
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 from jaxdqn.sentences import one_sentence
 from jaxdqn.study import halving, progress, samplers, script, searching
 from jaxdqn.study import search as searches

@@ -7,7 +7,8 @@ from matplotlib.collections import PolyCollection
 
 import synthetic_runs
 from jaxdqn.figures import learning_curves, style
-from jaxdqn.results import statistics, store, tidy
+from jaxdqn.results import statistics, tidy
+from jaxdqn.results.record import Run
 
 
 def runs_of(games=("catch",), algorithms=("DQN",), seeds=5, **described):
@@ -112,7 +113,7 @@ def test_scores_are_transformed_game_by_game_before_the_statistic():
 
 def with_values(seed, values, **described):
     curves = {"steps": np.arange(1, len(values) + 1), "episode_return": np.array(values, np.float32)}
-    return store.Run(synthetic_runs.facts(seed=seed, **described), curves)
+    return Run(synthetic_runs.facts(seed=seed, **described), curves)
 
 
 def test_a_point_without_a_value_of_every_run_is_blank_and_said_to_be():

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxdqn.results import store
+from jaxdqn.results.record import Run
 
 STEPS = np.arange(500, 20_001, 500)
 
@@ -50,8 +51,8 @@ def episodes(returns: ArrayLike) -> dict[str, np.ndarray]:
     return {"episode_return": values, "last_reward": values, "end_step": np.arange(1, len(values) + 1) * 10}
 
 
-def run(*, best: float = 1.0, steps: np.ndarray = STEPS, **described: Any) -> store.Run:
+def run(*, best: float = 1.0, steps: np.ndarray = STEPS, **described: Any) -> Run:
     """Returns a run that was never written."""
     record = facts(**described)
     number = int(record["id"], 16) % 2**32
-    return store.Run(record, curves(seed=number, best=best, steps=steps))
+    return Run(record, curves(seed=number, best=best, steps=steps))

@@ -7,10 +7,11 @@ import pytest
 
 import synthetic_runs
 from jaxdqn.results import query, store
+from jaxdqn.results.record import DamagedResult, Record
 
 
 def described(**more):
-    return query.describe(store.Record(synthetic_runs.facts(**more), None))
+    return query.describe(Record(synthetic_runs.facts(**more), None))
 
 
 def kept(runs, *conditions):
@@ -102,7 +103,7 @@ def test_a_field_is_known_by_the_end_of_its_path(name, path):
     settings = {"learning_rate": 0.001, "optimizer.eps": 1e-8}
     facts = synthetic_runs.facts(configuration=CONFIGURATION, settings=settings)
     facts["curves"] = {"file": "f", "sha256": "0", "names": []}
-    assert query.resolve(name, query.paths([query.describe(store.Record(facts, None))])) == path
+    assert query.resolve(name, query.paths([query.describe(Record(facts, None))])) == path
 
 
 def test_a_field_of_several_places_is_ambiguous():
@@ -194,5 +195,5 @@ def test_one_curve_of_a_file_that_was_changed_is_not_given(tmp_path):
     name = record(tmp_path, 1.0)
     path = next(tmp_path.glob(f"{name}-*.npz"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(store.DamagedResult, match="is not what was written"):
+    with pytest.raises(DamagedResult, match="is not what was written"):
         store.curve(store.read_facts(tmp_path).records[0], "evaluation_return")

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import synthetic_runs
-from jaxdqn.results import scores, store
+from jaxdqn.results import scores
+from jaxdqn.results.record import Run
 
 
 def of(values, **described):
     steps = np.arange(1, len(values) + 1) * 10
     curves = {"steps": steps, "evaluation_return": np.asarray(values, np.float32)}
-    return store.Run(synthetic_runs.facts(**described), curves)
+    return Run(synthetic_runs.facts(**described), curves)
 
 
 def study():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import synthetic_runs
 from jaxdqn.results import arrays, store
+from jaxdqn.results.record import DamagedResult, Run
 
 
 @pytest.fixture
@@ -210,7 +211,7 @@ def test_a_kind_that_a_run_does_not_have_is_refused_with_those_it_has(folder):
 def test_a_run_that_was_never_stored_has_no_files(folder):
     run = attached(folder, ATTACHED)
     with pytest.raises(ValueError, match="was never stored: read it from its folder to get its weights"):
-        store.attachment(store.Run(run.facts, run.curves), "weights")
+        store.attachment(Run(run.facts, run.curves), "weights")
 
 
 @pytest.mark.parametrize(
@@ -579,7 +580,7 @@ def test_a_damaged_record_is_named_with_reason_and_remedy_and_the_rest_stays(fol
     (problem,) = results.damaged
     assert problem.file.name.startswith(bad)
     assert problem.file.suffix == f".{suffix}"
-    with pytest.raises(store.DamagedResult, match=reason) as raised:
+    with pytest.raises(DamagedResult, match=reason) as raised:
         store.find(folder, bad)
     assert str(raised.value) == str(problem)
     assert problem.remedy in str(problem)
@@ -642,7 +643,7 @@ def test_a_damaged_attachment_is_named_when_it_is_asked_for_and_the_rest_stays(f
     run = attached(folder, ATTACHED)
     damage(folder / f"{run.facts['id']}.json")
     (run,) = store.read(folder).runs
-    with pytest.raises(store.DamagedResult, match=reason) as raised:
+    with pytest.raises(DamagedResult, match=reason) as raised:
         store.attachment(run, "weights")
     assert raised.value.file.suffix == f".{suffix}"
     assert f"Delete {run.facts['id']}.json and run the study again" in raised.value.remedy
@@ -664,7 +665,7 @@ def test_what_unpacks_to_more_than_was_described_is_not_unpacked(folder, monkeyp
     replace_weights(packed(x=np.zeros((1000, 1000))))(folder / f"{run.facts['id']}.json")
     (run,) = store.read(folder).runs
     monkeypatch.setattr(arrays, "unpack", pytest.fail)
-    with pytest.raises(store.DamagedResult, match=r"holds {'x': \[1000, 1000\]}, not {'file': \[\], 'torso"):
+    with pytest.raises(DamagedResult, match=r"holds {'x': \[1000, 1000\]}, not {'file': \[\], 'torso"):
         store.attachment(run, "weights")
 
 
@@ -687,7 +688,7 @@ def test_reading_never_unpickles(folder, tmp_path):
     run = attached(folder, ATTACHED, seed=1)
     path = folder / f"{run.facts['id']}.json"
     replace_weights(packed(kernel=np.array([_Trap(sprung)], dtype=object)), shapes={"kernel": [1]})(path)
-    with pytest.raises(store.DamagedResult, match="holds no weights"):
+    with pytest.raises(DamagedResult, match="holds no weights"):
         store.attachment(store.find(folder, run.facts["id"]), "weights")
     assert not sprung.exists()
 

@@ -5,11 +5,12 @@ import pytest
 
 import synthetic_runs
 from jaxdqn.results import statistics, store, summary
+from jaxdqn.results.record import Run
 
 
 def runs_of(finals, **described):
     return [
-        store.Run(
+        Run(
             synthetic_runs.facts(seed=seed, **described),
             {"steps": np.array([10, 20, 30]), "evaluation_return": np.array([0.0, final - 1, final + 1])},
         )
@@ -39,7 +40,7 @@ def test_crashed_runs_have_a_column_and_count_for_nothing_else():
     for seed, algorithm in ((2, "DQN"), (3, "DQN"), (0, "PER")):
         facts = synthetic_runs.facts(seed=seed, algorithm=algorithm, crash="Traceback ...", diverged_at=10)
         facts["cost"] |= {"wall_seconds": 1000.0, "runs_at_once": 64}
-        runs.append(store.Run(facts, {"steps": np.zeros(0, int), "evaluation_return": np.zeros(0)}))
+        runs.append(Run(facts, {"steps": np.zeros(0, int), "evaluation_return": np.zeros(0)}))
     names, _, dqn, c51, per = rows_of(summary.table(runs))
     assert names[3:6] == ["runs", "crashed", "diverged"]
     assert dqn[3:7] == ["4", "2", "0", "4"]  # a final score is one more than `runs_of` is given

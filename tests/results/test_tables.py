@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthetic_runs
-from jaxdqn.results import statistics, store, tables
+from jaxdqn.results import statistics, tables
+from jaxdqn.results.record import Run
 
 
 def runs_of(finals, **described):
     return [
-        store.Run(
+        Run(
             synthetic_runs.facts(seed=seed, **described),
             {"steps": np.array([10, 20]), "evaluation_return": np.array([0.0, final])},
         )

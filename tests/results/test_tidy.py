@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import synthetic_runs
-from jaxdqn.results import store, tidy
+from jaxdqn.results import tidy
+from jaxdqn.results.record import Run
 
 
 def literal(values, *, name="evaluation_return", steps=None, **described):
     values = np.asarray(values, np.float32)
     steps = np.arange(1, len(values) + 1) * 10 if steps is None else np.asarray(steps)
-    return store.Run(synthetic_runs.facts(**described), {"steps": steps, name: values})
+    return Run(synthetic_runs.facts(**described), {"steps": steps, name: values})
 
 
 def test_a_curve_has_a_row_a_run_and_a_column_a_point():

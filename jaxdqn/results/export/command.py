@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from jaxdqn.results import files, query, store
 from jaxdqn.results.export import exporter, tables, tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
-from jaxdqn.results.store import Record
+from jaxdqn.results.record import DamagedResult, Record
 from jaxdqn.sentences import ends_quietly, one_sentence, printable
 
 # Which options only one kind of export has; None and False say that they are not given.
@@ -82,7 +82,7 @@ def _send(opened: contextlib.AbstractContextManager[Exporter], records: Sequence
 def _damage_as_sentence() -> Iterator[None]:
     try:
         yield
-    except store.DamagedResult as problem:
+    except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
 
 

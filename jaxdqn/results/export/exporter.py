@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results import schema
-from jaxdqn.results.store import Run
+from jaxdqn.results.record import Run
 
 Facts = Mapping[str, Any]
 Values = Mapping[str, float]

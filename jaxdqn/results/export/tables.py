@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxdqn.results import schema, store, tidy
-from jaxdqn.results.store import Record
+from jaxdqn.results.record import Curves, Record
 
 _ROWS_A_PIECE = 1_000
 
@@ -28,7 +28,7 @@ def curves(records: Sequence[Record]) -> Table:
     """Returns one row a point of every run: whose it is, `steps`, and all curves; one that a run lacks is empty.
 
     Raises, while rows are read:
-      jaxdqn.results.store.DamagedResult: if curves cannot be trusted.
+      jaxdqn.results.record.DamagedResult: if curves cannot be trusted.
     """
     present = {name for record in records for name in record.facts["curves"]["names"]}
     names = ["steps", *sorted(present - {"steps"})]
@@ -46,7 +46,7 @@ def episodes(records: Sequence[Record]) -> Table:
 
     Raises:
       ValueError: if no run has one.
-      jaxdqn.results.store.DamagedResult: while rows are read, if a log cannot be trusted.
+      jaxdqn.results.record.DamagedResult: while rows are read, if a log cannot be trusted.
     """
     logged = [record for record in records if "episodes" in record.facts]
     if not logged:
@@ -80,7 +80,7 @@ def scores(records: Sequence[Record], *, score: str = "evaluation_return", last:
 
     Raises, while rows are read:
       ValueError: if a run has no such curve, or fewer points.
-      jaxdqn.results.store.DamagedResult: if curves cannot be trusted.
+      jaxdqn.results.record.DamagedResult: if curves cannot be trusted.
     """
     identity, settings = _identity(records)
 
@@ -115,7 +115,7 @@ def _whose(record: Record, settings: Sequence[str]) -> list[Any]:
     return [said["study"], said["game"]["name"], said["algorithm"], *values, said["seed"], said["id"]]
 
 
-def _rows(before: list[Any], names: Sequence[str], arrays: store.Curves) -> Iterator[list[Any]]:
+def _rows(before: list[Any], names: Sequence[str], arrays: Curves) -> Iterator[list[Any]]:
     """Yields what stands before with an element of each array `[N]`, None where there is no such array."""
     length = len(next(iter(arrays.values())))
     columns = [arrays[name].tolist() if name in arrays else [None] * length for name in names]
