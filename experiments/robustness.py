@@ -56,7 +56,7 @@ STUDY = Study(
 TOY = dataclasses.replace(
     STUDY,
     name="robustness-toy",
-    games=("catch", "cartpole"),
+    games=("cartpole",),
     algorithms={label: STUDY.algorithms[label] for label in ("DQN", "Munchausen DQN")},
     grid={RATE: (1e-3, 3e-3), PERIOD: (200, 800)},
     seeds=range(2),

@@ -1,21 +1,35 @@
 """Strict switches for every test: two CPU devices, no silent broadcasting of ranks; warnings are errors (pyproject).
 
 Compiled programs are kept in a folder that lives as long as the session and that all its processes share: many tests,
-and the processes that they start, run the same few.
+and the processes that they start, run the same few. They are compiled quickly rather than well, which halves the time
+of all tests, unless the environment says how: `XLA_FLAGS= pytest` tests what users run.
 """
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
 _OWNER = "JAXDQN_TESTS_CACHE_OWNER"
+# At level 0 a run among others would no longer equal the same run alone.
+_QUICKLY = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
+
+
+def _is_known(flags):
+    """Returns whether XLA has these flags; a process with others is aborted."""
+    asking = [sys.executable, "-c", "import jax; jax.devices()"]
+    return subprocess.run(asking, env=os.environ | {"XLA_FLAGS": flags}, capture_output=True).returncode == 0
+
 
 # The first process of the session sets them; the others inherit them, before they import JAX.
 if _CACHE not in os.environ:
     os.environ[_CACHE] = tempfile.mkdtemp(prefix="jaxdqn-tests-")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ[_OWNER] = str(os.getpid())
+    if "XLA_FLAGS" not in os.environ and _is_known(_QUICKLY):
+        os.environ["XLA_FLAGS"] = _QUICKLY
 
 import jax  # noqa: E402
 
