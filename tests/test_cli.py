@@ -13,7 +13,8 @@ from jaxdqn import cli, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.games import GAMES
 from jaxdqn.networks.mlp import MLP
-from jaxdqn.study import train
+from jaxdqn.study import script, train
+from jaxdqn.study.executors import on_ray
 
 
 def jaxdqn(*arguments):
@@ -85,10 +86,27 @@ def test_no_arguments_leave_the_algorithms_own_configuration():
     assert train.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
 
 
+def test_how_a_study_is_run_stands_among_the_fields():
+    arguments = "--async --learning-rate 0.1 --executor ray --memory 2G --seeds 3 --slurm time=9 mem=2G --discount 0.5"
+    running, rest = train.parse_running(shlex.split(arguments))
+    assert rest == shlex.split("--learning-rate 0.1 --seeds 3 --discount 0.5")
+    assert (running.asynchronous, running.memory, running.run.func) == (True, 2 * 2**30, on_ray.run)
+    assert train.parse_running(["--learning-rate", "0.1"]) == (script.AS_USUAL, ["--learning-rate", "0.1"])
+
+
+def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        train.main("catch", "dqn", ["--help"])
+    shown = capsys.readouterr().out
+    assert "--learning-rate" in shown
+    assert "--executor" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["train", "cartpol", "dqn"], "cartpole"),
+        (["train", "catch", "dqn", "--memory", "much"], "'much' is no size"),
         (["train", "catch", "dqnn"], "did you mean 'dqn'"),
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),

@@ -1,5 +1,6 @@
 """`jaxdqn train`: a study of one game and one algorithm without a script, any field of its configuration an option."""
 
+import argparse
 import dataclasses
 import difflib
 import pathlib
@@ -16,6 +17,7 @@ from jaxdqn.config import Config
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.sentences import one_sentence
 from jaxdqn.study import script
+from jaxdqn.study.options import add_running
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -30,7 +32,6 @@ class Options:
       out: folder for the results.
       name: of the study, and of its folder in `out`; default: game and algorithm.
       evaluation: when and how runs are evaluated.
-      asynchronous: a process for each environment of a host game; results are the same.
     """
 
     steps: int = 100_000
@@ -38,7 +39,6 @@ class Options:
     out: pathlib.Path = pathlib.Path("runs")
     name: str | None = None
     evaluation: Evaluation = Evaluation(every=5_000, episodes=20)  # noqa: RUF009  # frozen
-    asynchronous: Annotated[bool, tyro.conf.arg(name="async")] = False
 
 
 def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
@@ -52,7 +52,13 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
             close = difflib.get_close_matches(algorithm, ALGORITHMS)
             hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise ValueError(f"no algorithm is called {algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
-        options, config = parse(game, algorithm, arguments)
+        running, rest = parse_running(arguments)
+        try:
+            options, config = parse(game, algorithm, rest)
+        except SystemExit as ended:
+            if ended.code == 0:  # all fields have been explained
+                print(_running().format_help())
+            raise
         study = Study(
             name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{game}-{algorithm}".lower()),
             games=(game,),
@@ -62,7 +68,13 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
             evaluation=options.evaluation,
             weights_of=range(options.seeds),
         )
-    script.run_and_show(study, options.out, learning_curves, running=script.Running(options.asynchronous))
+    script.run_and_show(study, options.out, learning_curves, running=running)
+
+
+def parse_running(arguments: Sequence[str]) -> tuple[script.Running, list[str]]:
+    """Returns how the study is to be run, and the arguments that say something else."""
+    running, rest = _running().parse_known_args(arguments)
+    return script.Running.of(running), rest
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:
@@ -95,3 +107,9 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     if unknown:
         raise ValueError(f"there is no option {unknown[0]!r}; `jaxdqn train {game} {algorithm} --help` lists them all.")
     return parsed.options, Config(**{name: getattr(parsed.config, name) for name in names})
+
+
+def _running() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("jaxdqn train", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    add_running(parser)
+    return parser
