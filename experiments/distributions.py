@@ -37,9 +37,10 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import style
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.games import random_walk
-from jaxdqn.interfaces import Algorithm, CategoricalOutput, Distribution
+from jaxdqn.interfaces import Algorithm, Distribution
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.outputs import CategoricalOutput
 from jaxdqn.play import agent
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary, tidy, weights

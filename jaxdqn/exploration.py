@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from jaxdqn import schedules
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import AnyOutput, Array, EnsembleOutput, Key, Number
+from jaxdqn.interfaces import Array, Key, Number
+from jaxdqn.outputs import AnyOutput, EnsembleOutput
 from jaxdqn.schedules import Schedule
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import exploration, schedules
-from jaxdqn.interfaces import EnsembleOutput, NetworkOutput
+from jaxdqn.outputs import EnsembleOutput, NetworkOutput
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"configuration", "interfaces"}
+BASE = {"configuration", "interfaces", "outputs"}
 PARTS = {
     "networks",
     "replay",
@@ -25,7 +25,8 @@ PARTS = {
 }
 MAY_IMPORT = {
     "configuration": set(),
-    "interfaces": set(),
+    "interfaces": {"outputs"},
+    "outputs": set(),
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules"},

@@ -12,9 +12,10 @@ from jaxdqn import configuration, games, schedules, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
-from jaxdqn.interfaces import Game, NetworkOutput, TimeStep, feed_forward
+from jaxdqn.interfaces import Game, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
+from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import checkpoint, loop, run
 from jaxdqn.training.check import check

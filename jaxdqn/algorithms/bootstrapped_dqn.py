@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jaxdqn import exploration, losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
-from jaxdqn.interfaces import Array, EnsembleOutput, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.outputs import EnsembleOutput
 from jaxdqn.replay import bits
 
 

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from jaxdqn import distributional
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import CategoricalOutput, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.outputs import CategoricalOutput
 
 
 @configuration

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, part
-from jaxdqn.interfaces import EnsembleOutput, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.outputs import EnsembleOutput
 
 
 @configuration

@@ -14,9 +14,10 @@ from jaxdqn import losses, targets
 from jaxdqn.algorithms.quantile import regression
 from jaxdqn.config import Config
 from jaxdqn.configuration import configuration, number, part
-from jaxdqn.interfaces import LossOutput, Network, Parameters, QuantileOutput, Sample
+from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.outputs import QuantileOutput
 
 
 @configuration

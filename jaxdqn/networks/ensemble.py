@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.configuration import configuration, number, part, static
-from jaxdqn.interfaces import Array, EnsembleOutput, Key, Network, Parameters, feed_forward
+from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.outputs import EnsembleOutput
 
 
 @configuration

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jaxdqn import distributional
 from jaxdqn.configuration import configuration, number, part, static
 from jaxdqn.distributional import Risk
-from jaxdqn.interfaces import Array, CategoricalOutput, FractionOutput, Key, QuantileOutput
+from jaxdqn.interfaces import Array, Key
 from jaxdqn.networks.layers import Layers
+from jaxdqn.outputs import CategoricalOutput, FractionOutput, QuantileOutput
 
 
 @configuration

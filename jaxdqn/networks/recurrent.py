@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.configuration import configuration, part, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters, nothing
+from jaxdqn.interfaces import Array, Key, Network, Parameters, nothing
 from jaxdqn.networks.mlp import MLP, outcome
+from jaxdqn.outputs import NetworkOutput
 
 
 @configuration

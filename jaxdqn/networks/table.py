@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.configuration import configuration, static
-from jaxdqn.interfaces import Array, Key, Network, NetworkOutput, Parameters, feed_forward
+from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
+from jaxdqn.outputs import NetworkOutput
 
 
 @configuration

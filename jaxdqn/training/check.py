@@ -2,8 +2,9 @@
 
 from jaxdqn import configuration
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Network, NetworkOutput, Transition
+from jaxdqn.interfaces import AnyGame, Network, Transition
 from jaxdqn.networks.heads import Categorical
+from jaxdqn.outputs import NetworkOutput
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training.evaluate import Evaluation
 

@@ -9,7 +9,8 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.games import catch, chances, exact
-from jaxdqn.interfaces import Array, Chance, Game, NetworkOutput, TimeStep, feed_forward
+from jaxdqn.interfaces import Array, Chance, Game, TimeStep, feed_forward
+from jaxdqn.outputs import NetworkOutput
 from jaxdqn.training import evaluate
 
 

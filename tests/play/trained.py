@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import configuration, games
-from jaxdqn.interfaces import NetworkOutput, feed_forward
+from jaxdqn.interfaces import feed_forward
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.outputs import NetworkOutput
 from jaxdqn.play.agent import Agent
 from jaxdqn.results import weights
 
