@@ -157,8 +157,10 @@ def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
 def chosen(found: Trials, share: float) -> Config:
     """Returns the best point of a search when a share of its budget was spent."""
     known = [number for spent, number, _ in found.progress if spent <= share * found.facts["budget"]]
-    settings = found.points[known[-1]].settings
-    return _at(settings)
+    config = DQN
+    for path, value in found.points[known[-1]].settings.items():
+        config = configuration.replace_at(config, path, value)
+    return config
 
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
@@ -199,6 +201,26 @@ def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[
     ids = {spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config}
     last = experiment.steps // experiment.evaluation.every
     return float(np.mean(tidy.final([runs[id] for id in sorted(ids)], "evaluation_return", last)))
+
+
+def test_scores(
+    experiment: Experiment, found: Mapping[tuple[str, str, int], Trials], runs: Mapping[str, Run]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the score of what was chosen, by game and method, float64 `[repetitions, shares]`."""
+
+    def score(game: str, method: str, number: int, share: float) -> float:
+        return test_score(experiment, game, chosen(found[game, method, number], share), runs)
+
+    numbers = range(experiment.repetitions)
+    return {
+        game: {
+            method: np.array(
+                [[score(game, method, number, share) for share in experiment.shares] for number in numbers]
+            )
+            for method in METHODS
+        }
+        for game in experiment.games
+    }
 
 
 def reading(experiment: Experiment) -> str:
@@ -248,21 +270,7 @@ def _show(
     runs = {run.facts["id"]: run for run in store.read(folder / "runs").runs if run.facts["id"] in wanted}
     if len(runs) < len(wanted):
         raise ValueError(f"{folder / 'runs'} lacks {len(wanted) - len(runs)} runs: run it without --figure-only.")
-    scores = {
-        game: {
-            method: np.array(
-                [
-                    [
-                        test_score(experiment, game, chosen(found[game, method, number], share), runs)
-                        for share in experiment.shares
-                    ]
-                    for number in range(experiment.repetitions)
-                ]
-            )
-            for method in METHODS
-        }
-        for game in experiment.games
-    }
+    scores = test_scores(experiment, found, runs)
     default = {game: test_score(experiment, game, DQN, runs) for game in experiment.games}
     facts = provenance.provenance(runs.values())
     first = {game: found[game, "TPE + halving", 0] for game in experiment.games}
@@ -304,13 +312,6 @@ def _studies(experiment: Experiment, found: Mapping[tuple[str, str, int], Trials
         )
         for game in experiment.games
     ]
-
-
-def _at(settings: Mapping[str, Any]) -> Config:
-    config = DQN
-    for path, value in settings.items():
-        config = configuration.replace_at(config, path, value)
-    return config
 
 
 if __name__ == "__main__":
