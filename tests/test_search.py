@@ -13,7 +13,7 @@ import pytest
 
 from jaxdqn import cli
 from jaxdqn.figures import search as figures
-from jaxdqn.results import store, trials
+from jaxdqn.results import failures, store, trials
 from jaxdqn.study import execute, grids, halving, samplers, search_command, search_waves, searching
 from jaxdqn.study import search as searches
 from jaxdqn.study.halving import Ask, Plan, Train, Wave
@@ -98,6 +98,17 @@ def wave(rung, points, kept):
 
 def following(num_points, done, budget=10_000, groups=None):
     return halving.following(PLAN, groups or [0] * num_points, done, budget)
+
+
+def test_a_point_that_could_not_be_trained_is_worse_than_any_other():
+    nothing = [np.nan, np.nan]
+    for rule in (halving.best, halving.best_or_undecided):
+        assert rule(np.array([nothing, [1.0, 1.0], nothing, [-9.0, -9.0]]), 0.5)[0] == 1
+        assert set(rule(np.array([nothing, [1.0, 1.0], nothing, nothing]), 0.5)) == {1}
+        assert rule(np.array([nothing, nothing]), 0.5) == []
+    assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[np.nan, np.nan]) == [1]
+    lost = Wave(0, (0,), ((np.nan,),), ())
+    assert halving.incumbents([lost, wave(0, (1,), ()), lost]) == [None, (1, -1.0), (1, -1.0)]
 
 
 def test_what_comes_next_in_a_case_worked_by_hand():
@@ -189,6 +200,39 @@ def test_a_killed_search_goes_on_with_the_points_and_scores_it_would_have_had(
     outcome = searching.run(SEARCH, tmp_path, programs=programs)
     assert outcome._replace(seconds=0) == finished[1]._replace(seconds=0)
     assert searching.run(SEARCH, tmp_path, programs=programs)[:3] == outcome[:3]  # done: nothing is added
+
+
+def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_goes_on(finished, tmp_path, programs, monkeypatch):
+    broken = finished[1].settings[2]["learning_rate"]
+    train = search_waves.train
+
+    def break_down(runs, members, *rest):
+        if any(cell.config.learning_rate == broken for _, cell in members):
+            raise RuntimeError("it broke")
+        return train(runs, members, *rest)
+
+    monkeypatch.setattr(search_waves, "train", break_down)
+    outcome = searching.run(SEARCH, tmp_path, programs=programs)
+    first, whole = outcome.waves[0], finished[1].waves[0]
+    assert first.points == (0, 1, 2, 3)
+    assert np.isnan(first.scores[2]).all()
+    assert [first.scores[row] for row in (0, 1, 3)] == [whole.scores[row] for row in (0, 1, 3)]
+    folder = tmp_path / "small" / "tuning"
+    assert [failure.reason for failure in failures.read(folder / "failures")] == ["RuntimeError: it broke"] * 2
+    assert [point.number for point in trials.read(folder).points if point.state == "failed"] == [2]
+    assert searching.best(outcome)["learning_rate"] != broken
+    again = searching.run(SEARCH, tmp_path, programs=programs)
+    assert again.settings == outcome.settings
+    assert len(again.waves) == len(outcome.waves)
+
+
+def test_a_search_of_which_no_point_can_be_trained_says_so(tmp_path, programs, monkeypatch):
+    def break_down(*arguments):
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr(search_waves, "train", break_down)
+    with pytest.raises(ValueError, match="No point could be trained"):
+        searching.best(searching.run(SEARCH, tmp_path, programs=programs))
 
 
 def test_a_point_whose_asking_was_cut_off_is_asked_again(finished, tmp_path, programs):

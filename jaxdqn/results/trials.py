@@ -20,7 +20,7 @@ class Point(NamedTuple):
       number: in the order of asking.
       settings: by dotted path; a part by its fields.
       scores: of each rung that it came through, one number a tuning seed.
-      state: "complete", "dropped" or "waiting".
+      state: "complete", "dropped", "waiting" or "failed".
     """
 
     number: int

@@ -42,7 +42,7 @@ class Wave(NamedTuple):
     Attributes:
       rung: 0 for the first.
       points: their numbers.
-      scores: one row a point, one number a seed.
+      scores: one row a point, one number a seed; NaN for a point that could not be trained.
       kept: numbers of those that go on to the next rung.
     """
 
@@ -67,18 +67,18 @@ def best(scores: np.ndarray, share: float, earlier: Sequence[float] = ()) -> lis
     """Returns the rows that go on: the best share of the wave, so far as it is also among the best share of all.
 
     So a wave of poor points sends on fewer, but the best point so far always goes on. Points are compared by their mean
-    over seeds; of equal ones the first counts as better.
+    over seeds; of equal ones the first counts as better. One without a score does not go on.
 
     Args:
       scores: `[points, seeds]`.
       share: at least one point of the wave may go on.
       earlier: means of all points that came to this rung before.
     """
-    means = statistics.mean(scores.T)
+    means = _or_worst(statistics.mean(scores.T))
     ranking = np.argsort(-means, kind="stable")[: max(1, _part(share, len(means)))]
-    every = np.sort([*means, *earlier])[::-1]
+    every = np.sort([*means, *_or_worst(earlier)])[::-1]
     cut = every[max(1, _part(share, len(every))) - 1]
-    return [int(row) for row in ranking if means[row] >= cut]
+    return [int(row) for row in ranking if means[row] >= cut and means[row] > -np.inf]
 
 
 def best_or_undecided(
@@ -90,7 +90,8 @@ def best_or_undecided(
     many again are kept: where nothing is known yet, all points are undecided.
     """
     kept = best(scores, share, earlier)
-    rest = [int(row) for row in np.argsort(-statistics.mean(scores.T), kind="stable") if row not in kept]
+    means = _or_worst(statistics.mean(scores.T))
+    rest = [int(row) for row in np.argsort(-means, kind="stable") if row not in kept and means[row] > -np.inf]
     undecided = []
     for row in rest[: len(kept)]:
         difference = scores[row] - scores[kept[-1]]
@@ -174,19 +175,29 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     return None
 
 
-def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float]]:
-    """Returns the best point after each wave, and its score: of those that came furthest, the highest mean."""
-    found: list[tuple[int, float]] = []
-    top = (-1, -np.inf, -1)  # rung, mean, minus the number: of equal ones the earlier
+def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
+    """Returns the best point after each wave, and its score: of those that came furthest, the highest mean.
+
+    None stands where no point could be trained yet.
+    """
+    found: list[tuple[int, float] | None] = []
+    seen: list[tuple[int, float, int]] = []  # rung, mean, minus the number: of equal ones the earlier
     for wave in waves:
-        top = max(top, *((wave.rung, mean, -point) for point, mean in zip(wave.points, means(wave), strict=True)))
-        found.append((-top[2], top[1]))
+        scored = zip(wave.points, means(wave), strict=True)
+        seen += [(wave.rung, mean, -point) for point, mean in scored if not np.isnan(mean)]
+        top = max(seen, default=None)
+        found.append((-top[2], top[1]) if top else None)
     return found
 
 
 def means(wave: Wave) -> list[float]:
     """Returns the mean over seeds of each point of a wave."""
     return statistics.mean(np.array(wave.scores).T).tolist()
+
+
+def _or_worst(means: np.ndarray | Sequence[float]) -> np.ndarray:
+    """Returns means where a point that could not be trained is worse than any other."""
+    return np.nan_to_num(np.array(means, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 
 def _part(share: float, number: int) -> int:

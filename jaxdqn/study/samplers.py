@@ -8,6 +8,7 @@ Optuna is imported by the functions that need it: it is an extra.
 
 import contextlib
 import logging
+import math
 import pathlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,11 +125,17 @@ def ask(study: "optuna.Study", sampler: Sampler, seed: int, space: Mapping[str, 
 
 
 def tell(study: "optuna.Study", trial: "optuna.trial.FrozenTrial", step: int, score: float, ending: str | None) -> None:
-    """Tells the score of a point at a step, once: `ending` is "complete", "dropped", or None if it goes on."""
+    """Tells the score of a point at a step, once; NaN if it could not be trained.
+
+    `ending` is "complete", "dropped", or None if it goes on.
+    """
     import optuna
     from optuna.trial import TrialState
 
     if trial.state.is_finished():
+        return
+    if math.isnan(score):
+        study.tell(trial.number, state=TrialState.FAIL)
         return
     if step not in trial.intermediate_values:
         study.sampler = optuna.samplers.RandomSampler(seed=0)  # taking up a trial again samples with others

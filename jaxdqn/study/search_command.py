@@ -129,7 +129,12 @@ def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
         f"{search.budget:,} spent, in {found.seconds:.0f} s",
         file=sys.stderr,
     )
-    return searching.best(found)
+    num_failed = sum(bool(np.isnan(scores).any()) for wave in found.waves for scores in wave.scores)
+    if num_failed:
+        folder = options.out / search.name / "tuning" / "failures"
+        print(f"{num_failed} points could not be trained; {folder} holds the tracebacks", file=sys.stderr)
+    with one_sentence():
+        return searching.best(found)
 
 
 def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[str, Figure]":

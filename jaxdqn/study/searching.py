@@ -7,6 +7,7 @@ Files of the folder `<out>/<name>/tuning`:
     trials.json    the points as plain numbers, for figures; derived
     runs/          tuning runs that reached their end, like those of any study
     checkpoints/   runs that wait, if training takes long or was interrupted
+    failures/      the tracebacks of points that could not be trained; they count as worse than any other
 
 The journal alone says what comes next, and every point has a seed of its own, so that a search that was stopped, or
 killed, goes on with the points and scores that it would have had. What it loses is the wave under way.
@@ -15,13 +16,14 @@ killed, goes on with the points and scores that it would have had. What it loses
 import json
 import pathlib
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import jaxdqn
-from jaxdqn.results import files, trials
+from jaxdqn.results import failures, files, trials
 from jaxdqn.results.claims import Claims
 from jaxdqn.study import halving, interruption, records, samplers, search_waves, spec
 from jaxdqn.study import search as searches
@@ -112,8 +114,15 @@ def run(
 
 
 def best(outcome: Outcome) -> dict[str, Any]:
-    """Returns the settings that a search ends with: of the points that came furthest, the best over tuning seeds."""
-    return outcome.settings[halving.incumbents(outcome.waves)[-1][0]]
+    """Returns the settings that a search ends with: of the points that came furthest, the best over tuning seeds.
+
+    Raises:
+      ValueError: if no point could be trained.
+    """
+    found = halving.incumbents(outcome.waves)[-1]
+    if found is None:
+        raise ValueError("No point could be trained: the folder `failures` of the search holds the tracebacks.")
+    return outcome.settings[found[0]]
 
 
 def _go_on(work: _Work) -> bool:
@@ -137,7 +146,24 @@ def _go_on(work: _Work) -> bool:
 
 
 def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`."""
+    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`; NaN if one cannot be trained."""
+    try:
+        return _scores(work, rung, points)
+    except OSError:  # a full disk, which is nobody's fault
+        raise
+    except Exception:
+        if len(points) > 1:  # find out which
+            middle = len(points) // 2
+            return np.concatenate([_train(work, rung, half) for half in (points[:middle], points[middle:])])
+        text = traceback.format_exc()
+        study = searches.tuning_study(work.search, points[0])
+        for cell in spec.cells(study):
+            about = records.about(cell) | {"versions": records.versions(), "created": records.now()}
+            failures.write(work.folder / "failures", spec.identifier(study, cell), about, text)
+        return np.full((1, work.plan.num_seeds), np.nan)
+
+
+def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
     search, plan = work.search, work.plan
     members = []
     for settings in points:
@@ -205,22 +231,29 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
     """Returns the points as plain numbers."""
     rungs = halving.waiting(len(points), done)
     scores: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(points))}
-    spent, progress = 0, []
+    spent, progress, failed = 0, [], set()
     for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
-        progress.append((spent, *incumbent))
+        progress += [] if incumbent is None else [(spent, *incumbent)]
         for number, row in zip(wave.points, wave.scores, strict=True):
-            scores[number].append(row)
-    states = [
-        "waiting" if number in rungs else "complete" if len(scores[number]) == len(work.plan.ends) else "dropped"
-        for number in range(len(points))
-    ]
+            if np.isnan(row).any():
+                failed.add(number)
+            else:
+                scores[number].append(row)
+
+    def state(number: int) -> str:
+        if number in failed:
+            return "failed"
+        if number in rungs:
+            return "waiting"
+        return "complete" if len(scores[number]) == len(work.plan.ends) else "dropped"
+
     return trials.Trials(
         name=work.search.name,
         facts=json.loads(json.dumps(searches.about(work.search) | {"budget": work.search.budget})),
         ends=work.plan.ends,
         points=tuple(
-            trials.Point(number, spec.plain_settings(settings), tuple(scores[number]), states[number])
+            trials.Point(number, spec.plain_settings(settings), tuple(scores[number]), state(number))
             for number, settings in enumerate(points)
         ),
         progress=tuple(progress),
