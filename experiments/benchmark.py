@@ -21,6 +21,7 @@ Rates mean something on an idle machine only.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -29,6 +30,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from itertools import pairwise
 from typing import Any
@@ -44,7 +46,7 @@ import benchmark_updates
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
-from jaxdqn.study import execute
+from jaxdqn.study import execute, records
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
@@ -57,6 +59,13 @@ AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
 AIMS_SGEMM = 400e9
 HOST_GAME = "gymnasium:CartPole-v1"
 HOST_AIM = 4.0  # times sbx
+
+
+def versions(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yields name and version of those packages that are installed."""
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
 
 
 def main() -> None:
@@ -87,7 +96,8 @@ def main() -> None:
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
             "sgemm_gflops": sgemm / 1e9,
         },
-        "versions": {name: metadata.version(name) for name in ("jaxdqn", "jax", "jaxlib", "flax", "optax")},
+        "code": records.commit(),
+        "versions": dict(versions(("jaxdqn", "jax", "jaxlib", "flax", "optax", "gymnasium", "flashbax", "sbx-rl"))),
         "rows": rows,
         "host": host,
         "replay": replay,

@@ -12,7 +12,7 @@ Two documents, both on episodes of at most 200 steps, over 1,000 episodes (200,0
 "replay after each step": the notebook "Deep Q-learning". Departures: where its code goes on after 200 steps without
 a reset, the game is reset, and the time limit bootstraps (its code does so too, since only a fall is stored as an
 end); it takes one random step after each reset, here there is none. The arms "+ target network" and "+ double" are
-the extensions that it names and leaves to the reader; prioritised replay and dueling networks are still to come.
+the extensions that it names and leaves to the reader; prioritised replay and dueling networks are not among these arms.
 
 "replay after each episode": the post "Deep Q Learning with Keras and Gym". As in its code, and not as in its text,
 the end of an episode counts as a fall also at the time limit. Departures: the first replay draws 32 transitions from
@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from classic_control import DQN
 from jaxdqn import optimizers
 from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.exploration import EpsilonGreedy
@@ -37,7 +38,7 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
 from jaxdqn.results.record import Run
-from jaxdqn.schedules import ExponentialPerStep, Linear, MultiplicativePerEpisode
+from jaxdqn.schedules import ExponentialPerStep, MultiplicativePerEpisode
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
@@ -88,17 +89,7 @@ STUDY = Study(
         "the same, after each step": dataclasses.replace(
             AFTER_EACH_EPISODE, train_at="steps", num_minibatches=1, learning_starts=32
         ),
-        "strong": dataclasses.replace(
-            dqn.CONFIG,
-            network=MLP((128, 128), "tanh"),
-            learning_rate=1e-3,
-            n_step=3,
-            exploration=EpsilonGreedy(Linear(1.0, 0.05, 10_000)),
-            replay=Uniform(50_000),
-            batch_size=64,
-            num_updates=5,
-            target_update=Periodic(200),
-        ),
+        "strong": dataclasses.replace(DQN, n_step=3),
     },
     seeds=range(10),
     steps=200_000,

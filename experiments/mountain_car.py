@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from classic_control import DQN
 from jaxdqn import optimizers
 from jaxdqn.algorithms import dqn, tabular_q_learning
 from jaxdqn.exploration import EpsilonGreedy
@@ -38,7 +39,7 @@ from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import summary
 from jaxdqn.results.record import Run
-from jaxdqn.schedules import Linear, MultiplicativePerEpisode
+from jaxdqn.schedules import MultiplicativePerEpisode
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
@@ -79,16 +80,7 @@ STUDY = Study(
         "+ time limits bootstrap": TIME_LIMITS,
         "+ replay after each step": EACH_STEP,
         "+ target network": dataclasses.replace(EACH_STEP, target_update=Periodic(200)),
-        "strong": dataclasses.replace(
-            dqn.CONFIG,
-            network=MLP((128, 128), "tanh"),
-            learning_rate=1e-3,
-            exploration=EpsilonGreedy(Linear(1.0, 0.05, 10_000)),
-            replay=Uniform(50_000),
-            batch_size=64,
-            num_updates=5,
-            target_update=Periodic(200),
-        ),
+        "strong": DQN,
     },
     seeds=range(10),
     steps=400_000,

@@ -190,7 +190,10 @@ def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -
     about: dict[str, dict[str, Any]] = {}
     for study in studies:
         cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
-        execute.run(study, out, only=cells)
+        report = execute.run(study, out, only=cells)
+        if report.num_failed or report.damaged:
+            failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"
+            raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
         about |= cells
     manifest.write(out / experiment.name, experiment.name, experiment.steps, about)  # of all games together
 

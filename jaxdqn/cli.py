@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     behind = names if len(named) > names and not any(word.startswith("-") for word in named) else 0
     chosen = _parser().parse_args(named if behind else arguments)
     rest = arguments[1 + names :]
-    if chosen.command in ("status", "figure") and chosen.study.suffix == ".py":
+    if chosen.command in ("status", "figure", "export", "play") and chosen.study.suffix == ".py":
         from jaxdqn.study import commands
 
-        out = chosen.out if chosen.command == "status" else pathlib.Path("results")  # `figure --out` is the figure's
+        out = chosen.out if chosen.command == "status" else pathlib.Path("results")  # the others' is for what they make
         chosen.study, chosen.wanted = commands.wanted(chosen.study, out)
     match chosen.command:
         case "list":
@@ -134,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_options_of_play(playing: argparse.ArgumentParser) -> None:
     playing.add_argument(
-        "path", type=pathlib.Path, metavar="PATH", help="a run's JSON, weights, or the folder of a study"
+        "study",
+        type=pathlib.Path,
+        metavar="STUDY",
+        help="its folder, the script of an experiment, a run's JSON, or weights",
     )
     which = playing.add_argument_group("which weights of a folder (default: those whose last evaluation earned most)")
     which.add_argument("--game", metavar="NAME", help="the game, if there are several, or it is of a module of yours")

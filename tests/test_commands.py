@@ -63,10 +63,17 @@ def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_pat
     assert "not known" not in shown
 
 
+def test_a_script_without_a_study_is_refused_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "wrong.py").write_text("x = 1")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["plan", str(tmp_path / "wrong.py")])
+    assert "defines no STUDY: it must be a jaxdqn.study.spec.Study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("x = 1", "defines no STUDY: it must be a jaxdqn.study.spec.Study"),
         ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
         ("import jaxdqn.nothing", "cannot be imported: ModuleNotFoundError: No module named 'jaxdqn.nothing'"),
         (
@@ -76,10 +83,10 @@ def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_pat
         (SCRIPT.replace("1))\nTOY", "1), stepz=1)\nTOY"), "unexpected keyword argument 'stepz'"),
     ],
 )
-def test_a_script_that_is_none_is_refused_in_one_sentence(tmp_path, capsys, text, sentence):
+def test_a_script_that_cannot_be_imported_is_refused_in_one_sentence(tmp_path, capsys, command, text, sentence):
     (tmp_path / "wrong.py").write_text(text)
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["plan", str(tmp_path / "wrong.py")])
+        cli.main([command, str(tmp_path / "wrong.py")])
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
@@ -144,7 +151,7 @@ def test_the_status_of_ten_thousand_cells_comes_soon(tmp_path):
         (folder / "runs" / f"{number:016x}.json").write_text(record)
     started = time.process_time()
     assert len(status.of(folder).missing) == 1_000
-    assert time.process_time() - started < 10  # it takes a tenth of that
+    assert time.process_time() - started < 2  # of this process alone, so a busy machine does no harm
 
 
 @pytest.mark.parametrize("cells", [{"0" * 16: "catch"}, {"0" * 16: {}}, "none", [1]])

@@ -13,12 +13,18 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import host_games
 from jaxdqn import configuration, games, learner, schedules
-from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.algorithms import bootstrapped_dqn, pqn, quantile
+from jaxdqn.exploration import EpsilonGreedy, OneMember
 from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import ImplicitQuantiles
+from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
+from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
+from jaxdqn.target_network import Online
 from jaxdqn.training import host_loop, host_programs, loop
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, advancing, plain
@@ -328,8 +334,24 @@ class Twin(gymnasium.Env):
         {},
         {"num_environments": 2, "num_updates": 3, "n_step": 2, "learning_starts": 0},
         {"train_at": "episode_end", "num_minibatches": 4, "bootstrap_time_limits": False, "terminal_reward": -1.0},
+        {"network": MLP((16,), noisy=Noisy()), "exploration": EpsilonGreedy(schedules.Constant(0.1))},
+        {
+            "algorithm": bootstrapped_dqn.BootstrappedDQN(),
+            "network": Ensemble(MLP((16,)), num_members=3, prior_scale=3.0),
+            "exploration": OneMember(),
+        },
+        {"algorithm": quantile.QuantileRegression(), "network": MLP((16,), head=ImplicitQuantiles(hidden=(16,)))},
+        {
+            "algorithm": pqn.PQN(),
+            "replay": Sequences(capacity=40, length=10, replacement=False),
+            "target_update": Online(),
+            "train_every": 40,
+            "learning_starts": 0,
+            "batch_size": 4,
+            "num_minibatches": 2,
+        },
     ],
-    ids=["every few steps", "several updates, two in step", "at the end of episodes"],
+    ids=["every few steps", "several updates, two in step", "at the end of episodes", "noise", "members", "IQN", "PQN"],
 )
 def test_both_loops_train_alike(change):
     """All chance is the agent's, which both loops draw alike; without Adam, which would make rounding large."""

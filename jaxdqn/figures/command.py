@@ -42,7 +42,7 @@ def main(chosen: argparse.Namespace) -> None:
     """
     with one_sentence():
         inputs.check(chosen)
-        folder, found = inputs.stored(chosen.study)
+        folder, found = inputs.stored(chosen.study, getattr(chosen, "wanted", None))
         runs = inputs.narrowed(found.runs, chosen.games, chosen.arms)
         paths = inputs.paths(chosen, folder)
         scale = inputs.scale(inputs.narrowed(found.runs, chosen.games, None), chosen)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jaxdqn.figures import options
 from jaxdqn.results import normalise, scores, store
+from jaxdqn.results.manifest import Manifest
 from jaxdqn.results.normalise import Reference, Transform
 from jaxdqn.results.record import Run
 
@@ -20,11 +21,12 @@ class Scale(NamedTuple):
     reading: str
 
 
-def stored(path: Path) -> tuple[Path, store.Results]:
+def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Results]:
     """Returns the folder of a study and what is stored of it.
 
     Args:
       path: of the folder, which holds `runs`, or of the runs.
+      wanted: the runs that are meant; None means all that are there.
 
     Raises:
       FileNotFoundError: if there is no such folder.
@@ -34,6 +36,8 @@ def stored(path: Path) -> tuple[Path, store.Results]:
         raise FileNotFoundError(f"{path} is no folder: give that of a study, such as results/NAME.")
     inside = path / "runs"
     found = store.read(inside if inside.is_dir() else path)
+    if wanted is not None:
+        found = found._replace(runs=tuple(run for run in found.runs if run.facts["id"] in wanted.cells))
     if not found.runs:
         damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
         raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")

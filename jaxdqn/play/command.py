@@ -38,7 +38,7 @@ def _main(options: argparse.Namespace) -> None:
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
-        chosen = choice.choose(options.path, game=options.game, arm=options.arm, seed=options.run_seed)
+        chosen = choice.choose(options.study, game=options.game, arm=options.arm, seed=options.run_seed)
         trained = weights.load(chosen)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)

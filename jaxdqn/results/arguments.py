@@ -86,7 +86,12 @@ def add_export(commands: Any) -> None:
         epilog=EXPORT_EPILOG,
         formatter_class=style,
     )
-    export.add_argument("folder", type=Path, metavar="FOLDER", help="of a study, or of several")
+    export.add_argument(
+        "study",
+        type=Path,
+        metavar="STUDY",
+        help="its folder, or one of several studies, or the script of an experiment",
+    )
     export.add_argument("--to", required=True, choices=("csv", "tensorboard", "wandb"), help="what to write")
     export.add_argument(
         "--out", required=True, type=Path, metavar="PATH", help="a new file for csv, else a folder, made if missing"

@@ -18,10 +18,9 @@ from jaxdqn.training import devices
 
 
 def run(script: pathlib.Path, arguments: Sequence[str]) -> None:
-    """Runs a script as Python would; its own options follow."""
+    """Runs a script as Python would; its own options follow. One that is wrong is refused in a sentence."""
     with one_sentence():
-        if not script.is_file():
-            raise ValueError(f"{script} is no file: give the script of an experiment, such as experiments/catch.py.")
+        scripts.imported(script)  # twice, which takes a second: what goes wrong afterwards is the work itself
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.parent.resolve()))
     runpy.run_path(str(script), run_name="__main__")
@@ -81,7 +80,7 @@ def _show(planned: Sequence[planning.Planned], study: spec.Study, num_done: int)
     rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} not known yet: --calibrate"
     console.print(
         f"{len(planned)} programs to compile; {num_runs * study.steps:,} steps; in all "
-        f"{status.duration(sum(known))}{rest}. Memory is that of one run.",
+        f"{status.duration(sum(known))}{rest}, without compiling. Memory is that of one run.",
         soft_wrap=True,
     )
 

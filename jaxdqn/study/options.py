@@ -61,8 +61,16 @@ def add_search(commands: Any) -> None:
     what.add_argument(
         "--last", type=int, metavar="N", help="evaluations that a score averages; 0 for all (default: up to 3)"
     )
-    what.add_argument("--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point (default: 4)")
-    what.add_argument("--test-seeds", type=int, default=10, metavar="N", help="runs that judge (default: 10)")
+    what.add_argument(
+        "--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point, with seeds from 100 on (default: 4)"
+    )
+    what.add_argument(
+        "--test-seeds",
+        type=int,
+        default=10,
+        metavar="N",
+        help="runs that judge, with seeds from 10000 on (default: 10)",
+    )
     how = search.add_argument_group("how it is searched")
     how.add_argument(
         "--budget", type=int, metavar="STEPS", help="of all tuning runs together (default: of 20 points' whole runs)"
@@ -128,7 +136,12 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
         help="of a Ray cluster, or auto for the one that this machine is part of "
         "(default: one on this machine, for this command alone)",
     )
-    where.add_argument("--tasks", type=_number, metavar="N", help="so many at once (default: as there is room for)")
+    where.add_argument(
+        "--tasks",
+        type=_number,
+        metavar="N",
+        help="at least so many parts; Slurm runs no more at once (default: as there is room for)",
+    )
     where.add_argument("--cpus-per-task", type=_number, default=1, metavar="N", help="default: 1")
     where.add_argument(
         "--gpus-per-task",

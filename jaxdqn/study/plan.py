@@ -93,7 +93,7 @@ def calibrated(study: Study, planned: Planned) -> Planned:
         per_wave = (time.perf_counter() - started) * study.steps / evaluation.every
     finally:
         made.close()
-    return planned._replace(seconds=made.compile_seconds + per_wave * planned.num_waves)
+    return planned._replace(seconds=per_wave * planned.num_waves)
 
 
 def groups(cells: Iterable[Cell]) -> tuple[Group, ...]:

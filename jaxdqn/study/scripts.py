@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 import sys
+import types
 from typing import NamedTuple
 
 from jaxdqn.study.spec import Study
@@ -16,10 +17,23 @@ class Script(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Script:
-    """Returns what a script defines. It is imported, so what stands outside of its `main` is run.
+    """Returns what a script defines.
 
     Raises:
       ValueError: if there is no such script, it cannot be imported, or it defines no study.
+    """
+    module = imported(path)
+    study, toy = getattr(module, "STUDY", None), getattr(module, "TOY", None)
+    if not isinstance(study, Study):
+        raise ValueError(f"{path} defines no STUDY: it must be a jaxdqn.study.spec.Study.")
+    return Script(study, toy if isinstance(toy, Study) else None)
+
+
+def imported(path: pathlib.Path) -> types.ModuleType:
+    """Returns a script as a module: what stands outside of its `main` is run.
+
+    Raises:
+      ValueError: if there is no such script, or it cannot be imported.
     """
     if not path.is_file():
         raise ValueError(f"{path} is no file: give the script of an experiment, such as experiments/catch.py.")
@@ -35,7 +49,4 @@ def load(path: pathlib.Path) -> Script:
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)
-    study, toy = getattr(module, "STUDY", None), getattr(module, "TOY", None)
-    if not isinstance(study, Study):
-        raise ValueError(f"{path} defines no STUDY: it must be a jaxdqn.study.spec.Study.")
-    return Script(study, toy if isinstance(toy, Study) else None)
+    return module

@@ -30,7 +30,8 @@ from jaxdqn.training.evaluate import Evaluation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIRST_TEST_SEED = 10_000  # tuning seeds are 0, 1, ...: the two never meet
+FIRST_SEED = 100  # of tuning: studies report on those from 0 on
+FIRST_TEST_SEED = 10_000
 _POINTS = 20  # of whole runs, that the budget is worth if none is given
 
 
@@ -66,8 +67,9 @@ def parsed(options: argparse.Namespace) -> Search:
         close = difflib.get_close_matches(options.algorithm, ALGORITHMS)
         hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise ValueError(f"no algorithm is called {options.algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
-    if options.tuning_seeds > FIRST_TEST_SEED:
-        raise ValueError(f"--tuning-seeds {options.tuning_seeds} are too many: at most {FIRST_TEST_SEED:_}.")
+    if FIRST_SEED + options.tuning_seeds > FIRST_TEST_SEED:
+        most = FIRST_TEST_SEED - FIRST_SEED
+        raise ValueError(f"--tuning-seeds {options.tuning_seeds} are too many: at most {most:_}.")
     quarter = options.steps // 4 // max(options.every, 1) * options.every
     rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
     at_first = (rungs or [options.steps])[0] // max(options.every, 1)  # evaluations until there
@@ -76,7 +78,7 @@ def parsed(options: argparse.Namespace) -> Search:
         game=options.game,
         config=_changed(ALGORITHMS[options.algorithm].config, options.set),
         space={path: range_of(path, text) for path, text in map(_split, options.space)},
-        tuning_seeds=range(options.tuning_seeds),
+        tuning_seeds=range(FIRST_SEED, FIRST_SEED + options.tuning_seeds),
         test_seeds=range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.test_seeds),
         steps=options.steps,
         evaluation=Evaluation(every=options.every, episodes=options.episodes),

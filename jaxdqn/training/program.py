@@ -84,9 +84,12 @@ class Size(NamedTuple):
     total: int
 
 
-def size(config: Config, game: AnyGame, num_logged: int = 0) -> Size:
-    """Returns what one run keeps in memory, by the shapes of its arrays; while it learns, a little more."""
-    state = _shapes(config, game, num_logged)
+def size(config: Config, game: AnyGame) -> Size:
+    """Returns what one run keeps in memory, by the shapes of its arrays; while it learns, a little more.
+
+    Not counted is its log of episodes, 12 bytes each.
+    """
+    state = _shapes(config, game)
     learner = state.learner
     drawn = _MAKING * run.CHUNK * _bytes(_shapes_of_noise(config, game))
     return Size(
@@ -232,13 +235,13 @@ def _at(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[i], tree)
 
 
-def _shapes(config: Config, game: AnyGame, num_logged: int) -> RunState:
+def _shapes(config: Config, game: AnyGame) -> RunState:
     """Returns the shapes and types of what a run carries."""
     key = jax.random.key(0)
     if isinstance(game, HostGame):
         parts = host_programs.parts_of(config, game)
-        return jax.eval_shape(lambda: run.init(parts, key, lambda key: key, num_logged))
-    return jax.eval_shape(lambda: loop.init(config, key, game=game, num_logged=num_logged))
+        return jax.eval_shape(lambda: run.init(parts, key, lambda key: key, num_logged=0))
+    return jax.eval_shape(lambda: loop.init(config, key, game=game))
 
 
 def _shapes_of_noise(config: Config, game: AnyGame) -> run.Noise:

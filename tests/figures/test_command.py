@@ -13,6 +13,7 @@ import synthetic_runs
 from jaxdqn import cli
 from jaxdqn.figures import command, inputs, options
 from jaxdqn.results import store
+from jaxdqn.results.manifest import Manifest
 
 SCALE = ["--normalise", "catch=-1:2", "pong=-1:30"]
 BASE = ["--base", "DQN"]
@@ -61,6 +62,13 @@ def refused(capsys, *arguments):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     return line.removeprefix("error: ")
+
+
+def test_a_script_means_the_runs_that_it_wants(studies):
+    _, whole = inputs.stored(studies / "arms")
+    ids = [run.facts["id"] for run in whole.runs]
+    _, found = inputs.stored(studies / "arms", Manifest("arms", 1, {id: {} for id in (ids[2], ids[5], "f" * 16)}))
+    assert [run.facts["id"] for run in found.runs] == [ids[2], ids[5]]
 
 
 def test_every_kind_that_help_lists_can_be_drawn():

@@ -196,7 +196,7 @@ BAD = [
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz is named as weights by no JSON in its folder"),
     (["other.json"], "do not fit their network on catch (observations of shape [100], 3 actions)"),
-    ([], "the following arguments are required: PATH"),
+    ([], "the following arguments are required: STUDY"),
 ]
 
 

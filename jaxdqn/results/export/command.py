@@ -19,7 +19,7 @@ def main(options: argparse.Namespace) -> None:
     """Runs the command; what cannot be done ends with one sentence on stderr and exit status 2.
 
     Args:
-      options: folder, to, out, where, and those of `_ONLY`; as `jaxdqn.results.arguments.add_export` reads them.
+      options: study, to, out, where, and those of `_ONLY`; as `jaxdqn.results.arguments.add_export` reads them.
     """
     with ends_quietly(), one_sentence():
         _check(options)
@@ -39,11 +39,11 @@ def main(options: argparse.Namespace) -> None:
 def _records(options: argparse.Namespace) -> tuple[Record, ...]:
     """Returns the records that are meant, at least one."""
     conditions = [query.condition(text) for text in options.where]
-    found = query.read(options.folder)
+    found = query.read(options.study)
     for problem in found.damaged:
         print(f"left out: {printable(problem)}", file=sys.stderr)
     if not found.records:
-        raise ValueError(f"{options.folder} holds no whole runs: run the study first.")
+        raise ValueError(f"{options.study} holds no whole runs: run the study first.")
     selected = query.select([query.describe(record) for record in found.records], conditions)
     if not selected:
         raise ValueError(

@@ -44,6 +44,8 @@ def run(
       cluster: "slurm", or "local" and "debug" of submitit, which need none.
       **options: as `driver.run` takes them.
     """
+    if asked.tasks is not None:
+        settings = {"array-parallelism": str(asked.tasks)} | dict(settings)
     return driver.run(study, out, lambda folder: opened(folder, study.name, settings, cluster), asked, **options)
 
 

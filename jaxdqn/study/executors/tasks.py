@@ -18,7 +18,7 @@ class Asked(NamedTuple):
     """What a person asked for.
 
     Attributes:
-      tasks: at least so many at once, if there are as many runs; None leaves it to what there is.
+      tasks: at least so many, if there are as many runs, and on Slurm no more at once; None leaves it to what there is.
       cpus: of a task.
       gpus: of a task; None leaves it to what there is.
     """
