@@ -1,6 +1,10 @@
 """Which parts of Rainbow help DQN on small games, alone and together?
 
-The results of the full study are still to come.
+All six together help (0.74 over all games; DQN 0.61), and without noisy networks far more: 0.97, the best arm by a
+wide margin, on cartpole, LunarLander and mountain_car alike. With noise in place of epsilon-greedy exploration,
+mountain_car's goal is never found, and alone it is the one part that harms (0.46). Alone, 3 steps (0.72), prioritised
+replay (0.71) and dueling (0.69) help; double Q-learning (0.59) and distributions (0.62) are not told apart from DQN.
+Taken out of Rainbow, 3 steps (0.64) and distributions (0.67) are missed most. See results/ablation/.
 
     python experiments/ablation.py            about two hours on two CPU cores (needs the extra box2d)
     python experiments/ablation.py --toy      seconds
@@ -24,7 +28,7 @@ from jaxdqn.config import Config
 from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.results import summary
+from jaxdqn.results import summary, tables
 from jaxdqn.results.record import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
@@ -81,15 +85,23 @@ def normalised(game: str, scores: np.ndarray) -> np.ndarray:
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
     order = tuple(STUDY.algorithms)
-    num_evaluations = min(len(run.curves["steps"]) for run in runs)
-    return {
-        "": intervals(runs, normalised, last=num_evaluations, xlabel="normalised mean over training", order=order),
-        "curves": learning_curves(runs, transform=normalised, ylabel="normalised evaluation return", order=order),
-    }
+    first = order.index("Rainbow")
+    drawn = {"": intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)}
+    for name, labels in (("added", order[:first]), ("removed", order[first:])):
+        chosen = [run for run in runs if run.facts["algorithm"] in labels]
+        ylabel = "normalised evaluation return"
+        drawn[name] = learning_curves(chosen, transform=normalised, ylabel=ylabel, order=labels)
+    return drawn
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs, last=min(len(run.curves["steps"]) for run in runs))
+    compared = tables.compare(runs, last=_every(runs), transform=normalised)
+    return f"{summary.table(runs, last=_every(runs))}\n{tables.markdown(compared)}"
+
+
+def _every(runs: Sequence[Run]) -> int:
+    """Returns the number of evaluations of a run."""
+    return min(len(run.curves["steps"]) for run in runs)
 
 
 if __name__ == "__main__":
