@@ -1,10 +1,11 @@
 """Which parts of Rainbow help DQN on small games, alone and together?
 
-All six together help (0.74 over all games; DQN 0.61), and without noisy networks far more: 0.97, the best arm by a
-wide margin, on cartpole, LunarLander and mountain_car alike. With noise in place of epsilon-greedy exploration,
-mountain_car's goal is never found, and alone it is the one part that harms (0.46). Alone, 3 steps (0.72), prioritised
-replay (0.71) and dueling (0.69) help; double Q-learning (0.59) and distributions (0.62) are not told apart from DQN.
-Taken out of Rainbow, 3 steps (0.64) and distributions (0.67) are missed most. See results/ablation/.
+All six together help (0.74 over all games; DQN 0.61), and without noisy networks far more: 0.97. That arm is the best
+on cartpole and mountain_car, and ahead on LunarLander, where intervals overlap. With noise in place of epsilon-greedy
+exploration mountain_car's goal is hardly ever found; alone it is the one part that harms (0.46). Alone, 3 steps
+(0.72), prioritised replay (0.71) and dueling (0.69) help; double Q-learning (0.59) and distributions (0.62) are not
+told apart from DQN. Taken out of Rainbow, 3 steps (0.64) and distributions (0.67) are missed most. See
+results/ablation/.
 
     python experiments/ablation.py            about two hours on two CPU cores (needs the extra box2d)
     python experiments/ablation.py --toy      seconds

@@ -286,6 +286,18 @@ def test_another_search_in_the_folder_is_refused_but_a_larger_budget_goes_on(fin
     assert len(more.waves) > len(finished[1].waves)
 
 
+def test_points_keep_the_commit_that_they_were_trained_by(finished, tmp_path, programs):
+    shutil.copytree(finished[0] / "small", tmp_path / "small")
+    folder = tmp_path / "small" / "tuning"
+    before = trials.read(folder)._replace(code={"commit": "another"})
+    trials.write(folder, before)
+    searching.run(SEARCH, tmp_path, programs=programs)
+    assert trials.read(folder) == before
+    (folder / "trials.json").unlink()
+    searching.run(SEARCH, tmp_path, programs=programs)
+    assert trials.read(folder).points == before.points
+
+
 def test_structure_is_listed_and_every_sampler_fills_a_budget(tmp_path, programs):
     for sampler in samplers.SAMPLERS.values():
         space = {"learning_rate": SPACE["learning_rate"], "n_step": grids.Choice((1, 3))}

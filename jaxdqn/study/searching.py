@@ -13,6 +13,7 @@ The journal alone says what comes next, and every point has a seed of its own, s
 killed, goes on with the points and scores that it would have had. What it loses is the wave under way.
 """
 
+import contextlib
 import json
 import pathlib
 import time
@@ -109,7 +110,7 @@ def run(
                 raise KeyboardInterrupt
         done = _waves(study)
         points = _settings(work)
-        trials.write(folder, _trials(work, points, done))
+        _write(folder, _trials(work, points, done))
     return Outcome(tuple(points), tuple(done), halving.spent(work.plan, done), time.perf_counter() - started)
 
 
@@ -225,6 +226,14 @@ def _claim_folder(search: Search, folder: pathlib.Path) -> None:
             raise ValueError(f"{folder} holds a search with another {', '.join(changed)}: give this one another name.")
     else:
         files.replace(path, json.dumps(says, indent=1).encode())
+
+
+def _write(folder: pathlib.Path, found: trials.Trials) -> None:
+    """Writes the points of a search, unless they are there: then they keep the commit that they were trained by."""
+    with contextlib.suppress(ValueError):
+        if trials.read(folder)._replace(code=found.code) == found:
+            return
+    trials.write(folder, found)
 
 
 def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave]) -> trials.Trials:
