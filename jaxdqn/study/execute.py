@@ -278,8 +278,7 @@ def _fail(work: _Work, members: tuple[str, ...]) -> None:
     """Puts down the error being handled as that of all members; the study goes on without them."""
     text = traceback.format_exc()
     for id in members:
-        about = records.about(work.cells[id]) | {"versions": records.versions(), "created": records.now()}
-        failures.write(work.folder / "failures", id, about, text)
+        failures.write(work.folder / "failures", id, records.about_failure(work.cells[id]), text)
     work.mine.release(members)
     work.around.bar.note(f"{len(members)} runs failed: {text.strip().rpartition(chr(10))[2]}")
 

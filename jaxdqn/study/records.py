@@ -33,6 +33,11 @@ def about(cell: Cell) -> dict[str, Any]:
     }
 
 
+def about_failure(cell: Cell) -> dict[str, Any]:
+    """Returns what a person wants to know of a cell whose run could not be made."""
+    return about(cell) | {"versions": versions(), "created": now()}
+
+
 def identity(study: Study, cell: Cell) -> dict[str, Any]:
     """Returns what is known of a run before it starts."""
     return {

@@ -159,8 +159,8 @@ def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarr
         text = traceback.format_exc()
         study = searches.tuning_study(work.search, points[0])
         for cell in spec.cells(study):
-            about = records.about(cell) | {"versions": records.versions(), "created": records.now()}
-            failures.write(work.folder / "failures", spec.identifier(study, cell), about, text)
+            id = spec.identifier(study, cell)
+            failures.write(work.folder / "failures", id, records.about_failure(cell), text)
         return np.full((1, work.plan.num_seeds), np.nan)
 
 
