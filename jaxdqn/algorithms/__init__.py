@@ -1,5 +1,6 @@
 """The algorithms by name: one file each, composed from the parts, with a configuration to start from."""
 
+import difflib
 from typing import NamedTuple
 
 from jaxdqn.algorithms import (
@@ -66,3 +67,16 @@ ALGORITHMS = {
     "pqn": Entry(pqn.CONFIG, "lambda-returns of parallel games, no replay, no target network (Gallici et al. 2025)"),
     "r2d2": Entry(r2d2.CONFIG, "a network that remembers, trained on sequences (Kapturowski et al. 2019)"),
 }
+
+
+def configuration_of(name: str) -> Config:
+    """Returns the configuration to start from of the algorithm of that name.
+
+    Raises:
+      ValueError: if the table has no such name; names what is close, and the whole table.
+    """
+    if name not in ALGORITHMS:
+        close = difflib.get_close_matches(name, ALGORITHMS)
+        hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise ValueError(f"no algorithm is called {name!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
+    return ALGORITHMS[name].config

@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-import difflib
 import functools
 import pathlib
 import re
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdqn import configuration, games
-from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.algorithms import configuration_of
 from jaxdqn.config import Config
 from jaxdqn.figures import search as figures
 from jaxdqn.figures.learning_curves import learning_curves
@@ -63,10 +62,7 @@ def parsed(options: argparse.Namespace) -> Search:
       ValueError: in one sentence, naming what is not allowed.
     """
     games.make(options.game)
-    if options.algorithm not in ALGORITHMS:
-        close = difflib.get_close_matches(options.algorithm, ALGORITHMS)
-        hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
-        raise ValueError(f"no algorithm is called {options.algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
+    default = configuration_of(options.algorithm)
     if FIRST_SEED + options.tuning_seeds > FIRST_TEST_SEED:
         most = FIRST_TEST_SEED - FIRST_SEED
         raise ValueError(f"--tuning-seeds {options.tuning_seeds} are too many: at most {most:_}.")
@@ -76,7 +72,7 @@ def parsed(options: argparse.Namespace) -> Search:
     return Search(
         name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{options.game}-{options.algorithm}-search".lower()),
         game=options.game,
-        config=_changed(ALGORITHMS[options.algorithm].config, options.set),
+        config=_changed(default, options.set),
         space={path: range_of(path, text) for path, text in map(_split, options.space)},
         tuning_seeds=range(FIRST_SEED, FIRST_SEED + options.tuning_seeds),
         test_seeds=range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.test_seeds),

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import difflib
 import pathlib
 import re
 import typing
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxdqn import games
-from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.algorithms import configuration_of
 from jaxdqn.config import Config
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.sentences import one_sentence
@@ -48,10 +47,6 @@ def main(game: str, algorithm: str, arguments: Sequence[str]) -> None:
     """
     with one_sentence():
         games.make(game)
-        if algorithm not in ALGORITHMS:
-            close = difflib.get_close_matches(algorithm, ALGORITHMS)
-            hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise ValueError(f"no algorithm is called {algorithm!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
         running, rest = parse_running(arguments)
         try:
             options, config = parse(game, algorithm, rest)
@@ -81,9 +76,9 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     """Returns the options, and the algorithm's configuration with what the arguments change of it.
 
     Raises:
-      ValueError: naming an option that does not exist.
+      ValueError: naming an algorithm or an option that does not exist.
     """
-    default = ALGORITHMS[algorithm].config
+    default = configuration_of(algorithm)
     # The declared type of `algorithm` is a protocol; its options are those of the type it has here.
     types = typing.get_type_hints(Config) | {"algorithm": type(default.algorithm)}
     names = [field.name for field in dataclasses.fields(Config)]
