@@ -85,6 +85,22 @@ def test_a_process_that_is_killed_while_it_waits_ends_its_run_only(tmp_path, mon
     assert by_seed[1] is None
 
 
+def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crashes(tmp_path, monkeypatch):
+    start, places = workers._start, []
+
+    def killed_at_first(task, place):
+        worker = start(task, place)
+        if not places:
+            worker.process.kill()
+        places.append(place)
+        return worker
+
+    monkeypatch.setattr(workers, "_start", killed_at_first)
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_crashed) == (2, 0)
+    assert places.count(0) == 2
+
+
 def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_path):
     found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
     (run,) = store.read(found.folder).runs

@@ -40,6 +40,7 @@ class Wave(NamedTuple):
 class _Task(NamedTuple):
     """What all runs of a process share."""
 
+    platform: str  # of the process that hands out the tasks
     config: Config  # any of the group, to compile with
     game: str
     evaluation: Evaluation
@@ -56,7 +57,7 @@ def start(
     config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
 ) -> Wave:
     """Returns a wave of `width` runs, whose processes have compiled; arguments are those of `program.make`."""
-    task = _Task(config, game.name, evaluation, num_logged, asynchronous)
+    task = _Task(jax.default_backend(), config, game.name, evaluation, num_logged, asynchronous)
     workers = [_start(task, place) for place in range(width)]
     try:
         broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash while it is compiled with
@@ -66,7 +67,7 @@ def start(
 
     def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
-            if not worker.process.is_alive() and broken[place] is None:
+            if not worker.process.is_alive():
                 workers[place] = _start(task, place)
                 broken[place] = _crash(_answer(workers[place]))
         for worker, crash, value in zip(workers, broken, values, strict=True):
@@ -215,6 +216,8 @@ def _serve(connection: Connection, task: _Task, core: int | None) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
+    if task.platform == "cpu":
+        devices.leave_accelerators()
     devices.compute_in_this_thread()
     devices.keep_compiled_programs()
     try:
