@@ -124,6 +124,16 @@ def test_waves_are_wide_enough_and_leave_less_than_a_round_in_vain(num_members):
     assert 0 <= planned.num_waves * layout.width - num_members < planned.num_waves * len(layout.devices)
 
 
+@pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
+@pytest.mark.parametrize(("room", "at_once"), [(0.1, 1), (1.5, 1), (2.5, 2)])
+def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_once):
+    game = games.make(name)
+    machine = 2 * room * program.size(SMALL, game).total  # on four cores
+    monkeypatch.setattr(program, "_memory", lambda device, num_devices: machine / num_devices)
+    monkeypatch.setattr(program.devices, "cores", lambda: list(range(4)))
+    assert program.layout(SMALL, game, 8).width == at_once
+
+
 def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
     game, evaluation = games.make("catch"), Evaluation(every=200, episodes=3)
     rates = (0.01, 0.003, 0.001, 0.0003, 1e20)  # the last one diverges, and must not touch its neighbours

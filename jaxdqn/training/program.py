@@ -120,15 +120,14 @@ def layout(config: Config, game: AnyGame, num_members: int, memory: float | None
     needed = size(config, game).total
     if memory is not None and needed > memory:
         raise ValueError(f"A run on {game.name} needs {needed:,} bytes, and {memory:,.0f} may be used: allow more.")
+    if memory is None:
+        memory = 0.5 * sum(_memory(device, len(found)) for device in found)
+    fitting = max(1, int(memory / needed))  # one run is tried, whatever it needs
     if isinstance(game, HostGame):
-        fitting = len(devices.cores()) if memory is None else int(memory / needed)
-        return Layout(tuple(found[:1]), max(1, min(num_members, len(devices.cores()), fitting)), batch=1)
-    used = tuple(found[:num_members])
-    if memory is not None:
-        used = used[: max(1, int(memory / needed))]
-    share = 0.5 * _memory(used[0], len(found)) if memory is None else memory / len(used)
+        return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
+    used = tuple(found[: min(num_members, fitting)])
     is_cpu = used[0].platform == "cpu"
-    most = max(1, int(share / needed))
+    most = max(1, int(memory / len(used) / needed))
     if is_cpu:
         most = min(most, MOST_ON_A_CPU_CORE)
     num_waves = math.ceil(num_members / (len(used) * most))
