@@ -20,6 +20,7 @@ import jax
 
 from jaxdqn.config import Config
 from jaxdqn.results import manifest
+from jaxdqn.results.manifest import Manifest
 from jaxdqn.study import checkpoints, execute
 from jaxdqn.study.execute import Report
 from jaxdqn.study.spec import Study
@@ -101,7 +102,7 @@ def _status_seconds(number: int) -> float:
         folder = pathlib.Path(path)
         (folder / "runs").mkdir()
         about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 0}
-        manifest.write(folder, "study", 1_000, {f"{cell:016x}": about for cell in range(number)})
+        manifest.write(folder, Manifest("study", 1_000, {f"{cell:016x}": about for cell in range(number)}))
         record = json.dumps({"cost": {"wall_seconds": 1.0, "runs_at_once": 1}})
         for cell in range(number * 9 // 10):
             (folder / "runs" / f"{cell:016x}.json").write_text(record)

@@ -37,6 +37,7 @@ from jaxdqn.figures import search as figures
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import files, manifest, store, tidy, trials
+from jaxdqn.results.manifest import Manifest
 from jaxdqn.results.record import Run
 from jaxdqn.results.trials import Trials
 from jaxdqn.schedules import Linear
@@ -189,15 +190,15 @@ def tune(experiment: Experiment, folder: pathlib.Path) -> None:
 
 def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -> None:
     """Runs what was chosen on the test seeds."""
-    about: dict[str, dict[str, Any]] = {}
+    cells: dict[str, dict[str, Any]] = {}
     for study in studies:
-        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
-        report = execute.run(study, out, only=cells)
+        wanted = records.wanted(study).cells
+        report = execute.run(study, out, only=wanted)
         if report.num_failed or report.damaged:
             failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"
             raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
-        about |= cells
-    manifest.write(out / experiment.name, experiment.name, experiment.steps, about)  # of all games together
+        cells |= wanted
+    manifest.write(out / experiment.name, Manifest(experiment.name, experiment.steps, cells))  # of all games together
 
 
 def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[str, Run]) -> float:

@@ -12,6 +12,7 @@ import pytest
 from jaxdqn import cli
 from jaxdqn.results import claims, failures, manifest, status
 from jaxdqn.results.claims import Claims
+from jaxdqn.results.manifest import Manifest
 from jaxdqn.study import options, progress, scripts, spec
 
 SCRIPT = """
@@ -112,7 +113,7 @@ def folder(tmp_path):
     folder = tmp_path / "study"
     cells = {f"{number:016x}": about(number) for number in range(10)}
     (folder / "runs").mkdir(parents=True)
-    manifest.write(folder, "study", 1_000, cells)
+    manifest.write(folder, Manifest("study", 1_000, cells))
     for number, seconds in enumerate((10.0, 30.0, 10.0, 30.0)):
         cost = {"wall_seconds": seconds, "runs_at_once": 2}
         (folder / "runs" / f"{number:016x}.json").write_text(json.dumps({"cost": cost}))
@@ -143,9 +144,9 @@ def test_more_processes_share_the_time_left(folder):
 
 def test_the_status_of_ten_thousand_cells_comes_soon(tmp_path):
     folder = tmp_path / "study"
-    manifest.write(folder.parent, "study", 1_000, {})
+    manifest.write(folder.parent, Manifest("study", 1_000, {}))
     (folder / "runs").mkdir(parents=True)
-    manifest.write(folder, "study", 1_000, {f"{number:016x}": about(number) for number in range(10_000)})
+    manifest.write(folder, Manifest("study", 1_000, {f"{number:016x}": about(number) for number in range(10_000)}))
     record = json.dumps({"cost": {"wall_seconds": 1.0, "runs_at_once": 1}})
     for number in range(9_000):
         (folder / "runs" / f"{number:016x}.json").write_text(record)

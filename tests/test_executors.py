@@ -62,6 +62,7 @@ def parts(study, slots, **changes):
         (12, 2, {"gpus": 1}, [12, 12]),
         (12, 4, {"gpus": 1}, [6, 6, 6, 6]),
         (12, None, {"gpus": 1}, [12, 12]),
+        (3, 0, {}, [3, 3]),  # no machine has what a task needs: that is said when they are handed out
     ],
 )
 def test_a_study_falls_into_tasks_of_one_program_each_that_fill_the_slots(num_seeds, slots, named, sizes):

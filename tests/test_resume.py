@@ -348,6 +348,37 @@ def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked
     assert (report.num_written, report.num_skipped, report.num_failed) == (3, 3, 0)
 
 
+def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_ended_since(
+    tmp_path, monkeypatch, uninterrupted
+):
+    train = waves.train
+
+    def failing(study, members, found, compiled, *rest):
+        if {cell.algorithm for cell in members.values()} != {"DQN"}:
+            return train(study, members, found, compiled, *rest)
+        with monkeypatch.context() as patched:
+            stopping_after(3, patched)
+            with contextlib.suppress(KeyboardInterrupt):
+                train(study, members, found, compiled, *rest)
+        rest[-1].told.is_asked = False
+        raise RuntimeError("the device is lost, say")
+
+    monkeypatch.setattr(waves, "train", failing)
+    assert execute.run(study(), tmp_path).num_failed == 3
+    monkeypatch.undo()
+    (found,) = checkpoints.read(tmp_path / "resumed" / "checkpoints")
+    assert found.step == 600
+    assert execute.run(study(), tmp_path, retry_failed=True).num_written == 3
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert checkpoints.read(tmp_path / "resumed" / "checkpoints") == ()
+
+
+def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp_path):
+    checkpoints.write(tmp_path, ["a", "b", "c"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 400, {}, [], [np.zeros(2)])
+    assert [found.step for found in checkpoints.read(tmp_path)] == [400, 200]
+
+
 def test_what_is_too_large_for_the_memory_fails_and_the_rest_goes_on(tmp_path):
     sizes = [program.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
     report = execute.run(study(), tmp_path, memory=(min(sizes) + max(sizes)) / 2)

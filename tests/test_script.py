@@ -49,6 +49,23 @@ def names(folder):
     return {path.name for path in folder.iterdir()} - {"runs"}
 
 
+def test_runs_are_shown_under_the_labels_and_settings_that_the_study_has_now(out, monkeypatch, capsys):
+    """A run that is there is not made again, whatever the study called it then."""
+    renamed = dict(zip(("uno", "two"), STUDY.algorithms.values(), strict=True))
+    grid = {"learning_rate": (SMALL.learning_rate, 0.5)}
+    seen = []
+
+    def draw(runs):
+        seen.extend(runs)
+        return learning_curves(runs)
+
+    monkeypatch.setattr(sys, "argv", ["script", "--out", str(out)])
+    script.main(dataclasses.replace(STUDY, algorithms=renamed, grid=grid), TOY, draw, "")
+    assert "5 runs made, 5 there already" in capsys.readouterr().err
+    assert {run.facts["algorithm"] for run in seen} == {"uno", "two"}
+    assert {run.facts["settings"]["learning_rate"] for run in seen} == {SMALL.learning_rate, 0.5}
+
+
 def number_of_runs(table):
     return [int(line.split("|")[4]) for line in table.splitlines() if line.startswith("| probe")]
 

@@ -58,6 +58,7 @@ def finished(tmp_path_factory, programs):
         ({"space": {}}, "space is empty"),
         ({"space": {"learning_rat": grids.Uniform(0.1, 0.2)}}, "'learning_rat' is not a field .* learning_rate"),
         ({"space": {"learning_rat": grids.Choice((0.1, 0.2))}}, "'learning_rat' is not a field .* learning_rate"),
+        ({"space": SPACE | {"n_stp": grids.Choice((1, 3))}}, "'n_stp' is not a field .* n_step"),
         ({"space": {"discount": grids.Uniform(0.5, 1.5)}}, "discount = 1.5 is out of range"),
         ({"space": {"n_step": grids.Choice((1, 0))}}, "n_step = 0 is out of range"),
         ({"space": {"batch_size": grids.LogUniform(8, 64)}}, "range over structure: list its values with Choice"),
@@ -176,7 +177,7 @@ def test_trials_are_read_without_optuna_and_say_what_the_waves_said(finished):
     assert found.importance.num_points == len(found.points)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     pass
 
 
@@ -298,6 +299,51 @@ def test_points_keep_the_commit_that_they_were_trained_by(finished, tmp_path, pr
     assert trials.read(folder).points == before.points
 
 
+def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):
+    space = {"learning_rate": SPACE["learning_rate"], "network.hidden": grids.Choice(((8,), (8, 8)))}
+    one = dataclasses.replace(SEARCH, space=space, budget=2_400)
+    for commit in (None, "another"):
+        searching.run(one, tmp_path, programs=programs, is_stored=False)
+        before = trials.read(tmp_path / "small" / "tuning")
+        if commit is None:
+            trials.write(tmp_path / "small" / "tuning", before._replace(code={"commit": "another"}))
+    assert before.code == {"commit": "another"}
+
+
+def test_killed_between_waves_it_goes_on_with_those_that_wait(tmp_path, programs, monkeypatch):
+    trained, train = [], search_waves.train
+
+    def die_at_the_last_rung(runs, members, stop, width):
+        if stop == SEARCH.steps:
+            raise Killed
+        return train(runs, members, stop, width)
+
+    def search():
+        return searching.run(
+            SEARCH, tmp_path, programs=programs, advanced=lambda steps, _: trained.append(steps), checkpoint_seconds=0
+        )
+
+    monkeypatch.setattr(search_waves, "train", die_at_the_last_rung)
+    with pytest.raises(Killed):
+        search()
+    monkeypatch.undo()
+    outcome = search()
+    assert sum(trained) == outcome.spent  # nothing was trained twice
+    assert list((tmp_path / "small" / "tuning" / "checkpoints").iterdir()) == []
+
+
+def test_a_checkpoint_that_cannot_be_written_is_the_fault_of_no_point(tmp_path, programs, monkeypatch):
+    def full(*arguments):
+        raise RuntimeError("no room, says a library")
+
+    monkeypatch.setattr(search_waves.checkpoints, "write", full)
+    with pytest.raises(OSError, match="no checkpoint could be written: no room"):
+        searching.run(SEARCH, tmp_path, programs=programs, checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert not list((tmp_path / "small" / "tuning").glob("failures/*"))
+    assert not np.isnan(searching.run(SEARCH, tmp_path, programs=programs).waves[0].scores).any()
+
+
 def test_structure_is_listed_and_every_sampler_fills_a_budget(tmp_path, programs):
     for sampler in samplers.SAMPLERS.values():
         space = {"learning_rate": SPACE["learning_rate"], "n_step": grids.Choice((1, 3))}
@@ -380,6 +426,12 @@ def test_a_search_as_it_is_typed():
     assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 640_000, 32)
     assert not set(found.tuning_seeds) & set(found.test_seeds)
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
+    assert typed("search catch dqn --space discount=0.9:0.99 --set network.hidden=(8,)").config.network.hidden == (8,)
+    for wrong in ("network.hidden=(64,64", "learning_rate=1,2"):
+        with pytest.raises(ValueError, match=wrong.partition("=")[0]):
+            typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
+    with pytest.raises(ValueError, match="budget = 0 must be"):
+        typed("search catch dqn --space discount=0.9:0.99 --budget 0")
     with pytest.raises(ValueError, match=r"'discount' must be of the form FIELD=VALUE"):
         typed("search catch dqn --space discount")
     with pytest.raises(ValueError, match="did you mean 'dqn'"):

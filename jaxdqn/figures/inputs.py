@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxdqn.figures import options
-from jaxdqn.results import normalise, scores, store
+from jaxdqn.results import manifest, normalise, scores, store
 from jaxdqn.results.manifest import Manifest
 from jaxdqn.results.normalise import Reference, Transform
 from jaxdqn.results.record import Run
@@ -26,7 +26,7 @@ def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Resu
 
     Args:
       path: of the folder, which holds `runs`, or of the runs.
-      wanted: the runs that are meant; None means all that are there.
+      wanted: the runs that are meant, and what they are called; None means all that are there, as they were called.
 
     Raises:
       FileNotFoundError: if there is no such folder.
@@ -37,7 +37,7 @@ def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Resu
     inside = path / "runs"
     found = store.read(inside if inside.is_dir() else path)
     if wanted is not None:
-        found = found._replace(runs=tuple(run for run in found.runs if run.facts["id"] in wanted.cells))
+        found = found._replace(runs=manifest.described(found.runs, wanted))
     if not found.runs:
         damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
         raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")

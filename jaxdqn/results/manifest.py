@@ -4,15 +4,17 @@ With it, `jaxdqn status` needs neither the script nor JAX.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxdqn.results import files
+from jaxdqn.results.record import Run
 
 _NAME = "study.json"
 _SCHEMA = 1
-_ABOUT = ("game", "algorithm", "settings", "seed")  # what is known of a cell
+_NAMES = ("algorithm", "settings")  # what a study calls a cell
+_ABOUT = ("game", *_NAMES, "seed")  # what is known of it
 
 
 class Manifest(NamedTuple):
@@ -23,9 +25,22 @@ class Manifest(NamedTuple):
     cells: dict[str, dict[str, Any]]
 
 
-def write(folder: Path, name: str, steps: int, cells: Mapping[str, Mapping[str, Any]]) -> None:
+def described(runs: Iterable[Run], wanted: Manifest) -> tuple[Run, ...]:
+    """Returns those of the runs that are wanted, under the labels and settings that they are wanted under.
+
+    A run is made once, and its record says what it was called then; a study that was extended by a field, or that calls
+    an arm by another name, wants it as it stands.
+    """
+    return tuple(
+        run._replace(facts=run.facts | {name: wanted.cells[run.facts["id"]][name] for name in _NAMES})
+        for run in runs
+        if run.facts["id"] in wanted.cells
+    )
+
+
+def write(folder: Path, wanted: Manifest) -> None:
     """Puts down what is wanted; what was wanted before is gone."""
-    says = {"schema": _SCHEMA, "name": name, "steps": steps, "cells": dict(cells)}
+    says = {"schema": _SCHEMA, **wanted._asdict()}
     content = json.dumps(says, separators=(",", ":")).encode()
     path = folder / _NAME
     if not path.exists() or path.read_bytes() != content:

@@ -12,6 +12,7 @@ ever overwritten, and an interruption leaves arrays without facts or a temporary
 The next write of that run removes the former, any write the latter once it is a day old.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -150,7 +151,9 @@ def find(folder: str | Path, id: str) -> Run | None:
       DamagedResult: if its record cannot be trusted.
     """
     path = Path(folder) / f"{id}.json"
-    return run_at(path) if path.exists() else None
+    with contextlib.suppress(FileNotFoundError):  # also if it is moved aside just now, to be tried again
+        return run_at(path)
+    return None
 
 
 def read(folder: str | Path) -> Results:

@@ -76,7 +76,7 @@ def write(
 
 
 def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
-    """Returns the checkpoints of a folder, those of the most cells first; what cannot be read is none."""
+    """Returns the checkpoints of a folder, those that came furthest first; what cannot be read is none."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -87,7 +87,7 @@ def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
                 found.append(Checkpoint(cells, step, versions, makers, folder / name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return tuple(sorted(found, key=lambda found: -len(found.cells)))
+    return tuple(sorted(found, key=lambda found: (-found.step, -len(found.cells))))
 
 
 def load(found: Checkpoint, versions: Mapping[str, str]) -> list[np.ndarray]:

@@ -13,7 +13,8 @@ from jaxdqn.results import status
 from jaxdqn.results.manifest import Manifest
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import plan as planning
-from jaxdqn.study import records, scripts, spec
+from jaxdqn.study import records, scripts
+from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
 
@@ -30,8 +31,7 @@ def wanted(script: pathlib.Path, out: pathlib.Path) -> tuple[pathlib.Path, Manif
     """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
     with one_sentence():
         study = scripts.load(script).study
-        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
-    return out / study.name, Manifest(study.name, study.steps, cells)
+        return out / study.name, records.wanted(study)
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -44,21 +44,25 @@ def plan(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.study} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study
         folder = options.out / study.name
-        cells = {spec.identifier(study, cell): records.about(cell) for cell in spec.cells(study)}
-        known = Manifest(study.name, study.steps, cells)
-        done = status.of(folder, known).done
+        known = records.wanted(study)
+        found = status.of(folder, known)
         planned = planning.plan(
-            study, done, memory=options.memory, seconds=status.seconds_of_a_run(folder, known, done)
+            study,
+            found.done | set(found.failed),
+            memory=options.memory,
+            seconds=status.seconds_of_a_run(folder, known, found.done),
         )
         if options.calibrate:
             planned = tuple(planning.calibrated(study, program) for program in planned)
-    _show(planned, study, len(done))
+    _show(planned, study, found)
 
 
-def _show(planned: Sequence[planning.Planned], study: spec.Study, num_done: int) -> None:
+def _show(planned: Sequence[planning.Planned], study: Study, found: status.Status) -> None:
     console = Console(highlight=False)
     num_runs = sum(len(program.group.cells) for program in planned)
-    table = Table(title=f"{study.name}: {num_runs} runs to make, {num_done} done; {study.steps:,} steps each")
+    failed = f", {len(found.failed)} failed" if found.failed else ""
+    title = f"{study.name}: {num_runs} runs to make, {len(found.done)} done{failed}; {study.steps:,} steps each"
+    table = Table(title=title)
     left = ("game", "arms")
     for heading in (*left, "runs", "devices", "runs each", "waves", "networks", "optimizer", "replay", "a run", "time"):
         table.add_column(heading, justify="left" if heading in left else "right")

@@ -105,7 +105,7 @@ def run(
     (folder / "runs").mkdir(parents=True, exist_ok=True)  # or no run could be stored
     cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
     if only is None:
-        manifest.write(folder, study.name, study.steps, {id: records.about(cell) for id, cell in cells.items()})
+        manifest.write(folder, records.wanted(study))
     else:
         if unknown := set(only) - set(cells):
             raise ValueError(f"{min(unknown)!r} is no cell of this study: take them from spec.identifier.")
@@ -131,7 +131,7 @@ def run(
             if missing == before:
                 bar.waiting(len(missing))  # all of them are claimed by other processes
                 _sleep(told)
-    num_failed = _num_failed(folder, cells)
+    num_failed = len((_failed(folder) - _stored(folder)) & set(cells))
     return Report(
         folder=folder / "runs",
         num_written=len(work.endings),
@@ -159,13 +159,16 @@ def find_missing(folder: pathlib.Path, cells: dict[str, Cell]) -> tuple[list[str
 
 def _left(folder: pathlib.Path, ids: Collection[str]) -> list[str]:
     """Returns those cells that have no record, neither of a run nor of a failure."""
-    done = {path.stem for name in ("runs", "failures") for path in (folder / name).glob("*.json")}
+    done = _stored(folder) | _failed(folder)
     return [id for id in ids if id not in done]
 
 
-def _num_failed(folder: pathlib.Path, ids: Collection[str]) -> int:
-    stored = {path.stem for path in (folder / "runs").glob("*.json")}
-    return sum(path.stem in ids and path.stem not in stored for path in (folder / "failures").glob("*.json"))
+def _stored(folder: pathlib.Path) -> set[str]:
+    return {path.stem for path in (folder / "runs").glob("*.json")}
+
+
+def _failed(folder: pathlib.Path) -> set[str]:
+    return {path.stem for path in (folder / "failures").glob("*.json")}
 
 
 def forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
@@ -211,6 +214,7 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                         asynchronous=work.asynchronous,
                     )
                     stack.enter_context(contextlib.closing(compiled))
+                started = time.perf_counter()
                 wave = waves.train(
                     work.study, {id: work.cells[id] for id in members}, found, compiled, layout.width, work.around
                 )
@@ -222,11 +226,12 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                 others = [] if compiled is not None else work.mine.claim(_left(work.folder, ids), len(ids))
                 _fail(work, (*members, *others))  # what cannot be compiled cannot be for any of them
                 continue
-            training += float(wave.seconds[-1])
+            training += time.perf_counter() - started
             _store(work, members, wave, compiled.compile_seconds, layout)
             checkpoints.remove(work.around.checkpoints, members)  # also what an interrupted writer left of this wave
+            stored = _stored(work.folder)  # a wave that failed may be tried again, from where it was
             for old in checkpoints.read(work.around.checkpoints):
-                if not _left(work.folder, old.cells):
+                if stored.issuperset(old.cells):
                     checkpoints.remove(work.around.checkpoints, old.cells)
             work.mine.release(members)
     if compiled is not None:

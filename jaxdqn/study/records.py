@@ -15,12 +15,18 @@ import numpy as np
 
 import jaxdqn
 from jaxdqn.results import schema
+from jaxdqn.results.manifest import Manifest
 from jaxdqn.study import spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.run import Ending
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
+
+
+def wanted(study: Study) -> Manifest:
+    """Returns what there is to be of a study, and what a person wants to know of each cell."""
+    return Manifest(study.name, study.steps, {spec.identifier(study, cell): about(cell) for cell in spec.cells(study)})
 
 
 def about(cell: Cell) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.figures import provenance, style
-from jaxdqn.results import files, store, summary
+from jaxdqn.results import files, manifest, store, summary
 from jaxdqn.results.export import tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.record import DamagedResult, Run
 from jaxdqn.sentences import one_sentence, printable
-from jaxdqn.study import execute, spec
+from jaxdqn.study import execute, records
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import choice
 from jaxdqn.study.executors.driver import Unfinished
@@ -119,8 +119,7 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, running)
     with one_sentence():
         found = store.read(folder / "runs")
-        wanted = {spec.identifier(study, cell) for cell in spec.cells(study)}
-        runs = [run for run in found.runs if run.facts["id"] in wanted]
+        runs = manifest.described(found.runs, records.wanted(study))
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)

@@ -75,9 +75,10 @@ def plan(search: Search) -> halving.Plan:
 
 
 def whole_numbers(search: Search) -> list[str]:
-    """Returns the fields of the space that are whole numbers."""
+    """Returns the fields of the space that range over whole numbers."""
     fields = configuration.fields(search.config)
-    return [path for path in search.space if fields[path].metadata["kind"] == "whole"]
+    ranges = [path for path, range_ in search.space.items() if not isinstance(range_, Choice)]
+    return [path for path in ranges if fields[path].metadata["kind"] == "whole"]
 
 
 def config_at(search: Search, settings: Mapping[str, Any]) -> Config:

@@ -78,7 +78,7 @@ def parsed(options: argparse.Namespace) -> Search:
         test_seeds=range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.test_seeds),
         steps=options.steps,
         evaluation=Evaluation(every=options.every, episodes=options.episodes),
-        budget=options.budget or _POINTS * options.tuning_seeds * options.steps,
+        budget=_POINTS * options.tuning_seeds * options.steps if options.budget is None else options.budget,
         sampler=samplers.SAMPLERS[options.sampler],
         rungs=rungs,
         share=options.share,
@@ -149,7 +149,10 @@ def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[s
 
 def _changed(config: Config, changes: Sequence[str]) -> Config:
     for path, text in map(_split, changes):
-        (value,) = _listed(text) if not text.startswith("(") else (ast.literal_eval(text),)
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text  # a name
         config = configuration.replace_at(config, path, value)
     configuration.check(config)
     return config

@@ -115,7 +115,20 @@ def load(runs: Runs) -> None:
 
 
 def save(runs: Runs) -> None:
-    """Writes all that waits to disk, in the place of what was written before."""
+    """Writes all that waits to disk, in the place of what was written before, if the disk lets it.
+
+    Raises:
+      OSError: if it does not; what was written before may be there still, and is never half of it.
+    """
+    try:
+        _save(runs)
+    except OSError:
+        raise
+    except Exception as problem:  # by which a library says that it could not write: not the fault of any point
+        raise OSError(f"no checkpoint could be written: {problem}") from problem
+
+
+def _save(runs: Runs) -> None:
     folder = runs.folder / "checkpoints"
     folder.mkdir(exist_ok=True)
     before = checkpoints.read(folder)

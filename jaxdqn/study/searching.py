@@ -92,10 +92,10 @@ def run(
     started = time.perf_counter()
     folder = pathlib.Path(out) / search.name / "tuning"
     (folder / "runs").mkdir(parents=True, exist_ok=True)
-    _claim_folder(search, folder)
     with search_waves.programs() as own, Claims(folder / "claims") as mine, interruption.watched() as told:
         if not mine.claim(["search"], 1):
             raise ValueError(f"{folder}: another process is at this search.")
+        _claim_folder(search, folder)
         made = own if programs is None else programs
         runs = search_waves.Runs(folder, made, {}, told, checkpoint_seconds, memory, advanced, is_stored)
         search_waves.load(runs)
@@ -104,10 +104,15 @@ def run(
         work = _Work(search, folder, study, space, searches.plan(search), runs)
         for wave in _waves(study):
             _tell(work, wave)  # what a kill may have cut off
+        saved_at = time.perf_counter()
         while _go_on(work):
-            if told.is_asked:
+            is_due = time.perf_counter() - saved_at >= checkpoint_seconds
+            if is_due or told.is_asked:
                 search_waves.save(runs)
+                saved_at = time.perf_counter()
+            if told.is_asked:
                 raise KeyboardInterrupt
+        search_waves.save(runs)  # as a rule nothing waits any more, and what was written goes
         done = _waves(study)
         points = _settings(work)
         _write(folder, _trials(work, points, done))

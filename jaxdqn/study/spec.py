@@ -111,11 +111,16 @@ def game(name: str) -> AnyGame:
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a point of the grid as plain values, parts by their fields."""
-    return {
+    """Returns a point of the grid as what JSON can say, parts by their fields.
+
+    Raises:
+      ValueError: naming the field whose value JSON cannot say.
+    """
+    parts = {
         path: configuration.to_dict(value) if dataclasses.is_dataclass(value) else value
         for path, value in settings.items()
     }
+    return dict(schema.plain(parts))
 
 
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
@@ -174,7 +179,7 @@ def _check_arms(study: Study) -> None:
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
             configuration.check(config)
-            schema.plain(plain_settings(settings))
+            plain_settings(settings)
             for name in study.games:
                 check.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:

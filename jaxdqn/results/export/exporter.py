@@ -60,7 +60,7 @@ def advance(exporter: Exporter, handles: Sequence[Any], curves: Mapping[str, np.
       exporter: where to.
       handles: of the runs.
       curves: arrays `[M]` by name, `steps` among them, that hold a value a run in the order of the handles; M may be
-        larger than their number. A run whose `steps` are 0 has crashed and has no point.
+        larger than their number. A run whose `steps` are -1 has crashed and has no point.
     """
     for member, handle in enumerate(handles):
         for step, values in points({name: values[member : member + 1] for name, values in curves.items()}):

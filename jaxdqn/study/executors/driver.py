@@ -91,7 +91,7 @@ def run(
     folder = pathlib.Path(out).absolute() / study.name
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
-    manifest.write(folder, study.name, study.steps, {id: records.about(cell) for id, cell in cells.items()})
+    manifest.write(folder, records.wanted(study))
     missing, damaged = execute.find_missing(folder, cells)
     outcomes: list[Outcome] = []
     if missing or retry_failed:

@@ -54,7 +54,7 @@ def split(
     Args:
       study: that the plan is of.
       planned: its programs, with the cells that are to be run.
-      slots: tasks that can run at once; None if nobody knows.
+      slots: tasks that can run at once; None if nobody knows. Without any, whoever is given the tasks refuses them.
       cpus: of a task.
       gpus: of a task.
       memory: bytes that the runs of a task may use at once; None for what they need.
@@ -62,7 +62,7 @@ def split(
     num_cells = sum(len(program.group.cells) for program in planned)
     most = num_cells if gpus else cpus * program.MOST_ON_A_CPU_CORE
     if slots is not None:
-        most = min(most, math.ceil(num_cells / slots))
+        most = min(most, math.ceil(num_cells / max(1, slots)))
     found = []
     for one in planned:
         ids = [spec.identifier(study, cell) for cell in one.group.cells]
