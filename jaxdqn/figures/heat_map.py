@@ -79,7 +79,10 @@ def heat_map(
             image = _draw(panel, panels[title], estimates[title], (len(rows), len(columns)), limits)
             panel.set_xticks(range(len(columns)), [_text(value) for value in columns])
             panel.set_yticks(range(len(rows)), [_text(value) for value in rows])
-            figure.colorbar(image, ax=panel)
+            if limits == (None, None):
+                figure.colorbar(image, ax=panel)
+        if limits != (None, None):
+            figure.colorbar(image, ax=list(axes.values()), shrink=0.5, label=name)
     sizes = sorted({len(members) for members in completed.values() if members})
     number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     sentences = (

@@ -91,11 +91,17 @@ def _estimates(
 
 
 def draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Mapping[str, style.Style]) -> None:
-    """Draws a row for each look, with the bar and the mark of its estimate if it has one. To be called in `look`."""
+    """Draws a row for each look, with the bar and the mark of its estimate if it has one. To be called in `look`.
+
+    Where there are more rows than colours, all have the same one: a colour that returns would seem to join two rows.
+    """
     rows = list(looks)
+    colors = {label: look.color for label, look in looks.items()}
+    if len(set(colors.values())) < len(rows):
+        colors = dict.fromkeys(rows, colors[rows[0]])
     panel.use_sticky_edges = False  # a bar ends where its interval does, not where the panel does
     for label, estimate in estimates.items():
-        height, color = rows.index(label), looks[label].color
+        height, color = rows.index(label), colors[label]
         low, high = float(estimate.low), float(estimate.high)
         panel.barh(height, high - low, left=low, height=0.6, color=color, alpha=0.45, linewidth=0)
         panel.vlines(float(estimate.point), height - 0.3, height + 0.3, color=color, linewidth=1.6)

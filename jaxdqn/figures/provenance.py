@@ -7,6 +7,8 @@ from typing import Any
 from jaxdqn.results import tidy
 from jaxdqn.results.record import Run
 
+_MOST_NAMED = 3  # values of one fact, before the rarer ones are only counted
+
 
 def provenance(runs: Iterable[Run]) -> str:
     """Returns study, seeds, protocol, code, packages and machine of runs; where runs disagree, it counts them.
@@ -32,11 +34,16 @@ def provenance(runs: Iterable[Run]) -> str:
 
 
 def _agreed(name: str, runs: Sequence[Run], fact: Callable[[dict[str, Any]], str]) -> str:
-    """Returns the name and the fact of all runs, or each that occurs with the number of runs it holds for."""
+    """Returns the name and the fact of all runs, or the most frequent ones with the number of runs they hold for."""
     counts = Counter(fact(run.facts) for run in runs)
     if len(counts) == 1:
         return f"{name} {next(iter(counts))}"
-    return f"{name} differs: " + "; ".join(f"{value} ({_number(count, 'run')})" for value, count in counts.items())
+    named = counts.most_common(_MOST_NAMED if len(counts) <= _MOST_NAMED else _MOST_NAMED - 1)
+    listed = [f"{value} ({_number(count, 'run')})" for value, count in named]
+    if len(named) < len(counts):
+        rest = len(runs) - sum(count for _, count in named)
+        listed.append(f"{len(counts) - len(named)} others ({_number(rest, 'run')}), named in the records")
+    return f"{name} differs: {'; '.join(listed)}"
 
 
 def _seeds(runs: Sequence[Run]) -> str:

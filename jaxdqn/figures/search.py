@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_TICKS = 6
 _INCH_OF_AN_AXIS = 1.15
+_WIDTH_OF_METHODS = 0.1  # of the whole budget, that the bars of all methods at one budget take up
 
 
 class Progress(NamedTuple):
@@ -121,7 +122,8 @@ def best_so_far(
     """Returns a figure of the score of the best point against the budget spent, a panel a game, a line a method.
 
     Args:
-      found: by game and method; several repetitions are drawn as a statistic with its 95 % bootstrap interval.
+      found: by game and method; one repetition is drawn in steps, several as a statistic with its 95 % bootstrap
+        interval, those of the methods side by side.
       statistic: over repetitions.
       ylabel: what the score is.
       references: by game, values of horizontal lines by label.
@@ -134,33 +136,33 @@ def best_so_far(
     with style.look():
         figure, panels = style.panels(list(found), xlabel="environment steps of all runs", ylabel=ylabel, title=None)
         for game, methods in found.items():
-            for method, progress in methods.items():
-                lines[method] = _draw_progress(panels[game], progress, looks[method], statistic, bootstrap_seed)
+            for place, (method, progress) in enumerate(methods.items()):
+                shift = (place + 0.5) / len(methods) - 0.5
+                lines[method] = _draw_progress(panels[game], progress, looks[method], statistic, bootstrap_seed, shift)
             style.count_axis(panels[game])
         lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
         style.legend(figure, lines)
-    band = f"Lines: {statistics.name(statistic)} over {number} repetitions; bands: 95 % bootstrap interval over them."
-    figure.set_label(band if number > 1 else "The best point so far, of those that came furthest, by its tuning seeds.")
+    several = f"Marks: {statistics.name(statistic)} over {number} repetitions; bars: 95 % bootstrap interval over them."
+    one = "The best point so far, of those that came furthest, by its tuning seeds."
+    figure.set_label(several if number > 1 else one)
     return figure
 
 
 def _draw_progress(
-    panel: "Axes", progress: Progress, look: style.Style, statistic: statistics.Statistic, bootstrap_seed: int
+    panel: "Axes",
+    progress: Progress,
+    look: style.Style,
+    statistic: statistics.Statistic,
+    bootstrap_seed: int,
+    shift: float,
 ) -> Any:
     estimate = statistics.interval(progress.scores, statistic, np.random.default_rng(bootstrap_seed))
-    (line,) = panel.plot(
-        progress.spent,
-        estimate.point,
-        color=look.color,
-        linestyle=look.line,
-        marker=look.marker,
-        drawstyle="steps-post",
-    )
-    if len(progress.scores) > 1:
-        panel.fill_between(
-            progress.spent, estimate.low, estimate.high, color=look.color, alpha=0.15, linewidth=0, step="post"
-        )
-    return line
+    drawn = {"color": look.color, "linestyle": look.line, "marker": look.marker}
+    if len(progress.scores) == 1:
+        return panel.plot(progress.spent, estimate.point, drawstyle="steps-post", **drawn)[0]
+    places = progress.spent + shift * _WIDTH_OF_METHODS * progress.spent[-1]
+    panel.vlines(places, estimate.low, estimate.high, color=look.color, linewidth=1.0)
+    return panel.plot(places, estimate.point, **drawn)[0]
 
 
 def _column(range_: Mapping[str, Any], values: Sequence[Any]) -> tuple[list[float], list[tuple[float, str]]]:
@@ -216,11 +218,12 @@ def _short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value["type"] if isinstance(value, dict) and "type" in value else str(value)
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return text if len(text) <= 6 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
+    return text if len(text) <= 7 else np.format_float_scientific(value, precision=1, trim="-", exp_digits=1)
 
 
 def _title(trials: Trials) -> str:
-    return f"{trials.facts['game']['name']}, {trials.facts['sampler']}"
+    dropping = f", dropping after {', '.join(f'{end:,}' for end in trials.ends[:-1])} steps" if trials.ends[1:] else ""
+    return f"{trials.facts['game']['name']}: {trials.facts['sampler']}{dropping}"
 
 
 def _seeds(trials: Trials) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_TICKS = 6
+_MOST_TICKS = 7
 
 
 def sensitivity(
@@ -145,7 +145,7 @@ def _settings_axis(panel: "Axes", every: Sequence[float]) -> None:
     if _is_logarithmic(every):
         panel.set_xscale("log")
     shown = every[:: -(-len(every) // _MOST_TICKS)]  # every k-th value, k rounded up
-    panel.set_xticks(shown, [_short(value) for value in shown])
+    panel.set_xticks(shown, _short(shown))
     panel.set_xticks([], minor=True)
 
 
@@ -153,7 +153,9 @@ def _is_logarithmic(every: Sequence[float]) -> bool:
     return min(every) > 0
 
 
-def _short(value: float) -> str:
-    """Returns a number in few letters: 0.5, 64, 3e-4."""
-    text = f"{value:g}"
-    return text if len(text) <= 5 else np.format_float_scientific(value, precision=2, trim="-", exp_digits=1)
+def _short(values: Sequence[float]) -> list[str]:
+    """Returns numbers in few letters and in one form: 0.5, 64; or, where one of them would be long, 3e-4, 1e-2."""
+    texts = [f"{value:g}" for value in values]
+    if max(map(len, texts)) <= 5:
+        return texts
+    return [np.format_float_scientific(value, precision=2, trim="-", exp_digits=1) for value in values]

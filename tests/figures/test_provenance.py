@@ -57,6 +57,15 @@ def test_two_commits_are_both_named():
     assert "jaxdqn differs: 0.1.0, commit aaaaaaaaaa (2 runs); 0.1.0, commit bbbbbbbbbb (1 run)." in text
 
 
+def test_of_many_commits_the_two_with_most_runs_are_named_and_the_others_counted():
+    commits = {"a": [0, 1], "b": [2], "c": [3, 4, 5], "d": [6]}
+    runs = [run for letter, seeds in commits.items() for run in runs_of(seeds, code=code(letter * 40))]
+    assert (
+        "jaxdqn differs: 0.1.0, commit cccccccccc (3 runs); 0.1.0, commit aaaaaaaaaa (2 runs); "
+        "2 others (2 runs), named in the records." in provenance.provenance(runs)
+    )
+
+
 @pytest.mark.parametrize(
     ("commit", "modified", "text"),
     [

@@ -39,7 +39,7 @@ def test_a_line_joins_the_final_scores_in_order_of_the_setting():
     np.testing.assert_allclose(line.get_ydata(), expected)
     assert panel.get_xscale() == "log"
     assert panel.get_xlabel() == "learning rate"
-    assert [text.get_text() for text in panel.get_xticklabels()] == ["1e-4", "0.001", "0.01"]
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["1e-4", "1e-3", "1e-2"]
     assert "the mean of the last 5 evaluations" in figure.get_label()
     assert entries(figure) == ["DQN (n = 6)"]
 
@@ -138,6 +138,9 @@ def test_a_score_that_is_not_finite_is_refused():
         sensitivity.sensitivity(runs)
 
 
-@pytest.mark.parametrize(("value", "text"), [(64, "64"), (0.5, "0.5"), (0.0003, "3e-4"), (1.25e-5, "1.25e-5")])
-def test_values_are_written_short(value, text):
-    assert sensitivity._short(value) == text
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [((1, 64), ["1", "64"]), ((0.5, 0.01), ["0.5", "0.01"]), ((1.25e-5, 0.001), ["1.25e-5", "1e-3"])],
+)
+def test_values_are_written_short_and_in_one_form(values, texts):
+    assert sensitivity._short(values) == texts
