@@ -19,11 +19,11 @@ from jaxdqn import games
 from jaxdqn.results import claims, failures, store
 from jaxdqn.results.record import DamagedResult
 from jaxdqn.study import checkpoints, execute, options, plan, script, spec
-from jaxdqn.study.executors import choice, cores, driver, on_ray, on_slurm, tasks, work
+from jaxdqn.study.executors import choice, driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.executors.tasks import Asked, Needs
 from jaxdqn.study.spec import Study
-from jaxdqn.training import devices, program
+from jaxdqn.training import cores, devices, program
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL, results
 
@@ -85,11 +85,15 @@ def test_tasks_on_a_machine_have_cores_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(cores.tempfile, "gettempdir", lambda: str(tmp_path))
     before = devices.cores()
 
-    with cores.kept_to(1):
+    with cores.kept_to(1, "task"):
         first = devices.cores()
+        with cores.kept_to(1, "run"):  # of that task
+            assert devices.cores() == first
         os.sched_setaffinity(0, before)  # as another process has it
-        with cores.kept_to(1):
+        with cores.kept_to(1, "task"):
             second = devices.cores()
+        with cores.kept_to(len(before), "task"):
+            assert devices.cores() == before  # too few are free: all share all
     assert devices.cores() == before
     assert (len(first), len(second)) == (1, 1)
     assert len(before) == 1 or first != second

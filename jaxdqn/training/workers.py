@@ -21,7 +21,7 @@ import numpy as np
 from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
-from jaxdqn.training import checkpoint, devices, host_checkpoint, host_loop, host_programs
+from jaxdqn.training import checkpoint, cores, devices, host_checkpoint, host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.run import Curves, Ending, ending
 
@@ -112,9 +112,7 @@ def _start(task: _Task, place: int) -> _Worker:
     # Spawned: a fork of a process in which JAX has started can hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    available = devices.cores()
-    core = None if task.asynchronous else available[place % len(available)]
-    process = context.Process(target=_serve, args=(theirs, task, core), name=f"jaxdqn run {place}")
+    process = context.Process(target=_serve, args=(theirs, task), name=f"jaxdqn run {place}")
     process.start()
     theirs.close()  # so that the end of the process is the end of the connection
     return _Worker(process, ours)
@@ -209,13 +207,17 @@ def _stop(workers: Sequence[_Worker]) -> None:
             worker.process.join()
 
 
-def _serve(connection: Connection, task: _Task, core: int | None) -> None:
-    """The main function of a worker process: answers each message with one."""
+def _serve(connection: Connection, task: _Task) -> None:
+    """The main function of a worker process, which has a core to itself if its environments have no processes."""
+    with contextlib.nullcontext() if task.asynchronous else cores.kept_to(1, "run"):
+        _answer_all(connection, task)
+
+
+def _answer_all(connection: Connection, task: _Task) -> None:
+    """Answers each message with one."""
     for number in (signal.SIGINT, signal.SIGTERM):  # terminals and clusters send them to all; the parent decides
         signal.signal(number, signal.SIG_IGN)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
-    if core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
     if task.platform == "cpu":
         devices.leave_accelerators()
     devices.compute_in_this_thread()

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jaxdqn.study import execute, spec
-from jaxdqn.study.executors import cores
 from jaxdqn.study.executors.tasks import Task
 from jaxdqn.study.spec import Study
-from jaxdqn.training import devices
+from jaxdqn.training import cores, devices
 
 Sees = Callable[[pathlib.Path, str], bool]
 
@@ -73,7 +72,7 @@ def work(order: Order, sees: Sees = sees) -> Done:
     sys.path.extend(path for path in order.paths if path not in sys.path)
     study = pickle.loads(order.study)
     needs = order.task.needs
-    with cores.kept_to(needs.cpus):
+    with cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
         if not needs.gpus:
             devices.leave_accelerators()

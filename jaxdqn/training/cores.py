@@ -1,4 +1,4 @@
-"""Cores of a machine, shared out among the tasks on it: a cluster counts them, but does not say which."""
+"""Cores of a machine, shared out among the processes that compute on it."""
 
 import contextlib
 import os
@@ -10,15 +10,19 @@ from jaxdqn.training import devices
 
 try:
     import fcntl
-except ImportError:  # no task is kept to its cores there
+except ImportError:  # nobody is kept to its cores there
     fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
-def kept_to(number: int) -> Iterator[None]:
-    """Keeps this thread, and the threads and processes that it starts, to so many cores that no other task here has.
+def kept_to(number: int, kind: str) -> Iterator[None]:
+    """Keeps this thread, and the threads and processes that it starts, to so many cores that no other of its kind has.
 
-    Where there are fewer such cores than asked for, some are shared.
+    Where there are fewer such cores than asked for, the system shares out all of them.
+
+    Args:
+      number: how many cores.
+      kind: of what runs on them; a task of one study can hold runs of it.
     """
     if fcntl is None or not hasattr(os, "sched_setaffinity"):
         yield
@@ -29,10 +33,9 @@ def kept_to(number: int) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         free: list[int] = []
         for core in before:
-            if len(free) < number and _is_locked(held, folder / str(core)):
+            if len(free) < number and _is_locked(held, folder / f"{kind}-{core}"):
                 free.append(core)
-        chosen = [*free, *(core for core in before if core not in free)][:number]
-        os.sched_setaffinity(0, chosen)
+        os.sched_setaffinity(0, free if len(free) == number else before)
         try:
             yield
         finally:
@@ -44,6 +47,6 @@ def _is_locked(held: contextlib.ExitStack, path: pathlib.Path) -> bool:
     file = held.enter_context(path.open("a"))
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another task has it
+    except OSError:  # another one has it
         return False
     return True
