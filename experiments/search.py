@@ -1,21 +1,21 @@
-"""Does a search that learns from its points, and drops poor ones early, find better settings of DQN than random search?
+"""Does a search that learns from its points find better settings of DQN than random search, at equal budget?
 
-Of three games on cartpole alone. There, with equal budgets, TPE finds points worth 174 on test seeds, and TPE with
-halving 192, where random search finds 151; the paired differences are 23 (8.7 to 38) and 41 (26 to 57). On catch TPE is
-not told apart from random search (0.39 and 0.36), nor is TPE with halving (0.19, -0.03 to 0.41), which drops points
-after 3,000 steps, when 3 of 632 win more games than they lose. On acrobot, a game chosen before it was run, after the
-other two had been seen, neither is told apart from random search (-402 and -392; -387), and CMA-ES is worse (-426).
-See results/search/.
+RESULT
 
-    python experiments/search.py                     about half an hour on two CPU cores
+    python experiments/search.py                     about an hour on two CPU cores
     python experiments/search.py --repetitions 3     the first three only
     python experiments/search.py --toy               a minute
 
 The score of a run is the mean of all its evaluations, which rewards learning fast. Seven fields are searched, most of
-whose values are poor. All methods have the same budget of environment steps, worth 30 points of 4 seeds each, and are
-repeated with other seeds of the sampler and other tuning seeds; repetitions are pairs, since those of one number share
-both. The best point by its tuning seeds is then run on test seeds, which no search has seen, at several budgets: only
-these scores are reported.
+whose values are poor. All methods have the same budget of environment steps, worth 60 points of 4 seeds each. A fifth of
+it goes to a final: the six best points by their tuning seeds are run with eight seeds more, which alone say which of them
+is the choice. Searches are repeated with other seeds of the sampler and other tuning seeds; repetitions are pairs, since
+those of one number share both. What was chosen is run on test seeds, which no search has seen: only these scores are
+reported, of the point that was best before the final and of the winner of the final.
+
+The final was added after repetitions 0 to 9, judged by other test seeds, had shown that the best of many noisy means is
+a poor choice, and that a rung after 3,000 of 10,000 steps is too early for catch. What is reported are the repetitions
+that were run afterwards, 10 to 19, on the three games of before.
 """
 
 import argparse
@@ -81,7 +81,7 @@ class Method(NamedTuple):
 METHODS = {
     "random": Method(samplers.random),
     "TPE": Method(samplers.tpe),
-    "TPE + halving": Method(samplers.tpe, rungs=(0.3,)),
+    "TPE + halving": Method(samplers.tpe, rungs=(0.5,)),
     "CMA-ES": Method(samplers.cma_es),
 }
 BASE = "random"
@@ -94,24 +94,36 @@ class Experiment:
     Attributes:
       name: of the folder of its results.
       games: on which settings are searched.
-      repetitions: of each search.
+      repetitions: numbers of those of each search.
       num_seeds: tuning seeds of a search.
+      finalists: points of the final.
+      num_final_seeds: runs of each of them.
       test_seeds: that judge.
       steps: of a run.
       evaluation: of a run.
-      points: whole points that the budget of a search is worth.
-      shares: of the budget, at which the best point is judged.
+      points: whole points, with their tuning seeds, that the budget of a search is worth.
     """
 
     name: str = "search"
     games: tuple[str, ...] = ("catch", "cartpole", "acrobot")
-    repetitions: int = 10
+    repetitions: tuple[int, ...] = tuple(range(10, 20))
     num_seeds: int = 4
-    test_seeds: tuple[int, ...] = tuple(range(100_000, 100_012))
+    finalists: int = 6
+    num_final_seeds: int = 8
+    test_seeds: tuple[int, ...] = tuple(range(100_012, 100_024))
     steps: int = STEPS
     evaluation: Evaluation = Evaluation(every=500, episodes=10)  # noqa: RUF009  # frozen
-    points: int = 30
-    shares: tuple[float, ...] = (0.4, 0.7, 1.0)
+    points: int = 60
+
+    @property
+    def budget(self) -> int:
+        """Returns the environment steps of a search."""
+        return self.points * self.num_seeds * self.steps
+
+    @property
+    def stages(self) -> tuple[int, int]:
+        """Returns the environment steps spent when the best point is judged: before the final, and after it."""
+        return self.budget - self.finalists * self.num_final_seeds * self.steps, self.budget
 
 
 EXPERIMENT = Experiment()
@@ -119,18 +131,19 @@ TOY = Experiment(
     name="search-toy",
     games=("cartpole",),
     steps=2_000,
-    repetitions=2,
+    repetitions=(0, 1),
     num_seeds=2,
+    finalists=2,
+    num_final_seeds=2,
     test_seeds=(100_000, 100_001),
     evaluation=Evaluation(every=200, episodes=2),
-    points=4,
-    shares=(1.0,),
+    points=6,
 )
 
 
 def search(experiment: Experiment, game: str, method: str, repetition: int) -> Search:
-    """Returns one search; tuning seeds are those of its repetition alone, below all test seeds."""
-    first = repetition * experiment.num_seeds
+    """Returns one search; its seeds are those of its repetition alone."""
+    first, first_final = repetition * experiment.num_seeds, 50_000 + repetition * experiment.num_final_seeds
     return Search(
         name=f"{game}-{method}-{repetition}".lower().replace(" + ", "_"),
         game=game,
@@ -140,8 +153,10 @@ def search(experiment: Experiment, game: str, method: str, repetition: int) -> S
         test_seeds=experiment.test_seeds,
         steps=experiment.steps,
         evaluation=experiment.evaluation,
-        budget=experiment.points * experiment.num_seeds * experiment.steps,
+        budget=experiment.budget,
         batch=4,
+        final_seeds=range(first_final, first_final + experiment.num_final_seeds),
+        finalists=experiment.finalists,
         last=None,
         seed=repetition,
         sampler=METHODS[method].sampler,
@@ -151,15 +166,15 @@ def search(experiment: Experiment, game: str, method: str, repetition: int) -> S
 
 def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
     """Yields game, method, number and search, whole repetitions first."""
-    for repetition in range(experiment.repetitions):
+    for repetition in experiment.repetitions:
         for game in experiment.games:
             for method in METHODS:
                 yield game, method, repetition, search(experiment, game, method, repetition)
 
 
-def chosen(found: Trials, share: float) -> Config:
-    """Returns the best point of a search when a share of its budget was spent."""
-    known = [number for spent, number, _ in found.progress if spent <= share * found.facts["budget"]]
+def chosen(found: Trials, spent: int) -> Config:
+    """Returns the best point of a search when so many environment steps were spent."""
+    known = [number for until, number, _ in found.progress if until <= spent]
     config = DQN
     for path, value in found.points[known[-1]].settings.items():
         config = configuration.replace_at(config, path, value)
@@ -212,16 +227,18 @@ def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[
 def test_scores(
     experiment: Experiment, found: Mapping[tuple[str, str, int], Trials], runs: Mapping[str, Run]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the score of what was chosen, by game and method, float64 `[repetitions, shares]`."""
+    """Returns the score of what was chosen, by game and method, float64 `[repetitions, stages]`."""
 
-    def score(game: str, method: str, number: int, share: float) -> float:
-        return test_score(experiment, game, chosen(found[game, method, number], share), runs)
+    def score(game: str, method: str, number: int, spent: int) -> float:
+        return test_score(experiment, game, chosen(found[game, method, number], spent), runs)
 
-    numbers = range(experiment.repetitions)
     return {
         game: {
             method: np.array(
-                [[score(game, method, number, share) for share in experiment.shares] for number in numbers]
+                [
+                    [score(game, method, number, spent) for spent in experiment.stages]
+                    for number in experiment.repetitions
+                ]
             )
             for method in METHODS
         }
@@ -232,8 +249,9 @@ def test_scores(
 def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
-        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the best point at the whole budget. Means "
-        f"and 95 % bootstrap intervals over {experiment.repetitions} repetitions. Better: probability of improvement.\n"
+        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, at the whole budget "
+        f"of {experiment.budget:,} environment steps. Means and 95 % bootstrap intervals over "
+        f"{len(experiment.repetitions)} repetitions. Better: probability of improvement.\n"
     )
 
 
@@ -241,14 +259,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true", help="a whole run in a minute, kept apart from the real results")
     parser.add_argument(
-        "--repetitions", type=int, metavar="N", help=f"of each search (default: {Experiment.repetitions})"
+        "--repetitions", type=int, metavar="N", help=f"of each search (default: {len(Experiment.repetitions)})"
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
     options = parser.parse_args()
     experiment = TOY if options.toy else EXPERIMENT
     if options.repetitions:
-        experiment = dataclasses.replace(experiment, repetitions=options.repetitions)
+        first = experiment.repetitions[0]
+        experiment = dataclasses.replace(experiment, repetitions=tuple(range(first, first + options.repetitions)))
     folder = options.out / experiment.name
     devices.use_all_cores()
     devices.keep_compiled_programs()
@@ -279,9 +298,8 @@ def _show(
     scores = test_scores(experiment, found, runs)
     default = {game: test_score(experiment, game, DQN, runs) for game in experiment.games}
     facts = provenance.provenance(runs.values())
-    first = {game: found[game, "TPE + halving", 0] for game in experiment.games}
-    budget = experiment.points * experiment.num_seeds * experiment.steps
-    drawn = {"": search_comparison.figure(scores, default, budget * np.array(experiment.shares))}
+    first = {game: found[game, "TPE", experiment.repetitions[0]] for game in experiment.games}
+    drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
     drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
     drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
     path = folder / experiment.name
@@ -310,10 +328,10 @@ def _studies(experiment: Experiment, found: Mapping[tuple[str, str, int], Trials
             experiment,
             game,
             [
-                chosen(one, share)
+                chosen(one, spent)
                 for (of_game, _, _), one in found.items()
                 if of_game == game
-                for share in experiment.shares
+                for spent in experiment.stages
             ],
         )
         for game in experiment.games

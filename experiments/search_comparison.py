@@ -1,7 +1,7 @@
 """What the searches of `search.py` are worth, beside a base: a figure and a table of scores on test seeds.
 
-Scores are by game and method, float64 `[repetitions, shares]`, of the best point when a share of the budget was spent;
-those of one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
+Scores are by game and method, float64 `[repetitions, stages]`, of the best point before the final and after it; those of
+one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> Figure:
-    """Returns the scores against the budget `spent`, environment steps `[shares]`, a line a method."""
+    """Returns the scores against the budget `spent`, environment steps `[stages]`, a line a method."""
     return search.best_so_far(
         {
             game: {method: Progress(spent, values) for method, values in methods.items()}
@@ -31,19 +31,20 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
 
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
     """Returns the scores at the whole budget, and how they compare with those of the base, in Markdown."""
-    names = ("mean test score", "95 % interval", f"minus {base}, paired", "better than it")
+    names = ("before the final", "mean test score", "95 % interval", f"minus {base}, paired", "better than it")
     rows = [("game", "method", *names)]
     final = {game: {method: values[:, -1] for method, values in methods.items()} for game, methods in scores.items()}
     for game, methods in final.items():
-        rows.append((game, "default", f"{default[game]:.4g}", "-", "-", "-"))
+        rows.append((game, "default", "-", f"{default[game]:.4g}", "-", "-", "-"))
         for method, values in methods.items():
             compared = ("-", "-") if method == base else _compared({game: values}, {game: methods[base]})
             mean = statistics.interval(values, statistics.mean, np.random.default_rng(0))
-            rows.append((game, method, f"{mean.point:.4g}", f"{mean.low:.4g} to {mean.high:.4g}", *compared))
+            before = f"{scores[game][method][:, 0].mean():.4g}"
+            rows.append((game, method, before, f"{mean.point:.4g}", f"{mean.low:.4g} to {mean.high:.4g}", *compared))
     for method in next(iter(final.values())):
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
-            rows.append(("all games", method, "-", "-", "-", _compared(*pooled)[1]))
+            rows.append(("all games", method, "-", "-", "-", "-", _compared(*pooled)[1]))
     return summary.markdown(rows)
 
 

@@ -55,6 +55,10 @@ def finished(tmp_path_factory, programs):
     ("change", "sentence"),
     [
         ({"test_seeds": (1, 10)}, r"Seeds \[1\] are among tuning_seeds and test_seeds"),
+        ({"final_seeds": (5, 1)}, r"Seeds \[1\] are among tuning_seeds and final_seeds"),
+        ({"final_seeds": (11,)}, r"Seeds \[11\] are among final_seeds and test_seeds"),
+        ({"final_seeds": (5,), "finalists": 0}, "finalists = 0 must be a whole number of at least 1"),
+        ({"final_seeds": (5, 6), "budget": 5_999}, "at least 6_000 .* with 2 seeds and 4_800 of the final"),
         ({"space": {}}, "space is empty"),
         ({"space": {"learning_rat": grids.Uniform(0.1, 0.2)}}, "'learning_rat' is not a field .* learning_rate"),
         ({"space": {"learning_rat": grids.Choice((0.1, 0.2))}}, "'learning_rat' is not a field .* learning_rate"),
@@ -128,6 +132,49 @@ def test_what_comes_next_in_a_case_worked_by_hand():
     assert following(8, three, budget=96 + 24 + 29) == Train(2, (0, 1))
     assert following(8, three, budget=96 + 12) == Train(2, (0,))  # the better one
     assert following(8, three, budget=96 + 11) is None
+
+
+def test_the_final_is_held_once_between_the_best_and_its_winner_is_the_choice():
+    plan = PLAN._replace(finalists=2, num_final_seeds=5)
+    assert halving.cost_of_final(plan) == 2 * 5 * 10
+    ends = Wave(2, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, np.nan, 0.7)), ())
+    points, zeros = (0, 1, 2, 3), ((0.0,) * 3,) * 4
+    waves = [Wave(0, points, zeros, points), Wave(1, points, zeros, points), ends]
+    budget = halving.spent(plan, waves) + 100
+    assert halving.following(plan, [0] * 4, waves, budget) == Train(3, (1, 3))
+    assert halving.following(PLAN, [0] * 4, waves, halving.spent(PLAN, waves)) is None  # no final without its seeds
+    final = Wave(3, (1, 3), ((0.2,) * 5, (0.6,) * 5), ())
+    assert halving.promoted(plan, 3, final.points, np.array(final.scores), waves) == []
+    waves.append(final)
+    assert halving.spent(plan, waves) == budget
+    assert halving.following(plan, [0] * 4, waves, budget) is None
+    assert halving.incumbents(waves)[-2:] == [(1, 0.9), (3, 0.6)]
+    assert halving.waiting(4, waves) == {}
+
+
+def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
+    seeds = (20, 21, 22)
+    one = dataclasses.replace(SEARCH, name="final", final_seeds=seeds, finalists=3, budget=SEARCH.budget + 9 * 600)
+    outcome = searching.run(one, tmp_path, programs=programs)
+    final = outcome.waves[-1]
+    assert (final.rung, len(final.points), np.shape(final.scores)) == (2, 3, (3, 3))
+    whole: dict[int, float] = {}
+    for wave in outcome.waves:
+        whole |= dict(zip(wave.points, halving.means(wave), strict=True)) if wave.rung == 1 else {}
+    assert set(final.points) == set(sorted(whole, key=lambda point: (-whole[point], point))[:3])
+    winner = final.points[int(np.argmax(halving.means(final)))]
+    assert searching.best(outcome) == outcome.settings[winner]
+    assert outcome.spent <= one.budget
+    found = trials.read(tmp_path / "final" / "tuning")
+    assert {point.number: point.final for point in found.points if point.final} == dict(
+        zip(final.points, final.scores, strict=True)
+    )
+    assert found.progress[-1][:2] == (outcome.spent, winner)
+    stored = store.read(tmp_path / "final" / "tuning" / "runs").runs
+    assert sum(run.facts["seed"] in seeds for run in stored) == 9
+    assert searching.run(one, tmp_path, programs=programs)[:3] == outcome[:3]  # it is held once
+    more = searching.run(dataclasses.replace(one, budget=one.budget + 9 * 600 + 4_800), tmp_path, programs=programs)
+    assert more.waves[: len(outcome.waves)] == outcome.waves
 
 
 def test_a_wave_holds_points_of_one_program():
@@ -430,6 +477,10 @@ def test_a_search_as_it_is_typed():
     for wrong in ("network.hidden=(64,64", "learning_rate=1,2"):
         with pytest.raises(ValueError, match=wrong.partition("=")[0]):
             typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
+    assert (list(found.final_seeds), found.finalists) == ([5000, 5001, 5002, 5003], 4)
+    assert list(typed("search catch dqn --space discount=0.9:0.99 --final-seeds 0").final_seeds) == []
+    with pytest.raises(ValueError, match="--final-seeds 6000 are too many: at most 5_000"):
+        typed("search catch dqn --space discount=0.9:0.99 --final-seeds 6000")
     with pytest.raises(ValueError, match="budget = 0 must be"):
         typed("search catch dqn --space discount=0.9:0.99 --budget 0")
     with pytest.raises(ValueError, match=r"'discount' must be of the form FIELD=VALUE"):

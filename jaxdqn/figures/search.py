@@ -143,7 +143,7 @@ def best_so_far(
         lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
         style.legend(figure, lines)
     several = f"Marks: {statistics.name(statistic)} over {number} repetitions; bars: 95 % bootstrap interval over them."
-    one = "The best point so far, of those that came furthest, by its tuning seeds."
+    one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
     figure.set_label(several if number > 1 else one)
     return figure
 

@@ -20,12 +20,14 @@ class Point(NamedTuple):
       number: in the order of asking.
       settings: by dotted path; a part by its fields.
       scores: of each rung that it came through, one number a tuning seed.
+      final: its scores in the final, one number a seed of that; empty if it was not there.
       state: "complete", "dropped", "waiting" or "failed".
     """
 
     number: int
     settings: dict[str, Any]
     scores: tuple[tuple[float, ...], ...]
+    final: tuple[float, ...]
     state: str
 
     @property
@@ -56,7 +58,8 @@ class Trials(NamedTuple):
       facts: what decides it: game, configuration, space, seeds, sampler and so on.
       ends: environment steps of a run at the end of each rung.
       points: in the order of asking.
-      progress: after each wave, the environment steps spent until then, the number of the best point, and its score.
+      progress: after each wave, the environment steps spent until then, the number of the best point, and its score:
+        by tuning seeds, and after the final by those of the final.
       importance: of the fields.
       code: version and commit of what trained them.
     """
@@ -93,7 +96,13 @@ def read(folder: Path) -> Trials:
         if says["schema"] != _SCHEMA:
             raise ValueError(f"{path} has schema {says['schema']!r}: this version of jaxdqn reads schema {_SCHEMA}.")
         points = tuple(
-            Point(point["number"], point["settings"], tuple(map(tuple, point["scores"])), point["state"])
+            Point(
+                point["number"],
+                point["settings"],
+                tuple(map(tuple, point["scores"])),
+                tuple(point["final"]),
+                point["state"],
+            )
             for point in says["points"]
         )
         progress = tuple((int(steps), int(number), float(score)) for steps, number, score in says["progress"])

@@ -4,6 +4,9 @@ Li et al. (2018), "Hyperband", Section 3, for points that arrive one after anoth
 replicas of it, so that they are trained, judged and dropped together. Points that have reached the same rung and share
 a compiled program wait in one room until they fill a wave. What a wave frees is filled with new points.
 
+The best of many noisy means owes its place to chance as well. So at the end of the budget there may be a final: the
+points with the highest means are run with seeds that had no part in choosing them, and only these say who wins.
+
 All that has happened is the list of the waves. What to do next follows from it, so that a search that was interrupted
 goes on as if it had not been.
 """
@@ -27,6 +30,8 @@ class Plan(NamedTuple):
       batch: points of a wave.
       num_seeds: runs of a point.
       rule: which points of a wave go on: `best` or `best_or_undecided`.
+      finalists: points of the final.
+      num_final_seeds: runs of each of them; without any there is no final.
     """
 
     ends: tuple[int, ...]
@@ -34,13 +39,15 @@ class Plan(NamedTuple):
     batch: int
     num_seeds: int
     rule: Rule
+    finalists: int = 0
+    num_final_seeds: int = 0
 
 
 class Wave(NamedTuple):
     """Points that were trained side by side to the end of a rung.
 
     Attributes:
-      rung: 0 for the first.
+      rung: 0 for the first; the number of rungs stands for the final.
       points: their numbers.
       scores: one row a point, one number a seed; NaN for a point that could not be trained.
       kept: numbers of those that go on to the next rung.
@@ -101,7 +108,7 @@ def best_or_undecided(
 
 
 def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[Wave]) -> list[int]:
-    """Returns which points of a wave go on to the next rung; none goes on from the last.
+    """Returns which points of a wave go on to the next rung; none goes on from the last, nor from the final.
 
     Args:
       plan: how points are trained.
@@ -110,7 +117,7 @@ def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, w
       scores: `[points, seeds]`.
       waves: before this one.
     """
-    if rung == len(plan.ends) - 1:
+    if rung >= len(plan.ends) - 1:
         return []
     earlier = [mean for wave in waves if wave.rung == rung for mean in means(wave)]
     return [points[row] for row in plan.rule(scores, plan.share, earlier)]
@@ -121,7 +128,7 @@ def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
     rungs = dict.fromkeys(range(num_points), 0)
     for wave in waves:
         for point in wave.points:
-            del rungs[point]
+            rungs.pop(point, None)  # finalists are done already
         rungs |= dict.fromkeys(wave.kept, wave.rung + 1)
     return rungs
 
@@ -132,7 +139,9 @@ def spent(plan: Plan, waves: Sequence[Wave]) -> int:
 
 
 def cost(plan: Plan, rung: int) -> int:
-    """Returns the environment steps that take a point through a rung, over its seeds."""
+    """Returns the environment steps that take a point through a rung, or the final, over its seeds."""
+    if rung == len(plan.ends):
+        return plan.num_final_seeds * plan.ends[-1]
     return plan.num_seeds * (plan.ends[rung] - (plan.ends[rung - 1] if rung else 0))
 
 
@@ -147,6 +156,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
     take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are
     not full, the lowest rung first, so that its survivors can join those above; where the budget is short, the best.
+    Last there is the final, for which enough of the budget is kept back.
 
     Args:
       plan: how points are trained.
@@ -154,7 +164,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
       waves: so far.
       budget: environment steps of all runs.
     """
-    left = budget - spent(plan, waves)
+    left = budget - spent(plan, waves) - cost_of_final(plan)
     rungs = waiting(len(groups), waves)
     rooms: dict[tuple[int, Hashable], list[int]] = {}
     for point, rung in sorted(rungs.items()):
@@ -172,12 +182,32 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
             known = {point: mean for wave in waves for point, mean in zip(wave.points, means(wave), strict=True)}
             ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
             return Train(room[0], tuple(sorted(ranking[:number])))
-    return None
+    finalists = tuple(sorted(_ranking(plan, waves)[: plan.finalists])) if plan.num_final_seeds else ()
+    is_held = (len(plan.ends), finalists) in [(wave.rung, wave.points) for wave in waves]
+    return Train(len(plan.ends), finalists) if finalists and not is_held else None
+
+
+def cost_of_final(plan: Plan) -> int:
+    """Returns the environment steps of all runs of the final."""
+    return plan.finalists * cost(plan, len(plan.ends))
+
+
+def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:
+    """Returns the points that were trained to the end, by their mean over tuning seeds, the best first."""
+    scored = [
+        (-mean, point)
+        for wave in waves
+        if wave.rung == len(plan.ends) - 1
+        for point, mean in zip(wave.points, means(wave), strict=True)
+        if not np.isnan(mean)
+    ]
+    return [point for _, point in sorted(scored)]
 
 
 def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
     """Returns the best point after each wave, and its score: of those that came furthest, the highest mean.
 
+    Finalists came furthest, and have the mean of the final alone.
     None stands where no point could be trained yet.
     """
     found: list[tuple[int, float] | None] = []

@@ -87,6 +87,16 @@ def add_search(commands: Any) -> None:
     how.add_argument(
         "--keep-undecided", action="store_true", help="also points that the seeds cannot tell from those that pass"
     )
+    how.add_argument(
+        "--finalists", type=int, default=4, metavar="N", help="best points that the final is between (default: 4)"
+    )
+    how.add_argument(
+        "--final-seeds",
+        type=int,
+        default=4,
+        metavar="N",
+        help="runs of a finalist, with seeds from 5000 on, which alone say who wins; 0 for no final (default: 4)",
+    )
     how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained side by side (default: 8)")
     how.add_argument("--seed", type=int, default=0, metavar="S", help="of what the sampler draws (default: 0)")
     running = search.add_argument_group("how it is run")

@@ -16,7 +16,7 @@ from jaxdqn.results import schema
 from jaxdqn.study import grids, halving, samplers, spec
 from jaxdqn.study.grids import Choice, Range
 from jaxdqn.study.samplers import Sampler
-from jaxdqn.study.spec import Cell, Study
+from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
 DEFAULT, TUNED = "default", "tuned"  # the arms of the comparison on test seeds
@@ -33,15 +33,17 @@ class Search:
       space: what is searched, by dotted path. Numbers are free within bounds; structure, and parts, are listed. A part
         stands before its fields.
       tuning_seeds: one run of each point for each; all points share them.
-      test_seeds: of the runs that judge the choice; none of them is a tuning seed.
+      test_seeds: of the runs that judge the choice; none of them is a tuning seed or one of the final.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
-      budget: environment steps of all tuning runs together.
+      budget: environment steps of all tuning runs together, the final among them.
       sampler: that chooses points: `samplers.tpe`, `samplers.random`, `samplers.cma_es`.
       rungs: environment steps after which poor points are dropped; none trains every point to its end.
       share: of the points of a rung that goes on.
       rule: which points these are: `halving.best`, `halving.best_or_undecided`.
       batch: points of a wave.
+      final_seeds: one run of each finalist for each; only these say which of them is the choice. None: no final.
+      finalists: points of the final, those with the highest means over tuning seeds.
       last: how many of its last evaluations are averaged into the score of a run; None averages all until there, which
         rewards learning fast and is less noisy.
       seed: of what the sampler draws.
@@ -61,6 +63,8 @@ class Search:
     share: float = 1 / 3
     rule: halving.Rule = halving.best
     batch: int = 8
+    final_seeds: Sequence[int] = ()
+    finalists: int = 4
     last: int | None = 1
     seed: int = 0
 
@@ -71,7 +75,8 @@ class Search:
 def plan(search: Search) -> halving.Plan:
     """Returns how the points of a search are trained."""
     ends = (*search.rungs, search.steps)
-    return halving.Plan(ends, search.share, search.batch, len(search.tuning_seeds), search.rule)
+    num_seeds, num_final_seeds = len(search.tuning_seeds), len(search.final_seeds)
+    return halving.Plan(ends, search.share, search.batch, num_seeds, search.rule, search.finalists, num_final_seeds)
 
 
 def whole_numbers(search: Search) -> list[str]:
@@ -94,22 +99,17 @@ def group(search: Search, settings: Mapping[str, Any]) -> Hashable:
     return jax.tree.structure(config_at(search, settings))
 
 
-def tuning_study(search: Search, settings: Mapping[str, Any]) -> Study:
-    """Returns the tuning runs of one point as a study, as if somebody had written it down."""
+def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> Study:
+    """Returns the runs of one point as a study, as if somebody had written it down; the final has its own seeds."""
     return Study(
         name=search.name,
         games=(search.game,),
         algorithms={DEFAULT: search.config},
-        seeds=search.tuning_seeds,
+        seeds=search.tuning_seeds if rung <= len(search.rungs) else search.final_seeds,
         steps=search.steps,
         evaluation=search.evaluation,
         grid=[settings],
     )
-
-
-def cells(search: Search, settings: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """Returns the tuning runs of one point, seed by seed."""
-    return spec.cells(tuning_study(search, settings))
 
 
 def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
@@ -140,6 +140,8 @@ def about(search: Search) -> dict[str, Any]:
         "share": search.share,
         "rule": search.rule.__name__,
         "batch": search.batch,
+        "final_seeds": list(search.final_seeds),
+        "finalists": search.finalists,
         "last": search.last,
         "seed": search.seed,
     }
@@ -158,11 +160,10 @@ def _check(search: Search) -> None:
     Raises:
       ValueError: in one sentence that names the field, the value and what is allowed.
     """
-    both = sorted(set(search.tuning_seeds) & set(search.test_seeds))
-    if both:
-        raise ValueError(
-            f"Seeds {both} are among tuning_seeds and test_seeds: a choice is judged by seeds it never saw."
-        )
+    for one, other in itertools.combinations(("tuning_seeds", "final_seeds", "test_seeds"), 2):
+        both = sorted(set(getattr(search, one)) & set(getattr(search, other)))
+        if both:
+            raise ValueError(f"Seeds {both} are among {one} and {other}: a choice is judged by seeds it never saw.")
     if not search.space:
         raise ValueError("space is empty: name at least one field and its range.")
     _check_ranges(search)
@@ -170,11 +171,14 @@ def _check(search: Search) -> None:
         tuning_study(search, settings)
     test_study(search, {})
     _check_halving(search)
-    least = len(search.tuning_seeds) * search.steps
+    if type(search.finalists) is not int or search.finalists < 1:
+        raise ValueError(f"finalists = {search.finalists!r} must be a whole number of at least 1.")
+    final = halving.cost_of_final(plan(search))
+    least = len(search.tuning_seeds) * search.steps + final
     if type(search.budget) is not int or search.budget < least:
         raise ValueError(
             f"budget = {search.budget!r} must be a whole number of at least {least:_} environment steps, for one point "
-            f"with {len(search.tuning_seeds)} seeds."
+            f"with {len(search.tuning_seeds)} seeds" + (f" and {final:_} of the final." if final else ".")
         )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIRST_SEED = 100  # of tuning: studies report on those from 0 on
+FIRST_FINAL_SEED = 5_000
 FIRST_TEST_SEED = 10_000
 _POINTS = 20  # of whole runs, that the budget is worth if none is given
 
@@ -63,9 +64,10 @@ def parsed(options: argparse.Namespace) -> Search:
     """
     games.make(options.game)
     default = configuration_of(options.algorithm)
-    if FIRST_SEED + options.tuning_seeds > FIRST_TEST_SEED:
-        most = FIRST_TEST_SEED - FIRST_SEED
-        raise ValueError(f"--tuning-seeds {options.tuning_seeds} are too many: at most {most:_}.")
+    ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
+    for kind, (first, end) in ranges.items():
+        if first + (number := getattr(options, f"{kind}_seeds")) > end:
+            raise ValueError(f"--{kind}-seeds {number} are too many: at most {end - first:_}.")
     quarter = options.steps // 4 // max(options.every, 1) * options.every
     rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
     at_first = (rungs or [options.steps])[0] // max(options.every, 1)  # evaluations until there
@@ -84,6 +86,8 @@ def parsed(options: argparse.Namespace) -> Search:
         share=options.share,
         rule=halving.best_or_undecided if options.keep_undecided else halving.best,
         batch=options.batch,
+        final_seeds=range(FIRST_FINAL_SEED, FIRST_FINAL_SEED + options.final_seeds),
+        finalists=options.finalists,
         last=min(3, max(at_first, 1)) if options.last is None else options.last or None,
         seed=options.seed,
     )

@@ -31,6 +31,7 @@ from jaxdqn.study import search as searches
 from jaxdqn.study.execute import CHECKPOINT_SECONDS
 from jaxdqn.study.halving import Ask, Train, Wave
 from jaxdqn.study.search import Search
+from jaxdqn.study.spec import Cell, Study
 
 if TYPE_CHECKING:
     import optuna
@@ -120,7 +121,7 @@ def run(
 
 
 def best(outcome: Outcome) -> dict[str, Any]:
-    """Returns the settings that a search ends with: of the points that came furthest, the best over tuning seeds.
+    """Returns the settings that a search ends with: the winner of the final, or else the best over tuning seeds.
 
     Raises:
       ValueError: if no point could be trained.
@@ -144,7 +145,7 @@ def _go_on(work: _Work) -> bool:
             wave = Wave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
             _tell(work, wave)
-            _forget(work, [points[number] for number in numbers if number not in kept])
+            _forget(work, rung, [points[number] for number in numbers if number not in kept])
             trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
             return False
@@ -152,7 +153,10 @@ def _go_on(work: _Work) -> bool:
 
 
 def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`; NaN if one cannot be trained."""
+    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`; NaN if one cannot be trained.
+
+    The final is the rung after the last.
+    """
     try:
         return _scores(work, rung, points)
     except OSError:  # a full disk, which is nobody's fault
@@ -162,27 +166,32 @@ def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarr
             middle = len(points) // 2
             return np.concatenate([_train(work, rung, half) for half in (points[:middle], points[middle:])])
         text = traceback.format_exc()
-        study = searches.tuning_study(work.search, points[0])
-        for cell in spec.cells(study):
+        members = _members(work.search, rung, points)
+        for study, cell in members:
             id = spec.identifier(study, cell)
             failures.write(work.folder / "failures", id, records.about_failure(cell), text)
-        return np.full((1, work.plan.num_seeds), np.nan)
+        return np.full((1, len(members)), np.nan)
 
 
 def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
     search, plan = work.search, work.plan
-    members = []
-    for settings in points:
-        study = searches.tuning_study(search, settings)
-        members += [(study, cell) for cell in spec.cells(study)]
+    members = _members(search, rung, points)
     last = search.last or 0  # [-0:] is all
-    returns = search_waves.train(work.runs, members, plan.ends[rung], plan.batch * plan.num_seeds)
+    stop = plan.ends[min(rung, len(plan.ends) - 1)]
+    returns = search_waves.train(work.runs, members, stop, plan.batch * plan.num_seeds)
     scores = [np.mean(returns[spec.identifier(study, cell)][-last:], dtype=np.float64) for study, cell in members]
-    return np.array(scores).reshape(len(points), plan.num_seeds)
+    return np.array(scores).reshape(len(points), -1)
+
+
+def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> list[tuple[Study, Cell]]:
+    studies = [searches.tuning_study(search, settings, rung) for settings in points]
+    return [(study, cell) for study in studies for cell in spec.cells(study)]
 
 
 def _tell(work: _Work, wave: Wave) -> None:
-    """Tells Optuna what became of the points of a wave, so far as it does not know it."""
+    """Tells Optuna what became of the points of a wave, so far as it does not know it; of the final it need not."""
+    if wave.rung == len(work.plan.ends):
+        return
     asked = samplers.asked(work.study, work.space)
     is_last = wave.rung == len(work.plan.ends) - 1
     for point, score in zip(wave.points, halving.means(wave), strict=True):
@@ -190,11 +199,9 @@ def _tell(work: _Work, wave: Wave) -> None:
         samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], score, ending)
 
 
-def _forget(work: _Work, points: Sequence[dict[str, Any]]) -> None:
-    for settings in points:
-        study = searches.tuning_study(work.search, settings)
-        for cell in spec.cells(study):
-            work.runs.kept.pop(spec.identifier(study, cell), None)
+def _forget(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> None:
+    for study, cell in _members(work.search, rung, points):
+        work.runs.kept.pop(spec.identifier(study, cell), None)
 
 
 def _settings(work: _Work) -> list[dict[str, Any]]:
@@ -245,6 +252,7 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
     """Returns the points as plain numbers."""
     rungs = halving.waiting(len(points), done)
     scores: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(points))}
+    finals: dict[int, tuple[float, ...]] = {}
     spent, progress, failed = 0, [], set()
     for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
@@ -252,6 +260,8 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
         for number, row in zip(wave.points, wave.scores, strict=True):
             if np.isnan(row).any():
                 failed.add(number)
+            elif wave.rung == len(work.plan.ends):
+                finals[number] = row
             else:
                 scores[number].append(row)
 
@@ -267,7 +277,9 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
         facts=json.loads(json.dumps(searches.about(work.search) | {"budget": work.search.budget})),
         ends=work.plan.ends,
         points=tuple(
-            trials.Point(number, spec.plain_settings(settings), tuple(scores[number]), state(number))
+            trials.Point(
+                number, spec.plain_settings(settings), tuple(scores[number]), finals.get(number, ()), state(number)
+            )
             for number, settings in enumerate(points)
         ),
         progress=tuple(progress),
