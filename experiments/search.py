@@ -7,11 +7,11 @@ RESULT
     python experiments/search.py --toy               a minute
 
 The score of a run is the mean of all its evaluations, which rewards learning fast. Seven fields are searched, most of
-whose values are poor. All methods have the same budget of environment steps, worth 60 points of 4 seeds each. A fifth of
-it goes to a final: the six best points by their tuning seeds are run with eight seeds more, which alone say which of them
-is the choice. Searches are repeated with other seeds of the sampler and other tuning seeds; repetitions are pairs, since
-those of one number share both. What was chosen is run on test seeds, which no search has seen: only these scores are
-reported, of the point that was best before the final and of the winner of the final.
+whose values are poor. All methods have the same budget of environment steps, worth 60 points of 4 seeds each. A fifth
+of it goes to a final: the six best points by their tuning seeds are run with eight seeds more, which alone say which of
+them is the choice. Searches are repeated with other seeds of the sampler and other tuning seeds; repetitions are pairs,
+since those of one number share both. What was chosen is run on test seeds, which no search has seen: only these scores
+are reported, of the point that was best before the final and of the winner of the final.
 
 The final was added after repetitions 0 to 9, judged by other test seeds, had shown that the best of many noisy means is
 a poor choice, and that a rung after 3,000 of 10,000 steps is too early for catch. What is reported are the repetitions
@@ -249,8 +249,8 @@ def test_scores(
 def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
-        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, at the whole budget "
-        f"of {experiment.budget:,} environment steps. Means and 95 % bootstrap intervals over "
+        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, after "
+        f"{experiment.budget:,} environment steps. Means and 95 % bootstrap intervals over "
         f"{len(experiment.repetitions)} repetitions. Better: probability of improvement.\n"
     )
 

@@ -1,7 +1,7 @@
 """What the searches of `search.py` are worth, beside a base: a figure and a table of scores on test seeds.
 
-Scores are by game and method, float64 `[repetitions, stages]`, of the best point before the final and after it; those of
-one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
+Scores are by game and method, float64 `[repetitions, stages]`, of the best point before the final and after it; those
+of one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
 """
 
 from collections.abc import Mapping
