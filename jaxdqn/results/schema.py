@@ -96,6 +96,16 @@ def leaves(facts: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     return found
 
 
+def used(value: Any) -> Any:
+    """Returns nested dictionaries without what is None.
+
+    None says that a feature is not used. Left out, a feature that is added later keeps the results that there are.
+    """
+    if not isinstance(value, dict):
+        return value
+    return {key: used(item) for key, item in value.items() if item is not None}
+
+
 def plain(value: Any, path: str = "") -> Any:
     """Returns a copy made of what JSON can say: dictionaries, lists, strings, finite numbers, booleans and None.
 

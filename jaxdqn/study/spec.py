@@ -97,11 +97,8 @@ def determinants(study: Study, cell: Cell) -> dict[str, Any]:
 
 
 def identifier(study: Study, cell: Cell) -> str:
-    """Returns the name of the run's result, 16 hexadecimal digits.
-
-    None says that a feature is not used, and is left out: a feature that is added later keeps the results there are.
-    """
-    return store.identifier(_without_none(determinants(study, cell)))
+    """Returns the name of the run's result, 16 hexadecimal digits, by what determines it and is used."""
+    return store.identifier(schema.used(determinants(study, cell)))
 
 
 @functools.cache
@@ -188,12 +185,6 @@ def _check_arms(study: Study) -> None:
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at
-
-
-def _without_none(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {key: _without_none(item) for key, item in value.items() if item is not None}
 
 
 def _refuse_repeats(field: str, values: Sequence[Any]) -> None:

@@ -144,6 +144,14 @@ def test_runs_that_differ_by_more_than_their_seed_are_not_pooled(change, named):
         tidy.arms([literal([1], seed=0), other])
 
 
+def test_a_feature_that_was_added_later_and_is_not_used_keeps_no_runs_apart():
+    before, later = literal([1], seed=0), literal([1], seed=1)
+    later.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "MLP", "noisy": None}}
+    before.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "MLP"}}
+    ((_, members),) = tidy.arms([before, later]).items()
+    assert len(members) == 2
+
+
 def test_a_seed_counts_once():
     code = {"jaxdqn": "0.1.0", "commit": "another"}
     with pytest.raises(ValueError, match="both have seed 3 and would count twice"):
