@@ -31,7 +31,7 @@ STUDY = Study(
     name="host_games",
     games=(IN_JAX, ON_HOST),
     algorithms={"DQN": DQN},
-    seeds=range(30),
+    seeds=range(20),
     steps=80_000,
     evaluation=Evaluation(every=5_000, episodes=20),
 )
