@@ -84,7 +84,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
             last=LAST,
             transform=normalised,
             name="normalised greedy return at the end of a run",
-            xlabel="period of the target network [steps]",
+            xlabel="target period [steps]",
             ylabel="learning rate of Adam",
         )
     }

@@ -127,7 +127,7 @@ def _draw(
         for (row, column), (point, low, high) in estimates.items():
             spread = f"\n({low:.3g}, {high:.3g})" if len(cells[row, column]) > 1 else ""
             color = "black" if shades[row, column] > 0.6 else "white"
-            panel.text(column, row, f"{point:.3g}{spread}", ha="center", va="center", fontsize=4.5, color=color)
+            panel.text(column, row, f"{point:.3g}{spread}", ha="center", va="center", fontsize=5.5, color=color)
     return image
 
 
