@@ -2,9 +2,9 @@
 
 All six together help (0.74 over all games; DQN 0.61), and without noisy networks far more: 0.97. That arm is the best
 on cartpole and mountain_car, and ahead on LunarLander, where intervals overlap. With noise in place of epsilon-greedy
-exploration mountain_car's goal is hardly ever found; alone it is the one part that harms (0.46). Alone, 3 steps
-(0.72), prioritised replay (0.71) and dueling (0.69) help; double Q-learning (0.59) and distributions (0.62) are not
-told apart from DQN. Taken out of Rainbow, 3 steps (0.64) and distributions (0.67) are missed most. See
+exploration mountain_car's goal is hardly ever found; alone it is the one part that harms (0.46). Alone, 3 steps (0.72)
+and prioritised replay (0.71) are told apart from DQN, since intervals do not overlap; dueling (0.69), distributions
+(0.62) and double Q-learning (0.59) are not. Taken out of Rainbow, 3 steps alone are missed (0.64). See
 results/ablation/.
 
     python experiments/ablation.py            about two hours on two CPU cores (needs the extra box2d)

@@ -2,8 +2,8 @@
 
 It does. At the setting that was chosen for DQN, DQN is ahead on mountain_car: 0.86 of the way to solving it, against
 0.56 of double DQN and 0.26 of Munchausen DQN. With three times the learning rate Munchausen DQN is (1.00 against 0.85
-and 0.87), and with the shorter period, too, it alone learns the game (0.81). Over all six settings Munchausen DQN
-depends least on them: its best, its median and its worst are at or above those of the others on every game. On catch
+and 0.87), and with the shorter period, too, it alone learns the game (0.81). The best, the median
+and the worst of Munchausen DQN's six settings are at or above those of the others on every game. On catch
 every setting solves the game. See results/robustness/.
 
     python experiments/robustness.py            about an hour on two CPU cores
