@@ -94,6 +94,7 @@ def main() -> None:
         "setting": {"game": "cartpole", "steps": steps, "configuration": configuration.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+            "processor": records.processor(),
             "sgemm_gflops": sgemm / 1e9,
         },
         "code": records.commit(),

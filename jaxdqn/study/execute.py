@@ -39,7 +39,7 @@ class Report(NamedTuple):
       damaged: sentences about records that could not be read; their runs were left out.
       num_compilations: groups compiled, one program each.
       compile_seconds: spent on them.
-      wall_seconds: spent on training and evaluating.
+      wall_seconds: spent on training and evaluating by this call.
     """
 
     folder: pathlib.Path
@@ -214,7 +214,6 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                         asynchronous=work.asynchronous,
                     )
                     stack.enter_context(contextlib.closing(compiled))
-                started = time.perf_counter()
                 wave = waves.train(
                     work.study, {id: work.cells[id] for id in members}, found, compiled, layout.width, work.around
                 )
@@ -226,7 +225,7 @@ def _run_group(work: _Work, group: plan.Group) -> None:
                 others = [] if compiled is not None else work.mine.claim(_left(work.folder, ids), len(ids))
                 _fail(work, (*members, *others))  # what cannot be compiled cannot be for any of them
                 continue
-            training += time.perf_counter() - started
+            training += wave.seconds_here
             _store(work, members, wave, compiled.compile_seconds, layout)
             checkpoints.remove(work.around.checkpoints, members)  # also what an interrupted writer left of this wave
             stored = _stored(work.folder)  # a wave that failed may be tried again, from where it was

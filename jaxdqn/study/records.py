@@ -1,5 +1,6 @@
 """The record of a run: what the store is given of it."""
 
+import contextlib
 import datetime
 import functools
 import os
@@ -85,6 +86,7 @@ def facts(
             "device": layout.devices[0].device_kind,
             "num_devices": len(layout.devices),
             "num_cores": os.cpu_count(),
+            "processor": processor(),
         },
         "cost": {
             "wall_seconds": float(seconds[-1]),
@@ -129,6 +131,17 @@ def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str,
 def versions() -> dict[str, str]:
     """Returns the versions of what a result may depend on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+
+
+@functools.cache
+def processor() -> str:
+    """Returns what the system calls the processor; results are equal to the bit on the same kind."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def now() -> str:

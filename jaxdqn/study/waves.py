@@ -50,6 +50,7 @@ class Wave(NamedTuple):
       curves: `[members, periods]` by name.
       endings: one a member.
       seconds: float64 `[periods]`, since the start of the wave, without compilation and interruptions.
+      seconds_here: of them, spent since it was taken up here.
       makers: what trained it, up to which step, in order.
       live: the runs as the exporters know them; not ended yet.
     """
@@ -57,6 +58,7 @@ class Wave(NamedTuple):
     curves: dict[str, np.ndarray]
     endings: list[Ending]
     seconds: np.ndarray
+    seconds_here: float
     makers: tuple[dict[str, Any], ...]
     live: Live
 
@@ -93,7 +95,8 @@ def train(
     around.bar.training(first * len(cells))
     if around.told.is_asked:  # while its program was compiled, or its environments were brought to where they were
         raise KeyboardInterrupt
-    started = time.perf_counter() - (seconds[-1] if seconds else 0.0)
+    before = seconds[-1] if seconds else 0.0
+    started = time.perf_counter() - before
     kept_at = time.perf_counter()
     for step in range(first, study.steps, study.evaluation.every):
         states, point = compiled.advance(states, step)
@@ -116,7 +119,7 @@ def train(
             raise KeyboardInterrupt
     stacked = {name: np.stack(points, axis=1) for name, points in curves.items()}
     makers = records.made(makers, study.steps)
-    return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), makers, live)
+    return Wave(stacked, compiled.end(states)[: len(cells)], np.array(seconds), seconds[-1] - before, makers, live)
 
 
 def _begin(
