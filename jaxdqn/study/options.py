@@ -40,8 +40,8 @@ def add_search(commands: Any) -> None:
         "search",
         help="search settings of an algorithm on a game, within a budget",
         description="Searches settings with Optuna: points are trained on tuning seeds, poor ones dropped early; the "
-        "best meet in a final on further seeds, and its winner is judged beside the default on test seeds that no choice "
-        "has seen. The same command goes on with a search that was interrupted, or whose budget has grown.",
+        "best meet in a final on further seeds, and its winner is judged beside the default on test seeds that no "
+        "choice has seen. The same command goes on with a search that was interrupted, or whose budget has grown.",
         epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",
     )
     search.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
