@@ -93,7 +93,7 @@ def test_tasks_on_a_machine_have_cores_of_their_own(monkeypatch, tmp_path):
         with cores.kept_to(1, "task"):
             second = devices.cores()
         with cores.kept_to(len(before), "task"):
-            assert devices.cores() == before  # too few are free: all share all
+            assert devices.cores() == before  # too few are free: some are shared
     assert devices.cores() == before
     assert (len(first), len(second)) == (1, 1)
     assert len(before) == 1 or first != second

@@ -57,6 +57,7 @@ def finished(tmp_path_factory, programs):
         ({"test_seeds": (1, 10)}, r"Seeds \[1\] are among tuning_seeds and test_seeds"),
         ({"final_seeds": (5, 1)}, r"Seeds \[1\] are among tuning_seeds and final_seeds"),
         ({"final_seeds": (11,)}, r"Seeds \[11\] are among final_seeds and test_seeds"),
+        ({"final_seeds": (5, 5)}, "seeds names 5 more than once"),
         ({"final_seeds": (5,), "finalists": 0}, "finalists = 0 must be a whole number of at least 1"),
         ({"final_seeds": (5, 6), "budget": 5_999}, "at least 6_000 .* with 2 seeds and 4_800 of the final"),
         ({"space": {}}, "space is empty"),
@@ -152,6 +153,32 @@ def test_the_final_is_held_once_between_the_best_and_its_winner_is_the_choice():
     assert halving.waiting(4, waves) == {}
 
 
+def test_finalists_of_several_programs_are_run_apart_and_once():
+    plan = PLAN._replace(ends=(10,), finalists=3, num_final_seeds=5)
+    waves = [Wave(0, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, 0.1, 0.7)), ())]
+    budget = halving.spent(plan, waves) + 150
+    first = halving.following(plan, "ABAB", waves, budget)
+    assert first == Train(1, (1, 3))
+    waves.append(Wave(1, first.points, ((0.9,) * 5, (0.7,) * 5), ()))
+    assert halving.following(plan, "ABAB", waves, budget) == Train(1, (0,))
+    assert halving.following(plan, "ABAB", waves, budget - 1) is None  # it can no longer be paid for
+    waves.append(Wave(1, (0,), ((0.5,) * 5,), ()))
+    assert halving.following(plan, "ABAB", waves, budget) is None
+    grown = budget + 30 + 150
+    assert halving.following(plan, "ABAB", waves, grown) == Ask()
+    waves.append(Wave(0, (4,), ((0.8,) * 3,), ()))
+    assert halving.following(plan, "ABABA", waves, grown) == Train(1, (4,))  # the others were in the final before
+
+
+def test_what_waits_when_the_budget_is_spent_is_left_waiting_after_the_final():
+    plan = PLAN._replace(finalists=1, num_final_seeds=2)
+    rows = ((0.0,) * 3,) * 2
+    waves = [Wave(0, (0, 1), rows, (0, 1)), Wave(1, (0, 1), rows, (0, 1)), Wave(2, (0,), rows[:1], ())]
+    waves.append(Wave(3, (0,), ((0.0,) * 2,), ()))
+    for budget in (halving.spent(plan, waves), halving.spent(plan, waves) + 11, 1):
+        assert halving.following(plan, [0, 0], waves, budget) is None
+
+
 def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
     seeds = (20, 21, 22)
     one = dataclasses.replace(SEARCH, name="final", final_seeds=seeds, finalists=3, budget=SEARCH.budget + 9 * 600)
@@ -173,8 +200,13 @@ def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
     stored = store.read(tmp_path / "final" / "tuning" / "runs").runs
     assert sum(run.facts["seed"] in seeds for run in stored) == 9
     assert searching.run(one, tmp_path, programs=programs)[:3] == outcome[:3]  # it is held once
-    more = searching.run(dataclasses.replace(one, budget=one.budget + 9 * 600 + 4_800), tmp_path, programs=programs)
+    grown = dataclasses.replace(one, budget=one.budget + 9 * 600 + 4_800)
+    more = searching.run(grown, tmp_path, programs=programs)
     assert more.waves[: len(outcome.waves)] == outcome.waves
+    assert len(more.settings) > len(outcome.settings)
+    assert outcome.spent < more.spent <= grown.budget
+    held = [point for wave in more.waves if wave.rung == 2 for point in wave.points]
+    assert len(held) == len(set(held))
 
 
 def test_a_wave_holds_points_of_one_program():
@@ -470,7 +502,7 @@ def typed(arguments):
 def test_a_search_as_it_is_typed():
     found = typed("search catch dqn --space learning_rate=log:1e-5:1e-1 n-step=1,3 --steps 8000 --set batch_size=32")
     assert found.space == {"learning_rate": grids.LogUniform(1e-5, 1e-1), "n_step": grids.Choice((1, 3))}
-    assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 640_000, 32)
+    assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 768_000, 32)
     assert not set(found.tuning_seeds) & set(found.test_seeds)
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
     assert typed("search catch dqn --space discount=0.9:0.99 --set network.hidden=(8,)").config.network.hidden == (8,)

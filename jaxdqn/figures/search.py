@@ -102,7 +102,7 @@ def parallel_coordinates(trials: Trials) -> "Figure":
 
 
 def progress_of(trials: Trials) -> Progress:
-    """Returns the score, by its tuning seeds, of the best point after each wave.
+    """Returns the score of the best point after each wave, by its tuning seeds, and after a final by those of it.
 
     Points that came further count as better whatever their score, so that the curve may fall.
     """

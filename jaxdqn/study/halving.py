@@ -156,7 +156,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
     take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are
     not full, the lowest rung first, so that its survivors can join those above; where the budget is short, the best.
-    Last there is the final, for which enough of the budget is kept back.
+    Last there is the final, for which enough of the budget is kept back, as if no finalist had been in one before.
 
     Args:
       plan: how points are trained.
@@ -178,18 +178,27 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
         return Ask()
     for room in sorted(rooms, key=lambda room: room[0]):
         number = min(plan.batch, int(left // cost(plan, room[0])))
-        if number:
+        if number > 0:
             known = {point: mean for wave in waves for point, mean in zip(wave.points, means(wave), strict=True)}
             ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
             return Train(room[0], tuple(sorted(ranking[:number])))
-    finalists = tuple(sorted(_ranking(plan, waves)[: plan.finalists])) if plan.num_final_seeds else ()
-    is_held = (len(plan.ends), finalists) in [(wave.rung, wave.points) for wave in waves]
-    return Train(len(plan.ends), finalists) if finalists and not is_held else None
+    return _final(plan, groups, waves, budget)
 
 
 def cost_of_final(plan: Plan) -> int:
     """Returns the environment steps of all runs of the final."""
     return plan.finalists * cost(plan, len(plan.ends))
+
+
+def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Train | None:
+    """Returns which finalists are trained next, those of one program; None once all have been that can be paid for."""
+    if not plan.num_final_seeds:
+        return None
+    rung = len(plan.ends)
+    held = {point for wave in waves if wave.rung == rung for point in wave.points}
+    left = [point for point in _ranking(plan, waves)[: plan.finalists] if point not in held]
+    left = left[: max(0, (budget - spent(plan, waves)) // cost(plan, rung))]
+    return Train(rung, tuple(sorted(point for point in left if groups[point] == groups[left[0]]))) if left else None
 
 
 def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:

@@ -73,7 +73,10 @@ def add_search(commands: Any) -> None:
     )
     how = search.add_argument_group("how it is searched")
     how.add_argument(
-        "--budget", type=int, metavar="STEPS", help="of all tuning runs together (default: of 20 points' whole runs)"
+        "--budget",
+        type=int,
+        metavar="STEPS",
+        help="of all tuning runs and the final (default: what the final and 20 points trained to the end take)",
     )
     how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="(default: tpe)")
     how.add_argument(
@@ -92,7 +95,7 @@ def add_search(commands: Any) -> None:
     )
     how.add_argument(
         "--final-seeds",
-        type=int,
+        type=_count,
         default=4,
         metavar="N",
         help="runs of a finalist, with seeds from 5000 on, which alone say who wins; 0 for no final (default: 4)",

@@ -173,6 +173,8 @@ def _check(search: Search) -> None:
     _check_halving(search)
     if type(search.finalists) is not int or search.finalists < 1:
         raise ValueError(f"finalists = {search.finalists!r} must be a whole number of at least 1.")
+    if search.final_seeds:
+        tuning_study(search, {}, len(search.rungs) + 1)
     final = halving.cost_of_final(plan(search))
     least = len(search.tuning_seeds) * search.steps + final
     if type(search.budget) is not int or search.budget < least:

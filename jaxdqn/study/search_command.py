@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FIRST_SEED = 100  # of tuning: studies report on those from 0 on
 FIRST_FINAL_SEED = 5_000
 FIRST_TEST_SEED = 10_000
-_POINTS = 20  # of whole runs, that the budget is worth if none is given
+_POINTS = 20  # of whole runs, that the budget is worth beside the final if none is given
 
 
 def main(options: argparse.Namespace) -> None:
@@ -68,6 +68,7 @@ def parsed(options: argparse.Namespace) -> Search:
     for kind, (first, end) in ranges.items():
         if first + (number := getattr(options, f"{kind}_seeds")) > end:
             raise ValueError(f"--{kind}-seeds {number} are too many: at most {end - first:_}.")
+    num_runs = _POINTS * options.tuning_seeds + options.finalists * options.final_seeds
     quarter = options.steps // 4 // max(options.every, 1) * options.every
     rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
     at_first = (rungs or [options.steps])[0] // max(options.every, 1)  # evaluations until there
@@ -80,7 +81,7 @@ def parsed(options: argparse.Namespace) -> Search:
         test_seeds=range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.test_seeds),
         steps=options.steps,
         evaluation=Evaluation(every=options.every, episodes=options.episodes),
-        budget=_POINTS * options.tuning_seeds * options.steps if options.budget is None else options.budget,
+        budget=options.steps * num_runs if options.budget is None else options.budget,
         sampler=samplers.SAMPLERS[options.sampler],
         rungs=rungs,
         share=options.share,

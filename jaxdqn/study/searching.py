@@ -103,8 +103,10 @@ def run(
         study = samplers.opened(folder / "journal.log", search.name)
         space = samplers.distributions(search.space, searches.whole_numbers(search))
         work = _Work(search, folder, study, space, searches.plan(search), runs)
-        for wave in _waves(study):
-            _tell(work, wave)  # what a kill may have cut off
+        points = _settings(work)
+        for wave in _waves(study):  # what a kill may have cut off
+            _tell(work, wave)
+            _forget(work, wave, points)
         saved_at = time.perf_counter()
         while _go_on(work):
             is_due = time.perf_counter() - saved_at >= checkpoint_seconds
@@ -145,7 +147,7 @@ def _go_on(work: _Work) -> bool:
             wave = Wave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
             _tell(work, wave)
-            _forget(work, rung, [points[number] for number in numbers if number not in kept])
+            _forget(work, wave, points)
             trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
             return False
@@ -199,8 +201,10 @@ def _tell(work: _Work, wave: Wave) -> None:
         samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], score, ending)
 
 
-def _forget(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> None:
-    for study, cell in _members(work.search, rung, points):
+def _forget(work: _Work, wave: Wave, points: Sequence[dict[str, Any]]) -> None:
+    """Frees the runs of the points of a wave that do not go on."""
+    ended = [points[number] for number in wave.points if number not in wave.kept]
+    for study, cell in _members(work.search, wave.rung, ended):
         work.runs.kept.pop(spec.identifier(study, cell), None)
 
 
@@ -258,12 +262,13 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
         progress += [] if incumbent is None else [(spent, *incumbent)]
         for number, row in zip(wave.points, wave.scores, strict=True):
-            if np.isnan(row).any():
-                failed.add(number)
-            elif wave.rung == len(work.plan.ends):
+            is_final, is_known = wave.rung == len(work.plan.ends), not np.isnan(row).any()
+            if is_final and is_known:
                 finals[number] = row
-            else:
+            elif is_known:
                 scores[number].append(row)
+            elif not is_final:
+                failed.add(number)
 
     def state(number: int) -> str:
         if number in failed:

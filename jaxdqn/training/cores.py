@@ -18,7 +18,7 @@ except ImportError:  # nobody is kept to its cores there
 def kept_to(number: int, kind: str) -> Iterator[None]:
     """Keeps this thread, and the threads and processes that it starts, to so many cores that no other of its kind has.
 
-    Where there are fewer such cores than asked for, the system shares out all of them.
+    Where there are fewer such cores than asked for, some are shared.
 
     Args:
       number: how many cores.
@@ -35,7 +35,9 @@ def kept_to(number: int, kind: str) -> Iterator[None]:
         for core in before:
             if len(free) < number and _is_locked(held, folder / f"{kind}-{core}"):
                 free.append(core)
-        os.sched_setaffinity(0, free if len(free) == number else before)
+        start = os.getpid() % len(before)  # so that processes which share cores do not all share the same
+        shared = [core for core in before[start:] + before[:start] if core not in free]
+        os.sched_setaffinity(0, [*free, *shared][:number])
         try:
             yield
         finally:

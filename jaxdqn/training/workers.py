@@ -67,7 +67,7 @@ def start(
 
     def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
-            if not worker.process.is_alive():
+            if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it said all that it could
                 workers[place] = _start(task, place)
                 broken[place] = _crash(_answer(workers[place]))
         for worker, crash, value in zip(workers, broken, values, strict=True):
