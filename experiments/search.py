@@ -93,8 +93,7 @@ class Experiment:
 
     Attributes:
       name: of the folder of its results.
-      games: on which settings are searched.
-      repetitions: numbers of those of each search.
+      repetitions: numbers of those of each search, by the game on which settings are searched.
       num_seeds: tuning seeds of a search.
       finalists: points of the final.
       num_final_seeds: runs of each of them.
@@ -105,8 +104,9 @@ class Experiment:
     """
 
     name: str = "search"
-    games: tuple[str, ...] = ("catch", "cartpole", "acrobot")
-    repetitions: tuple[int, ...] = tuple(range(10, 20))
+    repetitions: Mapping[str, range] = dataclasses.field(
+        default_factory=lambda: {"catch": range(10, 20), "cartpole": range(10, 20), "acrobot": range(10, 30)}
+    )
     num_seeds: int = 4
     finalists: int = 6
     num_final_seeds: int = 8
@@ -129,9 +129,8 @@ class Experiment:
 EXPERIMENT = Experiment()
 TOY = Experiment(
     name="search-toy",
-    games=("cartpole",),
+    repetitions={"cartpole": range(2)},
     steps=2_000,
-    repetitions=(0, 1),
     num_seeds=2,
     finalists=2,
     num_final_seeds=2,
@@ -166,8 +165,8 @@ def search(experiment: Experiment, game: str, method: str, repetition: int) -> S
 
 def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
     """Yields game, method, number and search, whole repetitions first."""
-    for repetition in experiment.repetitions:
-        for game in experiment.games:
+    for repetition in sorted(set().union(*experiment.repetitions.values())):
+        for game in [game for game, numbers in experiment.repetitions.items() if repetition in numbers]:
             for method in METHODS:
                 yield game, method, repetition, search(experiment, game, method, repetition)
 
@@ -235,14 +234,11 @@ def test_scores(
     return {
         game: {
             method: np.array(
-                [
-                    [score(game, method, number, spent) for spent in experiment.stages]
-                    for number in experiment.repetitions
-                ]
+                [[score(game, method, number, spent) for spent in experiment.stages] for number in numbers]
             )
             for method in METHODS
         }
-        for game in experiment.games
+        for game, numbers in experiment.repetitions.items()
     }
 
 
@@ -250,8 +246,8 @@ def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
         f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, after "
-        f"{experiment.budget:,} environment steps. Means and 95 % bootstrap intervals over "
-        f"{len(experiment.repetitions)} repetitions. Better: probability of improvement.\n"
+        f"{experiment.budget:,} environment steps. Means, differences of pairs and probabilities of improvement with "
+        f"bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them (Pocock 1977).\n"
     )
 
 
@@ -259,15 +255,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true", help="a whole run in a minute, kept apart from the real results")
     parser.add_argument(
-        "--repetitions", type=int, metavar="N", help=f"of each search (default: {len(Experiment.repetitions)})"
+        "--repetitions", type=int, metavar="N", help="of each search, at most (default: 10 to 20, by game)"
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
     parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
     options = parser.parse_args()
     experiment = TOY if options.toy else EXPERIMENT
     if options.repetitions:
-        first = experiment.repetitions[0]
-        experiment = dataclasses.replace(experiment, repetitions=tuple(range(first, first + options.repetitions)))
+        fewer = {game: numbers[: options.repetitions] for game, numbers in experiment.repetitions.items()}
+        experiment = dataclasses.replace(experiment, repetitions=fewer)
     folder = options.out / experiment.name
     devices.use_all_cores()
     devices.keep_compiled_programs()
@@ -296,9 +292,9 @@ def _show(
     if len(runs) < len(wanted):
         raise ValueError(f"{folder / 'runs'} lacks {len(wanted) - len(runs)} runs: run it without --figure-only.")
     scores = test_scores(experiment, found, runs)
-    default = {game: test_score(experiment, game, DQN, runs) for game in experiment.games}
+    default = {game: test_score(experiment, game, DQN, runs) for game in experiment.repetitions}
     facts = provenance.provenance(runs.values())
-    first = {game: found[game, "TPE", experiment.repetitions[0]] for game in experiment.games}
+    first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
     drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
     drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
     drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
@@ -334,7 +330,7 @@ def _studies(experiment: Experiment, found: Mapping[tuple[str, str, int], Trials
                 for spent in experiment.stages
             ],
         )
-        for game in experiment.games
+        for game in experiment.repetitions
     ]
 
 

@@ -13,6 +13,8 @@ from jaxdqn.figures import search
 from jaxdqn.figures.search import Progress
 from jaxdqn.results import aggregates, paired, statistics, summary
 
+CONFIDENCE = 0.97  # of comparisons: Pocock's for two looks, for those of acrobot after 10 and after 20 repetitions
+
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -31,29 +33,46 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
 
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
     """Returns the scores at the whole budget, and how they compare with those of the base, in Markdown."""
-    names = ("before the final", "mean test score", "95 % interval", f"minus {base}, paired", "better than it")
-    rows = [("game", "method", *names)]
+    wider = f"{100 * CONFIDENCE:.0f} %"
+    names = ("before the final", "mean test score", "95 % interval", f"minus {base} ({wider})", f"better ({wider})")
+    rows = [("game", "method", "repetitions", *names)]
     final = {game: {method: values[:, -1] for method, values in methods.items()} for game, methods in scores.items()}
     for game, methods in final.items():
-        rows.append((game, "default", "-", f"{default[game]:.4g}", "-", "-", "-"))
+        rows.append((game, "default", "-", "-", f"{default[game]:.4g}", "-", "-", "-"))
         for method, values in methods.items():
-            compared = ("-", "-") if method == base else _compared({game: values}, {game: methods[base]})
+            better = _probability({game: values}, {game: methods[base]})
+            compared = ("-", "-") if method == base else (_difference(values, methods[base]), better)
             mean = statistics.interval(values, statistics.mean, np.random.default_rng(0))
             before = f"{scores[game][method][:, 0].mean():.4g}"
-            rows.append((game, method, before, f"{mean.point:.4g}", f"{mean.low:.4g} to {mean.high:.4g}", *compared))
+            rows.append(
+                (
+                    game,
+                    method,
+                    str(len(values)),
+                    before,
+                    f"{mean.point:.4g}",
+                    f"{mean.low:.4g} to {mean.high:.4g}",
+                    *compared,
+                )
+            )
     for method in next(iter(final.values())):
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
-            rows.append(("all games", method, "-", "-", "-", "-", _compared(*pooled)[1]))
+            rows.append(("all games", method, "-", "-", "-", "-", "-", _probability(*pooled)))
     return summary.markdown(rows)
 
 
-def _compared(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> tuple[str, str]:
-    """Returns the mean difference over pairs, and the probability of improvement, each with its interval."""
-    arm, of_base = ({game: dict(enumerate(values.tolist())) for game, values in one.items()} for one in (scores, base))
-    difference = paired.interval(paired.differences(arm, of_base), np.random.default_rng(0))
-    probability = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0))
-    return _shown(difference), _shown(probability)
+def _difference(scores: np.ndarray, base: np.ndarray) -> str:
+    """Returns the mean difference over pairs, with its interval."""
+    arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
+    pairs = paired.differences(arm, of_base)
+    return _shown(paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE))
+
+
+def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
+    """Returns the probability of improvement, with its interval."""
+    found = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
+    return _shown(found)
 
 
 def _shown(interval: statistics.Interval) -> str:

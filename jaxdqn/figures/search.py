@@ -132,7 +132,8 @@ def best_so_far(
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
     lines: dict[str, Any] = {}
-    number = max(len(progress.scores) for methods in found.values() for progress in methods.values())
+    sizes = sorted({len(progress.scores) for methods in found.values() for progress in methods.values()})
+    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     with style.look():
         figure, panels = style.panels(list(found), xlabel="environment steps of all runs", ylabel=ylabel, title=None)
         for game, methods in found.items():
@@ -144,7 +145,7 @@ def best_so_far(
         style.legend(figure, lines)
     several = f"Marks: {statistics.name(statistic)} over {number} repetitions; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(several if number > 1 else one)
+    figure.set_label(several if sizes[-1] > 1 else one)
     return figure
 
 
