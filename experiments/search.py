@@ -1,6 +1,10 @@
 """Does a search that learns from its points find better settings of DQN than random search, at equal budget?
 
-RESULT
+On cartpole it does: the winners of TPE and of CMA-ES score 24 more than those of random search (5 to 38 and 8 to 38;
+168), the default has 102. On acrobot TPE with halving finds the better point more often than random search does, with a
+probability of 0.72 (0.52 to 0.90), but its mean is not told apart (14, -13 to 37), and CMA-ES is worse. On catch nothing
+is told apart. Over all three games TPE is better with a probability of 0.66 (0.51 to 0.80), with halving 0.69 (0.55 to
+0.83), CMA-ES 0.53 (0.38 to 0.67). See results/search/.
 
     python experiments/search.py                     about an hour on two CPU cores
     python experiments/search.py --repetitions 3     the first three only
@@ -14,8 +18,9 @@ since those of one number share both. What was chosen is run on test seeds, whic
 are reported, of the point that was best before the final and of the winner of the final.
 
 The final was added after repetitions 0 to 9, judged by other test seeds, had shown that the best of many noisy means is
-a poor choice, and that a rung after 3,000 of 10,000 steps is too early for catch. What is reported are the repetitions
-that were run afterwards, 10 to 19, on the three games of before.
+a poor choice, and that a rung after 3,000 of 10,000 steps is too early for catch. What is reported was run afterwards:
+repetitions 10 to 19 on the three games of before, and on acrobot 20 to 29, since ten had left it open (23, -4 to 47).
+Intervals of comparisons are 97 % ones, for two looks at the same question.
 """
 
 import argparse

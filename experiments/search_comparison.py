@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.figures import search
+from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 from jaxdqn.results import aggregates, paired, statistics, summary
 
@@ -20,7 +20,7 @@ Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> Figure:
     """Returns the scores against the budget `spent`, environment steps `[stages]`, a line a method."""
-    return search.best_so_far(
+    drawn = search.best_so_far(
         {
             game: {method: Progress(spent, values) for method, values in methods.items()}
             for game, methods in scores.items()
@@ -29,6 +29,11 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
         references={game: {"default": value} for game, value in default.items()},
         order=tuple(next(iter(scores.values()))),
     )
+    before, after = spent
+    for panel in drawn.axes:
+        panel.set_xlim(0.9 * before, 1.08 * after)
+        panel.set_xticks(spent, [f"{style.readable(before)}\nbefore the final", f"{style.readable(after)}\nafter it"])
+    return drawn
 
 
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
