@@ -64,11 +64,16 @@ def refused(capsys, *arguments):
     return line.removeprefix("error: ")
 
 
-def test_a_script_means_the_runs_that_it_wants(studies):
+def test_a_script_means_the_runs_that_it_wants_by_the_names_it_gives_them(studies):
     _, whole = inputs.stored(studies / "arms")
     ids = [run.facts["id"] for run in whole.runs]
-    _, found = inputs.stored(studies / "arms", Manifest("arms", 1, {id: {} for id in (ids[2], ids[5], "f" * 16)}))
+    cell = {"game": "catch", "algorithm": "renamed", "settings": {"learning_rate": 0.1}, "seed": 0}
+    _, found = inputs.stored(studies / "arms", Manifest("arms", 1, {id: cell for id in (ids[2], ids[5], "f" * 16)}))
     assert [run.facts["id"] for run in found.runs] == [ids[2], ids[5]]
+    for run in found.runs:
+        assert {name: run.facts[name] for name in ("algorithm", "settings")} == {
+            name: cell[name] for name in ("algorithm", "settings")
+        }
 
 
 def test_every_kind_that_help_lists_can_be_drawn():
