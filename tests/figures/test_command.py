@@ -68,7 +68,7 @@ def test_a_script_means_the_runs_that_it_wants_by_the_names_it_gives_them(studie
     _, whole = inputs.stored(studies / "arms")
     ids = [run.facts["id"] for run in whole.runs]
     cell = {"game": "catch", "algorithm": "renamed", "settings": {"learning_rate": 0.1}, "seed": 0}
-    _, found = inputs.stored(studies / "arms", Manifest("arms", 1, {id: cell for id in (ids[2], ids[5], "f" * 16)}))
+    _, found = inputs.stored(studies / "arms", Manifest("arms", 1, dict.fromkeys((ids[2], ids[5], "f" * 16), cell)))
     assert [run.facts["id"] for run in found.runs] == [ids[2], ids[5]]
     for run in found.runs:
         assert {name: run.facts[name] for name in ("algorithm", "settings")} == {
