@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
-from jaxdqn.results import paired, scores, statistics
+from jaxdqn.results import paired, scores, statistics, tidy
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
 
@@ -173,5 +173,5 @@ def _draw_bars(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, styl
 
 def _numbers(pairs: Mapping[str, paired.Differences]) -> str:
     """Returns how many pairs there are on a game, fewest to most."""
-    sizes = sorted({len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()})
-    return f"{sizes[0]} pairs a game" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} pairs a game"
+    sizes = [len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()]
+    return f"{tidy.span(sizes)} pairs a game"

@@ -83,8 +83,7 @@ def heat_map(
                 figure.colorbar(image, ax=panel)
         if limits != (None, None):
             figure.colorbar(image, ax=list(axes.values()), shrink=0.5, label=name)
-    sizes = sorted({len(members) for members in completed.values() if members})
-    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    number = tidy.span([len(members) for members in completed.values() if members])
     sentences = (
         f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
         f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import aggregates, scores
+from jaxdqn.results import aggregates, scores, tidy
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
 
@@ -82,5 +82,4 @@ def _spanned(found: scores.Scores) -> np.ndarray:
 
 def _numbers(found: scores.Scores) -> str:
     """Returns how many runs a line is of, fewest to most."""
-    sizes = sorted({sum(map(len, by_game.values())) for by_game in found.values.values()})
-    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return tidy.span([sum(map(len, by_game.values())) for by_game in found.values.values()])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import statistics
+from jaxdqn.results import statistics, tidy
 from jaxdqn.results.trials import Point, Trials
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def best_so_far(
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
     lines: dict[str, Any] = {}
-    sizes = sorted({len(progress.scores) for methods in found.values() for progress in methods.values()})
-    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    sizes = {len(progress.scores) for methods in found.values() for progress in methods.values()}
     with style.look():
         figure, panels = style.panels(list(found), xlabel="environment steps of all runs", ylabel=ylabel, title=None)
         for game, methods in found.items():
@@ -143,9 +142,10 @@ def best_so_far(
             style.count_axis(panels[game])
         lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
         style.legend(figure, lines)
-    several = f"Marks: {statistics.name(statistic)} over {number} repetitions; bars: 95 % bootstrap interval over them."
+    over = f"{statistics.name(statistic)} over {tidy.span(sizes)} repetitions"
+    several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(several if sizes[-1] > 1 else one)
+    figure.set_label(several if max(sizes) > 1 else one)
     return figure
 
 

@@ -44,7 +44,7 @@ def table(
             point, interval = _estimate(tidy.final(completed, score, last), statistic, bootstrap_seed)
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
-            at_once = _range([cost["runs_at_once"] for cost in costs])
+            at_once = tidy.span([cost["runs_at_once"] for cost in costs])
         rows.append((*_identity(arm, arms), str(diverged), point, interval, seconds, at_once))
     return markdown(rows)
 
@@ -165,7 +165,3 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines) + "\n"
-
-
-def _range(values: Sequence[int]) -> str:
-    return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"

@@ -5,7 +5,7 @@ that crashed belongs to its arm, but its shorter curves cannot be pooled: take `
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -180,10 +180,13 @@ def counted(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> dic
     sizes: dict[str, list[int]] = defaultdict(list)
     for arm, members in arms.items():
         sizes[labels[arm]].append(len(members))
-    return {
-        label: f"{label} (n = {min(size)})" if min(size) == max(size) else f"{label} (n = {min(size)} to {max(size)})"
-        for label, size in sizes.items()
-    }
+    return {label: f"{label} (n = {span(size)})" for label, size in sizes.items()}
+
+
+def span(numbers: Collection[int]) -> str:
+    """Returns the fewest and the most, `5 to 10`, or the one number that all are."""
+    fewest, most = min(numbers), max(numbers)
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
 
 
 def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
