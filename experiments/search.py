@@ -211,7 +211,7 @@ def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -
     """Runs what was chosen on the test seeds."""
     cells: dict[str, dict[str, Any]] = {}
     for study in studies:
-        wanted = records.wanted(study).cells
+        wanted = records.wanted(study, spec.by_identifier(study)).cells
         report = execute.run(study, out, only=wanted)
         if report.num_failed or report.damaged:
             failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"

@@ -13,7 +13,7 @@ from jaxdqn.results import status
 from jaxdqn.results.manifest import Manifest
 from jaxdqn.sentences import one_sentence, printable
 from jaxdqn.study import plan as planning
-from jaxdqn.study import records, scripts
+from jaxdqn.study import records, scripts, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
@@ -31,7 +31,7 @@ def wanted(script: pathlib.Path, out: pathlib.Path) -> tuple[pathlib.Path, Manif
     """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
     with one_sentence():
         study = scripts.load(script).study
-        return out / study.name, records.wanted(study)
+        return out / study.name, records.wanted(study, spec.by_identifier(study))
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -44,7 +44,7 @@ def plan(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.study} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study
         folder = options.out / study.name
-        known = records.wanted(study)
+        known = records.wanted(study, spec.by_identifier(study))
         found = status.of(folder, known)
         planned = planning.plan(
             study,

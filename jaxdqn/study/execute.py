@@ -103,9 +103,9 @@ def run(
     """
     folder = pathlib.Path(out) / study.name
     (folder / "runs").mkdir(parents=True, exist_ok=True)  # or no run could be stored
-    cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
+    cells = spec.by_identifier(study)
     if only is None:
-        manifest.write(folder, records.wanted(study))
+        manifest.write(folder, records.wanted(study, cells))
     else:
         if unknown := set(only) - set(cells):
             raise ValueError(f"{min(unknown)!r} is no cell of this study: take them from spec.identifier.")

@@ -42,12 +42,17 @@ class Plan(NamedTuple):
     finalists: int = 0
     num_final_seeds: int = 0
 
+    @property
+    def final(self) -> int:
+        """Returns the rung that stands for the final: the one after the last."""
+        return len(self.ends)
+
 
 class Wave(NamedTuple):
     """Points that were trained side by side to the end of a rung.
 
     Attributes:
-      rung: 0 for the first; the number of rungs stands for the final.
+      rung: 0 for the first, `Plan.final` for the final.
       points: their numbers.
       scores: one row a point, one number a seed; NaN for a point that could not be trained.
       kept: numbers of those that go on to the next rung.
@@ -117,7 +122,7 @@ def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, w
       scores: `[points, seeds]`.
       waves: before this one.
     """
-    if rung >= len(plan.ends) - 1:
+    if rung >= plan.final - 1:
         return []
     earlier = [mean for wave in waves if wave.rung == rung for mean in means(wave)]
     return [points[row] for row in plan.rule(scores, plan.share, earlier)]
@@ -140,7 +145,7 @@ def spent(plan: Plan, waves: Sequence[Wave]) -> int:
 
 def cost(plan: Plan, rung: int) -> int:
     """Returns the environment steps that take a point through a rung, or the final, over its seeds."""
-    if rung == len(plan.ends):
+    if rung == plan.final:
         return plan.num_final_seeds * plan.ends[-1]
     return plan.num_seeds * (plan.ends[rung] - (plan.ends[rung - 1] if rung else 0))
 
@@ -179,7 +184,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     for room in sorted(rooms, key=lambda room: room[0]):
         number = min(plan.batch, int(left // cost(plan, room[0])))
         if number > 0:
-            known = {point: mean for wave in waves for point, mean in zip(wave.points, means(wave), strict=True)}
+            known = {point: mean for wave in waves for point, mean in _scored(wave)}
             ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
             return Train(room[0], tuple(sorted(ranking[:number])))
     return _final(plan, groups, waves, budget)
@@ -187,30 +192,24 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
 
 def cost_of_final(plan: Plan) -> int:
     """Returns the environment steps of all runs of the final."""
-    return plan.finalists * cost(plan, len(plan.ends))
+    return plan.finalists * cost(plan, plan.final)
 
 
 def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Train | None:
     """Returns which finalists are trained next, those of one program; None once all have been that can be paid for."""
     if not plan.num_final_seeds:
         return None
-    rung = len(plan.ends)
-    held = {point for wave in waves if wave.rung == rung for point in wave.points}
+    held = {point for wave in waves if wave.rung == plan.final for point in wave.points}
     left = [point for point in _ranking(plan, waves)[: plan.finalists] if point not in held]
-    left = left[: max(0, (budget - spent(plan, waves)) // cost(plan, rung))]
-    return Train(rung, tuple(sorted(point for point in left if groups[point] == groups[left[0]]))) if left else None
+    left = left[: max(0, (budget - spent(plan, waves)) // cost(plan, plan.final))]
+    alike = [point for point in left if groups[point] == groups[left[0]]]
+    return Train(plan.final, tuple(sorted(alike))) if alike else None
 
 
 def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:
     """Returns the points that were trained to the end, by their mean over tuning seeds, the best first."""
-    scored = [
-        (-mean, point)
-        for wave in waves
-        if wave.rung == len(plan.ends) - 1
-        for point, mean in zip(wave.points, means(wave), strict=True)
-        if not np.isnan(mean)
-    ]
-    return [point for _, point in sorted(scored)]
+    last = [wave for wave in waves if wave.rung == plan.final - 1]
+    return [point for _, point in sorted((-mean, point) for wave in last for point, mean in _scored(wave))]
 
 
 def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
@@ -222,11 +221,15 @@ def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
     found: list[tuple[int, float] | None] = []
     seen: list[tuple[int, float, int]] = []  # rung, mean, minus the number: of equal ones the earlier
     for wave in waves:
-        scored = zip(wave.points, means(wave), strict=True)
-        seen += [(wave.rung, mean, -point) for point, mean in scored if not np.isnan(mean)]
+        seen += [(wave.rung, mean, -point) for point, mean in _scored(wave)]
         top = max(seen, default=None)
         found.append((-top[2], top[1]) if top else None)
     return found
+
+
+def _scored(wave: Wave) -> list[tuple[int, float]]:
+    """Returns the points of a wave that could be trained, with their means."""
+    return [(point, mean) for point, mean in zip(wave.points, means(wave), strict=True) if not np.isnan(mean)]
 
 
 def means(wave: Wave) -> list[float]:

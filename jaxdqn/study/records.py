@@ -25,9 +25,9 @@ from jaxdqn.training.run import Ending
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
 
 
-def wanted(study: Study) -> Manifest:
-    """Returns what there is to be of a study, and what a person wants to know of each cell."""
-    return Manifest(study.name, study.steps, {spec.identifier(study, cell): about(cell) for cell in spec.cells(study)})
+def wanted(study: Study, cells: Mapping[str, Cell]) -> Manifest:
+    """Returns what there is to be of a study, its cells by identifier, and what a person wants to know of each."""
+    return Manifest(study.name, study.steps, {id: about(cell) for id, cell in cells.items()})
 
 
 def about(cell: Cell) -> dict[str, Any]:

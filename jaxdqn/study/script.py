@@ -15,7 +15,7 @@ from jaxdqn.results.export import tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.record import DamagedResult, Run
 from jaxdqn.sentences import one_sentence, printable
-from jaxdqn.study import execute, records
+from jaxdqn.study import execute, records, spec
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import choice
 from jaxdqn.study.executors.driver import Unfinished
@@ -119,7 +119,7 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, running)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.described(found.runs, records.wanted(study))
+        runs = manifest.described(found.runs, records.wanted(study, spec.by_identifier(study)))
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)

@@ -105,7 +105,7 @@ def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> 
         name=search.name,
         games=(search.game,),
         algorithms={DEFAULT: search.config},
-        seeds=search.tuning_seeds if rung <= len(search.rungs) else search.final_seeds,
+        seeds=search.final_seeds if rung == plan(search).final else search.tuning_seeds,
         steps=search.steps,
         evaluation=search.evaluation,
         grid=[settings],
@@ -174,7 +174,7 @@ def _check(search: Search) -> None:
     if type(search.finalists) is not int or search.finalists < 1:
         raise ValueError(f"finalists = {search.finalists!r} must be a whole number of at least 1.")
     if search.final_seeds:
-        tuning_study(search, {}, len(search.rungs) + 1)
+        tuning_study(search, {}, plan(search).final)
     final = halving.cost_of_final(plan(search))
     least = len(search.tuning_seeds) * search.steps + final
     if type(search.budget) is not int or search.budget < least:

@@ -106,7 +106,8 @@ def run(
         points = _settings(work)
         for wave in _waves(study):  # what a kill may have cut off
             _tell(work, wave)
-            _forget(work, wave, points)
+            if runs.kept:
+                _forget(work, wave, points)
         saved_at = time.perf_counter()
         while _go_on(work):
             is_due = time.perf_counter() - saved_at >= checkpoint_seconds
@@ -179,7 +180,7 @@ def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndar
     search, plan = work.search, work.plan
     members = _members(search, rung, points)
     last = search.last or 0  # [-0:] is all
-    stop = plan.ends[min(rung, len(plan.ends) - 1)]
+    stop = search.steps if rung == plan.final else plan.ends[rung]
     returns = search_waves.train(work.runs, members, stop, plan.batch * plan.num_seeds)
     scores = [np.mean(returns[spec.identifier(study, cell)][-last:], dtype=np.float64) for study, cell in members]
     return np.array(scores).reshape(len(points), -1)
@@ -192,10 +193,10 @@ def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> lis
 
 def _tell(work: _Work, wave: Wave) -> None:
     """Tells Optuna what became of the points of a wave, so far as it does not know it; of the final it need not."""
-    if wave.rung == len(work.plan.ends):
+    if wave.rung == work.plan.final:
         return
     asked = samplers.asked(work.study, work.space)
-    is_last = wave.rung == len(work.plan.ends) - 1
+    is_last = wave.rung == work.plan.final - 1
     for point, score in zip(wave.points, halving.means(wave), strict=True):
         ending = "complete" if is_last else None if point in wave.kept else "dropped"
         samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], score, ending)
@@ -262,7 +263,7 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
         progress += [] if incumbent is None else [(spent, *incumbent)]
         for number, row in zip(wave.points, wave.scores, strict=True):
-            is_final, is_known = wave.rung == len(work.plan.ends), not np.isnan(row).any()
+            is_final, is_known = wave.rung == work.plan.final, not np.isnan(row).any()
             if is_final and is_known:
                 finals[number] = row
             elif is_known:

@@ -101,6 +101,11 @@ def identifier(study: Study, cell: Cell) -> str:
     return store.identifier(schema.used(determinants(study, cell)))
 
 
+def by_identifier(study: Study) -> dict[str, Cell]:
+    """Returns the cells of a study by identifier, in their order."""
+    return {identifier(study, cell): cell for cell in cells(study)}
+
+
 @functools.cache
 def game(name: str) -> AnyGame:
     """Returns the game of a name, made once: a study asks for it for every cell."""

@@ -90,8 +90,8 @@ def run(
     packed = _packed(study)
     folder = pathlib.Path(out).absolute() / study.name
     (folder / "runs").mkdir(parents=True, exist_ok=True)
-    cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
-    manifest.write(folder, records.wanted(study))
+    cells = spec.by_identifier(study)
+    manifest.write(folder, records.wanted(study, cells))
     missing, damaged = execute.find_missing(folder, cells)
     outcomes: list[Outcome] = []
     if missing or retry_failed:
