@@ -182,6 +182,9 @@ class Step(NamedTuple):
     Attributes:
       s_tm1, a_tm1, r_t, terminated, truncated, s_t: as in `TimeStep` and `Transition`.
       memory: float32 `[E, M]`, what the network that acted remembered before `s_tm1`; None if it remembers nothing.
+      cut: bool `[E]`, whether the episode was cut after this step because a resumed run could not continue it. The step
+        itself is an ordinary one; no return and no sequence of one episode spans its end. None where the game cannot be
+        cut.
     """
 
     s_tm1: Array
@@ -191,6 +194,7 @@ class Step(NamedTuple):
     truncated: Array
     s_t: Array
     memory: Array | None = None
+    cut: Array | None = None
 
 
 class Transition(NamedTuple):
@@ -222,8 +226,9 @@ class Sequence(NamedTuple):
       discount_t: float32 `[B, T]`, gamma^k, and 0 where the game terminated.
       last: int32 `[B, T]`, the place in the sequence of the last of these k steps.
       s_t: `[B, T, ...]`, observations after the k steps, before any reset.
-      ended: bool `[B, T]`, whether the single step was the last of its episode.
+      ended: bool `[B, T]`, whether the single step was the last of its episode, or the episode was cut after it.
       is_first: bool `[B, T]`, whether the episode of the step before was another one; off at the first step.
+      is_new: bool `[B, T]`, whether the step is to be learned from; a loss leaves the others out.
       memory: float32 `[B, M]`, what the network remembered before the first `s_tm1`; None if nothing.
     """
 
@@ -235,6 +240,7 @@ class Sequence(NamedTuple):
     s_t: Array
     ended: Array
     is_first: Array
+    is_new: Array
     memory: Array | None
 
 
@@ -255,12 +261,18 @@ class Replay(NamedTuple):
       sample: `(state, random_bits uint32 [B], steps [], episodes []) -> Sample`. Bits come from outside, because one
         draw for many batches costs a small part of a draw inside a loop. The counts are those of a schedule.
       update: `(state, indices [B], priority [B]) -> state`, of what `sample` gave, before anything is added.
+      after_training: `state -> state`, once all batches of a training have been learned from.
+      size: `state -> int32 [E]`, steps stored of each environment.
+      min_rows: `sample` must not be called before one environment has stored so many steps.
     """
 
     init: Callable[[], Any]
     add: Callable[[Any, Step, Array], Any]
     sample: Callable[[Any, Array, Array, Array], Sample]
     update: Callable[[Any, Array, Array], Any]
+    after_training: Callable[[Any], Any]
+    size: Callable[[Any], Array]
+    min_rows: int
 
 
 class LossOutput(NamedTuple):

@@ -42,3 +42,13 @@ class Huber:
 
 
 ErrorLoss = SquaredError | Huber
+
+
+def mean_over(is_counted: Array, values: Array) -> Array:
+    """Returns the mean of the values that count, `[..., T] -> [...]`; 0 where none does.
+
+    Args:
+      is_counted: bool `[..., T]`.
+      values: float32 `[..., T]`; the gradient flows through those that count.
+    """
+    return jnp.where(is_counted, values, 0.0).sum(-1) / jnp.maximum(is_counted.sum(-1), 1)

@@ -4,9 +4,14 @@ The learning rate is an argument, since every algorithm has one and studies vary
 Every number is traced: a grid over learning rates or epsilons shares one compiled program.
 """
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import optax
 
 from jaxdqn.configuration import configuration, number, static
+from jaxdqn.interfaces import Array, Number
 
 
 @configuration
@@ -27,6 +32,9 @@ class RAdam:
     """Rectified Adam (Liu et al. 2020, algorithm 2): Adam whose first steps are plain momentum and then short, while
     the mean of squared gradients is not known well. It is divided by from `ρ ≥ 5` on, as in the authors' code (the
     paper: above 4).
+
+    The rectification is `rectification` below: optax's, in float32, is 0.2 % off at step 6 with `b2 = 0.999` and 31 %
+    with 0.9999.
     """
 
     b1: float = number(0.9, at_least=0, below=1)
@@ -35,7 +43,42 @@ class RAdam:
 
     def make(self, learning_rate: float) -> optax.GradientTransformation:
         """Returns the transformation from gradients to parameter changes."""
-        return optax.radam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+        adam = optax.scale_by_adam(b1=self.b1, b2=self.b2, eps=self.eps)
+
+        def update(gradient: Any, state: Any, parameters: Any = None) -> tuple[Any, Any]:
+            change, state = adam.update(gradient, state, parameters)
+            short, is_known = rectification(state.count, self.b2)
+            # Adam's own state gives plain momentum; Adam's change is known to be that divided by the root.
+            momentum = jax.tree.map(lambda m: m / (1 - self.b1**state.count), state.mu)
+            rectified = jax.tree.map(lambda adam, plain: jnp.where(is_known, short * adam, plain), change, momentum)
+            return rectified, state
+
+        return optax.chain(optax.GradientTransformation(adam.init, update), optax.scale_by_learning_rate(learning_rate))
+
+
+def rectification(count: Array, b2: Number) -> tuple[Array, Array]:
+    """Returns by how much RAdam shortens Adam's step, float32 `[]`, and whether it takes Adam's step at all, bool `[]`.
+
+    Source: Liu et al. (2020), equations 5 and 12: with `ρ∞ = 2 / (1 − b2) − 1` and `ρ = ρ∞ − 2 t b2^t / (1 − b2^t)`,
+    the factor is `√((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))`.
+
+    ρ is small and the difference of two large numbers. With `x = −ln b2` and `y = t x` it is
+    `coth(x / 2) − (2 / x) · y / (e^y − 1)`, which is `t − t y / 6 + …` for small y; this is what is computed there.
+
+    Args:
+      count: int32 `[]`, t, the number of the step, from 1.
+      b2: in [0, 1), the decay of the mean of squared gradients.
+    """
+    t = count.astype(jnp.float32)
+    x = jnp.minimum(-jnp.log1p(jnp.asarray(b2, jnp.float32) - 1), 20.0)  # beyond, nothing is rectified
+    y = t * x
+    # 1 − y / (e^y − 1), divided by y: as a series where the difference would cancel.
+    series = 1 / 2 - y / 12 + y**3 / 720 - y**5 / 30_240
+    share = jnp.where(y < 0.5, series, (1 - y / jnp.expm1(jnp.maximum(y, 0.5))) / jnp.maximum(y, 0.5))
+    beyond = jnp.where(x < 0.5, x / 6 - x**3 / 360, 1 / jnp.tanh(jnp.maximum(x, 0.5) / 2) - 2 / jnp.maximum(x, 0.5))
+    rho, rho_inf = 2 * t * share + beyond, 2 / x + beyond
+    factor = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
+    return jnp.sqrt(jnp.maximum(factor, 0.0)), rho >= 5
 
 
 @configuration

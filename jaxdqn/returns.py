@@ -67,12 +67,21 @@ class AsLearned:
     terminal_reward: Number | None = None
     bootstrap_time_limits: bool = True
 
-    def __call__(self, rewards: Array, terminated: Array, truncated: Array, available: Array) -> NStepReturn:
-        """Returns the n-step return of one window; arguments are those of `n_step`."""
+    def __call__(
+        self, rewards: Array, terminated: Array, truncated: Array, available: Array, cut: Array | None = None
+    ) -> NStepReturn:
+        """Returns the n-step return of one window.
+
+        Args:
+          rewards, terminated, truncated, available: as in `n_step`.
+          cut: bool `[n]`, as in `Step`: the window ends there, and the bootstrap is kept; None if nothing was cut.
+        """
         if not self.bootstrap_time_limits:
             terminated = terminated | truncated
         if self.reward_clip is not None:
             rewards = jnp.clip(rewards, -self.reward_clip, self.reward_clip)
         if self.terminal_reward is not None:
             rewards = jnp.where(terminated, self.terminal_reward, rewards)
+        if cut is not None:  # after the lines above: an interruption is not a time limit of the game
+            truncated = truncated | cut
         return n_step(rewards, terminated, truncated, available, self.discount)

@@ -74,7 +74,7 @@ def rings(state, size=2):
     (packed,), added = state.replay.packed, np.asarray(state.replay.added)
     rows = [np.asarray(packed)[: added[e], e] for e in range(len(added))]
     return [
-        (r[:, :size], r[:, size], r[:, size + 1], r[:, size + 2] > 0, r[:, size + 3] > 0, r[:, size + 4 :])
+        (r[:, :size], r[:, size], r[:, size + 1], r[:, size + 2] > 0, r[:, size + 3] > 0, r[:, size + 4 : 2 * size + 4])
         for r in rows
     ]
 
@@ -413,3 +413,74 @@ def test_an_error_of_an_environment_carries_its_traceback():
     text = crash.value.text()
     assert "RuntimeError: the engine exploded" in text
     assert "host_games.py" in text
+
+
+def test_pqn_learns_only_from_steps_of_the_iteration_that_has_ended(monkeypatch):
+    """Copies of Counter reset apart, so that some add fewer steps than others."""
+    number, rows = 3, 12
+    samples = []
+    make = Sequences.make
+
+    def recording(self, *arguments):
+        replay = make(self, *arguments)
+
+        def sample(state, *rest):
+            drawn = replay.sample(state, *rest)
+            jax.debug.callback(lambda *seen: samples.append(jax.device_get(seen)), drawn.transition, drawn.weight)
+            return drawn
+
+        return replay._replace(sample=sample)
+
+    monkeypatch.setattr(Sequences, "make", recording)
+    config = dataclasses.replace(
+        pqn.CONFIG,
+        num_environments=number,
+        train_every=number * rows,
+        batch_size=number,
+        num_minibatches=1,
+        num_updates=1,
+        network=MLP((4,)),
+        replay=Sequences(capacity=number * rows, length=rows, replacement=False, only_new=True),
+    )
+    game = own("Counter")
+    run = Runner(game, config, evaluation=Evaluation(every=number * rows, episodes=1))
+    run.programs = host_programs.make(game)  # of its own: those that are shared do not record
+    learned, num_old = np.zeros(number, int), 0
+    for _ in range(4):
+        run.advance()
+        jax.effects_barrier()
+        added = np.asarray(run.state.replay.ring.added)
+        if not samples:  # no copy has a whole sequence yet
+            continue
+        sequence, weight = samples.pop()
+        num_new = sequence.is_new.sum(axis=1)
+        whole = added >= rows
+        assert sorted(num_new[weight > 0]) == sorted(np.minimum(added - learned, rows)[whole])
+        np.testing.assert_array_equal(sequence.is_new, np.arange(rows) >= rows - num_new[:, None])  # the newest
+        np.testing.assert_allclose(weight.mean(), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(weight[weight > 0] / num_new[weight > 0], weight.max() / num_new.max(), rtol=1e-6)
+        learned, num_old = added, num_old + (~sequence.is_new).sum()
+    assert num_old > 0
+
+
+def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
+    config = dataclasses.replace(
+        pqn.CONFIG,
+        num_environments=3,
+        train_every=6,
+        batch_size=2,
+        num_minibatches=1,
+        num_updates=1,
+        network=MLP((4,)),
+        replay=Sequences(capacity=60, length=7),
+    )
+    game = own("Counter")
+    run = Runner(game, config, evaluation=Evaluation(every=6, episodes=1))
+    run.programs = host_programs.make(game)
+    for _ in range(8):
+        updates = int(run.state.learner.num_updates)
+        curves = run.advance()
+        can_sample = int(run.state.replay.ring.added.max()) >= 7
+        assert int(curves.updates) == updates + can_sample
+        assert run.state.learned_at == run.state.step
+    assert 0 < int(curves.updates) < 8

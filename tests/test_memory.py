@@ -65,7 +65,7 @@ def test_the_stored_memory_is_what_the_episode_so_far_leaves(stored):
     size = game.observation_shape[0]
     packed, added = np.asarray(state.replay.ring.packed[0]), np.asarray(state.replay.ring.added)
     for e in range(3):
-        rows = packed[: added[e], e]  # s_tm1, a_tm1, r_t, terminated, truncated, s_t, memory
+        rows = packed[: added[e], e]  # s_tm1, a_tm1, r_t, terminated, truncated, s_t, memory; of a host game cut
         assert len(rows) > 12
         is_first = np.append(True, (rows[:-1, size + 2] + rows[:-1, size + 3]) > 0)
         assert is_first.sum() > 2
@@ -73,5 +73,5 @@ def test_the_stored_memory_is_what_the_episode_so_far_leaves(stored):
             state.learner.parameters, rows[None, :, :size], jnp.zeros((1, 32)), jnp.asarray(is_first)[None]
         )
         before = np.where(is_first[:, None], 0.0, np.roll(after[0], 1, axis=0))
-        np.testing.assert_allclose(rows[:, 2 * size + 4 :], before, atol=1e-5)
+        np.testing.assert_allclose(rows[:, 2 * size + 4 : 2 * size + 36], before, atol=1e-5)
         assert np.abs(before).max() > 0.01

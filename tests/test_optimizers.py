@@ -1,5 +1,8 @@
 """Optimizers against loops written from their papers, with every number traced."""
 
+import fractions
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,6 +58,23 @@ def test_radam_equals_algorithm_2_of_its_paper_with_its_authors_threshold():
     assert 0 < num_rectified < len(GRADIENTS)
     ours = parameters_after(lambda config, rate: config.make(rate), optimizers.RAdam(b1, b2, eps))
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("b2", [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999])
+def test_the_rectification_of_radam_is_exact_to_float32(b2):
+    for time in (1, 2, 5, 6, 7, 30, 400, 600, 5_000, 100_000):
+        exact, end = fractions.Fraction(float(np.float32(b2))), None
+        if time <= 600:
+            power = exact**time
+        else:  # too long as a fraction; here nothing cancels
+            power = fractions.Fraction(math.exp(time * math.log1p(float(exact) - 1)) if b2 else 0.0)
+        end = 2 / (1 - exact) - 1
+        rho = end - 2 * time * power / (1 - power)
+        factor, is_rectified = optimizers.rectification(jnp.int32(time), jnp.float32(b2))
+        assert bool(is_rectified) == (rho >= 5)
+        if rho >= 5:
+            expected = math.sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho))
+            np.testing.assert_allclose(factor, expected, rtol=2e-5)
 
 
 @pytest.mark.parametrize("centred", [False, True])

@@ -62,6 +62,7 @@ def sequences(memory=None):
         s_t=s_t,
         ended=ended,
         is_first=np.pad(ended[:, :-1], ((0, 0), (1, 0))),
+        is_new=np.ones((2, 6), bool),
         memory=memory,
     )
     return Sample(jax.tree.map(jnp.asarray, sequence), jnp.arange(2), jnp.ones(2))

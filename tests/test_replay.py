@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from coded_steps import coded_step
+from jaxdqn.replay import ring
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 
@@ -125,6 +126,46 @@ def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(ba
     assert sorted(np.asarray(sample.transition.a_tm1)[drawn]) == [0, 1, 10, 11, 20, 21]
     mean = (sample.weight * sample.transition.r_t).mean()
     np.testing.assert_allclose(mean, np.mean([0, 1, 10, 11, 20, 21]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "num_minibatches"), [(1, 4), (2, 4), (3, 2), (4, 4)])
+def test_each_minibatch_of_a_small_memory_has_a_mean_over_different_transitions(steps, num_minibatches):
+    config = Uniform(24, replacement=False)
+    replay = config.make(coded_step(0, 2), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
+    state = replay.init()
+    for time in range(steps):
+        state = replay.add(state, coded_step(time, 2), jnp.ones(2, bool))
+    orders = set()
+    for seed in range(9):
+        sample = replay.sample(state, jax.random.bits(jax.random.key(seed), (8,)), *COUNTS)
+        codes, weight = np.asarray(sample.transition.a_tm1), np.asarray(sample.weight)
+        orders.add(tuple(codes))
+        size = 8 // num_minibatches
+        seen = []
+        for start in range(0, 8, size):
+            counted = weight[start : start + size] > 0
+            different = codes[start : start + size][counted]
+            assert len(set(different)) == len(different) == min(2 * steps, size)
+            np.testing.assert_allclose(weight[start : start + size].mean(), 1.0)
+            assert len(set(weight[start : start + size][counted])) == 1
+            seen += different.tolist()
+        assert len(set(seen)) == 2 * steps  # over the batch, nothing is left out
+    assert len(orders) > 1  # epochs differ
+
+
+def test_a_cut_keeps_the_bootstrap_also_where_time_limits_do_not():
+    learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
+    example = coded_step(0, 2)._replace(cut=jnp.zeros(2, bool))
+    replay = Uniform(24).make(example, 3, learned)
+    state = replay.init()
+    for time in range(4):
+        state = replay.add(state, coded_step(time, 2)._replace(cut=jnp.zeros(2, bool)), jnp.ones(2, bool))
+        if time == 1:
+            state = ring.cut(state, example)
+    found, _ = everything(replay, state)
+    assert (found[0].r_t, found[0].discount_t, found[0].s_t[0]) == (0 + DISCOUNT * 10, DISCOUNT**2, 20)
+    assert (found[10].r_t, found[10].discount_t, found[10].s_t[0]) == (10, DISCOUNT, 20)
+    assert (found[20].r_t, found[20].discount_t) == (20 + DISCOUNT * 30, DISCOUNT**2)
 
 
 def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally_likely():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coded_steps import coded_step
-from jaxdqn.replay import sum_tree
+from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.returns import AsLearned
 
@@ -104,33 +104,73 @@ def test_sequences_are_drawn_equally_often():
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
 
 
-@pytest.mark.parametrize("priorities", [None, Priorities()])
-@pytest.mark.parametrize("steps", [1, 2])
-def test_before_there_is_a_whole_sequence_nothing_is_learned_and_nothing_gets_a_priority(priorities, steps):
-    replay = made(priorities=priorities)
-    state = filled(replay, steps)
-    sample, _ = drawn(replay, state, draws=4)
-    assert sample.weight.tolist() == [0.0] * 4
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(sample.transition))
-    state = replay.update(state, jnp.asarray(sample.indices), jnp.full(4, 5.0))
-    assert state.max_priority == 1.0
-    for time in range(steps, 3):
-        state = replay.add(state, step_with_memory(time), ALL)
-    assert sorted(set(drawn(replay, state)[1].tolist())) == starts(3)
+def test_a_sequence_needs_as_many_rows_as_it_is_long():
+    replay = made()
+    assert replay.min_rows == LENGTH
+    state = filled(replay, 4, lambda time: jnp.array([True, time == 0]))
+    assert replay.size(state).tolist() == [4, 1]
+    assert sorted(set(drawn(replay, state)[1].tolist())) == [0, 10]  # of the environment that has enough
 
 
-def test_without_replacement_each_environments_one_sequence_is_there_once():
+@pytest.mark.parametrize("num_minibatches", [1, 2])
+def test_without_replacement_each_environments_one_sequence_is_there_once(num_minibatches):
     config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False)
-    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)))
-    state = replay.init()
-    for time in range(2 * LENGTH + 1):
+    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
+    state, orders = replay.init(), set()
+    for time in range(2 * LENGTH + 9):
         state = replay.add(state, step_with_memory(time), ALL)
         if time + 1 < LENGTH:
             continue
         sample = replay.sample(state, jax.random.bits(jax.random.key(time), (2,)), *COUNTS)
         newest = (time - LENGTH + 1) * 10
-        assert sorted(sample.transition.a_tm1[:, 0].tolist()) == [newest, newest + 1]
+        first = (sample.transition.a_tm1[:, 0] - newest).tolist()
+        assert sorted(first) == [0, 1]
         assert sample.weight.tolist() == [1.0, 1.0]
+        orders.add(tuple(first))
+    assert len(orders) == num_minibatches  # minibatches of one sequence come in either order
+
+
+def test_only_what_was_added_since_the_last_training_is_new_and_weighs():
+    config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False, only_new=True)
+    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)))
+    state, bits = replay.init(), jnp.arange(2, dtype=jnp.uint32)
+    for time in range(LENGTH):
+        state = replay.add(state, step_with_memory(time), ALL)
+    sample = replay.sample(state, bits, *COUNTS)
+    assert sample.transition.is_new.all()
+    assert sample.weight.tolist() == [1.0, 1.0]
+    state = replay.after_training(state)
+    for time in range(LENGTH, 2 * LENGTH):  # the second environment spends two of three steps on a reset
+        state = replay.add(state, step_with_memory(time), jnp.array([True, time == LENGTH]))
+    sample = replay.sample(state, bits, *COUNTS)
+    assert sample.transition.a_tm1[:, -1].tolist() == [50, 31]
+    assert sample.transition.is_new.tolist() == [[True] * 3, [False, False, True]]
+    np.testing.assert_allclose(sample.weight, [3 / 2, 1 / 2])  # each new step as much as any other
+    assert not replay.sample(replay.after_training(state), bits, *COUNTS).transition.is_new.any()
+
+
+def test_steps_that_were_learned_from_stay_new_where_old_ones_count():
+    replay = made()
+    state = replay.after_training(filled(replay, LENGTH))
+    assert drawn(replay, state, draws=4)[0].transition.is_new.all()
+
+
+def test_nothing_spans_a_cut_and_the_step_before_it_stays_an_ordinary_one():
+    config = Sequences(capacity=2 * ROWS, length=LENGTH)
+    learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
+    example = step_with_memory(0)._replace(cut=jnp.zeros(2, bool))
+    replay = config.make(example, 2, learned)
+    state = replay.init()
+    for time in range(LENGTH):
+        state = replay.add(state, step_with_memory(time)._replace(cut=jnp.zeros(2, bool)), ALL)
+        if time == 1:
+            state = state._replace(ring=ring.cut(state.ring, example))
+    sequence = replay.sample(state, jnp.zeros(1, jnp.uint32), *COUNTS).transition
+    assert sequence.ended.tolist() == [[False, True, False]]
+    assert sequence.is_first.tolist() == [[False, False, True]]
+    assert sequence.r_t.tolist() == [[0 + DISCOUNT * 10, 10, 20]]
+    assert sequence.discount_t.tolist() == [[DISCOUNT**2, DISCOUNT, DISCOUNT]]
+    assert sequence.last.tolist() == [[1, 1, 2]]
 
 
 @pytest.fixture(scope="module")

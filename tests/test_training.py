@@ -16,6 +16,7 @@ from jaxdqn.interfaces import Game, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
+from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import checkpoint, loop, run
 from jaxdqn.training.check import check
@@ -323,3 +324,44 @@ def test_errors_of_values_are_those_worked_out_by_hand(name, q_values, error, bi
     asked = Evaluation(every=1, episodes=1, exact_values=True)
     found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), asked)
     np.testing.assert_allclose(found, (error, bias), atol=1e-3)
+
+
+def waiting_for_sequences(algorithm, **settings):
+    """A configuration whose sequences of 9 rows are longer than what is played before learning may start."""
+    config = ALGORITHMS[algorithm].config
+    return dataclasses.replace(
+        config,
+        num_environments=2,
+        train_every=4,
+        learning_starts=0,
+        batch_size=2,
+        num_minibatches=1,
+        num_updates=2,
+        replay=Sequences(capacity=40, length=9),
+        **settings,
+    )
+
+
+def test_nothing_is_learned_before_there_is_a_whole_sequence():
+    game = coded_game()
+    step = advancing(game, Evaluation(every=4, episodes=1))
+    config, state = start(game, waiting_for_sequences("r2d2"))
+    first, points = plain(state.learner), []
+    for _ in range(6):
+        state, curves = step(config, state)
+        points.append((int(curves.steps), int(curves.updates), bool(np.isnan(curves.loss)), int(state.learned_at)))
+        if curves.steps < 20:
+            jax.tree.map(np.testing.assert_array_equal, plain(state.learner), first)
+    # Two rows an iteration: the fifth one brings the ninth row.
+    assert points == [(n, max(0, n // 4 - 4) * 2, n < 20, n) for n in range(4, 25, 4)]
+
+
+def test_actions_before_there_is_a_whole_sequence_are_the_policys():
+    game = coded_game()
+    config = waiting_for_sequences("pqn", exploration=EpsilonGreedy(schedules.Constant(0.0)), network=MLP(()))
+    config, state = start(game, config)
+    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    state = state._replace(learner=state.learner._replace(parameters=parameters))
+    state, _ = advancing(game, Evaluation(every=16, episodes=1))(config, state)
+    actions = np.asarray(state.replay.ring.packed[0])[:8, :, 2]
+    assert (actions == 1).all()

@@ -43,7 +43,8 @@ class FQF:
     ) -> LossOutput:
         """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + discount_t · Z_t[a*]` at the middles of the proposed intervals, the fraction loss, and the entropy of the
-        proposal less.
+        proposal less. The priority is the size of the error of the means,
+        `r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1]`.
 
         Args:
           network: with a head of proposed fractions.

@@ -36,7 +36,8 @@ class HLGauss:
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to a normal distribution around
-        `r_t + discount_t · max_a q_t[a]`, in bins around the atoms.
+        `r_t + discount_t · max_a q_t[a]`, in bins around the atoms. The priority is the size of the error of the mean,
+        `r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1]`.
 
         Args:
           network: with a categorical head, whose atoms are the middles of the bins.

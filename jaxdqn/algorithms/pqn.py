@@ -1,8 +1,8 @@
 """PQN: Q-learning with neither replay nor target network, from λ-returns of many games played side by side.
 
 Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, algorithm 1, with λ-returns.
-The memory holds what was just played and no more: a sequence of each environment. Layer normalisation steadies what a
-target network would.
+A training learns from what was just played and nothing else: a sequence of each environment. Layer normalisation
+steadies what a target network would.
 Differs from the authors' code: minibatches are whole sequences of some environments, not single steps of all of them;
 λ-returns are computed for each minibatch with the parameters of that moment, not once before; the squared error has no
 factor 1/2, so that gradients reach `max_gradient_norm` twice as soon; the learning rate does not fall.
@@ -32,7 +32,7 @@ class PQN:
       lambda_: how far rewards count before a value takes their place: 0 is one step, 1 all that was played.
     """
 
-    version: ClassVar[int] = 1  # raised when the same configuration learns differently
+    version: ClassVar[int] = 2  # raised when the same configuration learns differently
     num_draws: ClassVar[int | None] = 2
     learns_from: ClassVar[type] = Sequence
     max_n_step: ClassVar[int] = 1  # λ already weighs longer returns
@@ -43,8 +43,8 @@ class PQN:
     def loss(
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
-        """Returns the loss of each sequence, the mean over its steps of `error(G_t − q_tm1[a_tm1])`, where `G_t` are
-        the λ-returns with values `max_a q_t[a]`.
+        """Returns the loss of each sequence, the mean over its new steps of `error(G_t − q_tm1[a_tm1])`, where `G_t`
+        are the λ-returns with values `max_a q_t[a]`.
 
         Args:
           network: its values are read.
@@ -61,10 +61,10 @@ class PQN:
         )
         td_error = returns - jnp.take_along_axis(q_tm1, sequence.a_tm1[..., None], axis=-1)[..., 0]
         return LossOutput(
-            loss=self.error(td_error).mean(-1),
-            priority=jnp.abs(td_error).mean(-1),
-            td_error=jnp.abs(td_error).mean(-1),
-            max_q=q_tm1.max(-1).mean(-1),
+            loss=losses.mean_over(sequence.is_new, self.error(td_error)),
+            priority=losses.mean_over(sequence.is_new, jnp.abs(td_error)),
+            td_error=losses.mean_over(sequence.is_new, jnp.abs(td_error)),
+            max_q=losses.mean_over(sequence.is_new, q_tm1.max(-1)),
         )
 
 
@@ -81,5 +81,5 @@ CONFIG = Config(
     optimizer=optimizers.RAdam(),
     target_update=target_network.Online(),
     exploration=EpsilonGreedy(schedules.Linear(end=0.1, steps=50_000)),
-    replay=Sequences(capacity=32 * 64, length=64, replacement=False),
+    replay=Sequences(capacity=32 * 64, length=64, replacement=False, only_new=True),
 )

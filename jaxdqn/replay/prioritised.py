@@ -70,8 +70,16 @@ class Prioritised:
     importance: Schedule = part(Linear(0.4, 1.0, 100_000))
     uniform_mix: float = number(1e-3, at_least=0, at_most=1)
 
-    def make(self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Replay:
-        """Returns the memory as functions; arguments are those of `jaxdqn.replay.ring.make`."""
+    def make(
+        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+    ) -> Replay:
+        """Returns the memory as functions.
+
+        Args:
+          example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
+          num_minibatches: has no effect: strata are spread over the batch.
+        """
+        del num_minibatches
         memory = ring.make(example, self.capacity, n_step, spanned_by)
 
         def init() -> PrioritisedState:
@@ -103,7 +111,10 @@ class Prioritised:
             tree = sum_tree.set(state.tree, indices, priority**self.exponent)
             return state._replace(tree=tree, max_priority=jnp.maximum(state.max_priority, priority.max()))
 
-        return Replay(init, add, sample, update)
+        def size(state: PrioritisedState) -> Array:
+            return memory.size(state.ring)
+
+        return Replay(init, add, sample, update, lambda state: state, size, min_rows=1)
 
 
 def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array, Array]:

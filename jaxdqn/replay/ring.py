@@ -66,8 +66,8 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
       example: a step of E environments whose shapes and types are those to be stored; its values are not read.
       capacity: in transitions, a multiple of E; the oldest make room.
       n_step: steps that a transition read back spans at most.
-      spanned_by: `(rewards [n], terminated [n], truncated [n], available []) -> NStepReturn`, what is learned from
-        a window of n steps. Stored rewards stay the game's own.
+      spanned_by: `(rewards [n], terminated [n], truncated [n], available [], cut [n]) -> NStepReturn`, what is learned
+        from a window of n steps. Stored rewards stay the game's own.
     """
     num_environments = example.a_tm1.shape[0]
     num_rows = capacity // num_environments
@@ -109,20 +109,20 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
         places = slots(state, environment[:, None], age[:, None] + ahead)  # [B, n]
         window = rows(state, places)
         available = size(state)[environment] - age
-        spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, available)
+        spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, available, window.cut)
         return jax.vmap(_transition)(window, spanned), places[:, 0]
 
     return Ring(num_slots, init, add, next_slots, size, located, slots, rows, read)
 
 
 def cut(state: RingState, example: Step) -> RingState:
-    """Returns the ring with the newest step of each environment marked as truncated, so that nothing spans its end.
+    """Returns the ring with the newest step of each environment marked as cut, so that nothing spans its end.
 
     Args:
       state: of a ring.
-      example: of the steps that it stores.
+      example: of the steps that it stores; they have the field `cut`.
     """
-    flags = _pack(jax.tree.map(jnp.zeros_like, example)._replace(truncated=jnp.ones_like(example.truncated)))
+    flags = _pack(jax.tree.map(jnp.zeros_like, example)._replace(cut=jnp.ones(example.a_tm1.shape, bool)))
     environments = jnp.arange(state.added.shape[0])
     packed = []
     for ring, flag in zip(state.packed, flags, strict=True):
@@ -150,7 +150,7 @@ def _transition(window: Step, spanned: NStepReturn) -> Transition:
 
 
 def _stored(step: Step) -> dict[str, Array]:
-    """Returns the fields that there are: a network without a memory leaves nothing to store of one."""
+    """Returns the fields that are stored: those that are not None."""
     return {name: field for name, field in step._asdict().items() if field is not None}
 
 

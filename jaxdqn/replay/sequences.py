@@ -26,11 +26,13 @@ class SequencesState(NamedTuple):
       tree: for each slot of the ring, the power of the priority of the sequence that starts there, 0 where none can;
         None where all are equally likely.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
+      learned: int32 `[E]`, rows that had been added at the last training; None where old steps are learned from too.
     """
 
     ring: RingState
     tree: Any  # a SumTree, or None
     max_priority: Array
+    learned: Any  # an Array, or None
 
 
 @configuration
@@ -53,7 +55,11 @@ class Sequences:
     Attributes:
       capacity: in steps; the oldest make room. A multiple of the number of environments.
       length: T, steps of a sequence.
-      replacement: whether one sequence can be drawn twice for a batch; priorities draw with replacement.
+      replacement: whether one sequence can be drawn twice for a batch, as in `Uniform`; priorities draw with
+        replacement.
+      only_new: whether each step is learned from in one training only, the one after it was played. In a host game a
+        copy that resets adds fewer steps than the others; older ones that complete its sequence are not new, and a
+        sequence weighs as much as it has new steps. The memory must then hold the steps of one training.
       priorities: by which sequences are drawn; None is uniformly.
     """
 
@@ -62,17 +68,21 @@ class Sequences:
     capacity: int = static(10_000, at_least=1)
     length: int = static(20, at_least=1)
     replacement: bool = static(True)
+    only_new: bool = static(False)
     priorities: Priorities | None = part(None)
 
-    def make(self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Replay:
-        """Returns the memory as functions; arguments are those of `jaxdqn.replay.ring.make`."""
+    def make(
+        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+    ) -> Replay:
+        """Returns the memory as functions; arguments are those of `Uniform.make`."""
         memory = ring.make(example, self.capacity, n_step, spanned_by)
         num_environments, later = example.a_tm1.shape[0], self.length - 1
         environments = jnp.arange(num_environments)
 
         def init() -> SequencesState:
             tree = None if self.priorities is None else sum_tree.init(memory.num_slots)
-            return SequencesState(memory.init(), tree, jnp.float32(1.0))
+            learned = jnp.zeros(num_environments, jnp.int32) if self.only_new else None
+            return SequencesState(memory.init(), tree, jnp.float32(1.0), learned)
 
         def add(state: SequencesState, step: Step, is_valid: Array) -> SequencesState:
             tree, stored = state.tree, memory.add(state.ring, step, is_valid)
@@ -83,16 +93,14 @@ class Sequences:
                 start = memory.slots(stored, environments, jnp.maximum(age, 0))
                 leaves = jnp.full(is_valid.shape, state.max_priority**self.priorities.exponent)
                 tree = sum_tree.set(tree, jnp.where(is_valid & (age >= 0), start, -1), leaves)
-            return SequencesState(stored, tree, state.max_priority)
+            return state._replace(ring=stored, tree=tree)
 
         def sample(state: SequencesState, random_bits: Array, steps: Array, episodes: Array) -> Sample:
             del steps, episodes
             num_starts = jnp.maximum(memory.size(state.ring) - later, 0)  # [E]
             if self.priorities is None:
-                number, weight = numbers(random_bits, num_starts.sum(), self.replacement)
-                order = jnp.argsort(random_bits)  # a memory drawn whole comes in order, and minibatches should not
-                environment, age = ring.numbered(num_starts, number[order])
-                weight = weight[order]
+                number, weight = numbers(random_bits, num_starts.sum(), self.replacement, num_minibatches)
+                environment, age = ring.numbered(num_starts, number)
             else:
                 total = sum_tree.total(state.tree)
                 draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24
@@ -101,34 +109,46 @@ class Sequences:
                 probability = sum_tree.get(state.tree, slots) / total
                 weight = (probability * num_starts.sum()) ** -self.priorities.importance
                 weight = weight / weight.max()
-            places = memory.slots(state.ring, environment[:, None], age[:, None] + jnp.arange(self.length)[None])
-            sequence = _sequence(memory.rows(state.ring, places), n_step, spanned_by)
-            # Before there is a whole sequence, what is read counts for nothing and has no priority.
-            is_any = num_starts.sum() > 0
-            return Sample(sequence, jnp.where(is_any, places[:, 0], -1), jnp.where(is_any, weight, 0.0))
+            ages = age[:, None] + jnp.arange(self.length)[None]  # [B, T]
+            places = memory.slots(state.ring, environment[:, None], ages)
+            is_new = jnp.ones(ages.shape, bool)
+            if self.only_new:
+                oldest = state.ring.added - memory.size(state.ring)
+                is_new = (oldest - state.learned)[environment][:, None] + ages >= 0
+                num_new = is_new.sum(axis=1)
+                weight = weight * num_new / jnp.maximum(num_new.mean(), 1.0)
+            return Sample(_sequence(memory.rows(state.ring, places), is_new, n_step, spanned_by), places[:, 0], weight)
 
         def update(state: SequencesState, indices: Array, priority: Array) -> SequencesState:
             if self.priorities is None:
                 return state
             tree = sum_tree.set(state.tree, indices, priority**self.priorities.exponent)
-            largest = jnp.where(indices >= 0, priority, 0.0).max()
-            return SequencesState(state.ring, tree, jnp.maximum(state.max_priority, largest))
+            return state._replace(tree=tree, max_priority=jnp.maximum(state.max_priority, priority.max()))
 
-        return Replay(init, add, sample, update)
+        def after_training(state: SequencesState) -> SequencesState:
+            return state._replace(learned=state.ring.added) if self.only_new else state
+
+        def size(state: SequencesState) -> Array:
+            return memory.size(state.ring)
+
+        return Replay(init, add, sample, update, after_training, size, min_rows=self.length)
 
 
-def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
+def _sequence(rows: Step, is_new: Array, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
     """Returns sequences of steps `[B, T]`, with n-step returns that end with the episode or with the sequence."""
     length = rows.a_tm1.shape[1]
     start = jnp.arange(length)
     window = jnp.minimum(start[:, None] + jnp.arange(n_step)[None], length - 1)  # [T, n]
 
-    def spanned(rewards: Array, terminated: Array, truncated: Array) -> NStepReturn:
-        return jax.vmap(spanned_by)(rewards[window], terminated[window], truncated[window], length - start)
+    def spanned(rewards: Array, terminated: Array, truncated: Array, cut: Array | None) -> NStepReturn:
+        cut = None if cut is None else cut[window]
+        return jax.vmap(spanned_by)(rewards[window], terminated[window], truncated[window], length - start, cut)
 
-    returns = jax.vmap(spanned)(rows.r_t, rows.terminated, rows.truncated)
+    returns = jax.vmap(spanned)(rows.r_t, rows.terminated, rows.truncated, rows.cut)
     last = start[None] + returns.last  # [B, T]
     ended = rows.terminated | rows.truncated
+    if rows.cut is not None:
+        ended = ended | rows.cut
     return Sequence(
         s_tm1=rows.s_tm1,
         a_tm1=rows.a_tm1,
@@ -138,5 +158,6 @@ def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -
         s_t=jax.vmap(lambda s_t, last: s_t[last])(rows.s_t, last),
         ended=ended,
         is_first=jnp.pad(ended[:, :-1], ((0, 0), (1, 0))),
+        is_new=is_new,
         memory=None if rows.memory is None else rows.memory[:, 0],
     )

@@ -19,20 +19,28 @@ class Uniform:
     Attributes:
       capacity: in transitions; the oldest make room. A multiple of the number of environments. With a capacity of one
         transition an environment, learning is online: from what was just seen, and nothing else.
-      replacement: whether one transition can be drawn twice for a batch. If not, a memory that holds fewer transitions
-        than a batch is drawn whole.
+      replacement: whether one transition can be drawn twice for a batch. If not, a memory that holds no more
+        transitions than a batch is drawn whole, again and again until the batch is full; within a minibatch only the
+        first of equal transitions counts.
     """
 
     capacity: int = static(10_000, at_least=1)
     replacement: bool = static(True)
 
-    def make(self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Replay:
-        """Returns the memory as functions; arguments are those of `jaxdqn.replay.ring.make`."""
+    def make(
+        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+    ) -> Replay:
+        """Returns the memory as functions.
+
+        Args:
+          example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
+          num_minibatches: pieces in which a batch is learned from, in order.
+        """
         memory = ring.make(example, self.capacity, n_step, spanned_by)
 
         def sample(state: RingState, random_bits: Array, steps: Array, episodes: Array) -> Sample:
             del steps, episodes
-            number, weight = numbers(random_bits, memory.size(state).sum(), self.replacement)
+            number, weight = numbers(random_bits, memory.size(state).sum(), self.replacement, num_minibatches)
             transition, slots = memory.read(state, *ring.numbered(memory.size(state), number))
             return Sample(transition, slots, weight)
 
@@ -40,18 +48,36 @@ class Uniform:
             del indices, priority
             return state
 
-        return Replay(memory.init, memory.add, sample, update)
+        return Replay(memory.init, memory.add, sample, update, lambda state: state, memory.size, min_rows=1)
 
 
-def numbers(random_bits: Array, total: Array, replacement: bool) -> tuple[Array, Array]:
-    """Returns numbers below `total`, int32 `[B]`, and the weights that make their mean that of the batch."""
+def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches: int) -> tuple[Array, Array]:
+    """Returns numbers below `total`, int32 `[B]`, and their weights, float32 `[B]`.
+
+    With weights, the mean over a minibatch is that of its different numbers. Without replacement these are as many as
+    can be: all of a minibatch, or all numbers below `total`.
+
+    Args:
+      random_bits: uint32 `[B]`.
+      total: int32 `[]`, at least 1.
+      replacement: whether a number can be drawn twice.
+      num_minibatches: consecutive pieces of the batch, of B / num_minibatches numbers each.
+    """
     batch_size = random_bits.shape[0]
     if replacement:
         return bits.below(total, random_bits), jnp.ones(batch_size)
     in_order = jnp.arange(batch_size, dtype=jnp.int32)
-    is_whole = total <= batch_size
-    chosen = jax.lax.cond(is_whole, lambda: in_order % total, lambda: _distinct(random_bits, total))
-    return chosen, jnp.where(is_whole, (in_order < total) * (batch_size / total), 1.0)
+
+    def whole() -> Array:
+        if num_minibatches == 1:  # the order inside one mean does not matter
+            return in_order % total
+        order = jnp.argsort(jnp.where(in_order < total, random_bits, jnp.uint32(0xFFFFFFFF)))  # stable
+        return order[in_order % total].astype(jnp.int32)
+
+    chosen = jax.lax.cond(total <= batch_size, whole, lambda: _distinct(random_bits, total))
+    size = batch_size // num_minibatches
+    # A memory that is drawn whole repeats itself after `total` numbers, so the first of a minibatch are different.
+    return chosen, (in_order % size < total) * (size / jnp.minimum(total, size))
 
 
 def _distinct(random_bits: Array, total: Array) -> Array:

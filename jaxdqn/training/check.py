@@ -46,6 +46,11 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
             f"replay.length = {length} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
             f"{config.num_environments} environments."
         )
+    if getattr(config.replay, "only_new", False) and config.replay.capacity != config.train_every:
+        raise ValueError(
+            f"replay.only_new = True needs a memory of the steps of one training: replay.capacity = "
+            f"{config.replay.capacity:_} must equal train_every = {config.train_every:_}."
+        )
     _check_fit(config, config.network.make(game.observation_shape, game.num_actions))
 
 

@@ -8,11 +8,10 @@ compared with what it did. Of one that is not, or that cannot be, episodes begin
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame, Step
+from jaxdqn.interfaces import HostGame
 from jaxdqn.replay import ring
 from jaxdqn.training import checkpoint, host_loop, host_programs
 from jaxdqn.training.host_loop import Crash, HostRun, Played, Seat
@@ -108,18 +107,14 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
     decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
     seat = Seat(observation, decision, np.zeros(len(seeds), bool))
     state = state._replace(
-        game=seat, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, host, game)
+        game=seat, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, game)
     )
     return host._replace(state=state, played=Played(seeds, bytearray(), (*host.played.renewed_at, step)))
 
 
-def _cut(replay: Any, config: Config, host: HostRun, game: HostGame) -> Any:
+def _cut(replay: Any, config: Config, game: HostGame) -> Any:
     """Returns the memory with nothing that spans from the steps so far to those that come."""
-    begin = host_programs.parts_of(config, game).begin
-    observation: Any = host.state.game.observation
-    flags = jnp.zeros(config.num_environments, bool)
-    actions, rewards = flags.astype(jnp.int32), flags.astype(jnp.float32)
-    example = Step(observation, actions, rewards, flags, flags, observation, begin.stored_memory())
+    example = host_programs.parts_of(config, game).example
     return jax.tree.map(
         lambda leaf: ring.cut(leaf, example) if isinstance(leaf, ring.RingState) else leaf,
         replay,

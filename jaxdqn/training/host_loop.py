@@ -166,7 +166,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     """
     stop, totals = host.state.step + evaluation.every, run.no_totals()
     if int(host.state.diverged_at) < 0:
-        host, totals = _train(host, programs, stop)
+        host, totals = _train(host, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
     returns = _evaluate(host, programs, game, evaluation)
@@ -186,14 +186,15 @@ def _close(*vectors: Any) -> None:
             environments.close(timeout=5)  # s; a copy whose process has died never answers
 
 
-def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Totals]:
+def _train(host: HostRun, programs: Programs, game: HostGame, stop: int) -> tuple[HostRun, Totals]:
     """Returns the run at step `stop`, and what it summed up to. What happens at every step is kept short."""
     config, state, environments = host.config, host.state, host.environments
     observation, decision, resetting = state.game
     action = np.asarray(decision.action)
     rows, totals, noise = _empty_rows(config, state.game), run.no_totals(), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
-    played = host.played.actions
+    played, memory = host.played.actions, host_programs.parts_of(config, game).replay
+    can_sample = memory.min_rows <= 1
     while state.step < stop:
         iteration = state.step // config.train_every
         first = iteration // CHUNK * CHUNK
@@ -208,7 +209,7 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
             played += action.astype(np.uint16).tobytes()
             ended = terminated | truncated
             if np.count_nonzero(resetting) < config.num_environments:
-                taken = (observation, action, reward, terminated, truncated, s_t, decision.memory)
+                taken = Step(observation, action, reward, terminated, truncated, s_t, decision.memory)
                 for kept, value in zip(rows.step, taken, strict=True):
                     if kept is not None:
                         kept[place] = value
@@ -227,8 +228,11 @@ def _train(host: HostRun, programs: Programs, stop: int) -> tuple[HostRun, Total
                 decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
                 action = np.asarray(decision.action)
         state = state._replace(step=int(turn[STEP]))
+        if not can_sample:
+            num_rows_of = np.asarray(memory.size(state.replay)) + np.count_nonzero(rows.is_valid, axis=0)
+            can_sample = num_rows_of.max() >= memory.min_rows
         state, totals, decision = _end_iteration(
-            programs, config, state, totals, rows, acting, noise, observation, iteration - first
+            programs, config, state, totals, rows, acting, noise, observation, iteration - first, can_sample
         )
         action = np.asarray(decision.action)
     totals = totals._replace(
@@ -247,10 +251,11 @@ def _end_iteration(
     noise: Noise,
     observation: np.ndarray,
     iteration: int,
+    can_sample: bool,
 ) -> tuple[RunState, Totals, Decision]:
     """Returns the run with the rows stored and, where that is due, learned from, and the next decision."""
     turn = turn_of(config, state, iteration + 1)
-    is_filling = state.step <= config.learning_starts
+    is_filling = state.step <= config.learning_starts or not can_sample
     is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
     if is_due and not is_filling:
         learned, totals, decision = programs.learn_and_act(

@@ -131,7 +131,9 @@ def make(game: HostGame) -> Programs:
 
 def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
     def add(replay: Any, row: Rows) -> tuple[Any, None]:
-        return parts.replay.add(replay, row.step, row.is_valid), None
+        # Nothing is cut yet, and an array that the host does not pass costs nothing.
+        step = row.step._replace(cut=jnp.zeros_like(row.step.terminated))
+        return parts.replay.add(replay, step, row.is_valid), None
 
     return jax.lax.scan(add, replay, rows)[0]
 

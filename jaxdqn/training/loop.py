@@ -1,5 +1,6 @@
 """The loop for JAX games: `init` a run, then `advance` it one evaluation period at a time, all in compiled code."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -61,6 +62,9 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
     """Returns the run after so many iterations, and what they summed up to."""
     first = state.step // parts.config.train_every
     num_filling = parts.config.learning_starts // parts.config.train_every
+    rows_each = parts.config.train_every // parts.config.num_environments
+    # Iterations before the end of the first that leaves enough rows to sample from.
+    num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
     def draw(iteration: Array) -> tuple[Noise, _GameNoise]:
         noise_key, game_key = run.keys_of(state.training_key, iteration)
@@ -70,10 +74,10 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
         start = number * CHUNK
         noises = jax.vmap(draw)(first + start + jnp.arange(min(CHUNK, num_iterations)))
         length = jnp.minimum(CHUNK, num_iterations - start)
-        filling = jnp.clip(num_filling - (first + start), 0, length)
+        filling, waiting = (jnp.clip(n - (first + start), 0, length) for n in (num_filling, num_waiting))
 
-        def fill(i: Array, carry: tuple[RunState, Totals]) -> tuple[RunState, Totals]:
-            state, totals = _collect(parts, *carry, *_at(noises, i), is_random=True)
+        def collect(i: Array, carry: tuple[RunState, Totals], *, is_random: bool) -> tuple[RunState, Totals]:
+            state, totals = _collect(parts, *carry, *_at(noises, i), is_random=is_random)
             return state._replace(learned_at=state.step), totals
 
         def collect_and_learn(i: Array, carry: tuple[RunState, Totals]) -> tuple[RunState, Totals]:
@@ -87,9 +91,11 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
                 lambda: (state, totals),
             )
 
-        # Both bounds are the same for all members of a group, so under vmap neither loop runs for nothing.
-        carry = jax.lax.fori_loop(0, filling, fill, carry)
-        return jax.lax.fori_loop(filling, length, collect_and_learn, carry)
+        # The bounds are the same for all members of a group, so under vmap no loop runs for nothing.
+        carry = jax.lax.fori_loop(0, filling, partial(collect, is_random=True), carry)
+        if num_waiting > num_filling:
+            carry = jax.lax.fori_loop(filling, waiting, partial(collect, is_random=False), carry)
+        return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
 
     num_chunks = -(-num_iterations // CHUNK)
     return jax.lax.fori_loop(0, num_chunks, chunk, (state, run.no_totals()))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxdqn import learner as learning
 from jaxdqn import returns
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Key, Replay, Step
+from jaxdqn.interfaces import AnyGame, Array, HostGame, Key, Replay, Step
 from jaxdqn.training import acting
 from jaxdqn.training.acting import Acting
 
@@ -49,7 +49,8 @@ class RunState(NamedTuple):
       acting: what choosing actions carries; None in a host game, whose `Seat` has it.
       episode_return: float32 `[E]`, undiscounted, of the episodes under way.
       num_episodes: int32 `[]`, episodes ended so far.
-      learned_at: int32 `[]`, the step of the last training, or of the last one left out while the memory was filled.
+      learned_at: int32 `[]`, the step of the last training, or of the last one left out while the memory was filled or
+        had nothing to sample.
       diverged_at: int32 `[]`, the step of the first non-finite loss, or -1.
       log: of the first episodes; None if none are logged.
       training_key: constant; with an iteration's number it gives all that iteration draws.
@@ -155,6 +156,7 @@ class Parts(NamedTuple):
     learner: learning.Learner
     replay: Replay
     begin: Acting
+    example: Step  # what replay stores at a time; its values are not read
 
 
 def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
@@ -165,12 +167,20 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
     learner = learning.make(config, game)
     begin = acting.begin(config, learner.network, game.num_actions)
     example = Step(
-        observations, jnp.zeros(batch, jnp.int32), jnp.zeros(batch), flags, flags, observations, begin.stored_memory()
+        s_tm1=observations,
+        a_tm1=jnp.zeros(batch, jnp.int32),
+        r_t=jnp.zeros(batch),
+        terminated=flags,
+        truncated=flags,
+        s_t=observations,
+        memory=begin.stored_memory(),
+        cut=flags if isinstance(game, HostGame) else None,
     )
     learned = returns.AsLearned(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
     )
-    return Parts(config, game, learner, config.replay.make(example, config.n_step, learned), begin)
+    replay = config.replay.make(example, config.n_step, learned, config.num_minibatches)
+    return Parts(config, game, learner, replay, begin, example)
 
 
 def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
@@ -243,7 +253,8 @@ def learn(parts: Parts, state: RunState, totals: Totals, noise: Noise) -> tuple[
 
     numbers = jnp.arange(config.num_updates, dtype=jnp.int32)
     (state, totals), _ = jax.lax.scan(update, (state, totals), (numbers, noise.sample_bits, noise.update))
-    return state._replace(learned_at=state.step), totals
+    replay = parts.replay.after_training(state.replay)
+    return state._replace(learned_at=state.step, replay=replay), totals
 
 
 def count(state: RunState, totals: Totals, reward: Array, ended: Array) -> tuple[RunState, Totals]:
