@@ -209,7 +209,7 @@ def _train(host: HostRun, programs: Programs, game: HostGame, stop: int) -> tupl
             played += action.astype(np.uint16).tobytes()
             ended = terminated | truncated
             if np.count_nonzero(resetting) < config.num_environments:
-                taken = Step(observation, action, reward, terminated, truncated, s_t, decision.memory)
+                taken: Any = (observation, action, reward, terminated, truncated, s_t, decision.memory, None)
                 for kept, value in zip(rows.step, taken, strict=True):
                     if kept is not None:
                         kept[place] = value
