@@ -31,7 +31,7 @@ class Adam:
 class RAdam:
     """Rectified Adam (Liu et al. 2020, algorithm 2): Adam whose first steps are plain momentum and then short, while
     the mean of squared gradients is not known well. It is divided by from `ρ ≥ 5` on, as in the authors' code (the
-    paper: above 4).
+    paper: above 4). `eps` is added as in `Adam`.
 
     The rectification is `rectification` below: optax's, in float32, is 0.2 % off at step 6 with `b2 = 0.999` and 31 %
     with 0.9999.

@@ -416,3 +416,31 @@ def test_one_step_is_dqn():
 def test_rainbow_refuses_a_part_that_it_does_not_have():
     with pytest.raises(ValueError, match="'dreaming' is no part of Rainbow"):
         rainbow.compose(("double", "dreaming"), Config(algorithm=dqn.DQN()))
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["pqn", "r2d2"])
+def test_steps_that_are_not_new_teach_nothing_and_count_in_no_mean(recurrent):
+    algorithm = r2d2.R2D2(burn_in=0) if recurrent else pqn.PQN(lambda_=0.0)
+    network, parameters, target_parameters = of_network(Recurrent(MLP((4,)), units=3) if recurrent else MLP((4,)))
+    sample = sequences(np.zeros((2, 6), np.float32) if recurrent else None)
+    is_new = np.ones((2, 6), bool)
+    is_new[0, :4] = False
+    sample = sample._replace(transition=sample.transition._replace(is_new=jnp.asarray(is_new)))
+    large = sample.transition.r_t.at[0, 2].add(100.0)  # of a step that is not new
+    changed = sample._replace(transition=sample.transition._replace(r_t=large))
+    for before, after in zip(
+        learned(algorithm, network, parameters, target_parameters, sample=sample),
+        learned(algorithm, network, parameters, target_parameters, sample=changed),
+        strict=True,
+    ):
+        jax.tree.map(np.testing.assert_array_equal, before, after)
+    output, _ = learned(algorithm, network, parameters, target_parameters, sample=sample)
+    only, _ = learned(
+        algorithm,
+        network,
+        parameters,
+        target_parameters,
+        sample=changed._replace(transition=changed.transition._replace(is_new=jnp.ones((2, 6), bool))),
+    )
+    assert output.td_error[0] < only.td_error[0]
+    np.testing.assert_allclose(output.loss[1], only.loss[1], rtol=1e-5)

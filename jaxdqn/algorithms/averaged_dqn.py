@@ -41,7 +41,7 @@ class AveragedDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: of K networks, along a leading axis.
           sample: `[B]` transitions.
-          chances: a key, of what each of the networks draws. It is consumed.
+          chances: a key, consumed. It is split in two: for the online network, and for the K target networks, into K.
         """
         transition, (key_tm1, key_t) = sample.transition, jax.random.split(chances)
         q_tm1 = network.apply(parameters, transition.s_tm1, network.draw(key_tm1)).q_values

@@ -42,13 +42,15 @@ class BootstrappedDQN:
     ) -> LossOutput:
         """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where
         each chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
+        The error that is reported is the mean over all members, and the priority is its size.
 
         Args:
           network: an ensemble.
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*_k`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the online network on `s_t`.
         """
         transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

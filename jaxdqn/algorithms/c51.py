@@ -38,14 +38,16 @@ class C51:
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
     ) -> LossOutput:
         """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to the projection of
-        `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a E Z_t[a]`. The priority is the Kullback-Leibler divergence.
+        `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a E Z_t[a]`. The priority is the Kullback-Leibler divergence;
+        the error that is reported is the mean of the projected target less `q_tm1[a_tm1]`.
 
         Args:
           network: with a categorical head.
           parameters: those that learn; the gradient flows through the logits before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the online network on `s_t`.
         """
         transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

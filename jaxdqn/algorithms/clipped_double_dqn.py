@@ -37,13 +37,15 @@ class ClippedDoubleDQN:
     ) -> LossOutput:
         """Returns the loss of each transition, the sum over members k of
         `error(r_t + discount_t · min_j q_t[j, a*] − q_tm1[k, a_tm1])`, where `a* = argmax_a mean_k q_t_selector[k, a]`.
+        The error that is reported is the mean over all members, and the priority is its size.
 
         Args:
           network: an ensemble.
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the online network on `s_t`.
         """
         transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

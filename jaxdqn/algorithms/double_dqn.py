@@ -39,7 +39,8 @@ class DoubleDQN:
           parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`.
           target_parameters: those that judge `a*`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the online network on `s_t`.
         """
         transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
         q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values

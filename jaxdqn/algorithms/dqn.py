@@ -39,7 +39,7 @@ class DQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their two passes.
+          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
         transition, (chance_tm1, chance_t) = sample.transition, chances
         q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values

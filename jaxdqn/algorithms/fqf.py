@@ -51,7 +51,7 @@ class FQF:
           parameters: those that learn; the gradient flows through the quantiles before the action and the proposal.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their two passes.
+          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
         transition, (chance_tm1, chance_t) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

@@ -44,7 +44,7 @@ class HLGauss:
           parameters: those that learn; the gradient flows through the logits before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their two passes.
+          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
         transition, (chance_tm1, chance_t) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

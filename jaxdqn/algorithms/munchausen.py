@@ -50,7 +50,8 @@ class MunchausenDQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`, and whose policy the bonus is of.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the target network on `s_tm1`.
         """
         transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
         q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values
@@ -96,7 +97,8 @@ class MunchausenIQN:
           parameters: those that learn; the gradient flows through the quantiles before the action.
           target_parameters: those that judge `s_t`, and whose policy is meant.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the target network on `s_tm1`.
         """
         transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

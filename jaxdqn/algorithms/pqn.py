@@ -51,7 +51,7 @@ class PQN:
           parameters: those that learn; the gradient flows through `q_tm1`.
           target_parameters: those that judge `s_t`; the same, as no target network is kept.
           sample: `[B]` sequences.
-          chances: what the networks draw in their two passes.
+          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
         sequence, (chance_tm1, chance_t) = sample.transition, chances
         q_tm1 = network.apply(parameters, sequence.s_tm1, chance_tm1).q_values

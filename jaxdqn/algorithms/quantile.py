@@ -47,7 +47,8 @@ class QuantileRegression:
           parameters: those that learn; the gradient flows through the quantiles before the action.
           target_parameters: those that judge `s_t`.
           sample: `[B]` transitions.
-          chances: what the networks draw in their three passes.
+          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
+            the online network on `s_t`.
         """
         transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
         before = network.apply(parameters, transition.s_tm1, chance_tm1)

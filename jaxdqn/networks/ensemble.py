@@ -19,7 +19,8 @@ class Ensemble:
       member: each of them; its action values are all that is used of it.
       num_members: K.
       prior_scale: how much a fixed random network counts that is added to each member (Osband et al. 2018, "Randomized
-        Prior Functions"); None adds none. Nothing is learned in it, so where there are no data members go on to differ.
+        Prior Functions"); None adds none. Nothing is learned in it and it has no noise, so where there are no data
+        members go on to differ.
     """
 
     member: MLP = part(MLP())

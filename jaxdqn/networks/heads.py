@@ -114,8 +114,9 @@ class ProposedFractions:
       num_quantiles: N, intervals between proposed fractions.
       num_cosines: of the embedding of a fraction.
       hidden: units of the layers behind the product.
-      pace: how far the proposal moves in a step of an optimizer such as Adam, which does not know the size of a
-        gradient, in comparison with the rest. The paper gives it a learning rate of its own, far smaller.
+      pace: the proposal's answer is multiplied by it before the softmax. So it says how far the proposal moves in a
+        step of an optimizer such as Adam, which does not know the size of a gradient, in comparison with the rest. The
+        paper gives it a learning rate of its own, far smaller.
     """
 
     output: ClassVar[type] = FractionOutput

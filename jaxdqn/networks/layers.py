@@ -133,7 +133,8 @@ class Layers(NamedTuple):
         for features in widths:
             x = self.dense(x, features)
             if self.normalisation is not None:
-                x = nn.LayerNorm(epsilon=self.normalisation.epsilon)(x)
+                # The fast variance, E[x²] − E[x]², cancels in float32 where the mean is large.
+                x = nn.LayerNorm(epsilon=self.normalisation.epsilon, use_fast_variance=False)(x)
             x = ACTIVATIONS[self.activation](x)
         return x
 

@@ -16,12 +16,13 @@ from jaxdqn.outputs import NetworkOutput
 
 @configuration
 class MLP:
-    """Fully connected layers with one activation between them; biases start at zero.
+    """Fully connected layers with one activation between them; biases start at zero, but for those of noisy layers.
 
     Attributes:
       hidden: units of each hidden layer; empty makes the values linear in the observation.
       activation: after each hidden layer.
-      initializer: of the weights, but for layers that embed or propose fractions, which have their own.
+      initializer: of the weights, but for layers that embed fractions (LeCun normal) or propose them (Glorot uniform,
+        scaled by 0.01).
       head: what is said of the return of an action; None is its mean and no more.
       dueling: a value and advantages at the end, in two streams; None is one stream.
       noisy: noise on the weights of these layers, which then have an initializer of their own; None without.

@@ -20,7 +20,7 @@ class Recurrent:
 
     Attributes:
       ends: the hidden layers before the memory, and what follows it: a head, dueling streams.
-      units: of the memory.
+      units: of the memory, whose weights are LeCun normal for inputs and orthogonal for the memory itself.
     """
 
     ends: MLP = part(MLP(hidden=(64,)))

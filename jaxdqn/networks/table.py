@@ -15,6 +15,7 @@ from jaxdqn.outputs import NetworkOutput
 @configuration
 class Table:
     """Action values that are looked up, all zero at first. What lies outside of the grid belongs to its nearest cell.
+    Cells are numbered with the last dimension running fastest.
 
     Attributes:
       bins: cells along each dimension of the observation.
