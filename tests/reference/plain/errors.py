@@ -1,0 +1,15 @@
+"""The loss applied to a temporal-difference error."""
+
+import autograd.numpy as np
+
+
+def error(settings, td_error):
+    """Returns the squared error, `blend delta^2`, or the Huber loss (Huber 1964), which is linear beyond `delta`."""
+    if settings["type"] == "SquaredError":
+        return settings["blend"] * td_error**2
+    if settings["type"] == "Huber":
+        size = np.abs(td_error)
+        if size <= settings["delta"]:
+            return 0.5 * td_error**2
+        return settings["delta"] * (size - 0.5 * settings["delta"])
+    raise ValueError(f"error loss {settings['type']!r} is not known")
