@@ -83,7 +83,7 @@ def averaged_dqn(settings, num_actions, parameters, target, example, noises):
 def clipped_double_dqn(settings, num_actions, parameters, target, example, noises):
     """Fujimoto et al. (2018), equation 10: the least of the target networks judges what the mean chooses.
 
-    The loss is the sum over the members, as there; the error that is reported is the members' mean.
+    The loss is the sum over the members, as there.
     """
     before, after = passes(settings, num_actions, parameters, target, example, noises)
     best = np.argmax(selector(settings, num_actions, parameters, example, noises)["q_values"])
@@ -92,16 +92,19 @@ def clipped_double_dqn(settings, num_actions, parameters, target, example, noise
 
 
 def from_members(settings, before, example, goals, learns):
-    """Returns the sum of the losses of the members that learn, and means over these of the errors."""
-    loss, sizes, errors = 0.0, [], []
+    """Returns the sum of the losses of the members that learn.
+
+    The papers draw uniformly and name no priority: it is the size of the error, and the error is the mean over all
+    members, learning from this transition or not.
+    """
+    loss, total = 0.0, 0.0
     for values, goal, does in zip(before["members"], goals, learns, strict=True):
+        td_error = goal - values[example["a_tm1"]]
+        total += float(stop_gradient(td_error))
         if does:
-            td_error = goal - values[example["a_tm1"]]
             loss = loss + error(settings["algorithm"]["error"], td_error)
-            sizes.append(abs(float(stop_gradient(td_error))))
-            errors.append(float(stop_gradient(td_error)))
-    number = max(len(errors), 1)
-    return result(loss, sum(sizes) / number, sum(errors) / number, np.max(before["q_values"]))
+    mean = total / len(goals)
+    return result(loss, abs(mean), mean, np.max(before["q_values"]))
 
 
 def mixed(bits):
