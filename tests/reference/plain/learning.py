@@ -1,0 +1,100 @@
+"""One training: batches from the memory, gradient steps for their minibatches, new priorities."""
+
+from plain import losses, optimizers, target_network
+
+
+class Learner:
+    """The parameters, those of the target network, and the optimizer.
+
+    Attributes:
+      num_updates: gradient steps so far.
+    """
+
+    def __init__(self, settings, num_actions, parameters):
+        """Starts from the initial parameters."""
+        self.settings, self.num_actions = settings, num_actions
+        self.parameters = target_network.copied(parameters)
+        self.target_parameters = target_network.init(settings["target_update"], self.parameters)
+        self.optimizer_state = optimizers.init(settings["optimizer"], self.parameters)
+        self.num_updates = 0
+
+    def minibatch(self, batch, weight, noises, steps_before, steps_after):
+        """Makes one gradient step, and returns its record and the weighted mean of its losses."""
+        settings = self.settings
+        loss, examples, gradient = losses.gradient(
+            settings, self.num_actions, self.parameters, self.target_parameters, batch, noises, weight
+        )
+        clipped = optimizers.clip(settings["max_gradient_norm"], gradient)
+        changes, self.optimizer_state = optimizers.update(
+            settings["optimizer"], clipped, self.optimizer_state, settings["learning_rate"]
+        )
+        self.parameters = {path: array + changes[path] for path, array in self.parameters.items()}
+        self.target_parameters = target_network.update(
+            settings["target_update"], self.parameters, self.target_parameters, steps_before, steps_after
+        )
+        self.num_updates += 1
+        record = {
+            **examples,
+            "gradient": gradient,
+            "clipped": clipped,
+            "parameters": target_network.copied(self.parameters),
+            "target_parameters": target_network.copied(self.target_parameters),
+        }
+        return record, loss
+
+    def update(self, batch, weight, noises, steps_before, steps_after):
+        """Makes a gradient step for each minibatch of a batch, and returns their records and what curves show.
+
+        Minibatches are pieces of the batch in order. The steps of the game are shared out among them.
+        """
+        number = self.settings["num_minibatches"]
+        size, span = len(weight) // number, steps_after - steps_before
+        records, mean_losses = [], []
+        for m in range(number):
+            piece = slice(m * size, (m + 1) * size)
+            part = {name: None if array is None else array[piece] for name, array in batch.items()}
+            before, after = steps_before + span * m // number, steps_before + span * (m + 1) // number
+            record, loss = self.minibatch(part, weight[piece], noises[m], before, after)
+            records.append(record)
+            mean_losses.append(loss)
+        return records, diagnostics(records, mean_losses)
+
+
+def diagnostics(records, mean_losses):
+    """Returns what curves show of one update, means over its minibatches, which are all of one size."""
+    number = len(records)
+    return {
+        "loss": sum(mean_losses) / number,
+        "td_error": sum(abs(record["td_error"]).mean() for record in records) / number,
+        "max_q": sum(record["max_q"].mean() for record in records) / number,
+        "gradient_norm": sum(optimizers.norm(record["gradient"]) for record in records) / number,
+    }
+
+
+def learn(settings, learner, memory, iteration, learned_at, step, episodes):
+    """Makes the updates of one training, and returns the records of batches and steps, and what curves show.
+
+    Args:
+      settings: a configuration.
+      learner: changed.
+      memory: whose priorities change.
+      iteration: what the run drew.
+      learned_at: environment steps at the last training.
+      step: environment steps now; those since the last training are shared out among the updates.
+      episodes: episodes ended so far.
+    """
+    number, updates, steps, shown = settings["num_updates"], [], [], []
+    for u in range(number):
+        positions = iteration["positions"][u]
+        assert len(positions) == settings["batch_size"], f"a batch of {len(positions)} was drawn"
+        memory.check_positions(iteration["bits"][u], positions)
+        batch, weight = memory.read(positions), memory.weights(positions, step, episodes)
+        before = learned_at + (step - learned_at) * u // number
+        after = learned_at + (step - learned_at) * (u + 1) // number
+        records, curves = learner.update(batch, weight, iteration["update"][u], before, after)
+        memory.update(positions, [priority for record in records for priority in record["priority"]])
+        updates.append({"transition": batch, "weight": weight})
+        steps += records
+        shown.append(curves)
+    memory.trained()
+    return updates, steps, shown

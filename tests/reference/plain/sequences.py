@@ -1,0 +1,114 @@
+"""Replay of sequences: T rows in a row out of one environment, uniform or by priority."""
+
+import numpy as np
+
+from plain import draws
+from plain.priorities import Priorities
+from plain.returns import has_ended, n_step
+from plain.ring import Ring, batched, places_of
+
+
+class SequenceMemory:
+    """Sequences that begin at any stored row that T - 1 later ones follow."""
+
+    def __init__(self, settings):
+        """Starts empty; nothing has been trained on."""
+        replay = settings["replay"]
+        self.settings, self.ring, self.length = settings, Ring(settings), replay["length"]
+        self.by_priority, self.priorities = replay["priorities"], None
+        if self.by_priority is not None:
+            self.priorities = Priorities(replay["capacity"], self.by_priority["exponent"])
+        self.num_trained = [0] * settings["num_environments"]
+
+    def add(self, rows):
+        """Adds the valid ones of the rows `[E]` of one step.
+
+        With each a sequence is complete that begins T - 1 rows before. The one that began where it lies is gone.
+        """
+        for environment, count in self.ring.add(rows):
+            if self.priorities is not None:
+                self.priorities.remove(self.ring.slot((environment, count)))
+                start = (environment, count - self.length + 1)
+                if start in self.starts():
+                    self.priorities.add(self.ring.slot(start))
+
+    def starts(self):
+        """Returns the places where sequences begin."""
+        return self.ring.stored(self.length)
+
+    def is_ready(self):
+        """Returns whether any environment has a whole sequence."""
+        return len(self.starts()) > 0
+
+    def check_positions(self, bits, positions):
+        """Checks what a run drew for a batch."""
+        slots = [self.ring.slot(place) for place in self.starts()]
+        if self.priorities is not None:
+            for number, position in zip(bits, positions, strict=True):
+                assert int(position) in slots, f"no whole sequence begins at position {position}"
+                if sum(self.priorities.powers) > 0.0:
+                    draws.check_proportional(self.priorities.powers, position, draws.unit(number))
+        elif self.settings["replay"]["replacement"]:
+            draws.check_with_replacement(slots, bits, positions)
+        else:
+            draws.check_without_replacement(slots, positions)
+
+    def read(self, positions):
+        """Returns the sequences that begin at slots, arrays `[B, T, ...]`; `memory` is `[B, M]` or None."""
+        return batched([self.sequence(place) for place in places_of(self.ring, self.starts(), positions)])
+
+    def sequence(self, place):
+        """Returns the sequence that begins at a place, arrays `[T, ...]`."""
+        rows = self.ring.rows(place, self.length)
+        steps = []
+        for t, row in enumerate(rows):
+            r_t, discount_t, taken = n_step(self.settings, rows[t : t + self.settings["n_step"]])
+            steps.append(
+                {
+                    "s_tm1": row["s_tm1"],
+                    "a_tm1": row["a_tm1"],
+                    "r_t": r_t,
+                    "discount_t": discount_t,
+                    "last": t + taken,
+                    "s_t": rows[t + taken]["s_t"],
+                    "ended": has_ended(row),
+                    "is_first": t > 0 and has_ended(rows[t - 1]),
+                    "is_new": self.is_new(place, t),
+                }
+            )
+        return {**batched(steps), "memory": rows[0]["memory"]}
+
+    def is_new(self, place, t):
+        """Returns 1 for a row added since the last training, else 0; always 1 unless only new rows count."""
+        environment, count = place
+        if not self.settings["replay"].get("only_new", False):
+            return 1.0
+        return 1.0 if count + t >= self.num_trained[environment] else 0.0
+
+    def weights(self, positions, steps, episodes):
+        """Returns the weights of a batch, `[B]`: of importance, or of a memory drawn whole, times the new part."""
+        number = len(self.starts())
+        if self.priorities is not None:
+            probabilities = [self.priorities.share(position, number) for position in positions]
+            weights = draws.importance_weights(probabilities, number, self.by_priority["importance"])
+        elif self.settings["replay"]["replacement"]:
+            weights = np.ones(len(positions))
+        else:
+            weights = draws.whole_weights(positions, number, self.settings["num_minibatches"])
+        return weights * self.new_parts(positions)
+
+    def new_parts(self, positions):
+        """Returns how many new rows each sequence has, over the mean of that in the batch; 0 where none has any."""
+        places = places_of(self.ring, self.starts(), positions)
+        counts = [sum(self.is_new(place, t) for t in range(self.length)) for place in places]
+        mean = sum(counts) / len(counts)
+        return np.array([count / mean if mean > 0.0 else 0.0 for count in counts])
+
+    def update(self, positions, priorities):
+        """Gives the sequences drawn their new priorities `[B]`."""
+        if self.priorities is not None:
+            self.priorities.update(positions, priorities)
+
+    def trained(self):
+        """Remembers that all rows so far have been there at a training."""
+        self.num_trained = [len(history) for history in self.ring.history]
