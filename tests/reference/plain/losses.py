@@ -160,11 +160,12 @@ def from_categories(before, example, probabilities, value):
 
 
 def hl_gauss(settings, num_actions, parameters, target, example, noises):
-    """Farebrother et al. (2024), section 3.1: a normal distribution around DQN's target."""
+    """Farebrother et al. (2024), section 3.1: a normal distribution around DQN's target, and DQN's error."""
     before, after = passes(settings, num_actions, parameters, target, example, noises)
     value = example["r_t"] + example["discount_t"] * np.max(after["q_values"])
     probabilities = distributional.hl_gauss(value, before["atoms"], settings["algorithm"]["smoothing"])
-    return from_categories(before, example, probabilities, value)
+    out = from_categories(before, example, probabilities, value)
+    return {**out, "priority": abs(out["td_error"])}
 
 
 def from_quantiles(settings, before, example, targets):
