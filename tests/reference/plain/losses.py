@@ -186,14 +186,19 @@ def quantile_regression(settings, num_actions, parameters, target, example, nois
 
 
 def fqf(settings, num_actions, parameters, target, example, noises):
-    """Yang et al. (2019), section 3 and algorithm 1: quantile Huber loss, fraction loss, less the entropy."""
+    """Yang et al. (2019), section 3 and algorithm 1: quantile Huber loss, fraction loss, less the entropy.
+
+    The error is that of the means, in which quantiles count by the lengths of their intervals.
+    """
     before, after = passes(settings, num_actions, parameters, target, example, noises)
-    targets = example["r_t"] + example["discount_t"] * after["quantiles"][np.argmax(after["q_values"])]
-    out = from_quantiles(settings, before, example, targets)
-    action = example["a_tm1"]
+    action, best = example["a_tm1"], np.argmax(after["q_values"])
+    targets = example["r_t"] + example["discount_t"] * after["quantiles"][best]
+    regression = from_quantiles(settings, before, example, targets)["loss"]
     quantiles = stop_gradient(before["quantiles"])[action]
     proposal = distributional.fraction_loss(before["boundaries"], before["boundary_quantiles"][action], quantiles)
-    return {**out, "loss": out["loss"] + proposal - settings["algorithm"]["entropy"] * before["entropy"]}
+    loss = regression + proposal - settings["algorithm"]["entropy"] * before["entropy"]
+    td_error = example["r_t"] + example["discount_t"] * after["q_values"][best] - before["q_values"][action]
+    return result(loss, np.abs(td_error), td_error, np.max(before["q_values"]))
 
 
 def munchausen_dqn(settings, num_actions, parameters, target, example, noises):
