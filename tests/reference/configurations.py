@@ -1,0 +1,284 @@
+"""Small runs whose every iteration is compared with the plain reference, and the fields that they set.
+
+Between them every field of every configuration is set away from its default. Most play the game in JAX; some play the
+same game on the host.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from jaxdqn import distributional, exploration, losses, optimizers, schedules, target_network
+from jaxdqn.algorithms import (
+    averaged_dqn,
+    bootstrapped_dqn,
+    c51,
+    clipped_double_dqn,
+    double_dqn,
+    dqn,
+    fqf,
+    hl_gauss,
+    munchausen,
+    naive_deep_q_learning,
+    pqn,
+    quantile,
+    r2d2,
+    rainbow,
+    tabular_q_learning,
+)
+from jaxdqn.config import Config
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
+from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.table import Table
+from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.sequences import Priorities, Sequences
+from jaxdqn.replay.uniform import Uniform
+
+ADAM = optimizers.Adam(b1=0.8, b2=0.97, eps=1e-2)  # a large eps: where a gradient is tiny, rounding stays tiny
+BASE = Config(
+    algorithm=dqn.DQN(),
+    learning_rate=0.01,
+    discount=0.9,
+    batch_size=6,
+    train_every=4,
+    num_environments=2,
+    learning_starts=8,
+    network=MLP((4, 3)),
+    optimizer=ADAM,
+    exploration=exploration.EpsilonGreedy(schedules.Linear(0.9, 0.2, 60)),
+    target_update=target_network.Periodic(10),
+    replay=Uniform(40),
+)
+IMPLICIT = ImplicitQuantiles(num_quantiles=4, num_policy_quantiles=3, num_cosines=5, hidden=(4,))
+CATEGORICAL = Categorical(num_atoms=7, v_min=-3.0, v_max=4.0)
+
+
+class Trial(NamedTuple):
+    """A run that is compared.
+
+    Attributes:
+      config: of the run.
+      epsilon: of its evaluation.
+      is_host: whether the game steps in Python.
+    """
+
+    config: Config
+    epsilon: float = 0.0
+    is_host: bool = False
+
+
+def with_(base: Config = BASE, **settings: Any) -> Config:
+    """Returns the configuration with other settings."""
+    return dataclasses.replace(base, **settings)
+
+
+TRIALS = {
+    "dqn": Trial(
+        with_(
+            algorithm=dqn.DQN(losses.SquaredError(blend=0.7)),
+            num_updates=2,
+            n_step=3,
+            reward_clip=1.5,
+        ),
+        epsilon=0.3,
+    ),
+    "dqn without replacement, at the end of episodes, on the host": Trial(
+        with_(
+            num_environments=3,
+            train_every=6,
+            learning_starts=0,
+            n_step=2,
+            terminal_reward=-5.0,
+            bootstrap_time_limits=False,
+            train_at="episode_end",
+            batch_size=24,
+            num_minibatches=3,
+            optimizer=optimizers.RMSProp(decay=0.8, eps=1e-2, centred=True),
+            exploration=exploration.EpsilonGreedy(schedules.ExponentialPerStep(0.9, 0.2, 0.01)),
+            target_update=target_network.Periodic(7),
+            replay=Uniform(60, replacement=False),
+        ),
+        epsilon=0.4,
+        is_host=True,
+    ),
+    "double dqn": Trial(
+        with_(
+            algorithm=double_dqn.DoubleDQN(losses.Huber(delta=0.4)),
+            num_updates=3,
+            max_gradient_norm=0.2,
+            network=MLP((4, 3), activation="tanh", initializer="glorot_uniform"),
+            exploration=exploration.EpsilonGreedy(schedules.MultiplicativePerEpisode(0.8, 0.1, 0.9)),
+            target_update=target_network.Polyak(0.1),
+        )
+    ),
+    "dueling dqn on the host": Trial(
+        with_(
+            algorithm=double_dqn.DoubleDQN(),
+            num_environments=1,
+            train_every=2,
+            learning_starts=4,
+            network=MLP((4,), dueling=Dueling((3,)), normalisation=LayerNorm(epsilon=1e-2)),
+            exploration=exploration.GaussianNoise(schedules.HarmonicPerEpisode(2.0)),
+        ),
+        is_host=True,
+    ),
+    "prioritised dqn": Trial(
+        with_(
+            num_minibatches=2,
+            batch_size=8,
+            replay=Prioritised(
+                24, exponent=0.8, importance=schedules.Linear(start=0.3, end=0.9, steps=50), uniform_mix=0.2
+            ),
+        )
+    ),
+    "noisy dqn": Trial(
+        with_(
+            network=MLP((4, 3), noisy=Noisy(scale=0.7)),
+            optimizer=optimizers.RAdam(b1=0.8, b2=0.97, eps=1e-2),
+            exploration=exploration.EpsilonGreedy(schedules.Constant(0.05)),
+        ),
+        epsilon=0.1,
+    ),
+    "noisy dqn on the host": Trial(
+        with_(num_environments=2, network=MLP((4,), noisy=Noisy()), num_updates=2, num_minibatches=2), is_host=True
+    ),
+    "clipped double dqn": Trial(
+        with_(
+            algorithm=clipped_double_dqn.ClippedDoubleDQN(losses.Huber(delta=0.7)),
+            network=Ensemble(MLP((3,)), num_members=2),
+            exploration=exploration.UpperConfidence(schedules.Constant(0.5)),
+        )
+    ),
+    "averaged dqn": Trial(
+        with_(
+            algorithm=averaged_dqn.AveragedDQN(losses.Huber(delta=0.6)),
+            target_update=target_network.LastCopies(every=6, num_copies=3),
+            exploration=exploration.Boltzmann(schedules.Linear(1.0, 0.2, 50)),
+        )
+    ),
+    "c51": Trial(with_(algorithm=c51.C51(selector="online"), network=MLP((4,), head=CATEGORICAL), n_step=2)),
+    "qr dqn": Trial(
+        with_(
+            algorithm=quantile.QuantileRegression(kappa=0.5, selector="online"),
+            network=MLP((4,), head=Quantiles(num_quantiles=5)),
+        )
+    ),
+    "iqn": Trial(
+        with_(
+            algorithm=quantile.QuantileRegression(kappa=0.6),
+            network=MLP((4,), head=dataclasses.replace(IMPLICIT, risk=distributional.CVaR(0.5))),
+        )
+    ),
+    "iqn with power on the host": Trial(
+        with_(
+            algorithm=quantile.QuantileRegression(selector="online"),
+            network=MLP((3,), head=dataclasses.replace(IMPLICIT, risk=distributional.Power(-1.5))),
+        ),
+        is_host=True,
+    ),
+    "fqf": Trial(
+        with_(
+            algorithm=fqf.FQF(kappa=0.7, entropy=0.02),
+            network=MLP((4,), head=ProposedFractions(num_quantiles=4, num_cosines=5, hidden=(4,), pace=0.3)),
+        )
+    ),
+    "hl gauss": Trial(with_(algorithm=hl_gauss.HLGauss(smoothing=0.9), network=MLP((4,), head=CATEGORICAL))),
+    "munchausen dqn": Trial(
+        with_(
+            algorithm=munchausen.MunchausenDQN(losses.Huber(delta=0.8), temperature=0.1, scale=0.7, clip=-0.4),
+            optimizer=optimizers.SGD(),
+        )
+    ),
+    "munchausen iqn": Trial(
+        with_(
+            algorithm=munchausen.MunchausenIQN(kappa=0.8, temperature=0.1, scale=0.7, clip=-0.4),
+            network=MLP((4,), head=dataclasses.replace(IMPLICIT, risk=distributional.Wang(-0.4))),
+        )
+    ),
+    "rainbow": Trial(
+        with_(
+            rainbow.compose(rainbow.PARTS, BASE, head=CATEGORICAL, n_step=2),
+            replay=Prioritised(capacity=40, exponent=0.5),
+        )
+    ),
+    "bootstrapped dqn on the host": Trial(
+        with_(
+            algorithm=bootstrapped_dqn.BootstrappedDQN(losses.Huber(delta=0.9), share=0.6),
+            network=Ensemble(MLP((3,)), num_members=3, prior_scale=0.8),
+            exploration=exploration.OneMember(schedules.Constant(0.2)),
+            num_environments=3,
+            train_every=6,
+            learning_starts=6,
+            replay=Uniform(60),
+        ),
+        is_host=True,
+    ),
+    "bootstrapped dqn": Trial(
+        with_(
+            algorithm=bootstrapped_dqn.BootstrappedDQN(),
+            network=Ensemble(MLP((3,)), num_members=3, prior_scale=1.5),
+            exploration=exploration.OneMember(),
+        )
+    ),
+    "pqn": Trial(
+        with_(
+            pqn.CONFIG,
+            algorithm=pqn.PQN(losses.Huber(delta=1.1), lambda_=0.8),
+            num_environments=4,
+            train_every=20,
+            batch_size=4,
+            num_minibatches=2,
+            num_updates=2,
+            max_gradient_norm=0.5,
+            network=MLP((4,), normalisation=LayerNorm()),
+            replay=Sequences(capacity=20, length=5, replacement=False, only_new=True),
+        )
+    ),
+    "pqn on the host": Trial(
+        with_(
+            pqn.CONFIG,
+            learning_rate=0.01,
+            num_environments=3,
+            train_every=18,
+            batch_size=6,
+            num_minibatches=2,
+            num_updates=2,
+            network=MLP((4,)),
+            optimizer=ADAM,
+            replay=Sequences(capacity=18, length=6, replacement=False, only_new=True),
+        ),
+        is_host=True,
+    ),
+    "r2d2": Trial(
+        with_(
+            algorithm=r2d2.R2D2(losses.Huber(delta=0.7), burn_in=2, eps=0.01, eta=0.7),
+            n_step=2,
+            batch_size=4,
+            network=Recurrent(ends=MLP((4,), dueling=Dueling((3,))), units=3),
+            replay=Sequences(capacity=40, length=6, priorities=Priorities(exponent=0.7, importance=0.5)),
+        )
+    ),
+    "r2d2 on the host": Trial(
+        with_(
+            algorithm=r2d2.R2D2(burn_in=0),
+            learning_starts=0,
+            batch_size=4,
+            network=Recurrent(ends=MLP((3,)), units=3),
+            replay=Sequences(capacity=40, length=5),
+        ),
+        is_host=True,
+    ),
+    "tabular q-learning": Trial(
+        with_(
+            tabular_q_learning.CONFIG,
+            learning_rate=0.3,
+            discount=0.9,
+            network=Table(bins=(7, 4), low=(-0.1, 0.0), high=(1.1, 1.2)),
+            exploration=exploration.GaussianNoise(schedules.Constant(0.5)),
+        ),
+        epsilon=0.2,
+    ),
+    "naive deep q-learning": Trial(with_(naive_deep_q_learning.CONFIG, discount=0.9, network=MLP((4,)))),
+}

@@ -1,0 +1,366 @@
+"""Runs a trial as the project runs it, and records what it drew and what it computed.
+
+Nothing is computed again here: callbacks in the compiled program hand out what passes between the parts of a run. What
+was drawn becomes the `tape` from which `plain.training.run` computes the run anew; the rest is compared with that.
+"""
+
+import functools
+import types
+from typing import Any
+
+import jax
+import numpy as np
+
+from corridor import GAME
+from jaxdqn import configuration, exploration, games, optimizers
+from jaxdqn.interfaces import Sequence
+from jaxdqn.replay import sum_tree
+from jaxdqn.training import evaluate, host_loop, host_programs, loop, run
+from jaxdqn.training.evaluate import Evaluation
+
+NUM_LOGGED = 7
+
+
+class Recorder:
+    """What a run hands out, in order: pairs of a name and NumPy arrays."""
+
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, name, *values):
+        """Hands out values from inside a compiled program."""
+        jax.debug.callback(
+            lambda *seen: self.events.append((name, jax.tree.map(np.array, seen))), *values, ordered=True
+        )
+
+    def taken(self):
+        """Returns the events so far, and forgets them."""
+        jax.effects_barrier()
+        events, self.events = self.events, []
+        return events
+
+
+def tapped(parts, record):
+    """Returns the parts of a run with a replay that hands out what is added and sampled."""
+    replay = parts.replay
+
+    def add(state, step, is_valid):
+        record("row", step, is_valid)
+        return replay.add(state, step, is_valid)
+
+    def sample(state, bits, *counts):
+        drawn = replay.sample(state, bits, *counts)
+        record("sample", bits, drawn)
+        return drawn
+
+    def after_training(state):
+        if getattr(state, "tree", None) is not None:
+            leaves = sum_tree.get(state.tree, np.arange(parts.config.replay.capacity))
+            record("priorities", leaves, state.max_priority)
+        return replay.after_training(state)
+
+    return parts._replace(replay=replay._replace(add=add, sample=sample, after_training=after_training))
+
+
+def observe(monkeypatch, config, record):
+    """Lets the parts that are looked up by name hand out what they compute."""
+    parts, with_clipping = run.parts, optimizers.with_clipping
+    algorithm, optimizer = type(config.algorithm), type(config.optimizer)
+    loss, make = algorithm.loss, optimizer.make
+
+    def recording_loss(self, network, parameters, target_parameters, sample, chances):
+        output = loss(self, network, parameters, target_parameters, sample, chances)
+        record("loss", parameters, target_parameters, output)
+        return output
+
+    def recording(name, transformation):
+        def update(gradient, state, parameters=None):
+            record(name, gradient)
+            return transformation.update(gradient, state, parameters)
+
+        return transformation._replace(update=update)
+
+    monkeypatch.setattr(run, "parts", lambda *arguments: tapped(parts(*arguments), record))
+    monkeypatch.setattr(algorithm, "loss", recording_loss)
+    monkeypatch.setattr(optimizer, "make", lambda self, rate: recording("clipped", make(self, rate)))
+    monkeypatch.setattr(
+        optimizers, "with_clipping", lambda *arguments: recording("gradient", with_clipping(*arguments))
+    )
+
+
+# ------------------------------------------------------------------------------------------------ the two loops
+
+
+def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
+    """Returns the states after each period, the curves, and what the evaluations drew."""
+
+    def epsilon_greedy(q_values, epsilon, uniform, random_action):
+        record("choice", uniform, random_action)
+        return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
+
+    monkeypatch.setattr(evaluate, "exploration", types.SimpleNamespace(epsilon_greedy=epsilon_greedy))
+    config = configuration.to_arrays(trial.config)
+    state = jax.jit(functools.partial(loop.init, game=GAME, num_logged=NUM_LOGGED))(config, jax.random.key(3))
+    advance = jax.jit(functools.partial(loop.advance, game=GAME, evaluation=evaluation))
+    states, curves, drawn = [state], [], []
+    for _ in range(num_periods):
+        state, point = advance(config, state)
+        states.append(state)
+        curves.append(point._asdict())
+        reset_key, _ = jax.random.split(jax.random.fold_in(state.evaluation_key, state.step))
+        starts = jax.vmap(GAME.reset)(jax.random.split(reset_key, evaluation.episodes)).position
+        drawn.append(np.array(starts))
+    return states, curves, drawn
+
+
+def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
+    """Returns the same of a game on the host, and the starts of its copies' episodes."""
+    game = games.make("gymnasium:corridor:Corridor-v0")
+    programs = host_programs.make(game)
+    made = np.random.default_rng
+
+    class Generator:
+        """Hands out what the evaluation draws."""
+
+        def __init__(self, seed):
+            self.generator = made(seed)
+
+        def integers(self, *arguments, **named):
+            self.action = self.generator.integers(*arguments, **named)
+            return self.action
+
+        def random(self, *arguments):
+            uniform = self.generator.random(*arguments)
+            record.events.append(("choice", (uniform, self.action)))
+            return uniform
+
+    host = host_loop.init(
+        trial.config, 3, game=game, programs=programs, num_evaluated=evaluation.episodes, num_logged=NUM_LOGGED
+    )
+    states, curves, drawn = [jax.tree.map(jax.numpy.copy, host.state._replace(game=None))], [], []
+    for _ in range(num_periods):
+        with monkeypatch.context() as patch:
+            patch.setattr(np.random, "default_rng", Generator)
+            host, point = host_loop.advance(host, game=game, programs=programs, evaluation=evaluation)
+        states.append(host.state)
+        curves.append(point._asdict())
+        drawn.append(np.array([copy.unwrapped.starts[-1] for copy in host.evaluation_environments.envs]))
+    starts = [copy.unwrapped.starts for copy in host.environments.envs]
+    host_loop.close(host)
+    return states, curves, drawn, starts
+
+
+def by_path(parameters):
+    """Returns parameters by path, float64."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    return {"/".join(str(key.key) for key in path): np.array(leaf, np.float64) for path, leaf in leaves}
+
+
+# ------------------------------------------------------------------------------------------------ the tape
+
+
+def explore_of(noise):
+    """Returns what an exploration rule drew, as arrays `[V, E, ...]` by name."""
+    if isinstance(noise, exploration.OneMemberNoise):
+        return {**explore_of(noise.epsilon_greedy), "bits": np.array(noise.bits)}
+    if isinstance(noise, exploration.EpsilonGreedyNoise):
+        return {name: np.array(values) for name, values in noise._asdict().items()}
+    name = "noise" if np.issubdtype(noise.dtype, np.floating) else "random_action"
+    return {name: np.array(noise)}
+
+
+def noise_of(network, chance, batch_size):
+    """Returns what one pass drew as the reference takes it.
+
+    Args:
+      network: its configuration.
+      chance: as `Network.draw` made it.
+      batch_size: examples of the pass.
+    """
+    if hasattr(network, "member"):
+        members = [jax.tree.map(lambda x, k=k: x[k], chance) for k in range(network.num_members)]
+        return [noise_of(network.member, member, batch_size) for member in members]
+    if chance is None or not jax.tree.leaves(chance):
+        return None
+    weights = fractions = None
+    if chance.noise is not None:
+        leaves = jax.tree_util.tree_leaves_with_path(chance.noise)
+        weights = {"/".join(str(key.key) for key in path): np.array(leaf, np.float64) for path, leaf in leaves}
+    if chance.head_key is not None:
+        number = network.head.num_quantiles + network.head.num_policy_quantiles
+        fractions = np.array(jax.random.uniform(chance.head_key, (batch_size, number)), np.float64)
+    return {"weights": weights, "fractions": fractions}
+
+
+def noises_of(config, chances):
+    """Returns what the passes of one loss drew."""
+    if config.algorithm.num_draws is None:  # of each target network; here none draws anything
+        return [None, [None] * config.target_update.num_copies]
+    size = config.batch_size // config.num_minibatches
+    return [noise_of(config.network, chance, size) for chance in chances]
+
+
+def all_noise(config, training_key, number):
+    """Returns what acting and learning draw in so many iterations, in NumPy but for keys of heads."""
+    parts = run.parts(config, GAME, np.float32)
+    draw = jax.jit(jax.vmap(lambda i: run.draw(parts, run.keys_of(training_key, i)[0])))
+    noise = draw(np.arange(number))
+    return [jax.tree.map(lambda x, i=i: x[i], noise) for i in range(number)]
+
+
+def draws_of(config, noise):
+    """Returns what one iteration drew as the reference takes it, but for positions."""
+    updates = []
+    for u in range(config.num_updates):
+        chances = jax.tree.map(lambda x, u=u: x[u], noise.update)
+        if config.num_minibatches == 1:
+            updates.append([noises_of(config, chances)])
+        else:
+            each = [jax.tree.map(lambda x, m=m: x[m], chances) for m in range(config.num_minibatches)]
+            updates.append([noises_of(config, one) for one in each])
+    num_rows = config.train_every // config.num_environments
+    act = [jax.tree.map(lambda x, v=v: x[v], noise.act) for v in range(num_rows)]
+    return {
+        "explore": explore_of(noise.explore),
+        "act": [noise_of(config.network, one, config.num_environments) for one in act],
+        "bits": np.array(noise.sample_bits),
+        "update": updates,
+    }
+
+
+# ------------------------------------------------------------------------------------------------ a whole record
+
+
+def row_of(step, is_valid):
+    """Returns a stored row as the reference has it."""
+    fields = {name: value for name, value in step._asdict().items() if name != "cut"}
+    return {**fields, "is_valid": is_valid}
+
+
+def split(config, events):
+    """Returns the events as one dictionary an iteration, those of the choices of each evaluation, and the rest."""
+    num_rows = config.train_every // config.num_environments
+    iterations: list[dict[str, Any]] = []
+    evaluations: list[list[Any]] = []
+    was_choice = False
+    for name, values in events:
+        if name == "choice":
+            if not was_choice:
+                evaluations.append([])
+            evaluations[-1].append(values)
+        elif name == "row":
+            if not iterations or len(iterations[-1]["rows"]) == num_rows:
+                iterations.append({"rows": [], "samples": [], "loss": [], "gradient": [], "clipped": []})
+            iterations[-1]["rows"].append(row_of(*values))
+        elif name == "sample":
+            iterations[-1]["samples"].append(values)
+        elif name == "priorities":
+            iterations[-1]["priorities"], iterations[-1]["max_priority"] = values
+        else:
+            iterations[-1][name].append(values if name == "loss" else values[0])
+        was_choice = name == "choice"
+    return iterations, evaluations
+
+
+def unflatten(vector, parameters):
+    """Returns a vector of all parameters by path."""
+    return by_path(jax.flatten_util.ravel_pytree(parameters)[1](vector))
+
+
+def iteration_record(iteration, following):
+    """Returns an iteration in the form of the reference. Parameters after an update are those of the loss that follows."""
+    updates, steps = [], []
+    for _, drawn in iteration["samples"]:
+        fields = drawn.transition._asdict()
+        if isinstance(drawn.transition, Sequence):
+            fields["is_new"] = fields["is_new"].astype(float)
+        updates.append({"transition": {**fields, "indices": drawn.indices}, "weight": drawn.weight})
+    after = [*iteration["loss"], following][1:]
+    for (parameters, _, output), gradient, clipped, (next_parameters, next_target, *_) in zip(
+        iteration["loss"], iteration["gradient"], iteration["clipped"], after, strict=True
+    ):
+        steps.append(
+            {
+                **output._asdict(),
+                "gradient": by_path(gradient),
+                "clipped": unflatten(clipped, parameters),
+                "parameters": by_path(next_parameters),
+                "target_parameters": by_path(next_target),
+            }
+        )
+    return {
+        "rows": iteration["rows"],
+        "updates": updates,
+        "steps": steps,
+        "priorities": iteration.get("priorities"),
+        "max_priority": iteration.get("max_priority"),
+    }
+
+
+def starts_of(iterations, num_environments):
+    """Returns for each environment the positions at which its episodes started, from the rows that it stored."""
+    starts = []
+    for e in range(num_environments):
+        rows = [{name: row[name][e] for name in ("s_tm1", "s_t")} for i in iterations for row in i["rows"]]
+        firsts = [row["s_tm1"] for row in rows if row["s_tm1"][1] == 0]
+        starts.append([round(float(first[0]) * 6) for first in firsts] + [3])  # what follows the last end is not seen
+    return starts
+
+
+def record(monkeypatch, trial, periods):
+    """Returns the tape of a trial and what it computed, in the form of `plain.training.run`.
+
+    Args:
+      monkeypatch: pytest's.
+      trial: of `configurations`.
+      periods: iterations of an evaluation period, and how many periods.
+    """
+    config, recorder = trial.config, Recorder()
+    num_iterations, num_periods = periods
+    evaluation = Evaluation(every=num_iterations * config.train_every, episodes=3, epsilon=trial.epsilon)
+    observe(monkeypatch, config, recorder)
+    play = run_on_host if trial.is_host else run_in_jax
+    states, curves, eval_starts, *starts = play(monkeypatch, trial, recorder, evaluation, num_periods)
+    iterations, choices = split(config, recorder.taken())
+    last, records = states[-1].learner, []
+    following = (last.parameters, last.target_parameters)
+    for iteration in reversed(iterations):
+        records.append(iteration_record(iteration, following))
+        if iteration["loss"]:
+            following = iteration["loss"][0]
+    tape = {
+        "settings": configuration.to_dict(config),
+        "num_actions": 3,
+        "observation_shape": (2,),
+        "is_host": trial.is_host,
+        "num_logged": NUM_LOGGED,
+        "evaluation": {"every": evaluation.every, "episodes": 3, "epsilon": trial.epsilon, "exact_values": False},
+        "parameters": by_path(states[0].learner.parameters),
+        "starts": starts[0] if starts else starts_of(iterations, config.num_environments),
+        "iterations": [
+            {
+                **draws_of(config, noise),
+                "positions": [drawn.indices for _, drawn in iteration["samples"]] or None,
+            }
+            for iteration, noise in zip(
+                iterations, all_noise(config, states[0].training_key, len(iterations)), strict=True
+            )
+        ],
+        "evaluations": [
+            {
+                "starts": begun,
+                "uniform": np.stack([uniform for uniform, _ in drawn]),
+                "random_action": np.stack([action for _, action in drawn]),
+            }
+            for begun, drawn in zip(eval_starts, choices, strict=True)
+        ],
+    }
+    final, log = states[-1], states[-1].log
+    num_logged = int((np.asarray(log.end_step) > 0).sum())
+    ours = {
+        "iterations": records[::-1],
+        "curves": [{name: float(value) for name, value in point.items()} for point in curves],
+        "log": {name: np.asarray(values)[:num_logged] for name, values in log._asdict().items()},
+        "state": {name: int(getattr(final, name)) for name in ("step", "num_episodes", "learned_at")},
+    }
+    return tape, ours
