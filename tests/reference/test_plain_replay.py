@@ -45,6 +45,16 @@ def test_a_full_memory_reads_windows_that_end_at_the_newest_row():
     assert list(batch["indices"]) == [2, 0, 1]
 
 
+def test_a_transition_leads_to_the_end_of_its_episode():
+    memory = filled(
+        settings(n_step=3, replay={"type": "Uniform", "capacity": 4, "replacement": True}),
+        rows_of([1, 2, 4, 8], ["", "l", "", "t"]),
+    )
+    batch = memory.read([0, 1, 2])
+    assert batch["s_t"].tolist() == [[2], [2], [4]]
+    assert list(batch["discount_t"]) == [0.25, 0.5, 0]
+
+
 def test_uniform_positions_are_numbers_that_count_environment_by_environment():
     config = settings(num_environments=2, replay={"type": "Uniform", "capacity": 6, "replacement": True})
     memory = replay.make(config)
@@ -78,7 +88,7 @@ def prioritised(exponent, mix):
 
 def test_importance_weights_as_by_hand():
     memory = prioritised(2.0, 0.25)
-    memory.update([0, 1, 2, 1], [1.0, 1.0, 0.0, 3.0])
+    memory.update([1, 0, 2, 1], [3.0, 1.0, 0.0, 1.0])
     assert list(memory.priorities.powers) == [1, 9, 0, 0]
     # P = 3/4 [0.1, 0.9, 0] + 1/12, and the smallest has the weight 1
     assert memory.weights([0, 1, 2], 0, 0) == pytest.approx([(1 / 12) / (19 / 120), (1 / 12) / (91 / 120), 1.0])
@@ -93,6 +103,18 @@ def test_prioritised_draws_lie_in_strata_in_the_order_of_the_golden_ratio():
     memory.check_positions([2**31, 2**31, 2**31, 2**31], [0, 2, 1, 2])  # at 1/8, 5/8, 3/8 and 7/8
     with pytest.raises(AssertionError, match="owns"):
         memory.check_positions([2**31, 2**31, 2**31, 2**31], [0, 1, 2, 2])
+
+
+def test_the_uniform_part_of_prioritised_draws_has_other_bits():
+    assert draws.mixed(1 - 0x9E3779B9 + 2**32) == 0x514E28B7  # the finalizer of 1
+    memory = prioritised(1.0, 0.5)
+    memory.update([0, 1, 2], [1.0, 2.0, 1.0])
+    bits = [1 - 0x9E3779B9 + 2**32, 2**31]  # 0.19 of the unit interval, and 3/4, the middle of the other half
+    memory.check_positions(bits, [0x514E28B7 % 3, 1])
+    with pytest.raises(AssertionError, match="uniform part"):
+        memory.check_positions(bits, [0, 1])
+    with pytest.raises(AssertionError, match="owns"):
+        memory.check_positions(bits, [0x514E28B7 % 3, 2])
 
 
 def sequences(**changed):

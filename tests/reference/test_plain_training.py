@@ -78,6 +78,44 @@ def test_a_run_of_q_learning_as_by_hand(is_host):
     assert out["state"] == {"step": 4, "num_episodes": 1, "learned_at": 4}
 
 
+def test_nothing_is_learned_while_the_memory_is_filled():
+    positions = [None, None, [[0]]]
+    inputs = tape(settings(learning_starts=2), [[4]], [[[1]], [[1]], [[2]]], positions=[[[0]]] * 3)
+    for iteration, drawn in zip(inputs["iterations"], positions, strict=True):
+        iteration["positions"] = drawn
+    out = training.run(inputs, Corridor)
+    assert [len(each["steps"]) for each in out["iterations"]] == [0, 0, 1]
+    assert [each["rows"][0]["a_tm1"][0] for each in out["iterations"]] == [1, 1, 0]
+
+
+def test_a_run_clips_the_gradient_and_records_it_before_and_after():
+    inputs = tape(settings(max_gradient_norm=0.0625), [[2]], [[[0]]], positions=[[[0]]])
+    (step,) = training.run(inputs, Corridor)["iterations"][0]["steps"]
+    assert step["gradient"]["params/values"][2, 0] == pytest.approx(0.125)
+    assert step["clipped"]["params/values"][2, 0] == pytest.approx(0.0625)
+    assert step["parameters"]["params/values"][2, 0] == pytest.approx(-0.03125)
+
+
+def test_a_run_hands_its_errors_to_the_memory_as_priorities():
+    rule = {"type": "Prioritised", "capacity": 2, "exponent": 2.0, "uniform_mix": 0.0}
+    config = settings(replay={**rule, "importance": {"type": "Constant", "value": 1.0}})
+    record = training.run(tape(config, [[2]], [[[0]]], positions=[[[0]]]), Corridor)["iterations"][0]
+    assert record["priorities"] == pytest.approx(np.array([0.125**2, 0]))
+    assert record["max_priority"] == 1
+
+
+def test_a_run_learns_from_new_steps_of_sequences_only():
+    rule = {"type": "Sequences", "capacity": 4, "length": 2, "replacement": False, "priorities": None, "only_new": True}
+    error = {"type": "SquaredError", "blend": 1.0}
+    algorithm = {"type": "PQN", "error": error, "lambda_": 0.5}
+    config = settings(algorithm=algorithm, replay=rule, train_every=2, batch_size=2)
+    actions, positions = np.zeros((2, 2, 1), int), [[[0, 0]], [[1, 2]]]
+    out = training.run(tape(config, [[4, 4]], actions, positions=positions), Corridor)["iterations"]
+    assert out[0]["updates"][0]["weight"].tolist() == [2, 0]
+    assert out[1]["updates"][0]["weight"] == pytest.approx([2 / 3, 4 / 3])
+    assert out[1]["updates"][0]["transition"]["is_new"].tolist() == [[0, 1], [1, 1]]
+
+
 def test_curves_are_means_over_the_period():
     always_first = [[[0]]] * 4
     out = training.run(tape(settings(), [[2, 2]], np.zeros((4, 1, 1), int), positions=always_first, every=2), Corridor)
