@@ -171,7 +171,7 @@ def test_a_fresh_network_is_told_from_one_that_is_not():
         {"params/Dense_0/bias": np.full(8, 0.01)},
         {"params/Dense_0/kernel": 2.0 * parameters["params/Dense_0/kernel"]},
         {"params/Dense_0/kernel": np.zeros((4, 8))},
-        {"params/Dense_0/kernel": 0.1 * parameters["params/Dense_0/kernel"]},
+        {"params/Dense_0/kernel": 0.05 * parameters["params/Dense_0/kernel"]},
     ]
     for change in wrong:
         with pytest.raises(AssertionError):

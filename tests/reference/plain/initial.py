@@ -12,7 +12,7 @@ def check_within(path, array, bound):
     """Asserts that random numbers lie within a bound, and are neither all equal nor all small."""
     assert np.all(np.abs(array) <= bound * (1 + TOLERANCE)), (path, bound, array)
     assert array.size == 1 or np.ptp(array) > 0, (path, array)
-    assert array.size < 8 or np.max(np.abs(array)) > 0.25 * bound, (path, bound, array)
+    assert array.size < 8 or np.max(np.abs(array)) > 0.1 * bound, (path, bound, array)
 
 
 def check_equal(path, array, value):
