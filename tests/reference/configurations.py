@@ -109,7 +109,7 @@ TRIALS = {
             num_updates=3,
             max_gradient_norm=0.2,
             network=MLP((4, 3), activation="tanh", initializer="glorot_uniform"),
-            exploration=exploration.EpsilonGreedy(schedules.MultiplicativePerEpisode(0.8, 0.1, 0.9)),
+            exploration=exploration.EpsilonGreedy(schedules.MultiplicativePerEpisode(0.8, 0.3, 0.9)),
             target_update=target_network.Polyak(0.1),
         )
     ),

@@ -36,7 +36,7 @@ GAME = Game("corridor", 1, reset, step, observe, (2,), num_actions=3, max_steps=
 
 
 class Corridor(gymnasium.Env):
-    """The same rules; `starts` are the positions at which its episodes have started so far."""
+    """The same rules. `starts` are the positions at which its episodes started, `start` that of the last seeded one."""
 
     observation_space = spaces.Box(0, 2, (2,), np.float32)
     action_space = spaces.Discrete(3)
@@ -48,6 +48,7 @@ class Corridor(gymnasium.Env):
         super().reset(seed=seed)
         self.position, self.time = int(self.np_random.integers(2, 5)), 0
         self.starts.append(self.position)
+        self.start = self.start if seed is None else self.position
         return self.observation(), {}
 
     def step(self, action):

@@ -106,7 +106,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
     for _ in range(num_periods):
         state, point = advance(config, state)
         states.append(state)
-        curves.append(point._asdict())
+        curves.append({name: float(value) for name, value in point._asdict().items()})
         reset_key, _ = jax.random.split(jax.random.fold_in(state.evaluation_key, state.step))
         starts = jax.vmap(GAME.reset)(jax.random.split(reset_key, evaluation.episodes)).position
         drawn.append(np.array(starts))
@@ -143,8 +143,8 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             patch.setattr(np.random, "default_rng", Generator)
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=evaluation)
         states.append(host.state)
-        curves.append(point._asdict())
-        drawn.append(np.array([copy.unwrapped.starts[-1] for copy in host.evaluation_environments.envs]))
+        curves.append({name: float(value) for name, value in point._asdict().items()})
+        drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.envs]))
     starts = [copy.unwrapped.starts for copy in host.environments.envs]
     host_loop.close(host)
     return states, curves, drawn, starts
@@ -268,7 +268,12 @@ def unflatten(vector, parameters):
 
 
 def iteration_record(iteration, following):
-    """Returns an iteration in the form of the reference. Parameters after an update are those of the loss that follows."""
+    """Returns an iteration in the form of the reference.
+
+    Args:
+      iteration: its events.
+      following: the parameters and those of the target network after its last update.
+    """
     updates, steps = [], []
     for _, drawn in iteration["samples"]:
         fields = drawn.transition._asdict()
@@ -359,7 +364,7 @@ def record(monkeypatch, trial, periods):
     num_logged = int((np.asarray(log.end_step) > 0).sum())
     ours = {
         "iterations": records[::-1],
-        "curves": [{name: float(value) for name, value in point.items()} for point in curves],
+        "curves": curves,
         "log": {name: np.asarray(values)[:num_logged] for name, values in log._asdict().items()},
         "state": {name: int(getattr(final, name)) for name in ("step", "num_episodes", "learned_at")},
     }

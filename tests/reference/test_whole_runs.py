@@ -13,21 +13,28 @@ import pytest
 
 import jaxdqn
 from configurations import TRIALS
-from jaxdqn import configuration
 from plain import networks, training
 from plain.games import Corridor
 from recording import record
 
-TOLERANCE = 1e-4  # relative to the largest number of an array
+TOLERANCE = 1e-4  # relative to the largest number of an array, or of all parameters or gradients together
 NUM_UPDATES = 50
 
 
-def close(ours, theirs, what):
+def largest(array):
+    """Returns the size of the largest finite number of an array."""
+    array = np.abs(np.asarray(array, np.float64))
+    return array[np.isfinite(array)].max(initial=1e-3)
+
+
+def close(ours, theirs, what, scale=None):
     """Asserts that two nested records agree."""
     if isinstance(theirs, dict):
         assert set(theirs) <= set(ours), f"{what}: {set(theirs) - set(ours)} missing"
+        is_by_path = all("/" in name for name in theirs)
+        scale = max(map(largest, theirs.values())) if is_by_path else None
         for name, value in theirs.items():
-            close(ours[name], value, f"{what}, {name}")
+            close(ours[name], value, f"{what}, {name}", scale)
     elif isinstance(theirs, list) and not (theirs and np.isscalar(theirs[0])):
         assert len(ours) == len(theirs), f"{what}: {len(ours)} and {len(theirs)}"
         for number, pair in enumerate(zip(ours, theirs, strict=True)):
@@ -37,8 +44,8 @@ def close(ours, theirs, what):
     else:
         ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
         assert ours.shape == theirs.shape, f"{what}: shapes {ours.shape} and {theirs.shape}"
-        scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-3)
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE * scale, err_msg=what)
+        atol = TOLERANCE * (scale or largest(theirs))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol, err_msg=what)
 
 
 def periods_of(config):
@@ -47,7 +54,9 @@ def periods_of(config):
     num_learning = -(-NUM_UPDATES // each)
     if config.train_at == "episode_end":
         num_learning *= 2
-    num_iterations = config.learning_starts // config.train_every + num_learning
+    rows = config.train_every // config.num_environments
+    num_waiting = getattr(config.replay, "length", 0) // rows
+    num_iterations = max(config.learning_starts // config.train_every, num_waiting) + num_learning
     return 3, -(-num_iterations // 3)
 
 
@@ -92,51 +101,40 @@ def assert_is_varied(tape, ours):
     assert len(np.unique(bits)) == bits.size  # no batch is drawn like another
 
 
-def fields_of(config):
-    """Returns (type, field, value) of every field of a configuration and of its parts."""
-    rows = [(type(config).__name__, field.name, getattr(config, field.name)) for field in dataclasses.fields(config)]
-    parts = [value for *_, value in rows if dataclasses.is_dataclass(value)]
-    return rows + [row for part in parts for row in fields_of(part)]
+def parts_of(config):
+    """Returns a configuration and all its parts."""
+    values = [getattr(config, field.name) for field in dataclasses.fields(config)]
+    return [config, *(part for value in values if dataclasses.is_dataclass(value) for part in parts_of(value))]
 
 
 def declared():
-    """Returns every configuration of the package by name."""
-    found = {}
+    """Returns every type of configuration that the package declares."""
+    found = set()
     for module in pkgutil.walk_packages(jaxdqn.__path__, "jaxdqn."):
-        if module.name.endswith("__main__") or ".study." in module.name or ".figures" in module.name:
-            continue
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and dataclasses.is_dataclass(value):
-                fields = dataclasses.fields(value)
-                if fields and all("kind" in field.metadata for field in fields):
-                    found[value.__name__] = value
-    return found
+        if not module.name.endswith("__main__"):
+            found |= {x for x in vars(importlib.import_module(module.name)).values() if dataclasses.is_dataclass(x)}
+    return {x for x in found if all("kind" in field.metadata for field in dataclasses.fields(x))}
+
+
+PARTS = [part for trial in TRIALS.values() for part in parts_of(trial.config)]
+
+
+def test_every_configuration_is_in_a_trial():
+    assert {kind.__name__ for kind in declared()} == {type(part).__name__ for part in PARTS}
 
 
 def test_every_field_of_every_configuration_is_set_away_from_its_default():
-    away, seen = set(), set()
-    for trial in TRIALS.values():
-        for kind, name, value in fields_of(trial.config):
-            seen.add(kind)
-            default = declared()[kind].__dataclass_fields__[name].default
-            if default is dataclasses.MISSING or value != default:
-                away.add((kind, name))
-    expected = {(kind, field.name) for kind, cls in declared().items() for field in dataclasses.fields(cls)}
-    assert not expected - away, f"no trial sets {sorted(expected - away)}"
-
-
-def test_every_algorithm_and_every_part_is_in_a_trial():
-    from jaxdqn.algorithms import ALGORITHMS
-
-    seen = {kind for trial in TRIALS.values() for kind, *_ in fields_of(trial.config)}
-    for entry in ALGORITHMS.values():
-        assert type(entry.config.algorithm).__name__ in seen
-    without_fields = {"SGD", "Online", "TabularQLearning", "Neutral"}
-    assert set(declared()) | without_fields <= seen | {"Risk"}
+    fields = {(kind.__name__, field.name) for kind in declared() for field in dataclasses.fields(kind)}
+    away = {
+        (type(part).__name__, field.name)
+        for part in PARTS
+        for field in dataclasses.fields(part)
+        if getattr(part, field.name) != field.default
+    }
+    assert not fields - away, f"no trial sets {sorted(fields - away)}"
 
 
 def test_both_kinds_of_games_and_a_random_evaluation_are_in_a_trial():
     assert {trial.is_host for trial in TRIALS.values()} == {False, True}
     assert any(trial.epsilon > 0 for trial in TRIALS.values() if trial.is_host)
     assert any(trial.epsilon > 0 for trial in TRIALS.values() if not trial.is_host)
-    assert {configuration.to_dict(trial.config)["train_at"] for trial in TRIALS.values()} == {"steps", "episode_end"}
