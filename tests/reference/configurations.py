@@ -178,6 +178,11 @@ TRIALS = {
         ),
         is_host=True,
     ),
+    "noisy iqn": Trial(
+        with_(
+            algorithm=quantile.QuantileRegression(), network=MLP((3,), head=IMPLICIT, noisy=Noisy()), num_minibatches=2
+        )
+    ),
     "fqf": Trial(
         with_(
             algorithm=fqf.FQF(kappa=0.7, entropy=0.02),

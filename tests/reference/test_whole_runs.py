@@ -112,8 +112,10 @@ def declared():
     found = set()
     for module in pkgutil.walk_packages(jaxdqn.__path__, "jaxdqn."):
         if not module.name.endswith("__main__"):
-            found |= {x for x in vars(importlib.import_module(module.name)).values() if dataclasses.is_dataclass(x)}
-    return {x for x in found if all("kind" in field.metadata for field in dataclasses.fields(x))}
+            found |= {x for x in vars(importlib.import_module(module.name)).values() if isinstance(x, type)}
+    return {
+        x for x in found if dataclasses.is_dataclass(x) and all("kind" in f.metadata for f in dataclasses.fields(x))
+    }
 
 
 PARTS = [part for trial in TRIALS.values() for part in parts_of(trial.config)]
