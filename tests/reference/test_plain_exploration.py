@@ -52,3 +52,7 @@ def test_exploration_rules_choose_as_by_hand():
     assert chosen("OneMember", "epsilon", {"uniform": 0.5, "random_action": 0}, 0.5, intent=7) == 2
     assert exploration.random_action({"type": "GaussianNoise"}, {"noise": [0.1, 0.3, 0.2]}) == 1
     assert exploration.random_action({"type": "OneMember"}, {"random_action": 2}) == 2
+
+
+def test_the_bonus_is_the_standard_deviation_of_the_members_themselves():
+    assert exploration.upper_confidence([0.0, 2.0], 2.0) == 3

@@ -155,9 +155,3 @@ def test_a_sequence_loses_its_priority_with_its_first_row():
     memory.add(rows_of([64], [""]))
     assert list(memory.priorities.powers) == [0, 0, 2, 1, 3]
     memory.check_positions([0, 2**31, 2**32 - 1], [2, 3, 4])
-
-
-def test_nothing_is_learned_before_there_is_a_whole_sequence():
-    rule = {"type": "Sequences", "capacity": 4, "length": 3, "replacement": True, "priorities": None}
-    assert not filled(settings(replay=rule), rows_of([1, 2], ["", ""])).is_ready()
-    assert filled(settings(replay=rule), rows_of([1, 2, 4], ["", "", ""])).is_ready()

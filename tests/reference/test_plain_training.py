@@ -116,6 +116,17 @@ def test_a_run_learns_from_new_steps_of_sequences_only():
     assert out[1]["updates"][0]["transition"]["is_new"].tolist() == [[0, 1], [1, 1]]
 
 
+def test_nothing_is_learned_before_there_is_a_whole_sequence():
+    rule = {"type": "Sequences", "capacity": 4, "length": 3, "replacement": True, "priorities": None}
+    config = settings(
+        algorithm={"type": "PQN", "error": {"type": "SquaredError", "blend": 1.0}, "lambda_": 0.5}, replay=rule
+    )
+    inputs = tape(config, [[4, 4]], [[[1]]] * 3, positions=[[[0]]] * 3)
+    for iteration in inputs["iterations"][:2]:
+        iteration["positions"] = None
+    assert [len(each["steps"]) for each in training.run(inputs, Corridor)["iterations"]] == [0, 0, 1]
+
+
 def test_curves_are_means_over_the_period():
     always_first = [[[0]]] * 4
     out = training.run(tape(settings(), [[2, 2]], np.zeros((4, 1, 1), int), positions=always_first, every=2), Corridor)
