@@ -49,7 +49,7 @@ class RunState(NamedTuple):
       acting: what choosing actions carries; None in a host game, whose `Seat` has it.
       episode_return: float32 `[E]`, undiscounted, of the episodes under way.
       num_episodes: int32 `[]`, episodes ended so far.
-      learned_at: int32 `[]`, the step of the last training, or of the last one left out while the memory was filled or
+      learned_at: int32 `[]`, the step of the last training, or of the last iteration in which the memory was filled or
         had nothing to sample.
       diverged_at: int32 `[]`, the step of the first non-finite loss, or -1.
       log: of the first episodes; None if none are logged.

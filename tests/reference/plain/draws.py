@@ -20,15 +20,15 @@ def unit(bits):
 
 
 def check_with_replacement(slots, bits, positions):
-    """Checks that the positions are those of the numbers `bits mod total`, in any order, for examples are alike.
+    """Checks that the positions are those of the numbers `bits mod total`, in order.
 
     Args:
       slots: of all numbers in order.
       bits: `[B]`.
       positions: `[B]`, which the run drew.
     """
-    expected = sorted(slots[int(number) % len(slots)] for number in bits)
-    drawn = sorted(int(position) for position in positions)
+    expected = [slots[int(number) % len(slots)] for number in bits]
+    drawn = [int(position) for position in positions]
     assert drawn == expected, f"the bits draw the slots {expected}, the run drew {drawn}"
 
 
