@@ -15,6 +15,7 @@ import random
 import re
 import shutil
 import sys
+import time
 import tomllib
 
 import wiring
@@ -85,16 +86,20 @@ def pytest_command(files: list[str], *options: str) -> str:
 
 
 def start(sample: dict, out: pathlib.Path) -> None:
-    """Copies the tree, draws the sample, and sees that all its tests pass as long as nothing is changed."""
+    """Copies the tree and draws the sample."""
     shutil.copytree(ROOT, out / "tree", ignore=LEFT_OUT)
     items = drawn(sample, out / "tree")
-    files = sorted({file for item in items for file in tests_of(sample, str(item.mutations[0].module_path))})
-    outcome, output = run_tests(pytest_command(files), timeout=7_200)
-    if outcome != TestOutcome.SURVIVED:
-        shutil.rmtree(out / "tree")
-        raise SystemExit(f"Without any mutant the tests must pass, and they do not:\n{output}")
     with use_db(str(out / "session.sqlite")) as db:
         db.add_work_items(items)
+
+
+def see_that_they_pass(files: list[str], passed: set[str]) -> None:
+    """Runs those test files that have not `passed` without any mutant; this compiles their programs, too."""
+    new = [file for file in files if file not in passed]
+    outcome, output = run_tests(pytest_command(new), timeout=7_200) if new else (TestOutcome.SURVIVED, "")
+    if outcome != TestOutcome.SURVIVED:
+        raise SystemExit(f"Without a mutant all tests must pass, and they do not:\n{output}")
+    passed.update(new)
 
 
 def report(db: WorkDB) -> None:
@@ -128,7 +133,6 @@ def main() -> None:
     part, num_parts = map(int, options.part.split("/"))
     os.environ |= SETTINGS["environment"] | {"JAX_COMPILATION_CACHE_DIR": str(out.parent / "compiled")}
     copy = out / f"copy-{part}"
-    os.environ["PYTHONPATH"] = str(out / "tree")
     if not (out / "session.sqlite").exists():
         start(sample, out)
     with use_db(str(out / "session.sqlite")) as db:
@@ -143,10 +147,19 @@ def main() -> None:
         items = db.pending_work_items
         if options.retry:
             items = [item for item, result in db.completed_work_items if not result.is_killed]
+        passed: set[str] = set()
         for item in items:
             if int(item.job_id, 16) % num_parts == part - 1:
-                command = pytest_command(tests_of(sample, str(item.mutations[0].module_path)), "-x")
-                db.set_result(item.job_id, mutate_and_test(item.mutations, command, SETTINGS["timeout"]))
+                files = tests_of(sample, str(item.mutations[0].module_path))
+                see_that_they_pass(files, passed)
+                result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["timeout"])
+                db.set_result(item.job_id, result)
+                print(
+                    time.strftime("%H:%M:%S"),
+                    "caught  " if result.is_killed else "SURVIVED",
+                    item.mutations[0].module_path,
+                    flush=True,
+                )
         return report(db)
 
 
