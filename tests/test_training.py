@@ -12,7 +12,7 @@ from jaxdqn import configuration, games, schedules, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
-from jaxdqn.interfaces import Game, TimeStep, feed_forward
+from jaxdqn.interfaces import Game, Step, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
@@ -92,6 +92,95 @@ def test_training_returns_are_those_of_the_episodes_that_ended(coded_run):
                 total = 0.0
     assert curves.episodes == len(returns) == state.num_episodes
     np.testing.assert_allclose(curves.episode_return, np.mean(returns), rtol=1e-5)
+
+
+class DrawnState(NamedTuple):
+    first: jax.Array
+    now: jax.Array
+    time: jax.Array
+
+
+def drawing_game():
+    """Shows a number drawn when the episode began, and one drawn at this step; an episode lasts three steps."""
+
+    def observe(state):
+        return jnp.stack([state.first, state.now])
+
+    def reset(key):
+        return DrawnState(*jax.random.uniform(key, (2,)), jnp.int32(0))
+
+    def step(key, state, action):
+        del action
+        state = state._replace(now=jax.random.uniform(key), time=state.time + 1)
+        return state, TimeStep(observe(state), jnp.float32(0), jnp.bool_(False), state.time >= 3)
+
+    return Game("drawing", 1, reset, step, observe, (2,), num_actions=2, max_steps=3)
+
+
+def test_neither_two_copies_nor_two_steps_nor_two_runs_see_the_same_random_numbers():
+    game = drawing_game()
+    config = dataclasses.replace(SMALL, train_every=6, learning_starts=60, replay=Uniform(400))
+    advance, firsts, nows = advancing(game, Evaluation(every=240, episodes=1)), [], []
+    for seed in (0, 1):
+        state, _ = advance(*start(game, config, seed))
+        s_tm1, *_, s_t = stored(state, config)
+        firsts += np.unique(s_tm1[..., 0]).tolist()
+        nows += s_t[..., 1].ravel().tolist()
+    assert len(set(firsts)) == len(firsts) == 2 * 2 * 40  # runs, copies and their episodes of three steps
+    assert len(set(nows)) == len(nows) == 2 * 240
+
+
+@pytest.mark.parametrize(
+    ("schedule", "is_greedy_from"),
+    [(schedules.Linear(1.0, 0.0, 300.0), 300), (schedules.MultiplicativePerEpisode(1.0, 0.0, 1e-9), 10)],
+    ids=["over steps", "over episodes"],
+)
+def test_epsilon_decays_while_acting(schedule, is_greedy_from):
+    game = coded_game()
+    config = dataclasses.replace(
+        SMALL, network=MLP(()), learning_rate=1e-30, exploration=EpsilonGreedy(schedule), learning_starts=0
+    )
+    config, state = start(game, dataclasses.replace(config, replay=Uniform(400)))
+    kernel = np.asarray(state.learner.parameters["params"]["Dense_0"]["kernel"])
+    state, _ = advancing(game, Evaluation(every=400, episodes=1))(config, state)
+    s_tm1, actions, *_ = stored(state, config)
+    is_greedy = (s_tm1 @ kernel).argmax(-1) == actions
+    assert is_greedy[is_greedy_from // 2 :].all()  # of two environments, so many rows
+    if is_greedy_from == 300:
+        assert 0.36 < is_greedy[:50].mean() - 0.5 * (1 - 5 / 6) < 0.72  # epsilon is 5/6 on average: greedy are 7/12
+    else:
+        assert not is_greedy[:3].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "learned"),
+    [
+        ({}, {(5.0, 0.9), (6.0, 0.0), (7.0, 0.9)}),
+        ({"reward_clip": 5.5}, {(5.0, 0.9), (5.5, 0.0), (5.5, 0.9)}),
+        ({"terminal_reward": -1.0}, {(5.0, 0.9), (-1.0, 0.0), (7.0, 0.9)}),
+        ({"bootstrap_time_limits": False}, {(5.0, 0.9), (6.0, 0.0), (7.0, 0.0)}),
+        ({"bootstrap_time_limits": False, "terminal_reward": -1.0}, {(5.0, 0.9), (-1.0, 0.0)}),
+        ({"discount": 0.5}, {(5.0, 0.5), (6.0, 0.0), (7.0, 0.5)}),
+        ({"n_step": 2}, {(5.0 + 0.9 * 6.0, 0.0), (6.0, 0.0), (7.0, 0.9)}),
+    ],
+    ids=str,
+)
+def test_a_run_learns_from_rewards_and_ends_as_its_configuration_says(change, learned):
+    """Three steps: one goes on, the next terminates, and the last is at a time limit."""
+    config = dataclasses.replace(SMALL, num_environments=1, replay=Uniform(20), **change)
+    parts = run.parts(config, coded_game(), np.float32)
+    state, observation = parts.replay.init(), jnp.zeros((1, 2))
+    for reward, terminated, truncated in ((5.0, False, False), (6.0, True, False), (7.0, False, True)):
+        flags = jnp.array([terminated]), jnp.array([truncated])
+        step = Step(observation, jnp.zeros(1, jnp.int32), jnp.array([reward]), *flags, observation)
+        state = parts.replay.add(state, step, jnp.ones(1, bool))
+    bits = jax.random.bits(jax.random.key(0), (64,))
+    sample = parts.replay.sample(state, bits, jnp.int32(3), jnp.int32(1)).transition
+    found = {
+        (round(float(r), 4), round(float(discount), 4))
+        for r, discount in zip(sample.r_t, sample.discount_t, strict=True)
+    }
+    assert found == {(round(r, 4), discount) for r, discount in learned}
 
 
 def test_play_is_random_until_learning_starts_and_greedy_after_it():
@@ -224,6 +313,16 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
     assert set(steps) == {3, 5}
     assert 70 < (steps == 3).sum() < 130  # half of 200, four standard deviations
     assert ((returns >= 10 * steps) & (returns <= 11 * steps)).all()
+
+
+@pytest.mark.parametrize(("epsilon", "reward"), [(0.0, 11.0), (0.4, 10.8), (1.0, 10.5)])
+def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, reward):
+    game, network = coded_game(), MLP(()).make((2,), 2)
+    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    evaluation = Evaluation(every=1, episodes=400, epsilon=epsilon)
+    returns = np.asarray(evaluate(jax.random.key(0), parameters, network, game, evaluation))
+    num_steps = np.floor(returns / 10)  # the greedy action earns 11, the other one 10
+    np.testing.assert_allclose(returns.sum() / num_steps.sum(), reward, atol=0.05)  # four deviations of 1,600 steps
 
 
 @pytest.mark.parametrize(
