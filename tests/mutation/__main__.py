@@ -30,6 +30,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.svg", "*.gif")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutation"]
 
+EXCLUDED = re.compile("|".join(SETTINGS["exclude-operators"]))
+core = plugins.OPERATOR_PROVIDERS["core"]
+plugins.OPERATOR_PROVIDERS["core"] = {name: core[name] for name in core if not EXCLUDED.fullmatch(name)}
 plugins.OPERATOR_PROVIDERS["wiring"] = wiring.OPERATORS
 
 
@@ -46,15 +49,11 @@ def drawn(sample: dict, tree: pathlib.Path) -> list[WorkItem]:
     with use_db(":memory:") as db:
         commands.init(map(pathlib.Path, modules), db, {})
         found = [item.mutations[0] for item in db.work_items]
-    excluded = re.compile("|".join(SETTINGS["exclude-operators"]))
     meaningless = {module: _meaningless(module) for module in modules}
     kept = [
         spec
         for spec in found
-        if not excluded.fullmatch(spec.operator_name)
-        and not any(
-            start <= spec.start_pos and spec.end_pos <= end for start, end in meaningless[str(spec.module_path)]
-        )
+        if not any(start <= spec.start_pos and spec.end_pos <= end for start, end in meaningless[str(spec.module_path)])
     ]
     kept.sort(key=lambda spec: (str(spec.module_path), spec.operator_name, spec.occurrence))
     print(f"{len(kept)} mutants of {len(modules)} modules; {sample['number']} of them are drawn.")
