@@ -41,6 +41,10 @@ def test_draws_stay_in_their_ranges_and_more_of_them_begin_with_the_same():
     np.testing.assert_allclose(np.bincount([point["n"] for point in drawn])[[1, 3, 5]] / 2_000, 1 / 3, atol=0.04)
 
 
+def test_a_range_is_a_value_that_does_not_change():
+    assert len({Uniform(0.0, 1.0), Uniform(0.0, 1.0), LogUniform(1.0, 2.0), Choice((1, 2)), Choice((1, 2))}) == 3
+
+
 def test_a_logarithmic_range_is_uniform_in_the_logarithm():
     generator = np.random.default_rng(0)
     drawn = np.log10([LogUniform(1e-4, 1e-1).draw(generator) for _ in range(3_000)])

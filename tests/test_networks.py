@@ -81,7 +81,16 @@ def test_another_key_gives_other_weights_and_each_layer_its_own():
 
 @pytest.mark.parametrize(
     ("observation", "cell"),
-    [([-1.0, 0.0], 0), ([-0.01, 0.0], 0), ([0.0, 0.0], 3), ([0.5, 9.99], 5), ([-7.0, 5.0], 1), ([7.0, 77.0], 5)],
+    [
+        ([-1.0, 0.0], 0),
+        ([-0.01, 0.0], 0),
+        ([0.0, 0.0], 3),
+        ([0.5, 9.99], 5),
+        ([-7.0, 5.0], 1),
+        ([7.0, 77.0], 5),
+        ([-0.5, 77.0], 2),
+        ([7.0, -1.0], 3),
+    ],
 )
 def test_a_table_looks_up_the_cell_of_its_grid(observation, cell):
     table = Table(bins=(2, 3), low=(-1.0, 0.0), high=(1.0, 10.0)).make((2,), num_actions=2)

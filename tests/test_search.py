@@ -246,6 +246,15 @@ def test_of_fewer_than_eight_points_or_equal_ones_no_importance_is_said():
     assert samplers.importance(space, points, scores) == {"a": 1.0}
 
 
+def test_importance_is_of_being_among_the_best_quarter():
+    generator = np.random.default_rng(0)
+    space = samplers.distributions({name: grids.Uniform(-1.0, 1.0) for name in "ab"}, whole=())
+    points = [dict(zip("ab", generator.uniform(-1, 1, 2).tolist(), strict=True)) for _ in range(200)]
+    # In the best quarter are those with a large a; which of them are the best tenth, b alone says.
+    shares = samplers.importance(space, points, [10.0 * (p["a"] > 0.5) + p["b"] for p in points])
+    assert shares["a"] > 0.9
+
+
 def test_the_steps_of_a_plan_in_a_case_worked_by_hand():
     plan = PLAN._replace(finalists=2, num_final_seeds=5)  # three seeds, rungs at 2, 6 and 10 steps
     assert [halving.cost(plan, rung) for rung in range(4)] == [3 * 2, 3 * 4, 3 * 4, 5 * 10]
@@ -283,6 +292,7 @@ def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
     assert halving.best(scores, 1 / 3) == [0]
     assert halving.best_or_undecided(scores, 1 / 3) == [0, 2]
     assert halving.best_or_undecided(np.array([kept, always_worse]), 0.5) == [0]
+    assert halving.best_or_undecided(np.array([kept, [3.5, 4.5, 5.5]]), 0.5) == [0]  # worse by a half each time
 
 
 def wave(rung, points, kept):
@@ -301,6 +311,7 @@ def test_a_point_that_could_not_be_trained_is_worse_than_any_other():
         assert set(rule(np.array([nothing, [1.0, 1.0], nothing, nothing]), 0.5)) == {1}
         assert rule(np.array([nothing, nothing]), 0.5) == []
     assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[np.nan, np.nan]) == [1]
+    assert halving.best(np.array([[-np.inf, 1.0], [-1e9, -1e9]]), 0.99) == [1]
     lost = Wave(0, (0,), ((np.nan,),), ())
     assert halving.incumbents([lost, wave(0, (1,), ()), lost]) == [None, (1, -1.0), (1, -1.0)]
 
@@ -365,6 +376,8 @@ def test_what_waits_when_the_budget_is_spent_is_left_waiting_after_the_final():
     waves.append(Wave(3, (0,), ((0.0,) * 2,), ()))
     for budget in (halving.spent(plan, waves), halving.spent(plan, waves) + 11, 1):
         assert halving.following(plan, [0, 0], waves, budget) is None
+    both_ended = [*waves[:2], Wave(2, (0, 1), rows, ())]
+    assert halving.following(plan._replace(finalists=2), [0, 0], both_ended, 1) is None  # overspent
 
 
 def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
@@ -406,6 +419,8 @@ def test_a_wave_holds_points_of_one_program():
 def test_the_best_point_is_of_those_that_came_furthest():
     done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
     assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
+    equal = [Wave(0, (4, 7), ((1.0,), (1.0,)), ()), Wave(0, (2,), ((1.0,),), ())]
+    assert halving.incumbents(equal) == [(4, 1.0), (2, 1.0)]  # of equal ones the first to be asked
 
 
 def test_the_budget_is_kept_and_every_point_has_an_end(finished):

@@ -1,6 +1,7 @@
 """The training loop: what it plays, stores, learns and counts."""
 
 import dataclasses
+import re
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training import evaluate as evaluate_module
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from runs import EVALUATION, SMALL, advancing, plain, start
@@ -323,6 +325,33 @@ def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, rewar
     returns = np.asarray(evaluate(jax.random.key(0), parameters, network, game, evaluation))
     num_steps = np.floor(returns / 10)  # the greedy action earns 11, the other one 10
     np.testing.assert_allclose(returns.sum() / num_steps.sum(), reward, atol=0.05)  # four deviations of 1,600 steps
+    if epsilon == 1.0:  # drawn anew at each step
+        assert set(returns[num_steps == 3]) == {30.0, 31.0, 32.0, 33.0}
+
+
+@pytest.mark.parametrize(
+    "evaluation", [Evaluation(1, 1), Evaluation(1, 1, 1.0, exact_values=True), Evaluation(9, 9, 0)], ids=str
+)
+def test_an_evaluation_at_the_edge_of_what_is_allowed_is_taken(evaluation):
+    evaluation.check()
+    assert (Evaluation(1, 1).epsilon, Evaluation(1, 1).exact_values) == (0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"every": 0}, "evaluation.every = 0 must be a whole number of at least 1."),
+        ({"every": 200.0}, "evaluation.every = 200.0 must be a whole number of at least 1."),
+        ({"episodes": 0}, "evaluation.episodes = 0 must be a whole number of at least 1."),
+        ({"epsilon": -0.01}, "evaluation.epsilon = -0.01 must be a number between 0 and 1."),
+        ({"epsilon": 1.01}, "evaluation.epsilon = 1.01 must be a number between 0 and 1."),
+        ({"epsilon": True}, "evaluation.epsilon = True must be a number between 0 and 1."),
+        ({"exact_values": 1}, "evaluation.exact_values = 1 must be True or False."),
+    ],
+)
+def test_an_evaluation_that_makes_no_sense_is_refused_by_name(change, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        dataclasses.replace(EVALUATION, **change).check()
 
 
 @pytest.mark.parametrize(
@@ -407,6 +436,16 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     not_asked = value_errors(jnp.float32(0), feed_forward(None, apply), game, 0.9, EVALUATION)
     unknown = value_errors(jnp.float32(0), feed_forward(None, apply), games.make("cartpole"), 0.9, asked)
     assert np.isnan([*not_asked, *unknown]).all()
+
+
+@pytest.mark.parametrize("sweeps", [0, 1, 3])
+def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
+    monkeypatch.setattr(evaluate_module, "SWEEPS", sweeps)
+    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
+    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    game = games.make("probe_time_limit")  # one state and a reward of 1 a step
+    _, bias = value_errors(jnp.zeros((1, 1)), network, game, jnp.float32(0.9), asked)
+    np.testing.assert_allclose(bias, -sum(0.9**i for i in range(sweeps)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def _meaningless(module: str) -> list[tuple]:
                 places += [node] if node.name.value in ("__repr__", "__str__") else filter(None, [node.annotation])
             case "expr" if node.search_ancestor("funcdef", "classdef") is None:
                 places.append(node)
+            case "operator" if node.parent.type == "parameters":  # the `*` before named arguments
+                places.append(node)
             case "argument" if node.children[0].get_code().strip() in SETTINGS["exclude-keywords"]:
                 places.append(node)
     return [(node.start_pos, node.end_pos) for node in places]
