@@ -18,6 +18,7 @@ from jaxdqn.study import execute, grids, halving, samplers, search_command, sear
 from jaxdqn.study import search as searches
 from jaxdqn.study.halving import Ask, Plan, Train, Wave
 from jaxdqn.study.search import Search
+from jaxdqn.training.evaluate import Evaluation
 from runs import EVALUATION, SMALL
 
 SPACE = {"learning_rate": grids.LogUniform(1e-4, 1e-1), "target_update.every": grids.LogUniform(5, 500)}
@@ -700,6 +701,34 @@ def test_a_range_as_it_is_typed(text, range_):
 
 def typed(arguments):
     return search_command.parsed(cli._parser().parse_args(shlex.split(arguments)))
+
+
+def test_what_is_left_out_of_a_typed_search_is_what_the_help_says():
+    found = typed("search catch dqn --space discount=0.9:0.99")
+    assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102, 103], list(range(10_000, 10_010)))
+    assert list(found.final_seeds) == [5_000, 5_001, 5_002, 5_003]
+    assert (found.steps, found.evaluation) == (20_000, Evaluation(every=1_000, episodes=20))
+    assert found.budget == 20_000 * (20 * 4 + 4 * 4)  # twenty points trained to the end, and the final
+    assert (found.sampler, found.rule, found.rungs) == (samplers.tpe, halving.best, [5_000])
+    assert (found.share, found.batch, found.finalists, found.last, found.seed) == (1 / 3, 8, 4, 3, 0)
+    assert found.name == "catch-dqn-search"
+    assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
+    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --rungs").last == 2
+
+
+def test_all_of_a_search_can_be_typed():
+    found = typed(
+        "search catch dqn --space discount=0.9:0.99 --tuning-seeds 3 --test-seeds 2 --final-seeds 2 --finalists 3 "
+        "--steps 4000 --every 200 --episodes 7 --sampler random --rungs 400 2000 --share 0.25 --keep-undecided "
+        "--batch 6 --last 2 --seed 4 --name mine --budget 99000 --set learning_rate=0.5 network.activation=tanh"
+    )
+    assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102], [10_000, 10_001])
+    assert list(found.final_seeds) == [5_000, 5_001]
+    assert (found.steps, found.evaluation, found.budget) == (4_000, Evaluation(every=200, episodes=7), 99_000)
+    assert (found.sampler, found.rule, found.rungs) == (samplers.random, halving.best_or_undecided, [400, 2_000])
+    assert (found.share, found.batch, found.finalists, found.last, found.seed) == (0.25, 6, 3, 2, 4)
+    assert (found.name, found.config.learning_rate, found.config.network.activation) == ("mine", 0.5, "tanh")
+    assert typed("search catch dqn --space discount=0.9:0.99 --last 0").last is None
 
 
 def test_a_search_as_it_is_typed():

@@ -103,7 +103,7 @@ class DrawnState(NamedTuple):
 
 
 def drawing_game():
-    """Shows a number drawn when the episode began, and one drawn at this step; an episode lasts three steps."""
+    """Shows a number drawn when the episode began, and one drawn at this step, its reward; an episode has three."""
 
     def observe(state):
         return jnp.stack([state.first, state.now])
@@ -114,7 +114,7 @@ def drawing_game():
     def step(key, state, action):
         del action
         state = state._replace(now=jax.random.uniform(key), time=state.time + 1)
-        return state, TimeStep(observe(state), jnp.float32(0), jnp.bool_(False), state.time >= 3)
+        return state, TimeStep(observe(state), state.now, jnp.bool_(False), state.time >= 3)
 
     return Game("drawing", 1, reset, step, observe, (2,), num_actions=2, max_steps=3)
 
@@ -130,6 +130,40 @@ def test_neither_two_copies_nor_two_steps_nor_two_runs_see_the_same_random_numbe
         nows += s_t[..., 1].ravel().tolist()
     assert len(set(firsts)) == len(firsts) == 2 * 2 * 40  # runs, copies and their episodes of three steps
     assert len(set(nows)) == len(nows) == 2 * 240
+
+
+def test_episodes_of_an_evaluation_see_random_numbers_of_their_own():
+    network = MLP(()).make((2,), 2)
+    parameters, evaluation = network.init(jax.random.key(0)), Evaluation(every=1, episodes=400)
+    first, second = (evaluate(jax.random.key(i), parameters, network, drawing_game(), evaluation) for i in (0, 1))
+    returns = np.concatenate([first, second])
+    assert len(set(returns)) == 800
+    np.testing.assert_allclose((returns.mean(), returns.std()), (1.5, 0.5), atol=0.08)  # the sum of three uniform ones
+
+
+@pytest.mark.parametrize("name", ["noisy_dqn", "iqn", "bootstrapped_dqn", "rainbow", "munchausen_iqn"])
+def test_no_two_steps_updates_minibatches_or_passes_of_an_iteration_draw_the_same(name):
+    config = dataclasses.replace(
+        ALGORITHMS[name].config, num_updates=3, num_minibatches=2, batch_size=16, train_every=20, num_environments=5
+    )
+    parts = run.parts(configuration.to_arrays(config), games.make("cartpole"), jnp.float32)
+    keys = run.keys_of(jax.random.key(4), jnp.int32(7))
+    noise, later = (run.draw(parts, key) for key in (keys[0], run.keys_of(jax.random.key(4), jnp.int32(8))[0]))
+    assert len(jax.random.key_data(jnp.stack(keys)).tolist()) == 2
+    assert noise.sample_bits.shape == (3, 16)
+    assert len(np.unique(np.concatenate([noise.sample_bits, later.sample_bits]))) == 2 * 3 * 16
+    explored = max((plain(leaf) for leaf in jax.tree.leaves(noise.explore)), key=lambda x: len(np.unique(x)))
+    assert explored.shape[:2] == (4, 5)
+    assert len(np.unique(explored)) == explored.size
+    passes = noise.update if isinstance(noise.update, tuple) else (noise.update,)
+    rows = [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(noise.act)]
+    assert all(len(leaf) == 4 for leaf in rows)
+    for drawn in passes:
+        for leaf in jax.tree.leaves(drawn):
+            assert leaf.shape[:2] == (3, 2)
+            rows.append(np.asarray(plain(leaf)).reshape(6, -1))
+    different = {row.tobytes() for leaf in rows for row in leaf}
+    assert len(different) == sum(map(len, rows)) >= 4 if rows else name == "bootstrapped_dqn"
 
 
 @pytest.mark.parametrize(
