@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 import tomllib
+from collections.abc import Iterable
 
 import wiring
 from cosmic_ray import commands, plugins
@@ -81,9 +82,9 @@ def _meaningless(module: str) -> list[tuple]:
     return [(node.start_pos, node.end_pos) for node in places]
 
 
-def pytest_command(files: list[str], *options: str) -> str:
+def pytest_command(files: Iterable[str], *options: str) -> str:
     """Returns the command that runs test files, one after another in one process."""
-    return " ".join([sys.executable, "-m pytest -q -n 0 -p no:cacheprovider", *options, *files])
+    return " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
 
 
 def start(sample: dict, out: pathlib.Path) -> None:
@@ -94,13 +95,13 @@ def start(sample: dict, out: pathlib.Path) -> None:
         db.add_work_items(items)
 
 
-def see_that_they_pass(files: list[str], passed: set[str]) -> None:
-    """Runs those test files that have not `passed` without any mutant; this compiles their programs, too."""
-    new = [file for file in files if file not in passed]
-    outcome, output = run_tests(pytest_command(new), timeout=7_200) if new else (TestOutcome.SURVIVED, "")
+def see_that_it_passes(output: str, passed: set[str]) -> None:
+    """Runs the test that a mutant made fail, without the mutant, unless it is known to pass."""
+    failed = set(re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)) - passed
+    outcome, output = run_tests(pytest_command(failed), timeout=3_600) if failed else (TestOutcome.SURVIVED, "")
     if outcome != TestOutcome.SURVIVED:
         raise SystemExit(f"Without a mutant all tests must pass, and they do not:\n{output}")
-    passed.update(new)
+    passed |= failed
 
 
 def report(db: WorkDB) -> None:
@@ -122,7 +123,7 @@ def report(db: WorkDB) -> None:
 def main() -> None:
     """Runs a sample, or goes on with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sample", choices=[name for name, value in SETTINGS.items() if isinstance(value, dict)])
+    parser.add_argument("sample", choices=[name for name in SETTINGS if "tests" in SETTINGS[name]])
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the copies and the session")
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
     parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
@@ -152,15 +153,12 @@ def main() -> None:
         for item in items:
             if int(item.job_id, 16) % num_parts == part - 1:
                 files = tests_of(sample, str(item.mutations[0].module_path))
-                see_that_they_pass(files, passed)
                 result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["timeout"])
+                if result.is_killed:
+                    see_that_it_passes(result.output, passed)
                 db.set_result(item.job_id, result)
-                print(
-                    time.strftime("%H:%M:%S"),
-                    "caught  " if result.is_killed else "SURVIVED",
-                    item.mutations[0].module_path,
-                    flush=True,
-                )
+                verdict = "caught" if result.is_killed else "SURVIVED"
+                print(time.strftime("%H:%M:%S"), verdict, item.mutations[0].module_path, flush=True)
         return report(db)
 
 
