@@ -25,7 +25,7 @@ from cosmic_ray.ast import ast_nodes, get_ast_from_path
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.testing import run_tests
 from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import TestOutcome, WorkItem
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem
 
 ROOT = pathlib.Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.svg", "*.gif")
@@ -123,14 +123,14 @@ def report(db: WorkDB) -> None:
 def main() -> None:
     """Runs a sample, or goes on with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sample", choices=[name for name in SETTINGS if "tests" in SETTINGS[name]])
+    parser.add_argument("sample", choices=list(SETTINGS["samples"]))
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the copies and the session")
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
     parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
     parser.add_argument("--retry", action="store_true", help="try survivors once more with the tests of the checkout")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     options = parser.parse_args()
-    out, sample = options.out.resolve() / options.sample, SETTINGS[options.sample]
+    out, sample = options.out.resolve() / options.sample, SETTINGS["samples"][options.sample]
     sample |= {"number": options.number or sample["number"]}
     part, num_parts = map(int, options.part.split("/"))
     os.environ |= SETTINGS["environment"] | {"JAX_COMPILATION_CACHE_DIR": str(out.parent / "compiled")}
@@ -154,6 +154,8 @@ def main() -> None:
             if int(item.job_id, 16) % num_parts == part - 1:
                 files = tests_of(sample, str(item.mutations[0].module_path))
                 result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["timeout"])
+                if result.worker_outcome != WorkerOutcome.NORMAL:
+                    raise SystemExit(f"{item} could not be tried: {result.output}")
                 if result.is_killed:
                     see_that_it_passes(result.output, passed)
                 db.set_result(item.job_id, result)
