@@ -140,6 +140,7 @@ SHOWN = {
     "Bits": (spaces.MultiBinary(3), TWO),
     "Digits": (spaces.MultiDiscrete([2, 3]), TWO),
     "ActionsFromFive": (spaces.Box(0, 1, (1,)), spaces.Discrete(3, start=5)),
+    "Pair": (spaces.Box(-1, 1, (2,), np.float32), TWO),
     "Words": (spaces.Text(4), TWO),
     "Continuous": (spaces.Box(0, 1, (1,)), spaces.Box(-1, 1, (1,))),
 }

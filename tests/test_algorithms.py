@@ -114,6 +114,20 @@ def probe_of(index):
     return Game("probe", 1, reset, step, made[0].observe, (1,), num_actions=2, max_steps=10)
 
 
+@EVERY_ALGORITHM
+def test_a_loss_says_one_number_of_each_kind_an_example(name):
+    config, game = configuration.to_arrays(on_catch(name)), games.make("catch")  # of three actions
+    parts = loop.parts_of(config, game)
+
+    def output(key):
+        sample = parts.replay.sample(parts.replay.init(), jnp.zeros(5, jnp.uint32), jnp.int32(0), jnp.int32(0))
+        state, network = parts.learner.init(key), parts.learner.network
+        chances = learner.chances(config.algorithm, network, key)
+        return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, chances)
+
+    assert {leaf.shape for leaf in jax.eval_shape(output, jax.random.key(0))} == {(5,)}
+
+
 def learned_values(config):
     """Yields each probe with its observations, as `exact.solve` lists them, and the values learned by a run on it."""
     config = configuration.to_arrays(config)

@@ -1,6 +1,7 @@
 """Parts that do not understand one another are refused by name before anything is compiled."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation
+from runs import SMALL
 
 
 def checked(name, change):
@@ -70,3 +72,46 @@ def test_parts_that_do_not_fit_are_refused_by_name(name, change, sentence):
 )
 def test_what_an_algorithm_does_not_read_is_its_networks_own(name, change):
     checked(name, change)
+
+
+def counts(change, every=200, steps=400):
+    check(dataclasses.replace(SMALL, **change), games.make("catch"), Evaluation(every=every, episodes=1), steps)
+
+
+MOST = 2**31
+SEQUENCES = {"algorithm": ALGORITHMS["pqn"].config.algorithm, "target_update": target_network.Online()}
+
+
+@pytest.mark.parametrize(
+    ("change", "every", "steps"),
+    [
+        ({}, MOST - 4, MOST - 4),
+        ({"n_step": 100}, 200, 400),  # of two environments with 100 transitions each
+        (SEQUENCES | {"replay": Sequences(capacity=200, length=100)}, 200, 400),
+        ({"num_updates": MOST // 4 - 1}, 200, 400),
+        ({"num_minibatches": 2, "num_updates": MOST // 8 - 1}, 200, 400),
+        ({"train_at": "episode_end", "num_updates": MOST // 400}, 200, 400),
+    ],
+    ids=str,
+)
+def test_counts_at_the_edge_of_what_is_allowed_are_taken(change, every, steps):
+    counts(change, every, steps)
+
+
+@pytest.mark.parametrize(
+    ("change", "every", "steps", "sentence"),
+    [
+        ({}, MOST, MOST, "steps = 2_147_483_648 must be at least 1 and below 2^31."),
+        ({"n_step": 101}, 200, 400, "n_step = 101 is more than replay.capacity = 200 holds of each of 2"),
+        (SEQUENCES | {"replay": Sequences(capacity=200, length=101)}, 200, 400, "replay.length = 101 is more than"),
+        ({"num_updates": MOST // 4}, 200, 400, "num_updates = 536_870_912 times num_minibatches = 1 is too much for 4"),
+        ({"num_minibatches": 2, "num_updates": MOST // 8}, 200, 400, "times num_minibatches = 2 is too much for 4"),
+        ({"train_at": "episode_end", "num_updates": MOST // 400 + 1}, 200, 400, "is too much for 400 steps"),
+        ({"train_every": 6}, 200, 400, "learning_starts = 40 must be a multiple of train_every = 6, such as 36 or 42."),
+        ({"train_every": 80, "learning_starts": 40}, 800, 800, "of train_every = 80, such as 80."),
+        ({"replay": Uniform(201)}, 200, 400, "replay.capacity = 201 must be a multiple of num_environments = 2"),
+    ],
+)
+def test_counts_beyond_the_edge_are_refused_with_what_would_do(change, every, steps, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        counts(change, every, steps)

@@ -72,6 +72,43 @@ def test_every_rule_draws_for_every_choice_and_explores_uniformly_at_random():
         np.testing.assert_allclose(np.bincount(actions.ravel(), minlength=4) / actions.size, 0.25, atol=0.015)
 
 
+def test_the_level_is_the_schedule_of_the_rule_and_so_is_what_choosing_uses():
+    schedule = schedules.Linear(4.0, 0.0, 10.0)  # 4 at the start, 1 after 7.5 steps and 0 from 10 on
+    rules = (
+        exploration.EpsilonGreedy(schedule),
+        exploration.GaussianNoise(schedule),
+        exploration.Boltzmann(schedule),
+        exploration.UpperConfidence(schedule),
+        exploration.OneMember(schedule),
+    )
+    output = EnsembleOutput(jnp.tile(MEMBERS.mean(0), (400, 1)), jnp.tile(MEMBERS, (400, 1, 1)))
+    for rule in rules:
+        levels = [float(rule.level(jnp.float32(steps), jnp.int32(0))) for steps in (0.0, 7.5, 10.0)]
+        assert levels == [4.0, 1.0, 0.0]
+        noise = rule.draw(jax.random.key(0), (400,), 2)
+        intent = jnp.zeros(400, jnp.uint32) if isinstance(rule, exploration.OneMember) else rule.intent(noise)
+        early, late = (rule.choose(output, noise, intent, jnp.int32(steps), jnp.int32(0)) for steps in (0, 10))
+        assert early.dtype == late.dtype == jnp.int32
+        greedy = 1 if isinstance(rule, exploration.OneMember) else 0  # of the first member, or of the mean
+        assert (late == greedy).all()
+        if not isinstance(rule, exploration.UpperConfidence):  # its bonus draws nothing
+            assert 100 < (early != greedy).sum() < 300
+
+
+def test_epsilon_beside_a_member_is_the_share_of_random_actions():
+    rule = exploration.OneMember(schedules.Constant(0.4))
+    output = EnsembleOutput(jnp.tile(MEMBERS.mean(0), (20_000, 1)), jnp.tile(MEMBERS, (20_000, 1, 1)))
+    noise = rule.draw(jax.random.key(0), (20_000,), 2)
+    actions = rule.choose(output, noise, jnp.zeros(20_000, jnp.uint32), jnp.int32(0), jnp.int32(0))
+    np.testing.assert_allclose((actions == 1).mean(), 0.8, atol=0.012)  # four deviations
+    np.testing.assert_array_equal(rule.at_random(noise), noise.epsilon_greedy.random_action)
+
+
+def test_each_member_is_intended_as_often_as_another():
+    intent = exploration.OneMember().intent(exploration.OneMember().draw(jax.random.key(0), (30_000,), 2))
+    np.testing.assert_allclose(np.bincount(np.asarray(intent) % 3) / 30_000, 1 / 3, atol=0.012)
+
+
 def test_gaussian_noise_chooses_as_often_as_noise_makes_an_action_largest():
     rule = exploration.GaussianNoise(schedules.Constant(0.5))
     noise = rule.draw(jax.random.key(0), (20_000,), 2)

@@ -41,6 +41,18 @@ def test_draws_stay_in_their_ranges_and_more_of_them_begin_with_the_same():
     np.testing.assert_allclose(np.bincount([point["n"] for point in drawn])[[1, 3, 5]] / 2_000, 1 / 3, atol=0.04)
 
 
+def test_a_range_is_a_value_that_does_not_change():
+    assert len({Uniform(0.0, 1.0), Uniform(0.0, 1.0), LogUniform(1.0, 2.0), Choice((1, 2)), Choice((1, 2))}) == 3
+
+
+def test_a_logarithmic_range_is_uniform_in_the_logarithm():
+    generator = np.random.default_rng(0)
+    drawn = np.log10([LogUniform(1e-4, 1e-1).draw(generator) for _ in range(3_000)])
+    assert -4 <= drawn.min() < -3.98
+    assert -1.02 < drawn.max() <= -1
+    np.testing.assert_allclose(np.histogram(drawn, bins=3, range=(-4, -1))[0] / 3_000, 1 / 3, atol=0.04)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -52,6 +64,16 @@ def test_draws_stay_in_their_ranges_and_more_of_them_begin_with_the_same():
         (lambda: LogUniform(0.0, 1.0), r"LogUniform\(low=0.0, high=1.0\): both bounds must be finite and above 0"),
         (lambda: Uniform(1.0, 1.0), r"the first below the second"),
         (lambda: Choice(()), r"there must be at least one value"),
+        (lambda: Choice("ab"), r"there must be at least one value"),
+        (lambda: grids.points({"a": ()}), r"grid\['a'\] = \(\) must hold at least one value"),
+        (lambda: grids.points("ab"), r"grid = 'ab' must hold at least one point"),
+        (lambda: grids.points([{3: 1}]), r"grid holds \{3: 1\}, which is no point"),
+        (lambda: Uniform(-math.inf, 0.0), r"both bounds must be finite"),
+        (lambda: Uniform(0.0, math.inf), r"both bounds must be finite"),
+        (lambda: Uniform(2.0, 1.0), r"the first below the second"),
+        (lambda: LogUniform(1.0, math.inf), r"both bounds must be finite and above 0"),
+        (lambda: LogUniform(-1.0, 1.0), r"both bounds must be finite and above 0"),
+        (lambda: LogUniform(1.0, 1.0), r"the first below the second"),
     ],
 )
 def test_what_is_no_grid_is_refused_in_one_sentence(make, sentence):

@@ -162,6 +162,17 @@ def test_an_evaluation_counts_one_episode_of_every_copy(counted):
     assert curves.evaluation_return == np.mean([n * (n + 1) / 2 for n in lengths])
 
 
+@pytest.mark.parametrize(("epsilon", "mean"), [(0.0, 9.0), (0.4, 7.2), (1.0, 4.5)])
+def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean):
+    config = dataclasses.replace(SMALL, network=MLP(()), learning_rate=1e-30)
+    run = Runner(own("Pair"), config, evaluation=Evaluation(every=20, episodes=100, epsilon=epsilon))
+    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    learner = run.state.learner._replace(parameters=parameters)
+    run.host = run.host._replace(state=run.state._replace(learner=learner))
+    # An episode has nine steps, and each earns its action; 0.6 is four standard deviations.
+    np.testing.assert_allclose(run.advance().evaluation_return, mean, atol=0.6)
+
+
 def test_the_ratio_of_updates_to_steps_is_kept():
     config = dataclasses.replace(
         SMALL,

@@ -1,14 +1,15 @@
 """One update of a linear network against the gradient worked out by hand."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import games, learner, optimizers, target_network
-from jaxdqn.interfaces import Sample, Transition
+from jaxdqn import configuration, games, learner, optimizers, target_network
+from jaxdqn.interfaces import LossOutput, Sample, Transition
 from jaxdqn.networks.mlp import MLP
 from runs import SMALL
 
@@ -90,3 +91,47 @@ def test_minibatches_are_updates_one_after_the_other(sample):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), at_once, state)
     np.testing.assert_allclose(info.priority, priorities, rtol=1e-5)
     assert at_once.num_updates == 3
+
+
+def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was_measured(sample):
+    game, steps = games.make("cartpole"), (jnp.int32(0), jnp.int32(4))
+    free = learner.make(LINEAR, game)
+    before = free.init(jax.random.key(0))
+    unclipped, measured = free.update(before, sample, QUIET, *steps)
+    clipping = learner.make(dataclasses.replace(LINEAR, max_gradient_norm=0.25), game)
+    after, info = clipping.update(clipping.init(jax.random.key(0)), sample, QUIET, *steps)
+
+    def moved(state):
+        changes = jax.tree.map(lambda new, old: np.asarray(new) - np.asarray(old), state.parameters, before.parameters)
+        return np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(changes)])
+
+    assert info.gradient_norm == measured.gradient_norm > 1
+    np.testing.assert_allclose(np.linalg.norm(moved(after)), 0.1 * 0.25, rtol=1e-4)  # learning rate times norm
+    shorter = moved(unclipped) * 0.25 / measured.gradient_norm
+    np.testing.assert_allclose(moved(after), shorter, rtol=1e-3, atol=1e-6)
+
+
+@configuration.configuration
+class Plain:
+    """A loss without a gradient, whose four answers are told apart."""
+
+    version: ClassVar[int] = 1
+    num_draws: ClassVar[int | None] = 2
+
+    def loss(self, network, parameters, target_parameters, sample, chances):
+        number = jnp.arange(6.0)
+        return LossOutput(loss=number, priority=7.0 + number, td_error=-10.0 - number, max_q=20.0 + number)
+
+
+@pytest.mark.parametrize("num_minibatches", [1, 3])
+def test_replay_gets_the_priorities_that_the_loss_says_and_curves_the_means_of_the_rest(sample, num_minibatches):
+    config = dataclasses.replace(LINEAR, algorithm=Plain(), batch_size=6, num_minibatches=num_minibatches)
+    learning = learner.make(config, games.make("cartpole"))
+    if num_minibatches > 1:
+        sample = jax.tree.map(lambda x: np.repeat(x, num_minibatches, axis=0), sample)
+    state = learning.init(jax.random.key(0))
+    _, info = learning.update(state, sample, QUIET, jnp.int32(0), jnp.int32(4))
+    weight = sample.weight.reshape(num_minibatches, 6)
+    np.testing.assert_array_equal(info.priority, np.tile(np.arange(7.0, 13.0), num_minibatches))
+    np.testing.assert_allclose(info.loss, (weight * np.arange(6.0)[None]).mean(), rtol=1e-6)
+    np.testing.assert_allclose((info.td_error, info.max_q, info.gradient_norm), (12.5, 22.5, 0.0), rtol=1e-6)

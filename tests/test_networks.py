@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,9 +61,36 @@ def test_glorot_uniform_weights_fill_their_range():
     np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
 
 
+def test_weights_start_normal_with_a_variance_of_one_over_the_inputs_and_biases_at_zero():
+    parameters = MLP((300, 150)).make((200,), 2).init(jax.random.key(0))["params"]
+    for layer, num_inputs in (("Dense_0", 200), ("Dense_1", 300)):
+        kernel = np.asarray(parameters[layer]["kernel"]) * np.sqrt(num_inputs)
+        np.testing.assert_allclose((kernel.mean(), kernel.std()), (0.0, 1.0), atol=0.02)
+        # A normal distribution cut at two standard deviations and stretched to a variance of one: at 2 / 0.8796.
+        assert 2.2 < np.abs(kernel).max() < 2.28
+        assert not np.any(parameters[layer]["bias"])
+
+
+def test_another_key_gives_other_weights_and_each_layer_its_own():
+    init = jax.jit(MLP((4, 4, 4)).make((4,), 4).init)
+    kernels = [
+        np.asarray(layer["kernel"]).tobytes() for key in (FIRST, SECOND) for layer in init(key)["params"].values()
+    ]
+    assert len(set(kernels)) == len(kernels) == 8
+
+
 @pytest.mark.parametrize(
     ("observation", "cell"),
-    [([-1.0, 0.0], 0), ([-0.01, 0.0], 0), ([0.0, 0.0], 3), ([0.5, 9.99], 5), ([-7.0, 5.0], 1), ([7.0, 77.0], 5)],
+    [
+        ([-1.0, 0.0], 0),
+        ([-0.01, 0.0], 0),
+        ([0.0, 0.0], 3),
+        ([0.5, 9.99], 5),
+        ([-7.0, 5.0], 1),
+        ([7.0, 77.0], 5),
+        ([-0.5, 77.0], 2),
+        ([7.0, -1.0], 3),
+    ],
 )
 def test_a_table_looks_up_the_cell_of_its_grid(observation, cell):
     table = Table(bins=(2, 3), low=(-1.0, 0.0), high=(1.0, 10.0)).make((2,), num_actions=2)
@@ -73,10 +102,32 @@ def test_a_table_looks_up_the_cell_of_its_grid(observation, cell):
     assert table.apply(parameters, batch).q_values.tolist() == [expected] * 3
 
 
+def test_a_table_numbers_the_cells_of_three_dimensions_with_the_last_running_fastest():
+    table = Table(bins=(2, 3, 4), low=(0.0, -3.0, 10.0), high=(2.0, 3.0, 50.0)).make((3,), num_actions=2)
+    parameters = {"params": {"values": jnp.arange(48.0).reshape(24, 2)}}
+    apply = jax.jit(table.apply)
+    for place in np.ndindex(2, 3, 4):
+        middle = [0.5 + place[0], -2.0 + 2.0 * place[1], 15.0 + 10.0 * place[2]]
+        cell = np.ravel_multi_index(place, (2, 3, 4))
+        assert apply(parameters, jnp.array(middle)).q_values.tolist() == [2.0 * cell, 2.0 * cell + 1]
+    two_axes = apply(parameters, jnp.tile(jnp.array(middle), (5, 6, 1))).q_values
+    assert two_axes.shape == (5, 6, 2)
+
+
+def test_a_table_looks_pictures_up_by_all_their_pixels():
+    table = Table(bins=(2, 2), low=(0.0, 0.0), high=(2.0, 2.0)).make((1, 2), num_actions=1)
+    parameters = {"params": {"values": jnp.arange(4.0)[:, None]}}
+    pictures = jnp.array([[[0, 0]], [[0, 1]], [[1, 0]], [[1, 1]]], jnp.uint8)
+    assert table.apply(parameters, pictures).q_values[:, 0].tolist() == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
         (Table(bins=(2,)), r"observations of shape \(2,\) need 2 of each"),
+        (Table(low=(0.0,)), r"have 2, 1 and 2 numbers"),
+        (Table(high=(1.0, 1.0, 1.0)), r"have 2, 2 and 3 numbers"),
+        (Table(bins=(2, 2, 2), low=(0.0,) * 3, high=(1.0,) * 3), r"need 2 of each"),
         (Table(low=(0.0, 1.0), high=(1.0, 1.0)), r"must be below network.high"),
     ],
 )
@@ -161,6 +212,15 @@ def test_noise_at_the_start_has_the_size_that_it_says():
             np.testing.assert_allclose(parameters[layer][name], 0.7 / np.sqrt(inputs), rtol=1e-6)
         for name in ("kernel", "bias"):
             assert np.abs(parameters[layer][name]).max() <= 1 / np.sqrt(inputs)
+
+
+def test_weights_under_noise_start_uniform_between_the_roots_of_the_inputs():
+    parameters = MLP((300,), noisy=Noisy()).make((25,), 2).init(FIRST)["params"]["NoisyDense_0"]
+    for name in ("kernel", "bias"):
+        weights = np.asarray(parameters[name]) * np.sqrt(25)
+        assert -1 <= weights.min() < -0.97
+        assert 0.97 < weights.max() <= 1
+        np.testing.assert_allclose(weights.std(), 1 / np.sqrt(3), rtol=0.1)
 
 
 def test_layers_are_normalised_before_the_activation():
@@ -250,6 +310,27 @@ def test_proposed_boundaries_rise_from_nothing_to_all():
     np.testing.assert_allclose(output.q_values, mean, rtol=1e-4, atol=1e-5)
 
 
+def test_boundaries_follow_from_the_proposal_at_its_pace():
+    network, parameters = made(dataclasses.replace(PROPOSED, head=dataclasses.replace(PROPOSED.head, pace=0.25)))
+    p = jax.tree.map(np.asarray, parameters["params"])
+    features = np.maximum(OBSERVATIONS @ p["Dense_0"]["kernel"] + p["Dense_0"]["bias"], 0)
+    weight = np.exp(0.25 * (features @ p["proposal"]["kernel"] + p["proposal"]["bias"]))
+    inner = np.cumsum(weight / weight.sum(1, keepdims=True), axis=1)[:, :-1]
+    np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).boundaries[:, 1:-1], inner, rtol=1e-4)
+
+
+def test_the_first_proposal_is_nearly_uniform_and_differs_between_states():
+    config = MLP((64,), head=ProposedFractions(num_quantiles=8, pace=1.0))
+    network = config.make((3,), num_actions=2)
+    parameters = jax.jit(network.init)(FIRST)
+    kernel = np.asarray(parameters["params"]["proposal"]["kernel"])
+    bound = np.sqrt(3 * 1e-4 / ((64 + 8) / 2))  # uniform, with a variance of 1e-4 over the mean of inputs and outputs
+    assert 0.97 * bound < np.abs(kernel).max() <= bound
+    lengths = np.diff(jax.jit(network.apply)(parameters, OBSERVATIONS).boundaries)
+    np.testing.assert_allclose(lengths, 1 / 8, rtol=0.05)
+    assert len(np.unique(lengths[:, 0])) == 5
+
+
 def test_the_proposal_and_the_rest_learn_apart():
     network, parameters = made(PROPOSED)
 
@@ -289,6 +370,24 @@ def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
     gradient = jax.jit(jax.grad(lambda p: jnp.square(network.apply(p, OBSERVATIONS).members).sum()))(parameters)
     assert all(not np.any(x) for x in jax.tree.leaves(gradient["priors"]))
     assert all(np.any(x) for x in jax.tree.leaves(gradient["members"]))
+
+
+@pytest.mark.parametrize("prior_scale", [None, 0.0])
+def test_without_a_scale_there_are_no_priors_and_at_zero_they_have_no_effect(prior_scale):
+    network = Ensemble(MLP((4,)), num_members=2, prior_scale=prior_scale).make((3,), num_actions=2)
+    parameters = network.init(FIRST)
+    assert set(parameters) == ({"members"} if prior_scale is None else {"members", "priors"})
+    bare = Ensemble(MLP((4,)), num_members=2).make((3,), num_actions=2)
+    expected = bare.apply({"members": parameters["members"]}, OBSERVATIONS).members
+    np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).members, expected, rtol=1e-6)
+
+
+def test_noise_reaches_the_members_and_not_their_priors():
+    network, parameters = made(Ensemble(MLP((4,), noisy=Noisy()), num_members=2, prior_scale=1.0))
+    silent = parameters | {"members": jax.tree.map(jnp.zeros_like, parameters["members"])}
+    for chance in (network.draw(FIRST), network.draw(SECOND)):
+        one, other = (network.apply(silent, OBSERVATIONS, noise).members for noise in (None, chance))
+        np.testing.assert_array_equal(one, other)
 
 
 def test_each_member_has_noise_of_its_own():

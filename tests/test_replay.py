@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coded_steps import coded_step
-from jaxdqn.replay import ring
+from jaxdqn.replay import bits, ring
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 
@@ -207,3 +207,10 @@ def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_
     jax.effects_barrier()
     assert (sample.weight > 0).sum(axis=1).tolist() == [6, 6]
     assert max(rounds) < 1_000
+
+
+def test_mixed_bits_are_those_of_murmur_hash_3():
+    # Its hash of nothing is the finalizer of the seed: published for the seeds 1 and 2^32 - 1.
+    seeds = np.uint32([0, 1, 2**32 - 1])
+    before = seeds - np.uint32(0x9E3779B9)
+    np.testing.assert_array_equal(bits.mixed(jnp.asarray(before)), np.uint32([0, 0x514E28B7, 0x81F16F39]))

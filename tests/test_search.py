@@ -14,10 +14,11 @@ import pytest
 from jaxdqn import cli
 from jaxdqn.figures import search as figures
 from jaxdqn.results import failures, store, trials
-from jaxdqn.study import execute, grids, halving, samplers, search_command, search_waves, searching
+from jaxdqn.study import execute, grids, halving, samplers, search_command, search_waves, searching, spec
 from jaxdqn.study import search as searches
 from jaxdqn.study.halving import Ask, Plan, Train, Wave
 from jaxdqn.study.search import Search
+from jaxdqn.training.evaluate import Evaluation
 from runs import EVALUATION, SMALL
 
 SPACE = {"learning_rate": grids.LogUniform(1e-4, 1e-1), "target_update.every": grids.LogUniform(5, 500)}
@@ -73,11 +74,208 @@ def finished(tmp_path_factory, programs):
         ({"share": 1.0}, "share = 1.0 is out of range"),
         ({"last": 2}, "last = 2 must be .* at most 1, the evaluations until the first rung"),
         ({"budget": 100}, "budget = 100 must be a whole number of at least 1_200"),
+        ({"budget": 1_199}, "budget = 1199 must be a whole number of at least 1_200 .* for one point with 2 seeds.$"),
+        ({"budget": 7_200.0}, "budget = 7200.0 must be a whole number"),
+        ({"final_seeds": (5,), "finalists": 2.0}, "finalists = 2.0 must be a whole number"),
+        ({"space": {"target_update.every": grids.Uniform(5, 9.5)}}, "must be between whole numbers"),
+        ({"space": {"target_update": grids.Uniform(1, 2)}}, "range over a part: list its values with Choice"),
+        ({"space": {"discount": grids.Uniform(-0.5, 0.5)}}, "discount = -0.5 is out of range"),
+        ({"rungs": (600,)}, "must be multiples of 200 that grow, below 600"),
+        ({"rungs": (0,)}, "must be multiples of 200"),
+        ({"rungs": (200.0,)}, "must be multiples of 200"),
+        ({"share": 0.0}, "share = 0.0 is out of range"),
+        ({"batch": 0}, "batch = 0 must be a whole number of at least 1"),
+        ({"batch": 4.0}, "batch = 4.0 must be a whole number of at least 1"),
+        ({"last": 0}, "last = 0 must be None or a whole number of at least 1"),
+        ({"last": True}, "last = True must be None or a whole number"),
+        ({"seed": -1}, "seed = -1 must be a whole number of at least 0"),
+        ({"seed": 2**31}, "seed = 2147483648 must be .* below 2\\^31"),
+        ({"seed": 0.0}, "seed = 0.0 must be a whole number"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused_in_a_sentence(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(SEARCH, **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"budget": 1_200},
+        {"batch": 1},
+        {"seed": 2**31 - 1},
+        {"rungs": (400,), "last": 2},
+        {"rungs": (), "last": 3},
+        {"rungs": (200, 400)},
+        {"last": None},
+        {"final_seeds": (5, 6), "finalists": 1, "budget": 1_200 + 1_200},
+        {"finalists": 1},
+        {"space": {"n_step": grids.Choice((1, 100))}},
+        {"space": {"discount": grids.Uniform(0.0, 1.0)}},
+    ],
+    ids=str,
+)
+def test_a_search_at_the_edge_of_what_is_allowed_is_taken(change):
+    dataclasses.replace(SEARCH, **change)
+
+
+FINAL = dataclasses.replace(
+    SEARCH, rungs=(200, 400), share=0.25, batch=3, final_seeds=(5, 6, 7), finalists=2, budget=99_000, seed=9, last=None
+)
+
+
+def test_a_plan_says_what_the_search_says():
+    expected = Plan((200, 400, 600), 0.25, 3, num_seeds=2, rule=halving.best, finalists=2, num_final_seeds=3)
+    assert searches.plan(FINAL) == expected
+    undecided = dataclasses.replace(FINAL, rule=halving.best_or_undecided)
+    assert searches.plan(undecided).rule is halving.best_or_undecided
+    fields = {field.name: field.default for field in dataclasses.fields(Search)}
+    assert [fields[name] for name in ("rungs", "share", "batch", "final_seeds", "finalists", "last", "seed")] == [
+        (), 1 / 3, 8, (), 4, 1, 0,
+    ]  # fmt: skip
+    assert (fields["sampler"], fields["rule"]) == (samplers.tpe, halving.best)
+    assert (Plan((1,), 0.5, 1, 1, halving.best).finalists, Plan((1,), 0.5, 1, 1, halving.best).num_final_seeds) == (
+        0,
+        0,
+    )
+
+
+def test_a_point_is_trained_on_tuning_seeds_its_final_on_others_and_its_test_beside_the_default():
+    settings = {"learning_rate": 0.02, "target_update.every": 7}
+    for rung, seeds in ((0, (0, 1)), (2, (0, 1)), (3, (5, 6, 7))):
+        study = searches.tuning_study(FINAL, settings, rung)
+        assert (tuple(study.seeds), study.steps, study.evaluation) == (seeds, 600, EVALUATION)
+        (cell, *_) = spec.cells(study)
+        assert (cell.game, cell.config.learning_rate, cell.config.target_update.every) == ("catch", 0.02, 7)
+    study = searches.test_study(FINAL, settings)
+    assert (study.name, study.games, study.seeds, study.steps) == ("small", ("catch",), (10, 11), 600)
+    assert study.algorithms == {"default": SMALL, "tuned": searches.config_at(FINAL, settings)}
+    assert study.evaluation == EVALUATION
+    assert list(searches.test_study(FINAL, {"learning_rate": SMALL.learning_rate}).algorithms) == ["default"]
+
+
+def test_all_that_decides_a_search_is_in_what_is_written_about_it():
+    space = {"n_step": grids.Choice((1, 3)), "learning_rate": grids.LogUniform(1e-4, 1e-1)}
+    about = searches.about(dataclasses.replace(FINAL, space=space, sampler=samplers.cma_es))
+    configuration, evaluation, game = (about.pop(name) for name in ("configuration", "evaluation", "game"))
+    assert configuration["learning_rate"] == SMALL.learning_rate
+    assert evaluation == {"every": 200, "episodes": 3, "epsilon": 0.0, "exact_values": False}
+    assert game["name"] == "catch"
+    assert about == {
+        "space": {
+            "n_step": {"type": "Choice", "values": [1, 3]},
+            "learning_rate": {"type": "LogUniform", "low": 1e-4, "high": 1e-1},
+        },
+        "tuning_seeds": [0, 1],
+        "steps": 600,
+        "sampler": "cma_es",
+        "rungs": [200, 400],
+        "share": 0.25,
+        "rule": "best",
+        "batch": 3,
+        "final_seeds": [5, 6, 7],
+        "finalists": 2,
+        "last": None,
+        "seed": 9,
+    }
+
+
+def test_points_that_differ_in_numbers_share_a_program_and_points_that_differ_in_structure_do_not():
+    one, other, longer = {"learning_rate": 0.1}, {"learning_rate": 0.2}, {"n_step": 3}
+    assert searches.group(SEARCH, one) == searches.group(SEARCH, other) != searches.group(SEARCH, longer)
+    assert searches.whole_numbers(SEARCH) == ["target_update.every"]
+
+
+def test_optuna_is_told_of_bounds_of_logarithms_and_of_whole_numbers():
+    space = {
+        "a": grids.Uniform(0.5, 2.0),
+        "b": grids.LogUniform(0.25, 4.0),
+        "c": grids.Uniform(1, 9),
+        "d": grids.LogUniform(2, 64),
+        "e": grids.Choice(("x", "y", "z")),
+    }
+    distributions = optuna.distributions
+    assert samplers.distributions(space, whole=("c", "d")) == {
+        "a": distributions.FloatDistribution(0.5, 2.0, log=False),
+        "b": distributions.FloatDistribution(0.25, 4.0, log=True),
+        "c": distributions.IntDistribution(1, 9, log=False),
+        "d": distributions.IntDistribution(2, 64, log=True),
+        "e": distributions.CategoricalDistribution((0, 1, 2)),
+    }
+    assert samplers.settings(space, {"a": 1.0, "b": 0.5, "c": 3, "d": 8, "e": 2})["e"] == "z"
+
+
+def test_optuna_is_told_how_far_a_point_came_once():
+    space = samplers.distributions({"a": grids.Uniform(-1.0, 1.0)}, whole=())
+    study = optuna.create_study(direction="maximize")
+    for _ in range(4):
+        samplers.ask(study, samplers.random, 0, space)
+    goes_on, ends, dropped, failed = samplers.asked(study, space)
+    samplers.tell(study, goes_on, 200, 0.5, None)
+    samplers.tell(study, samplers.asked(study, space)[0], 200, 0.75, None)  # told of again, after a kill
+    samplers.tell(study, ends, 200, 0.5, None)
+    samplers.tell(study, samplers.asked(study, space)[1], 600, 0.25, "complete")
+    samplers.tell(study, dropped, 200, -0.5, "dropped")
+    samplers.tell(study, failed, 200, float("nan"), "complete")
+    states = optuna.trial.TrialState
+    trials = study.get_trials()
+    assert [trial.state for trial in trials] == [states.RUNNING, states.COMPLETE, states.PRUNED, states.FAIL]
+    assert [trial.intermediate_values for trial in trials] == [{200: 0.5}, {200: 0.5, 600: 0.25}, {200: -0.5}, {}]
+    assert trials[1].value == 0.25
+    samplers.tell(study, samplers.asked(study, space)[1], 600, 9.0, "complete")
+    assert study.best_value == 0.25
+
+
+def test_the_estimators_begin_with_eight_random_points():
+    space, studies = samplers.distributions(SPACE, whole=("target_update.every",)), []
+    for sampler in (samplers.tpe, samplers.random):
+        studies.append(optuna.create_study(direction="maximize"))
+        for number in range(10):
+            point = samplers.ask(studies[-1], sampler, number, space)
+            samplers.tell(studies[-1], samplers.asked(studies[-1], space)[-1], 1, -point["learning_rate"], "complete")
+    ours, random = ([trial.params for trial in study.get_trials()] for study in studies)
+    assert ours[:8] == random[:8]
+    assert ours[8] != random[8]
+
+
+def test_of_fewer_than_eight_points_or_equal_ones_no_importance_is_said():
+    space = samplers.distributions({"a": grids.Uniform(-1.0, 1.0)}, whole=())
+    points = [{"a": value} for value in np.linspace(-1, 1, 8).tolist()]
+    scores = [float(number) for number in range(8)]
+    assert samplers.importance(space, points[:7], scores[:7]) == {}
+    assert samplers.importance(space, points, [1.0] * 8) == {}
+    assert samplers.importance(space, points, scores) == {"a": 1.0}
+
+
+def test_importance_is_of_being_among_the_best_quarter():
+    generator = np.random.default_rng(0)
+    space = samplers.distributions({name: grids.Uniform(-1.0, 1.0) for name in "ab"}, whole=())
+    points = [dict(zip("ab", generator.uniform(-1, 1, 2).tolist(), strict=True)) for _ in range(200)]
+    # In the best quarter are those with a large a; which of them are the best tenth, b alone says.
+    shares = samplers.importance(space, points, [10.0 * (p["a"] > 0.5) + p["b"] for p in points])
+    assert shares["a"] > 0.9
+
+
+def test_the_steps_of_a_plan_in_a_case_worked_by_hand():
+    plan = PLAN._replace(finalists=2, num_final_seeds=5)  # three seeds, rungs at 2, 6 and 10 steps
+    assert [halving.cost(plan, rung) for rung in range(4)] == [3 * 2, 3 * 4, 3 * 4, 5 * 10]
+    assert [halving.expected(plan, rung) for rung in range(3)] == [6 + 12 / 2 + 12 / 4, 12 + 12 / 2, 12]
+    assert halving.spent(plan, [wave(0, (0, 1, 2), ()), wave(1, (0,), ()), wave(3, (0, 1), ())]) == 18 + 12 + 100
+    assert [halving._part(1 / 3, number) for number in range(7)] == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_points_go_on_from_every_rung_but_the_last_by_comparison_with_earlier_waves_of_that_rung():
+    scores = np.array([[1.0] * 3, [4.0] * 3, [3.0] * 3, [2.0] * 3])
+    done = [wave(0, (8, 9), ()), Wave(1, (0, 1), ((9.0,) * 3, (3.5,) * 3), ())]
+    assert halving.promoted(PLAN, 0, (10, 11, 12, 13), scores, done) == [11, 12]
+    assert halving.promoted(PLAN, 1, (10, 11, 12, 13), scores, done) == [11]  # the best three of six: 9, 4 and 3.5
+    assert halving.promoted(PLAN, 2, (10, 11, 12, 13), scores, done) == []
+
+
+def test_at_most_as_many_undecided_points_go_on_as_points_that_are_kept():
+    same = np.array([[9.0, 1.0], [8.0, 1.5], [1.0, 8.0], [7.5, 1.7]])  # nobody can tell
+    assert halving.best_or_undecided(same, 0.25) == [0, 1]
+    assert sorted(halving.best_or_undecided(same, 0.5)) == [0, 1, 2, 3]
 
 
 def test_the_best_share_of_a_wave_goes_on_if_it_is_among_the_best_share_of_all():
@@ -95,6 +293,7 @@ def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
     assert halving.best(scores, 1 / 3) == [0]
     assert halving.best_or_undecided(scores, 1 / 3) == [0, 2]
     assert halving.best_or_undecided(np.array([kept, always_worse]), 0.5) == [0]
+    assert halving.best_or_undecided(np.array([kept, [3.5, 4.5, 5.5]]), 0.5) == [0]  # worse by a half each time
 
 
 def wave(rung, points, kept):
@@ -113,6 +312,7 @@ def test_a_point_that_could_not_be_trained_is_worse_than_any_other():
         assert set(rule(np.array([nothing, [1.0, 1.0], nothing, nothing]), 0.5)) == {1}
         assert rule(np.array([nothing, nothing]), 0.5) == []
     assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[np.nan, np.nan]) == [1]
+    assert halving.best(np.array([[-np.inf, 1.0], [-1e9, -1e9]]), 0.99) == [1]
     lost = Wave(0, (0,), ((np.nan,),), ())
     assert halving.incumbents([lost, wave(0, (1,), ()), lost]) == [None, (1, -1.0), (1, -1.0)]
 
@@ -177,6 +377,8 @@ def test_what_waits_when_the_budget_is_spent_is_left_waiting_after_the_final():
     waves.append(Wave(3, (0,), ((0.0,) * 2,), ()))
     for budget in (halving.spent(plan, waves), halving.spent(plan, waves) + 11, 1):
         assert halving.following(plan, [0, 0], waves, budget) is None
+    both_ended = [*waves[:2], Wave(2, (0, 1), rows, ())]
+    assert halving.following(plan._replace(finalists=2), [0, 0], both_ended, 1) is None  # overspent
 
 
 def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
@@ -218,6 +420,8 @@ def test_a_wave_holds_points_of_one_program():
 def test_the_best_point_is_of_those_that_came_furthest():
     done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
     assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
+    equal = [Wave(0, (4, 7), ((1.0,), (1.0,)), ()), Wave(0, (2,), ((1.0,),), ())]
+    assert halving.incumbents(equal) == [(4, 1.0), (2, 1.0)]  # of equal ones the first to be asked
 
 
 def test_the_budget_is_kept_and_every_point_has_an_end(finished):
@@ -497,6 +701,34 @@ def test_a_range_as_it_is_typed(text, range_):
 
 def typed(arguments):
     return search_command.parsed(cli._parser().parse_args(shlex.split(arguments)))
+
+
+def test_what_is_left_out_of_a_typed_search_is_what_the_help_says():
+    found = typed("search catch dqn --space discount=0.9:0.99")
+    assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102, 103], list(range(10_000, 10_010)))
+    assert list(found.final_seeds) == [5_000, 5_001, 5_002, 5_003]
+    assert (found.steps, found.evaluation) == (20_000, Evaluation(every=1_000, episodes=20))
+    assert found.budget == 20_000 * (20 * 4 + 4 * 4)  # twenty points trained to the end, and the final
+    assert (found.sampler, found.rule, found.rungs) == (samplers.tpe, halving.best, [5_000])
+    assert (found.share, found.batch, found.finalists, found.last, found.seed) == (1 / 3, 8, 4, 3, 0)
+    assert found.name == "catch-dqn-search"
+    assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
+    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --rungs").last == 2
+
+
+def test_all_of_a_search_can_be_typed():
+    found = typed(
+        "search catch dqn --space discount=0.9:0.99 --tuning-seeds 3 --test-seeds 2 --final-seeds 2 --finalists 3 "
+        "--steps 4000 --every 200 --episodes 7 --sampler random --rungs 400 2000 --share 0.25 --keep-undecided "
+        "--batch 6 --last 2 --seed 4 --name mine --budget 99000 --set learning_rate=0.5 network.activation=tanh"
+    )
+    assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102], [10_000, 10_001])
+    assert list(found.final_seeds) == [5_000, 5_001]
+    assert (found.steps, found.evaluation, found.budget) == (4_000, Evaluation(every=200, episodes=7), 99_000)
+    assert (found.sampler, found.rule, found.rungs) == (samplers.random, halving.best_or_undecided, [400, 2_000])
+    assert (found.share, found.batch, found.finalists, found.last, found.seed) == (0.25, 6, 3, 2, 4)
+    assert (found.name, found.config.learning_rate, found.config.network.activation) == ("mine", 0.5, "tanh")
+    assert typed("search catch dqn --space discount=0.9:0.99 --last 0").last is None
 
 
 def test_a_search_as_it_is_typed():

@@ -124,6 +124,19 @@ def test_waves_are_wide_enough_and_leave_less_than_a_round_in_vain(num_members):
     assert 0 <= planned.num_waves * layout.width - num_members < planned.num_waves * len(layout.devices)
 
 
+def test_the_size_of_a_run_is_that_of_its_arrays():
+    config = dataclasses.replace(SMALL, network=MLP((16,)))
+    num_parameters = 4 * 16 + 16 + 16 * 2 + 2  # of cartpole: 4 numbers seen, 2 actions
+    for name in ("cartpole", "gymnasium:CartPole-v1"):
+        size = program.size(config, games.make(name))
+        assert size.networks == 4 * 2 * num_parameters
+        assert size.optimizer == 4 * (2 * num_parameters + 1)  # of Adam, with its count
+        assert size.replay == 4 * (200 * (4 + 1 + 1 + 1 + 1 + 4) + 2)  # whole transitions, and how many there are
+        # Four steps draw a number and an action each, and a batch its 16 places; six times that is needed to make them.
+        assert size.drawn == 6 * 128 * 4 * (4 * 2 + 16)
+        assert 0 < size.total - sum(size[:-1]) < 200  # counters, keys, the states of two games
+
+
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
 @pytest.mark.parametrize(("room", "at_once"), [(0.1, 1), (1.5, 1), (2.5, 2)])
 def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_once):

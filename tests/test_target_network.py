@@ -1,4 +1,5 @@
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxdqn import target_network
@@ -22,3 +23,23 @@ def test_a_polyak_target_moves_by_its_rate():
 
 def test_without_a_target_network_the_learning_parameters_judge():
     assert target_network.Online()(jnp.float32(8), jnp.float32(4), jnp.int32(0), jnp.int32(1)) == 8
+
+
+def test_the_last_copies_are_shifted_when_the_run_passes_a_multiple():
+    rule = target_network.LastCopies(every=10, num_copies=3)
+    target, seen = rule.init({"w": jnp.array([0.0, 0.5])}), []
+    for step in range(0, 50, 5):
+        target = rule({"w": jnp.array([step + 1.0, step + 1.5])}, target, jnp.int32(step), jnp.int32(step + 5))
+        seen.append(np.asarray(target["w"])[:, 0].tolist())
+    # The copy at a multiple of ten is of the parameters after that update; the newest stands first.
+    assert seen[:4] == [[0.0, 0.0, 0.0], [6.0, 0.0, 0.0], [6.0, 0.0, 0.0], [16.0, 6.0, 0.0]]
+    assert seen[-1] == [46.0, 36.0, 26.0]
+    np.testing.assert_array_equal(target["w"][:, 1] - target["w"][:, 0], 0.5)
+
+
+@pytest.mark.parametrize("rule", [target_network.Periodic(), target_network.Polyak(), target_network.Online()])
+def test_a_target_starts_as_a_copy_in_a_buffer_of_its_own(rule):
+    parameters = {"w": jnp.arange(3.0)}
+    target = rule.init(parameters)
+    np.testing.assert_array_equal(target["w"], parameters["w"])
+    assert target["w"].unsafe_buffer_pointer() != parameters["w"].unsafe_buffer_pointer()

@@ -1,6 +1,7 @@
 """The training loop: what it plays, stores, learns and counts."""
 
 import dataclasses
+import re
 from typing import NamedTuple
 
 import jax
@@ -12,13 +13,14 @@ from jaxdqn import configuration, games, schedules, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
-from jaxdqn.interfaces import Game, TimeStep, feed_forward
+from jaxdqn.interfaces import Game, Step, TimeStep, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training import evaluate as evaluate_module
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from runs import EVALUATION, SMALL, advancing, plain, start
@@ -93,6 +95,129 @@ def test_training_returns_are_those_of_the_episodes_that_ended(coded_run):
                 total = 0.0
     assert curves.episodes == len(returns) == state.num_episodes
     np.testing.assert_allclose(curves.episode_return, np.mean(returns), rtol=1e-5)
+
+
+class DrawnState(NamedTuple):
+    first: jax.Array
+    now: jax.Array
+    time: jax.Array
+
+
+def drawing_game():
+    """Shows a number drawn when the episode began, and one drawn at this step, its reward; an episode has three."""
+
+    def observe(state):
+        return jnp.stack([state.first, state.now])
+
+    def reset(key):
+        return DrawnState(*jax.random.uniform(key, (2,)), jnp.int32(0))
+
+    def step(key, state, action):
+        del action
+        state = state._replace(now=jax.random.uniform(key), time=state.time + 1)
+        return state, TimeStep(observe(state), state.now, jnp.bool_(False), state.time >= 3)
+
+    return Game("drawing", 1, reset, step, observe, (2,), num_actions=2, max_steps=3)
+
+
+def test_neither_two_copies_nor_two_steps_nor_two_runs_see_the_same_random_numbers():
+    game = drawing_game()
+    config = dataclasses.replace(SMALL, train_every=6, learning_starts=60, replay=Uniform(400))
+    advance, firsts, nows = advancing(game, Evaluation(every=240, episodes=1)), [], []
+    for seed in (0, 1):
+        state, _ = advance(*start(game, config, seed))
+        s_tm1, *_, s_t = stored(state, config)
+        firsts += np.unique(s_tm1[..., 0]).tolist()
+        nows += s_t[..., 1].ravel().tolist()
+    assert len(set(firsts)) == len(firsts) == 2 * 2 * 40  # runs, copies and their episodes of three steps
+    assert len(set(nows)) == len(nows) == 2 * 240
+
+
+def test_episodes_of_an_evaluation_see_random_numbers_of_their_own():
+    network = MLP(()).make((2,), 2)
+    parameters, evaluation = network.init(jax.random.key(0)), Evaluation(every=1, episodes=400)
+    first, second = (evaluate(jax.random.key(i), parameters, network, drawing_game(), evaluation) for i in (0, 1))
+    returns = np.concatenate([first, second])
+    assert len(set(returns)) == 800
+    np.testing.assert_allclose((returns.mean(), returns.std()), (1.5, 0.5), atol=0.08)  # the sum of three uniform ones
+
+
+@pytest.mark.parametrize("name", ["noisy_dqn", "iqn", "bootstrapped_dqn", "rainbow", "munchausen_iqn"])
+def test_no_two_steps_updates_minibatches_or_passes_of_an_iteration_draw_the_same(name):
+    config = dataclasses.replace(
+        ALGORITHMS[name].config, num_updates=3, num_minibatches=2, batch_size=16, train_every=20, num_environments=5
+    )
+    parts = run.parts(configuration.to_arrays(config), games.make("cartpole"), jnp.float32)
+    keys = run.keys_of(jax.random.key(4), jnp.int32(7))
+    noise, later = (run.draw(parts, key) for key in (keys[0], run.keys_of(jax.random.key(4), jnp.int32(8))[0]))
+    assert len(jax.random.key_data(jnp.stack(keys)).tolist()) == 2
+    assert noise.sample_bits.shape == (3, 16)
+    assert len(np.unique(np.concatenate([noise.sample_bits, later.sample_bits]))) == 2 * 3 * 16
+    explored = max((plain(leaf) for leaf in jax.tree.leaves(noise.explore)), key=lambda x: len(np.unique(x)))
+    assert explored.shape[:2] == (4, 5)
+    assert len(np.unique(explored)) == explored.size
+    passes = noise.update if isinstance(noise.update, tuple) else (noise.update,)
+    rows = [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(noise.act)]
+    assert all(len(leaf) == 4 for leaf in rows)
+    for drawn in passes:
+        for leaf in jax.tree.leaves(drawn):
+            assert leaf.shape[:2] == (3, 2)
+            rows.append(np.asarray(plain(leaf)).reshape(6, -1))
+    different = {row.tobytes() for leaf in rows for row in leaf}
+    assert len(different) == sum(map(len, rows)) >= 4 if rows else name == "bootstrapped_dqn"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "is_greedy_from"),
+    [(schedules.Linear(1.0, 0.0, 300.0), 300), (schedules.MultiplicativePerEpisode(1.0, 0.0, 1e-9), 10)],
+    ids=["over steps", "over episodes"],
+)
+def test_epsilon_decays_while_acting(schedule, is_greedy_from):
+    game = coded_game()
+    config = dataclasses.replace(
+        SMALL, network=MLP(()), learning_rate=1e-30, exploration=EpsilonGreedy(schedule), learning_starts=0
+    )
+    config, state = start(game, dataclasses.replace(config, replay=Uniform(400)))
+    kernel = np.asarray(state.learner.parameters["params"]["Dense_0"]["kernel"])
+    state, _ = advancing(game, Evaluation(every=400, episodes=1))(config, state)
+    s_tm1, actions, *_ = stored(state, config)
+    is_greedy = (s_tm1 @ kernel).argmax(-1) == actions
+    assert is_greedy[is_greedy_from // 2 :].all()  # of two environments, so many rows
+    if is_greedy_from == 300:
+        assert 0.36 < is_greedy[:50].mean() - 0.5 * (1 - 5 / 6) < 0.72  # epsilon is 5/6 on average: greedy are 7/12
+    else:
+        assert not is_greedy[:3].all()
+
+
+@pytest.mark.parametrize(
+    ("change", "learned"),
+    [
+        ({}, {(5.0, 0.9), (6.0, 0.0), (7.0, 0.9)}),
+        ({"reward_clip": 5.5}, {(5.0, 0.9), (5.5, 0.0), (5.5, 0.9)}),
+        ({"terminal_reward": -1.0}, {(5.0, 0.9), (-1.0, 0.0), (7.0, 0.9)}),
+        ({"bootstrap_time_limits": False}, {(5.0, 0.9), (6.0, 0.0), (7.0, 0.0)}),
+        ({"bootstrap_time_limits": False, "terminal_reward": -1.0}, {(5.0, 0.9), (-1.0, 0.0)}),
+        ({"discount": 0.5}, {(5.0, 0.5), (6.0, 0.0), (7.0, 0.5)}),
+        ({"n_step": 2}, {(5.0 + 0.9 * 6.0, 0.0), (6.0, 0.0), (7.0, 0.9)}),
+    ],
+    ids=str,
+)
+def test_a_run_learns_from_rewards_and_ends_as_its_configuration_says(change, learned):
+    """Three steps: one goes on, the next terminates, and the last is at a time limit."""
+    config = dataclasses.replace(SMALL, num_environments=1, replay=Uniform(20), **change)
+    parts = run.parts(config, coded_game(), np.float32)
+    state, observation = parts.replay.init(), jnp.zeros((1, 2))
+    for reward, terminated, truncated in ((5.0, False, False), (6.0, True, False), (7.0, False, True)):
+        flags = jnp.array([terminated]), jnp.array([truncated])
+        step = Step(observation, jnp.zeros(1, jnp.int32), jnp.array([reward]), *flags, observation)
+        state = parts.replay.add(state, step, jnp.ones(1, bool))
+    bits = jax.random.bits(jax.random.key(0), (64,))
+    sample = parts.replay.sample(state, bits, jnp.int32(3), jnp.int32(1)).transition
+    found = {
+        (round(float(r), 4), round(float(discount), 4))
+        for r, discount in zip(sample.r_t, sample.discount_t, strict=True)
+    }
+    assert found == {(round(r, 4), discount) for r, discount in learned}
 
 
 def test_play_is_random_until_learning_starts_and_greedy_after_it():
@@ -227,6 +352,43 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
     assert ((returns >= 10 * steps) & (returns <= 11 * steps)).all()
 
 
+@pytest.mark.parametrize(("epsilon", "reward"), [(0.0, 11.0), (0.4, 10.8), (1.0, 10.5)])
+def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, reward):
+    game, network = coded_game(), MLP(()).make((2,), 2)
+    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    evaluation = Evaluation(every=1, episodes=400, epsilon=epsilon)
+    returns = np.asarray(evaluate(jax.random.key(0), parameters, network, game, evaluation))
+    num_steps = np.floor(returns / 10)  # the greedy action earns 11, the other one 10
+    np.testing.assert_allclose(returns.sum() / num_steps.sum(), reward, atol=0.05)  # four deviations of 1,600 steps
+    if epsilon == 1.0:  # drawn anew at each step
+        assert set(returns[num_steps == 3]) == {30.0, 31.0, 32.0, 33.0}
+
+
+@pytest.mark.parametrize(
+    "evaluation", [Evaluation(1, 1), Evaluation(1, 1, 1.0, exact_values=True), Evaluation(9, 9, 0)], ids=str
+)
+def test_an_evaluation_at_the_edge_of_what_is_allowed_is_taken(evaluation):
+    evaluation.check()
+    assert (Evaluation(1, 1).epsilon, Evaluation(1, 1).exact_values) == (0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"every": 0}, "evaluation.every = 0 must be a whole number of at least 1."),
+        ({"every": 200.0}, "evaluation.every = 200.0 must be a whole number of at least 1."),
+        ({"episodes": 0}, "evaluation.episodes = 0 must be a whole number of at least 1."),
+        ({"epsilon": -0.01}, "evaluation.epsilon = -0.01 must be a number between 0 and 1."),
+        ({"epsilon": 1.01}, "evaluation.epsilon = 1.01 must be a number between 0 and 1."),
+        ({"epsilon": True}, "evaluation.epsilon = True must be a number between 0 and 1."),
+        ({"exact_values": 1}, "evaluation.exact_values = 1 must be True or False."),
+    ],
+)
+def test_an_evaluation_that_makes_no_sense_is_refused_by_name(change, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        dataclasses.replace(EVALUATION, **change).check()
+
+
 @pytest.mark.parametrize(
     ("change", "steps", "sentence"),
     [
@@ -309,6 +471,16 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     not_asked = value_errors(jnp.float32(0), feed_forward(None, apply), game, 0.9, EVALUATION)
     unknown = value_errors(jnp.float32(0), feed_forward(None, apply), games.make("cartpole"), 0.9, asked)
     assert np.isnan([*not_asked, *unknown]).all()
+
+
+@pytest.mark.parametrize("sweeps", [0, 1, 3])
+def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
+    monkeypatch.setattr(evaluate_module, "SWEEPS", sweeps)
+    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
+    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    game = games.make("probe_time_limit")  # one state and a reward of 1 a step
+    _, bias = value_errors(jnp.zeros((1, 1)), network, game, jnp.float32(0.9), asked)
+    np.testing.assert_allclose(bias, -sum(0.9**i for i in range(sweeps)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

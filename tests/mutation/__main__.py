@@ -1,0 +1,168 @@
+"""Mutation testing with cosmic-ray: small faults, put one at a time into a copy of the tree, and who sees them.
+
+    python tests/mutation learning --out DIR            # the sample `learning` of pyproject.toml; again: goes on
+    python tests/mutation learning --out DIR --retry    # those that survived once more, with the tests as they are now
+
+Each sample has modules, and for each module the tests that belong to it, fastest first. CONTRIBUTING.md says more.
+"""
+
+import argparse
+import collections
+import hashlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+
+import wiring
+from cosmic_ray import commands, plugins
+from cosmic_ray.ast import ast_nodes, get_ast_from_path
+from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.testing import run_tests
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem
+
+ROOT = pathlib.Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.svg", "*.gif")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutation"]
+
+EXCLUDED = re.compile("|".join(SETTINGS["exclude-operators"]))
+core = plugins.OPERATOR_PROVIDERS["core"]
+plugins.OPERATOR_PROVIDERS["core"] = {name: core[name] for name in core if not EXCLUDED.fullmatch(name)}
+plugins.OPERATOR_PROVIDERS["wiring"] = wiring.OPERATORS
+
+
+def tests_of(sample: dict, module: str) -> list[str]:
+    """Returns the test files of a module: those of the first pattern that it fits."""
+    return next((tests for pattern, tests in sample["tests"].items() if pathlib.PurePath(module).match(pattern)), [])
+
+
+def drawn(sample: dict, tree: pathlib.Path) -> list[WorkItem]:
+    """Returns a random sample of the mutants of a tree, the same for the same code and seed."""
+    modules = sorted(str(path.relative_to(tree)) for path in tree.glob("jaxdqn/**/*.py"))
+    modules = [module for module in modules if tests_of(sample, module)]
+    os.chdir(tree)
+    with use_db(":memory:") as db:
+        commands.init(map(pathlib.Path, modules), db, {})
+        found = [item.mutations[0] for item in db.work_items]
+    meaningless = {module: _meaningless(module) for module in modules}
+    kept = [
+        spec
+        for spec in found
+        if not any(start <= spec.start_pos and spec.end_pos <= end for start, end in meaningless[str(spec.module_path)])
+    ]
+    kept.sort(key=lambda spec: (str(spec.module_path), spec.operator_name, spec.occurrence))
+    print(f"{len(kept)} mutants of {len(modules)} modules; {sample['number']} of them are drawn.")
+    chosen = random.Random(sample["seed"]).sample(kept, sample["number"])
+    return [WorkItem.single(hashlib.md5(repr(spec).encode()).hexdigest(), spec) for spec in chosen]
+
+
+def _meaningless(module: str) -> list[tuple]:
+    """Returns where a mutant changes nothing that is computed: annotations, unions of types, texts, some hints."""
+    places = []
+    for node in ast_nodes(get_ast_from_path(pathlib.Path(module))):
+        match node.type:
+            case "tfpdef" | "raise_stmt":
+                places.append(node)
+            case "annassign":
+                places.append(node.children[1])
+            case "funcdef":
+                places += [node] if node.name.value in ("__repr__", "__str__") else filter(None, [node.annotation])
+            case "expr" if node.search_ancestor("funcdef", "classdef") is None:
+                places.append(node)
+            case "operator" if node.parent.type == "parameters":  # the `*` before named arguments
+                places.append(node)
+            case "argument" if node.children[0].get_code().strip() in SETTINGS["exclude-keywords"]:
+                places.append(node)
+    return [(node.start_pos, node.end_pos) for node in places]
+
+
+def pytest_command(files: Iterable[str], *options: str) -> str:
+    """Returns the command that runs test files, one after another in one process."""
+    return " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
+
+
+def start(sample: dict, out: pathlib.Path) -> None:
+    """Copies the tree and draws the sample."""
+    shutil.copytree(ROOT, out / "tree", ignore=LEFT_OUT)
+    items = drawn(sample, out / "tree")
+    with use_db(str(out / "session.sqlite")) as db:
+        db.add_work_items(items)
+
+
+def see_that_it_passes(output: str, passed: set[str]) -> None:
+    """Runs the test that a mutant made fail, without the mutant, unless it is known to pass."""
+    failed = set(re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)) - passed
+    outcome, output = run_tests(pytest_command(failed), timeout=3_600) if failed else (TestOutcome.SURVIVED, "")
+    if outcome != TestOutcome.SURVIVED:
+        raise SystemExit(f"Without a mutant all tests must pass, and they do not:\n{output}")
+    passed |= failed
+
+
+def report(db: WorkDB) -> None:
+    """Prints the score, and each mutant that survived."""
+    killed, all_of = collections.Counter(), collections.Counter()
+    for item, result in db.completed_work_items:
+        module = str(item.mutations[0].module_path)
+        all_of[module] += 1
+        killed[module] += result.is_killed
+        if not result.is_killed:
+            print(f"\n{module} {item.mutations[0].operator_name}\n{result.diff}")
+    for module in sorted(all_of):
+        print(f"{killed[module]:4} of {all_of[module]:4}  {module}")
+    timeouts = sum(result.output == "timeout" for _, result in db.completed_work_items)
+    total, caught = sum(all_of.values()), sum(killed.values())
+    print(f"{caught} of {total} caught ({100 * caught / max(1, total):.1f} %), {timeouts} of them by the clock.")
+
+
+def main() -> None:
+    """Runs a sample, or goes on with it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sample", choices=list(SETTINGS["samples"]))
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the copies and the session")
+    parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
+    parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
+    parser.add_argument("--retry", action="store_true", help="try survivors once more with the tests of the checkout")
+    parser.add_argument("--report", action="store_true", help="only print what is known")
+    options = parser.parse_args()
+    out, sample = options.out.resolve() / options.sample, SETTINGS["samples"][options.sample]
+    sample |= {"number": options.number or sample["number"]}
+    part, num_parts = map(int, options.part.split("/"))
+    os.environ |= SETTINGS["environment"] | {"JAX_COMPILATION_CACHE_DIR": str(out.parent / "compiled")}
+    copy = out / f"copy-{part}"
+    if not (out / "session.sqlite").exists():
+        start(sample, out)
+    with use_db(str(out / "session.sqlite")) as db:
+        if options.report:
+            return report(db)
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(out / "tree", copy)
+        if options.retry:
+            shutil.copytree(ROOT / "tests", copy / "tests", ignore=LEFT_OUT, dirs_exist_ok=True)
+        os.chdir(copy)
+        os.environ["PYTHONPATH"] = str(copy)
+        items = db.pending_work_items
+        if options.retry:
+            items = [item for item, result in db.completed_work_items if not result.is_killed]
+        passed: set[str] = set()
+        for item in items:
+            if int(item.job_id, 16) % num_parts == part - 1:
+                files = tests_of(sample, str(item.mutations[0].module_path))
+                result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["timeout"])
+                if result.worker_outcome != WorkerOutcome.NORMAL:
+                    raise SystemExit(f"{item} could not be tried: {result.output}")
+                if result.is_killed:
+                    see_that_it_passes(result.output, passed)
+                db.set_result(item.job_id, result)
+                verdict = "caught" if result.is_killed else "SURVIVED"
+                print(time.strftime("%H:%M:%S"), verdict, item.mutations[0].module_path, flush=True)
+        return report(db)
+
+
+if __name__ == "__main__":
+    main()
