@@ -128,6 +128,7 @@ Recurrent.ends: part, MLP(hidden=(64,)), finite
 Recurrent.units: static, 64, at least 1
 Sequences.capacity: static, 10000, at least 1
 Sequences.length: static, 20, at least 1
+Sequences.only_new: static, False, finite
 Sequences.priorities: part, None, finite
 Sequences.replacement: static, True, finite
 SquaredError.blend: number, 1.0, above 0 and at most 1
@@ -278,7 +279,7 @@ bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember
 bootstrapped_dqn exploration.epsilon = Constant
 bootstrapped_dqn exploration.epsilon.value = 0.0
-pqn version 1, draws 2
+pqn version 2, draws 2
 pqn batch_size = 32
 pqn num_minibatches = 16
 pqn train_every = 2048
@@ -296,8 +297,9 @@ pqn replay = Sequences
 pqn replay.capacity = 2048
 pqn replay.length = 64
 pqn replay.replacement = False
+pqn replay.only_new = True
 pqn replay.priorities = None
-r2d2 version 1, draws 0
+r2d2 version 2, draws 0
 r2d2 n_step = 3
 r2d2 batch_size = 32
 r2d2 network = Recurrent
@@ -313,6 +315,7 @@ r2d2 network.units = 64
 r2d2 replay = Sequences
 r2d2 replay.capacity = 50000
 r2d2 replay.length = 20
+r2d2 replay.only_new = False
 r2d2 replay.priorities = Priorities
 r2d2 replay.priorities.exponent = 0.9
 r2d2 replay.priorities.importance = 0.6
