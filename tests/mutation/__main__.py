@@ -83,8 +83,9 @@ def _meaningless(module: str) -> list[tuple]:
 
 
 def pytest_command(files: Iterable[str], *options: str) -> str:
-    """Returns the command that runs test files, one after another in one process."""
-    return " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
+    """Returns the command that runs test files in one process, which may compute for a limited time."""
+    command = " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
+    return f"sh -c 'ulimit -t {SETTINGS['seconds-of-computing']} && exec {command}'"
 
 
 def start(sample: dict, out: pathlib.Path) -> None:
@@ -98,26 +99,27 @@ def start(sample: dict, out: pathlib.Path) -> None:
 def see_that_it_passes(output: str, passed: set[str]) -> None:
     """Runs the test that a mutant made fail, without the mutant, unless it is known to pass."""
     failed = set(re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)) - passed
-    outcome, output = run_tests(pytest_command(failed), timeout=3_600) if failed else (TestOutcome.SURVIVED, "")
+    outcome, output = (
+        run_tests(pytest_command(failed), timeout=SETTINGS["seconds-of-waiting"])
+        if failed
+        else (TestOutcome.SURVIVED, "")
+    )
     if outcome != TestOutcome.SURVIVED:
         raise SystemExit(f"Without a mutant all tests must pass, and they do not:\n{output}")
     passed |= failed
 
 
 def report(db: WorkDB) -> None:
-    """Prints the score, and each mutant that survived."""
-    killed, all_of = collections.Counter(), collections.Counter()
-    for item, result in db.completed_work_items:
-        module = str(item.mutations[0].module_path)
-        all_of[module] += 1
-        killed[module] += result.is_killed
-        if not result.is_killed:
-            print(f"\n{module} {item.mutations[0].operator_name}\n{result.diff}")
-    for module in sorted(all_of):
-        print(f"{killed[module]:4} of {all_of[module]:4}  {module}")
-    timeouts = sum(result.output == "timeout" for _, result in db.completed_work_items)
-    total, caught = sum(all_of.values()), sum(killed.values())
-    print(f"{caught} of {total} caught ({100 * caught / max(1, total):.1f} %), {timeouts} of them by the clock.")
+    """Prints the score, and each mutant that survived, or that ended pytest without a test that failed."""
+    caught, found = collections.Counter(), db.completed_work_items
+    for item, result in found:
+        module, operator = str(item.mutations[0].module_path), item.mutations[0].operator_name
+        caught[module] += result.is_killed
+        if not result.is_killed or not re.search("^(FAILED|ERROR)", result.output, re.MULTILINE):
+            print(f"\n{'NO TEST FAILED' if result.is_killed else 'SURVIVED'} {module} {operator}\n{result.diff}")
+    for module, number in sorted(collections.Counter(str(item.mutations[0].module_path) for item, _ in found).items()):
+        print(f"{caught[module]:4} of {number:4}  {module}")
+    print(f"{caught.total()} of {len(found)} caught: {100 * caught.total() / max(1, len(found)):.1f} %")
 
 
 def main() -> None:
@@ -153,7 +155,7 @@ def main() -> None:
         for item in items:
             if int(item.job_id, 16) % num_parts == part - 1:
                 files = tests_of(sample, str(item.mutations[0].module_path))
-                result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["timeout"])
+                result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["seconds-of-waiting"])
                 if result.worker_outcome != WorkerOutcome.NORMAL:
                     raise SystemExit(f"{item} could not be tried: {result.output}")
                 if result.is_killed:
