@@ -62,14 +62,17 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     """Returns a figure with an axis for each field and one for the score, and a line for each point.
 
     The score is that at the last rung a point came through; points that were dropped before the end are drawn thin and
-    dashed, since their score is not that of a whole run.
+    dashed, since their score is not that of a whole run. Points that diverged are counted, and not drawn.
 
     Raises:
       ValueError: if no point has a score.
     """
-    points = sorted((point for point in trials.points if point.scores), key=lambda point: point.score)
+    kept = [point for point in trials.points if point.scores and point.state != "diverged"]
+    points = sorted(kept, key=lambda point: point.score)
     if not points:
-        raise ValueError(f"{trials.name} has no point with a score yet: run the search first.")
+        raise ValueError(
+            f"{trials.name} has no point with a score: run the search first, or one that does not diverge."
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -94,9 +97,11 @@ def parallel_coordinates(trials: Trials) -> "Figure":
             )
         panel.set_title(_title(trials))
     num_whole = sum(point.state == "complete" for point in points)
+    num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
         f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
         f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped."
+        + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
     )
     return figure
 
@@ -105,7 +110,12 @@ def progress_of(trials: Trials) -> Progress:
     """Returns the score of the best point after each wave, by its tuning seeds, and after a final by those of it.
 
     Points that came further count as better whatever their score, so that the curve may fall.
+
+    Raises:
+      ValueError: if no point is best, since all diverged or none was trained.
     """
+    if not trials.progress:
+        raise ValueError(f"{trials.name} has no best point: all diverged or could not be trained.")
     spent, _, scores = zip(*trials.progress, strict=True)
     return Progress(np.array(spent, np.float64), np.array([scores], np.float64))
 

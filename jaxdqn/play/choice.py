@@ -24,7 +24,7 @@ def choose(path: str | Path, *, game: str | None = None, arm: str | None = None,
 
     Returns:
       Of a folder, the weights whose last evaluation earned most; of equals, those whose evaluations did on average, and
-      then the first by algorithm and seed.
+      then the first by algorithm and seed. Those of a run that diverged come last.
 
     Raises:
       FileNotFoundError: if there is nothing at the path.
@@ -115,8 +115,9 @@ def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Returns a key by which the best weights come first."""
     returns = evaluation_returns(facts_path, record)
     scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
+    diverged = record.get("diverged_at") is not None
     order = (schema.rank(_value(record, "arm")), schema.rank(_value(record, "run-seed")), str(facts_path))
-    return (*scores, *order)
+    return (diverged, *scores, *order)
 
 
 def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[float]:

@@ -136,6 +136,9 @@ def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
     if num_failed:
         folder = options.out / search.name / "tuning" / "failures"
         print(f"{num_failed} points could not be trained; {folder} holds the tracebacks", file=sys.stderr)
+    num_diverged = len(halving.diverged(found.waves))
+    if num_diverged:
+        print(f"{num_diverged} points diverged, and count as worse than all others", file=sys.stderr)
     with one_sentence():
         return searching.best(found)
 

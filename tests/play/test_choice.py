@@ -52,6 +52,12 @@ def test_a_run_without_a_finite_return_is_meant_last(tmp_path):
     assert chosen(tmp_path) == ("b", 0)
 
 
+def test_a_run_that_diverged_is_meant_last(tmp_path):
+    write(tmp_path, algorithm="a", returns=[1.0, 500.0], diverged_at=2)
+    write(tmp_path, algorithm="b", returns=[1.0, -500.0])
+    assert chosen(tmp_path) == ("b", 0)
+
+
 def test_label_and_seed_narrow_the_choice(study):
     assert chosen(study, arm="DQN") == ("DQN", 0)
     assert chosen(study, seed=1) == ("strong", 1)

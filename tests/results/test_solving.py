@@ -55,4 +55,4 @@ def test_the_table_counts_the_runs_that_solved_it(tmp_path):
     returns = [solves] * 4 + [[0.0] * 80] * 3
     runs = [stored(tmp_path, values, seed=seed) for seed, values in enumerate(returns)]
     row = solving.table(runs, lambda returns: returns > 0.5).splitlines()[2]
-    assert row == "| catch | DQN | 4 of 7 | 60 | 60 to never | 80 |"
+    assert row == "| catch | DQN | 0 | 4 of 7 | 60 | 60 to never | 80 |"

@@ -24,10 +24,10 @@ def test_the_table_has_a_row_an_arm_with_score_interval_and_cost():
     runs[1].facts["cost"] = {"wall_seconds": 22.5, "compile_seconds": 1.0, "runs_at_once": 4}
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.table(runs, last=2).splitlines()]
     assert rows[0][:6] == ["game", "algorithm", "settings", "runs", "diverged", "IQM of evaluation_return, last 2"]
-    assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "4"]
+    assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "2.5"]  # it counts as -1, the worst of all
     assert rows[2][7:] == ["15", "2 to 4"]
     assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "-", "12.5", "2"]
-    expected = statistics.interval([0.0, 3.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
+    expected = statistics.interval([0.0, -1.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
     assert rows[2][6] == f"{expected.low:.4g} to {expected.high:.4g}"
 
 
