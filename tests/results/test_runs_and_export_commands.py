@@ -2,6 +2,7 @@
 
 import csv
 import io
+import pathlib
 import re
 import shlex
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 import exported
 import synthetic_runs
 from jaxdqn import cli
-from jaxdqn.results import arguments, runs_command, store
-from jaxdqn.results.export import tensorboard
+from jaxdqn.results import arguments, query, runs_command, store
+from jaxdqn.results.export import requirements, tensorboard
 
 
 @pytest.fixture
@@ -146,8 +147,8 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
         ("export results --to csv --table scores --last 0 --out a.csv", "--last 0 is out of range"),
         ("export results --to csv --table scores --score loss --out a.csv", "has no curve 'loss'"),
         ("export results --to csv --last 3 --out a.csv", "--last says nothing about the table of curves"),
-        ("export results --to csv --project p --out a.csv", "--project says nothing about --to csv"),
-        ("export results --to wandb --table facts --out a", "--table says nothing about --to wandb"),
+        ("export results --to csv --project p --out a.csv", "--project has no effect on --to csv"),
+        ("export results --to wandb --table facts --out a", "--table has no effect on --to wandb"),
         ("export results --to wandb --project a/b --out a", "project = 'a/b'"),
         ("export results --to tensorboard --out file", "file"),
         ("export results --to wandb --out file", "file"),
@@ -177,3 +178,36 @@ def test_an_example_of_the_help_parses(example, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(example)
     assert capsys.readouterr().err.startswith("error: results")
+
+
+def test_the_versions_of_runs_are_written_for_pip(results, capsys):
+    out = run("export results --to requirements --out versions.lock", capsys).out
+    assert out == "versions.lock: versions of 4 runs\n"
+    first, second, *lines = pathlib.Path("versions.lock").read_text().splitlines()
+    assert first.endswith("from their records: jaxdqn export results --to requirements")
+    assert second.startswith("# To have their bits again: pip install -r versions.lock, on the same processor")
+    assert lines == ["jax==0.10.0", "numpy==2.4.6"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(shlex.split("export results --to requirements --out versions.lock"))
+    assert "versions.lock exists and is not overwritten" in capsys.readouterr().err
+    run("export results --to requirements --out versions.lock --overwrite", capsys)
+
+
+def test_versions_that_differ_are_those_of_most_runs_and_the_others_are_named(tmp_path):
+    for seed, version in enumerate(("0.9", "0.10", "0.10")):
+        versions = {"python": "3.12.1", "jax": version} | ({"optax": "1"} if seed else {})
+        store.write(tmp_path, synthetic_runs.facts(seed=seed, versions=versions), synthetic_runs.curves())
+    text = requirements.lock(store.read_facts(tmp_path).records, "here", "lock")
+    assert text.splitlines()[2:] == [
+        "# python 3.12.1",
+        "jax==0.10",
+        "# jax 0.9: 1 runs",
+        "optax==1",
+        "# optax is not named by 1 runs",
+    ]
+
+
+def test_the_lock_file_of_the_committed_results_is_that_of_their_records(request):
+    results = request.config.rootpath / "results"
+    known = requirements.lock(query.read(results).records, "results", "requirements.lock")
+    assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements
