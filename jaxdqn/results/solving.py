@@ -59,6 +59,25 @@ def times(runs: Iterable[Run], succeeds: Succeeds) -> tuple[np.ndarray, int]:
     return np.array(solved), min(seen or [len(values) for _, values in logs])
 
 
+def kept(runs: Iterable[Run], succeeds: Succeeds) -> float:
+    """Returns the share of later episodes that succeed, a mean over the runs that solved their game; NaN if none did.
+
+    What is solved may be lost again. A run that was not seen any more after it solved its game does not count.
+
+    Args:
+      runs: as for `times`.
+      succeeds: as for `times`.
+    """
+    runs = list(runs)
+    solved, _ = times(runs, succeeds)
+    shares = []
+    for run, at in zip(runs, solved, strict=True):
+        if math.isfinite(at):
+            later = succeeds(store.attachment(run, "episodes")["episode_return"])[int(at) :]
+            shares += [float(np.mean(later))] if len(later) else []
+    return float(np.mean(shares)) if shares else math.nan
+
+
 def median(solved: np.ndarray) -> Median:
     """Returns the median of times `[runs]` and its interval of at least 95 %.
 
@@ -77,11 +96,12 @@ def median(solved: np.ndarray) -> Median:
 def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
     """Returns one row per arm in Markdown: how many diverged, how many solved the game, and the median episode.
 
-    The last column is the number of episodes that were seen. Runs that diverged count as runs that never solved it.
+    Then come the share of later episodes that succeed, and the number of episodes that were seen. Runs that diverged
+    count as runs that never solved it.
     """
     rows = [
-        "| game | algorithm | diverged | solved | median episode | 95 % interval | episodes |",
-        "|---|---|---|---|---|---|---|",
+        "| game | algorithm | diverged | solved | median episode | 95 % interval | later successes | episodes |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for arm, members in tidy.compared(runs).items():
         completed = tidy.completed(members)
@@ -92,9 +112,11 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
         interval = f"{_episode(estimate.low)} to {_episode(estimate.high)}" if estimate.low > 0 else "-"
         share = f"{np.sum(np.isfinite(solved))} of {len(members)}"
         diverged = sum(map(divergence.diverged, completed))
+        share_kept = kept(completed, succeeds)
+        later = "-" if math.isnan(share_kept) else f"{100 * share_kept:.0f} %"
         rows.append(
             f"| {arm.game} | {arm.algorithm} | {diverged} | {share} | {_episode(estimate.point)} | {interval} "
-            f"| {budget:,} |"
+            f"| {later} | {budget:,} |"
         )
     return "\n".join(rows) + "\n"
 

@@ -60,8 +60,9 @@ def first_reached(
 ) -> str:
     """Returns one row per arm: the first step at which the statistic over its runs is at least the game's threshold.
 
-    It is the statistic of all runs that counts, not the best run's score; it may fall below the threshold again. Where
-    runs crashed, a column counts them, and the statistic is that of the other runs. A step at which some run has no
+    It is the statistic of all runs that counts, not the best run's score. It may fall below the threshold again, so the
+    last column says at how many of the later evaluations it also is at least the threshold: `87 % of 23`. Where runs
+    crashed, a column counts them, and the statistic is that of the other runs. A step at which some run has no
     finite score does not count.
 
     Args:
@@ -72,10 +73,10 @@ def first_reached(
       bootstrap_seed: of the generator of each interval.
     """
     arms = {arm: members for arm, members in tidy.compared(runs).items() if arm.game in thresholds}
-    rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there")]
+    rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there", "later also")]
     for arm, members in arms.items():
         completed = tidy.completed(members)
-        step, there = "never", "-"
+        step, there, later = "never", "-", "-"
         if completed:
             steps, values = tidy.curve(completed, score)
             known = np.flatnonzero(np.all(np.isfinite(values), axis=0))
@@ -83,7 +84,8 @@ def first_reached(
             if len(reached):
                 step = f"{steps[reached[0]]:,}"
                 there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
-        rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
+                later = _share(len(reached) - 1, len(steps) - 1 - int(reached[0]))
+        rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there, later))
     return markdown(rows)
 
 
@@ -144,6 +146,11 @@ def _estimate(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_see
 def _in_brackets(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> str:
     point, interval = _estimate(scores, statistic, bootstrap_seed)
     return point if interval == "-" else f"{point} ({interval})"
+
+
+def _share(part: int, number: int) -> str:
+    """Returns a part as `87 % of 23`, and `-` of none."""
+    return f"{100 * part / number:.0f} % of {number}" if number else "-"
 
 
 def _holds(window: slice, number: int) -> bool:
