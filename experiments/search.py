@@ -254,11 +254,20 @@ def test_scores(
     }
 
 
+def score_of_a_run(experiment: Experiment) -> str:
+    """Returns what the score of a run is, in a sentence."""
+    evaluation = experiment.evaluation
+    return (
+        f"The score of a run is the mean return of all its evaluations ({evaluation.episodes} greedy episodes every "
+        f"{evaluation.every:,} of {experiment.steps:,} steps), so that learning early counts."
+    )
+
+
 def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
-        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, after "
-        f"{experiment.budget:,} environment steps. Means, differences of pairs and probabilities of improvement with "
+        f"\n{score_of_a_run(experiment)} Test score: mean over {len(experiment.test_seeds)} test seeds of the winner of "
+        f"the final, after {experiment.budget:,} environment steps. Means, differences of pairs and probabilities of improvement with "
         f"bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them (Pocock 1977).\n"
     )
 
@@ -311,6 +320,7 @@ def _show(
     facts = caption.provenance(runs.values())
     first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
     drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
+    drawn[""].set_label(f"{score_of_a_run(experiment)} Test score: mean over the test seeds. {drawn[''].get_label()}")
     drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
     drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
     path = folder / experiment.name

@@ -529,11 +529,16 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["learning_rate", "target_update.\nevery", "score"]
     lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
     assert len(lines) == len(found.points)
+    for drawn in (figures.parallel_coordinates(found), figures.importance(found)):
+        assert drawn.get_label().count("The score of a run is its last evaluation.") == 1
     bars = figures.importance(found).axes[0]
     shares = sorted(found.importance.shares, key=found.importance.shares.get, reverse=True)
     assert [label.get_text() for label in bars.get_yticklabels()] == shares
     progress = figures.progress_of(found)
-    (panel,) = figures.best_so_far({"catch": {"tpe": progress}}).axes
+    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=trials.reading({"last": None}))
+    assert drawn.get_label().endswith("The score of a run is the mean of all its evaluations until then.")
+    assert trials.reading({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
+    (panel,) = drawn.axes
     assert list(panel.get_lines()[0].get_ydata()) == [score for _, _, score in found.progress]
     with pytest.raises(ValueError, match="too few points"):
         figures.importance(found._replace(importance=found.importance._replace(shares={})))

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.results import statistics, tidy
-from jaxdqn.results.trials import Point, Trials
+from jaxdqn.results.trials import Point, Trials, reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,8 @@ def importance(trials: Trials) -> "Figure":
         panel.set_xlim(0, 1)
     figure.set_label(
         f"PED-ANOVA: how much a field decides whether one of {trials.importance.num_points} points is among the best "
-        f"quarter, by its mean over {_seeds(trials)} after {trials.importance.steps:,} steps."
+        f"quarter, by its mean score over {_seeds(trials)} after {trials.importance.steps:,} steps. "
+        f"{reading(trials.facts)}"
     )
     return figure
 
@@ -100,7 +101,8 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
         f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped."
+        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; "
+        "dashed: dropped."
         + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
     )
     return figure
@@ -127,6 +129,7 @@ def best_so_far(
     ylabel: str = "score of the best point",
     references: Mapping[str, Mapping[str, float]] | None = None,
     order: Sequence[str] = (),
+    score: str = "",
     bootstrap_seed: int = 0,
 ) -> "Figure":
     """Returns a figure of the score of the best point against the budget spent, a panel a game, a line a method.
@@ -138,6 +141,7 @@ def best_so_far(
       ylabel: what the score is.
       references: by game, values of horizontal lines by label.
       order: methods in the order of colours and legend.
+      score: what the score of a run is, as `trials.reading` says it, for the label of the figure.
       bootstrap_seed: of the generator of each interval.
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
@@ -155,7 +159,7 @@ def best_so_far(
     over = f"{statistics.name(statistic)} over {tidy.span(sizes)} repetitions"
     several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(several if max(sizes) > 1 else one)
+    figure.set_label(" ".join(filter(None, [several if max(sizes) > 1 else one, score])))
     return figure
 
 

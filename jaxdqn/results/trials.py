@@ -73,6 +73,14 @@ class Trials(NamedTuple):
     code: dict[str, Any]
 
 
+def reading(facts: dict[str, Any]) -> str:
+    """Returns what the score of a run is in a search with these facts, as a sentence."""
+    last = facts["last"]
+    mean = "all its evaluations until then" if last is None else f"its last {last} evaluations"
+    of = "its last evaluation" if last == 1 else f"the mean of {mean}"
+    return f"The score of a run is {of}."
+
+
 def write(folder: Path, trials: Trials) -> None:
     """Puts the points of a search down, in the place of those before."""
     says = {
