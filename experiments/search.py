@@ -266,9 +266,10 @@ def score_of_a_run(experiment: Experiment) -> str:
 def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
-        f"\n{score_of_a_run(experiment)} Test score: mean over {len(experiment.test_seeds)} test seeds of the winner of "
-        f"the final, after {experiment.budget:,} environment steps. Means, differences of pairs and probabilities of improvement with "
-        f"bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them (Pocock 1977).\n"
+        f"\n{score_of_a_run(experiment)} Test score: mean over {len(experiment.test_seeds)} test seeds, of the winner "
+        f"of the final, after {experiment.budget:,} environment steps. Means, differences of pairs, probabilities of "
+        "improvement with bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them "
+        "(Pocock 1977).\n"
     )
 
 

@@ -101,8 +101,8 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
         f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; "
-        "dashed: dropped."
+        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} trained for all {trials.ends[-1]:,} "
+        "steps; dashed: dropped."
         + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
     )
     return figure
