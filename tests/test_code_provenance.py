@@ -150,7 +150,7 @@ def cpuinfo(tmp_path, monkeypatch):
 
 def test_records_name_script_processor_and_instructions(tmp_path, cpuinfo):
     cpuinfo.write_text(
-        "model name\t: A Chip\ncpu family\t: 25\nmodel\t\t: 1\nflags\t: fpu avx2 fma avx512f\n\nmodel: 2"
+        "model name\t: A Chip\ncpu family\t: 25\nmodel\t\t: 1\nflags\t: fpu avx2 smep fma avx512f\n\nmodel: 2"
     )
     study = Study("machine", ("catch",), {"DQN": SMALL}, (0,), steps=200, evaluation=EVALUATION)
     execute.run(study, tmp_path, script=provenance.Script("elsewhere.py", "c0ffee", False))

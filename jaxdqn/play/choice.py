@@ -112,7 +112,8 @@ def _typical(path: Path, records: Records) -> Path:
 def _is_of(facts: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     """Returns whether facts are those of a run of the same arm that kept its curve."""
     same = ("game", "algorithm", "settings", "configuration", "steps", "evaluation")
-    return _SCORE in facts["curves"]["names"] and all(facts.get(key) == record.get(key) for key in same)
+    is_same = all(schema.used(facts.get(key)) == schema.used(record.get(key)) for key in same)
+    return is_same and _SCORE in facts["curves"]["names"]
 
 
 def _records(path: Path) -> Records:

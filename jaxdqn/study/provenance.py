@@ -21,7 +21,7 @@ import jaxdqn
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
-_FLAGS = ("sse4", "avx", "fma", "f16c", "bmi", "amx", "asimd", "sve", "sme", "bf16", "i8mm")  # beginnings of names
+_FLAGS = ("sse4", "avx", "fma", "f16c", "bmi", "amx", "asimd", "sve", "bf16", "i8mm")  # beginnings of names
 
 
 class Script(NamedTuple):

@@ -99,12 +99,17 @@ def test_a_run_that_diverged_is_not_typical_for_what_its_parameters_score(tmp_pa
 
 
 def test_a_run_stands_among_those_of_its_arm(tmp_path):
-    paths = [write(tmp_path, seed=seed, returns=[score]) for seed, score in enumerate((3.0, 1.0, 3.0, 7.0))]
+    added = [{}, {}, {"a_later_field": None}, {}]  # an option that is not used makes no other arm
+    paths = [
+        write(tmp_path, seed=seed, returns=[score], configuration={"type": "Config", **added[seed]})
+        for seed, score in enumerate((3.0, 1.0, 3.0, 7.0))
+    ]
     write(tmp_path, seed=0, algorithm="C51", returns=[100.0])
+    write(tmp_path, seed=4, returns=[100.0], configuration={"type": "Config", "a_later_field": 1})
     stands = [choice.standing(path, json.loads(path.read_text())) for path in paths]
     assert stands[1] == (1.0, 4, 4, 3.0)
     assert [stand.rank for stand in stands] == [2, 4, 2, 1]
-    (alone,) = (path for path in tmp_path.glob("*.json") if json.loads(path.read_text())["algorithm"] == "C51")
+    (alone,) = (path for path in tmp_path.glob("*.json") if '"C51"' in path.read_text())
     assert choice.standing(alone, json.loads(alone.read_text())) is None
 
 
