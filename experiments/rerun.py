@@ -26,6 +26,8 @@ from jaxdqn.study import execute, scripts, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
+TIME = "wall_seconds"  # a curve that no machine has twice
+
 
 def quickest(recorded: Sequence[Run], number: int) -> list[Run]:
     """Returns so many runs: the quickest of each arm, the quickest arms first, then the second of each, and so on."""
@@ -40,8 +42,8 @@ def quickest(recorded: Sequence[Run], number: int) -> list[Run]:
 
 
 def differing(recorded: Run, again: Run) -> list[str]:
-    """Returns the names of the curves that do not have the same bits; those of one run only are among them."""
-    names = sorted(set(recorded.curves) | set(again.curves))
+    """Returns the names of the curves that differ in some bit, or are of one run only; times are not compared."""
+    names = sorted((set(recorded.curves) | set(again.curves)) - {TIME})
     return [name for name in names if not _is_same(recorded.curves.get(name), again.curves.get(name))]
 
 
@@ -56,7 +58,8 @@ def row(recorded: Run, again: Run, arm: Sequence[Run]) -> tuple[str, ...]:
     apart = differing(recorded, again)
     first, second = (float(run.curves["evaluation_return"][-1]) for run in (recorded, again))
     of_arm = [float(run.curves["evaluation_return"][-1]) for run in arm]
-    same = "all" if not apart else f"{len(recorded.curves) - len(apart)} of {len(recorded.curves)}"
+    number = len(set(recorded.curves) - {TIME})
+    same = "all" if not apart else f"{number - len(apart)} of {number}"
     spread = f"{min(of_arm):.4g} to {max(of_arm):.4g}"
     return (
         recorded.facts["study"],

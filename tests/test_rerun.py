@@ -35,6 +35,8 @@ def test_the_quickest_of_each_arm_come_first():
 
 def test_curves_are_the_same_in_every_bit_or_not_at_all():
     recorded = costing(1.0, seed=0)
+    timed = recorded._replace(curves=recorded.curves | {"wall_seconds": np.arange(40.0)})
+    assert rerun.differing(recorded, timed) == []
     nan = recorded._replace(curves=recorded.curves | {"loss": np.full(40, np.nan)})
     assert rerun.differing(recorded, recorded) == []
     assert rerun.differing(nan, nan._replace(curves=dict(nan.curves))) == []
