@@ -46,7 +46,7 @@ import benchmark_updates
 from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
-from jaxdqn.study import execute, records
+from jaxdqn.study import execute, provenance
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
@@ -94,10 +94,10 @@ def main() -> None:
         "setting": {"game": "cartpole", "steps": steps, "configuration": configuration.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
-            "processor": records.processor(),
+            "processor": provenance.processor(),
             "sgemm_gflops": sgemm / 1e9,
         },
-        "code": records.commit(),
+        "code": provenance.code(provenance.script()),
         "versions": dict(versions(("jaxdqn", "jax", "jaxlib", "flax", "optax", "gymnasium", "flashbax", "sbx-rl"))),
         "rows": rows,
         "host": host,

@@ -21,7 +21,9 @@ the fewer that the first episode left, where its code draws as many as there are
 200,000 steps of the budget; RMSProp's epsilon stands inside of the root. Keras' MSE is the mean over the outputs,
 which RMSProp undoes.
 
-"strong" is DQN with a target network, 3-step returns and larger batches, as chosen in `classic_control.py`.
+"strong" is DQN with a target network, 3-step returns and larger batches, as chosen in `classic_control.py`. The
+animation is of a typical run: `jaxdqn play results/cartpole --arm strong --typical`. Of the ten seeds eight end at 200
+steps, seed 1 among them; seed 0 ends at 132.
 """
 
 import dataclasses
@@ -96,7 +98,7 @@ STUDY = Study(
     steps=200_000,
     evaluation=Evaluation(every=2_000, episodes=20),
     episodes_logged=1_000,
-    weights_of=(0,),
+    weights_of=(0, 1),  # of the strong arm's seeds, 0 ended worst, and 1 is as most of them
 )
 
 TOY = dataclasses.replace(

@@ -45,12 +45,11 @@ from rich.console import Console
 from rich.progress import track
 
 import cliffwalk_replay
-import jaxdqn
 from jaxdqn.figures import style
 from jaxdqn.results import files, store
 from jaxdqn.results.summary import markdown
 from jaxdqn.sentences import one_sentence, printable
-from jaxdqn.study import records
+from jaxdqn.study import provenance
 from jaxdqn.training import devices
 
 PACKAGES = ("jax", "jaxlib", "numpy")
@@ -126,7 +125,7 @@ def main() -> None:
     with one_sentence():
         record = read(path, chosen)
         name = chosen.name if chosen == whole else f"{chosen.name}-{chosen.num_seeds}_seeds"
-        figures = style.save(figure(record), folder / name, provenance(record))
+        figures = style.save(figure(record), folder / name, caption(record))
         text, saved = table(record), folder / f"{name}.md"
         files.replace(saved, text.encode())
     print(text)
@@ -137,7 +136,7 @@ def run(experiment: Experiment) -> dict[str, Any]:
     """Returns the record of an experiment; exits with status 130 if interrupted, with nothing kept."""
     jax.config.update("jax_default_device", jax.devices("cpu")[0])
     devices.keep_compiled_programs()
-    code = {"jaxdqn": jaxdqn.__version__, **records.commit()}
+    code = provenance.code(provenance.script())
     started = time.perf_counter()
     # The longest first: a size is twice the work of the one below.
     cells = [(size, way) for size in reversed(experiment.sizes) for way in cliffwalk_replay.WAYS]
@@ -194,7 +193,7 @@ def read(path: pathlib.Path, experiment: Experiment) -> dict[str, Any]:
             and lengths == {experiment.num_seeds}
             and all(count is None or (isinstance(count, int) and count >= 0) for count in counts)
         )
-        provenance(record)
+        caption(record)
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
@@ -269,7 +268,7 @@ def table(record: dict[str, Any]) -> str:
     return f"{markdown(rows)}\nUpdates until solved: median of {seeds} seeds (least to most).\n"
 
 
-def provenance(record: dict[str, Any]) -> str:
+def caption(record: dict[str, Any]) -> str:
     settings, code = record["settings"], record["code"]
     commit = "no commit" if code["commit"] is None else f"commit {code['commit'][:10]}"
     changed = " with changes" if code["modified"] else ""

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.results import paired, summary, tidy
+from jaxdqn.results import divergence, paired, summary, tidy
 from jaxdqn.results.record import Run
 from jaxdqn.study import script
 from jaxdqn.study.spec import Study
@@ -51,7 +51,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def table(runs: Sequence[Run]) -> str:
     """Returns the mean scores over training, and if both games have some, the mean of their differences."""
-    completed = tidy.completed(runs)
+    completed = tidy.completed(divergence.as_worst(runs))
     last = min((len(run.curves["steps"]) for run in completed), default=1)
     scores: dict[str, dict[int, float]] = {IN_JAX: {}, ON_HOST: {}}
     for run in completed:

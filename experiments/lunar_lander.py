@@ -15,7 +15,8 @@ MSE is the mean over the four outputs, which Adam undoes, as it undoes the facto
 
 Then one part after another, added up: replay (from four environments side by side, with as many updates a step), a
 target network, double Q-learning. "strong" is double DQN with 5-step returns, a larger network, more transitions an
-update, a running average for target, a longer discount and an epsilon that falls.
+update, a running average for target, a longer discount and an epsilon that falls. The film is of a typical run and
+episode: `jaxdqn play results/lunar_lander --arm strong --typical`.
 """
 
 import dataclasses

@@ -37,17 +37,18 @@ from jaxdqn import configuration
 from jaxdqn.algorithms import dqn
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.figures import provenance, style
+from jaxdqn.figures import provenance as caption
 from jaxdqn.figures import search as figures
+from jaxdqn.figures import style
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import files, manifest, store, tidy, trials
+from jaxdqn.results import divergence, files, manifest, store, tidy, trials
 from jaxdqn.results.manifest import Manifest
 from jaxdqn.results.record import Run
 from jaxdqn.results.trials import Trials
 from jaxdqn.schedules import Linear
 from jaxdqn.sentences import one_sentence
-from jaxdqn.study import execute, grids, records, samplers, search_waves, searching, spec
+from jaxdqn.study import execute, grids, provenance, records, samplers, search_waves, searching, spec
 from jaxdqn.study.search import Search
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -177,8 +178,14 @@ def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
 
 
 def chosen(found: Trials, spent: int) -> Config:
-    """Returns the best point of a search when so many environment steps were spent."""
+    """Returns the best point of a search when so many environment steps were spent.
+
+    Raises:
+      ValueError: if no point was best, since all diverged or none was trained.
+    """
     known = [number for until, number, _ in found.progress if until <= spent]
+    if not known:
+        raise ValueError(f"{found.name} has no best point after {spent:,} environment steps.")
     config = DQN
     for path, value in found.points[known[-1]].settings.items():
         config = configuration.replace_at(config, path, value)
@@ -247,12 +254,22 @@ def test_scores(
     }
 
 
+def score_of_a_run(experiment: Experiment) -> str:
+    """Returns what the score of a run is, in a sentence."""
+    evaluation = experiment.evaluation
+    return (
+        f"The score of a run is the mean return of all its evaluations ({evaluation.episodes} greedy episodes every "
+        f"{evaluation.every:,} of {experiment.steps:,} steps), so that learning early counts."
+    )
+
+
 def reading(experiment: Experiment) -> str:
     """Returns what the numbers of the table are."""
     return (
-        f"\nTest score: mean over {len(experiment.test_seeds)} test seeds of the winner of the final, after "
-        f"{experiment.budget:,} environment steps. Means, differences of pairs and probabilities of improvement with "
-        f"bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them (Pocock 1977).\n"
+        f"\n{score_of_a_run(experiment)} Test score: mean over {len(experiment.test_seeds)} test seeds, of the winner "
+        f"of the final, after {experiment.budget:,} environment steps. Means, differences of pairs, probabilities of "
+        "improvement with bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them "
+        "(Pocock 1977).\n"
     )
 
 
@@ -272,6 +289,8 @@ def main() -> None:
     folder = options.out / experiment.name
     devices.use_all_cores()
     devices.keep_compiled_programs()
+    if not options.figure_only and (doubt := provenance.warning(provenance.script())):
+        print(doubt, file=sys.stderr)
     try:
         with one_sentence():
             samplers.check()
@@ -279,7 +298,7 @@ def main() -> None:
             tune(experiment, folder / "searches")
         with one_sentence():
             found = _read(experiment, folder / "searches")
-        studies = _studies(experiment, found)
+            studies = _studies(experiment, found)
         if not options.figure_only:
             judge(experiment, options.out, studies)
     except KeyboardInterrupt:
@@ -293,14 +312,16 @@ def _show(
     experiment: Experiment, folder: pathlib.Path, found: Mapping[tuple[str, str, int], Trials], studies: Sequence[Study]
 ) -> None:
     wanted = {spec.identifier(study, cell) for study in studies for cell in spec.cells(study)}
-    runs = {run.facts["id"]: run for run in store.read(folder / "runs").runs if run.facts["id"] in wanted}
+    every = [run for run in store.read(folder / "runs").runs if run.facts["id"] in wanted]
+    runs = {run.facts["id"]: run for run in divergence.as_worst(every)}
     if len(runs) < len(wanted):
         raise ValueError(f"{folder / 'runs'} lacks {len(wanted) - len(runs)} runs: run it without --figure-only.")
     scores = test_scores(experiment, found, runs)
     default = {game: test_score(experiment, game, DQN, runs) for game in experiment.repetitions}
-    facts = provenance.provenance(runs.values())
+    facts = caption.provenance(runs.values())
     first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
     drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
+    drawn[""].set_label(f"{score_of_a_run(experiment)} Test score: mean over the test seeds. {drawn[''].get_label()}")
     drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
     drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
     path = folder / experiment.name

@@ -38,6 +38,7 @@ examples:
   jaxdqn play results/catch                                     the best weights of a study, live in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         those of one run
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
+  jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
   jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
   jaxdqn play results/cartpole --out film.mp4 --width 600       needs pip install "jaxdqn[video]"
   jaxdqn play weights.npz --episodes 100 --epsilon 0.05         with its weights.json beside it
@@ -143,6 +144,11 @@ def _add_options_of_play(playing: argparse.ArgumentParser) -> None:
     which.add_argument("--game", metavar="NAME", help="the game, if there are several, or it is of a module of yours")
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
     which.add_argument("--run-seed", type=int, metavar="N", help="the seed that the run was trained with")
+    which.add_argument(
+        "--typical",
+        action="store_true",
+        help="the run nearest to the median of its arm, in the episode nearest to its mean return of 20, or --episodes",
+    )
     how = playing.add_argument_group("how it plays")
     how.add_argument("--episodes", type=int, metavar="N", help="episodes to play (default: 3, with --out 1)")
     how.add_argument("--seed", type=int, default=0, metavar="S", help="of all chance in these episodes (default: 0)")

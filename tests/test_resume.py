@@ -146,8 +146,8 @@ def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
 ):
     with monkeypatch.context() as patch:
         stopping_after(2, patch)
-        versions = waves.records.versions()
-        patch.setattr(waves.records, "versions", lambda: versions | {"jax": "0.0.1"})
+        versions = waves.provenance.versions()
+        patch.setattr(waves.provenance, "versions", lambda: versions | {"jax": "0.0.1"})
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
     begun = []
@@ -163,7 +163,7 @@ def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
 def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, uninterrupted):
     with monkeypatch.context() as patch:
         stopping_after(2, patch)
-        patch.setattr(waves.records, "commit", lambda: {"commit": "an earlier one", "modified": False})
+        patch.setattr(waves.provenance, "commit", lambda: {"commit": "an earlier one", "modified": False})
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
     execute.run(study(), tmp_path)

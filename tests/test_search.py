@@ -317,6 +317,66 @@ def test_a_point_that_could_not_be_trained_is_worse_than_any_other():
     assert halving.incumbents([lost, wave(0, (1,), ()), lost]) == [None, (1, -1.0), (1, -1.0)]
 
 
+def test_a_point_with_a_diverged_run_is_worse_than_any_without_one():
+    diverged = [900.0, -np.inf]
+    for rule in (halving.best, halving.best_or_undecided):
+        assert rule(np.array([diverged, [1.0, 1.0], diverged, [-9.0, -9.0]]), 0.5)[0] == 1
+        assert set(rule(np.array([diverged, [1.0, 1.0], diverged, diverged]), 0.5)) == {1}
+        assert rule(np.array([diverged, diverged]), 0.5) == []
+    assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[-np.inf, -np.inf]) == [1]
+    lost = Wave(1, (0,), (tuple(diverged),), ())  # at a higher rung than the other one
+    assert halving.incumbents([wave(0, (0,), (0,)), wave(0, (1,), ()), lost])[1:] == [(0, 0.0), (1, -1.0)]
+
+
+def test_a_winner_that_diverges_in_the_final_is_not_chosen_even_if_all_finalists_do():
+    points = (0, 1, 2)
+    waves = [Wave(0, points, ((3.0,), (2.0,), (1.0,)), ()), Wave(1, (0, 1), ((-np.inf, 9.0), (9.0, -np.inf)), ())]
+    assert halving.incumbents(waves) == [(0, 3.0), (2, 1.0)]
+    assert halving.diverged(waves) == {0, 1}
+    assert halving.incumbents([Wave(0, (0,), ((3.0,),), ()), Wave(1, (0,), ((-np.inf,),), ())]) == [(0, 3.0), None]
+
+
+def test_a_diverged_point_does_not_win_a_search_and_its_sampler_is_told_the_worst_score(tmp_path, programs):
+    space = {"learning_rate": grids.Choice((0.01, 1e30))}
+    one = dataclasses.replace(SEARCH, name="diverging", space=space, rungs=(), budget=2 * 600 * 8)
+    outcome = searching.run(one, tmp_path, programs=programs)
+    is_large = [settings["learning_rate"] == 1e30 for settings in outcome.settings]
+    assert 0 < sum(is_large) < len(is_large)
+    folder = tmp_path / "diverging" / "tuning"
+    found = trials.read(folder)
+    assert [point.state == "diverged" for point in found.points] == is_large
+    assert [point.scores == () for point in found.points] == is_large
+    assert searching.best(outcome)["learning_rate"] == 0.01
+    assert not is_large[found.progress[-1][1]]
+    told = [trial.value for trial in samplers.opened(folder / "journal.log", "diverging").trials]
+    worst = min(point.score for point in found.points if point.scores)
+    assert [value for value, large in zip(told, is_large, strict=True) if large] == [worst] * sum(is_large)
+    assert f"Not drawn: {sum(is_large)} that diverged" in figures.parallel_coordinates(found).get_label()
+    assert len(figures.parallel_coordinates(found).axes[0].get_lines()) - 2 == len(is_large) - sum(is_large)
+    stored = store.read(folder / "runs").runs
+    diverged = [run.facts["configuration"]["learning_rate"] for run in stored if run.facts["diverged_at"] is not None]
+    assert diverged == [1e30] * len(searches.tuning_study(one, {}).seeds)  # a setting that is asked again is known
+
+
+def test_a_search_of_which_all_points_diverge_says_so_and_records_no_best_point(tmp_path, capsys, monkeypatch):
+    line = (
+        "search catch dqn --space learning_rate=log:1e25:1e30 --steps 400 --every 200 --episodes 2 --tuning-seeds 1 "
+        "--test-seeds 1 --final-seeds 0 --rungs --budget 1200 --batch 3 --name lost --set learning_starts=100"
+    )
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(shlex.split(f"{line} --out {tmp_path}"))
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    assert "error: All 3 points diverged, so none is chosen" in err
+    assert "chosen  " not in out
+    found = trials.read(tmp_path / "lost" / "tuning")
+    assert found.progress == ()
+    assert {point.state for point in found.points} == {"diverged"}
+    with pytest.raises(ValueError, match="lost has no best point"):
+        figures.progress_of(found)
+    assert not (tmp_path / "lost" / "runs").exists()  # nothing ran on test seeds
+
+
 def test_what_comes_next_in_a_case_worked_by_hand():
     assert following(3, []) == Ask()
     assert following(4, []) == Train(0, (0, 1, 2, 3))
@@ -515,7 +575,7 @@ def test_a_search_of_which_no_point_can_be_trained_says_so(tmp_path, programs, m
         raise RuntimeError("it broke")
 
     monkeypatch.setattr(search_waves, "train", break_down)
-    with pytest.raises(ValueError, match="No point could be trained"):
+    with pytest.raises(ValueError, match=r"No point is left to choose: of \d+ points 0 diverged"):
         searching.best(searching.run(SEARCH, tmp_path, programs=programs))
 
 
@@ -673,11 +733,16 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["learning_rate", "target_update.\nevery", "score"]
     lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
     assert len(lines) == len(found.points)
+    for drawn in (figures.parallel_coordinates(found), figures.importance(found)):
+        assert drawn.get_label().count("The score of a run is its last evaluation.") == 1
     bars = figures.importance(found).axes[0]
     shares = sorted(found.importance.shares, key=found.importance.shares.get, reverse=True)
     assert [label.get_text() for label in bars.get_yticklabels()] == shares
     progress = figures.progress_of(found)
-    (panel,) = figures.best_so_far({"catch": {"tpe": progress}}).axes
+    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=trials.reading({"last": None}))
+    assert drawn.get_label().endswith("The score of a run is the mean of all its evaluations until then.")
+    assert trials.reading({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
+    (panel,) = drawn.axes
     assert list(panel.get_lines()[0].get_ydata()) == [score for _, _, score in found.progress]
     with pytest.raises(ValueError, match="too few points"):
         figures.importance(found._replace(importance=found.importance._replace(shares={})))

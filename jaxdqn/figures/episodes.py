@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import statistics, store, tidy
+from jaxdqn.results import divergence, statistics, store, tidy
 from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def episode_curves(
     Scores are averaged over `window` episodes inside each seed, from the first episode that ends a whole window; then
     the statistic over seeds and its 95 % bootstrap band are taken at each episode number. Seeds finish different
     numbers of episodes in equally many steps: a panel ends where the first of them has no more, or its log was full.
-    Runs that crashed are left out. The label of the figure says all of this.
+    Runs that crashed are left out; the log of a run that diverged goes on with the worst score of its game. The label
+    of the figure says all of this.
 
     Args:
       runs: stored with the attachment `episodes`; of any games and algorithms, with a panel for each setting.
@@ -60,7 +61,8 @@ def episode_curves(
         fewer than a window of them, or a score is not finite.
     """
     runs = list(runs)
-    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
+    arms = tidy.compared(runs)
+    completed = tidy.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)
@@ -68,8 +70,9 @@ def episode_curves(
     games = list(dict.fromkeys(arm.game for arm in completed))
     ordered = sorted(completed, key=lambda arm: (games.index(arm.game), list(looks).index(labels[arm])))
     scores = {}
+    worst = _worst(completed, y)
     for arm in ordered:
-        values = _scores(completed[arm], y)[:, :num_episodes]  # [runs, N]
+        values = _scores(completed[arm], y, worst[arm.game])[:, :num_episodes]  # [runs, N]
         if not 1 <= window <= values.shape[1]:
             name = f"{labels[arm]} on {arm.game}"
             raise ValueError(f"window = {window} is out of range: every run of {name} has {values.shape[1]} episodes.")
@@ -94,22 +97,32 @@ def episode_curves(
             style.legend(figure, references)
     lengths = {arm: values.shape[1] for arm, values in scores.items()}
     full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in completed[arm])}
-    crashes = tidy.crashes(arms, labels)
-    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), crashes))
+    remarks = tidy.remarks(arms, labels)
+    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), remarks))
     return figure
 
 
-def _scores(members: Sequence[Run], y: str) -> np.ndarray:
-    """Returns the scores of the episodes that every run finished, float64 `[runs, N]`."""
-    rows = []
-    for run in members:
-        episodes = store.attachment(run, "episodes")
-        if y not in episodes:
-            known = ", ".join(episodes)
-            raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: they have {known}.")
-        rows.append(episodes[y])
+def _worst(arms: Mapping[tidy.Arm, Sequence[Run]], y: str) -> dict[str, float]:
+    """Returns the lowest score of an episode of any run, by game; NaN where no run diverged and none is needed."""
+    games = {arm.game for arm, members in arms.items() if any(map(divergence.diverged, members))}
+    every = {game: [run for arm in arms if arm.game == game for run in arms[arm]] for game in games}
+    lowest = {game: float(np.min(np.concatenate([_row(run, y) for run in runs]))) for game, runs in every.items()}
+    return {arm.game: lowest.get(arm.game, np.nan) for arm in arms}
+
+
+def _scores(members: Sequence[Run], y: str, worst: float) -> np.ndarray:
+    """Returns the scores of the episodes that every run finished, float64 `[runs, N]`; of a diverged run, as if."""
+    rows = divergence.of_episodes(members, [_row(run, y) for run in members], worst)
     shared = min(len(row) for row in rows)
     return np.stack([row[:shared] for row in rows]).astype(np.float64)
+
+
+def _row(run: Run, y: str) -> np.ndarray:
+    episodes = store.attachment(run, "episodes")
+    if y not in episodes:
+        known = ", ".join(episodes)
+        raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: they have {known}.")
+    return episodes[y]
 
 
 def _draw_dots(panel: "Axes", values: np.ndarray, stride: int) -> None:
@@ -157,7 +170,7 @@ def _reading(
     strides: Sequence[int],
     num_episodes: int | None,
     full: Sequence[int],
-    crashes: str,
+    remarks: str,
 ) -> str:
     latest = "" if num_episodes is None else f"episode {num_episodes:,}, or before it with "
     fewest, most = strides[0], strides[-1]
@@ -171,6 +184,6 @@ def _reading(
         "pointwise 95 % stratified bootstrap interval over seeds.",
         f"Dots: {shown} of every seed.",
         f"A panel ends with {latest}the last episode that every seed of its arm finished{logged}.",
-        crashes,
+        remarks,
     )
     return " ".join(filter(None, sentences))

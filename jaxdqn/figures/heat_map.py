@@ -87,7 +87,7 @@ def heat_map(
     sentences = (
         f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
         f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",
-        tidy.crashes(arms, tidy.labels(arms)),
+        tidy.remarks(arms, tidy.labels(arms), score),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure

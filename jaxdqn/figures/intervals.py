@@ -68,7 +68,7 @@ def intervals(
         figure.set_figheight(figure.get_figheight() * max(1.0, len(looks) / 9))
         for name, panel in panels.items():
             draw(panel, _estimates(scores, name, games, statistic, bootstrap_seed), looks)
-    figure.set_label(_reading(statistic, last, tidy.crashes(arms, labels)))
+    figure.set_label(_reading(statistic, last, tidy.remarks(arms, labels, score)))
     return figure
 
 
@@ -109,9 +109,9 @@ def draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Map
     panel.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def _reading(statistic: statistics.Statistic, last: int, crashes: str) -> str:
+def _reading(statistic: statistics.Statistic, last: int, remarks: str) -> str:
     reading = (
         f"The score of a run is {style.averaged(last)}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % "
         f"stratified bootstrap interval over seeds. {ALL_GAMES.capitalize()}: over the runs of all."
     )
-    return f"{reading} {crashes}" if crashes else reading
+    return f"{reading} {remarks}" if remarks else reading

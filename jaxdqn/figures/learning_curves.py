@@ -38,7 +38,8 @@ def learning_curves(
 
     A point at which some run of an arm has no finite value is left blank for the whole arm, since a statistic over the
     other runs would be one over the runs that went well. Arms without any other point, games without any other arm and
-    runs that crashed are left out. The label of the figure says all of this where it happens.
+    runs that crashed are left out; a run that diverged has the worst return of its game from then on. The label of the
+    figure says all of this where it happens.
 
     Args:
       runs: of any games and algorithms; a grid of settings becomes a line for each setting.
@@ -59,7 +60,8 @@ def learning_curves(
     if yscale not in ("linear", "log"):
         raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
     runs = list(runs)
-    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
+    arms = tidy.compared(runs)
+    completed = tidy.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     labels = tidy.labels(arms)
@@ -94,7 +96,7 @@ def learning_curves(
         entries = tidy.counted({arm: completed[arm] for arm in bands}, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
     blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
-    figure.set_label(_reading(statistic, blank, empty, tidy.crashes(arms, labels)))
+    figure.set_label(_reading(statistic, blank, empty, tidy.remarks(arms, labels, score)))
     return figure
 
 
@@ -139,12 +141,12 @@ def draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: styl
     return line
 
 
-def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], crashes: str) -> str:
+def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], remarks: str) -> str:
     name = statistics.name(statistic)
     sentences = (
         f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed.",
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
         f"Without any finite value of every run, and not shown: {', '.join(empty)}." if empty else "",
-        crashes,
+        remarks,
     )
     return " ".join(filter(None, sentences))

@@ -8,7 +8,7 @@ SUMMARY = "draw or tabulate a comparison from stored runs"
 DESCRIPTION = """\
 Draws one figure of the runs of a study, or tabulates them, with 95 % stratified bootstrap intervals over seeds. Nothing
 is run. Runs of several protocols (budget, evaluation, versions) are refused; runs that crashed are left out and said to
-be; runs that diverged count as they are and are said to.
+be; a run that diverged counts as the worst return of its game.
 """
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jaxdqn.results import tidy
+from jaxdqn.results import divergence, tidy
 from jaxdqn.results.record import Run
 
 _MOST_NAMED = 3  # values of one fact, before the rarer ones are only counted
@@ -27,8 +27,8 @@ def provenance(runs: Iterable[Run]) -> str:
         _agreed(
             "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
         ),
-        _counted(sum(run.facts["diverged_at"] is not None for run in completed), runs, "diverged", "included"),
-        _counted(len(runs) - len(completed), runs, "crashed", "left out"),
+        _counted(sum(map(divergence.diverged, runs)), runs, "diverged", ("counts", "count"), "as the worst return"),
+        _counted(len(runs) - len(completed), runs, "crashed", ("is", "are"), "left out"),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
@@ -74,10 +74,12 @@ def _protocol(evaluation: dict[str, Any]) -> str:
 
 
 def _commit(code: dict[str, Any]) -> str:
-    """Returns the commit, its hash cut to ten digits, and whether the code had been changed since."""
+    """Returns the commit cut to ten digits, whether package or script differ from it, and a script that is in none."""
+    is_in_none = code.get("script") and code.get("script_commit") is None
+    no_script = f", from {code['script']}, which no commit holds" if is_in_none else ""
     if code["commit"] is None:
-        return "no commit"
-    return f"commit {code['commit'][:10]}" + (" with changes" if code.get("modified") else "")
+        return f"no commit{no_script}"
+    return f"commit {code['commit'][:10]}" + (" with changes" if code.get("modified") else "") + no_script
 
 
 def _machine(facts: dict[str, Any]) -> str:
@@ -86,10 +88,10 @@ def _machine(facts: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
 
 
-def _counted(count: int, runs: Sequence[Run], what: str, treated: str) -> str:
+def _counted(count: int, runs: Sequence[Run], what: str, verb: tuple[str, str], treated: str) -> str:
     if not count:
         return ""
-    return f"{count} of {_number(len(runs), 'run')} {what} and {'is' if count == 1 else 'are'} {treated}"
+    return f"{count} of {_number(len(runs), 'run')} {what} and {verb[count > 1]} {treated}"
 
 
 def _number(count: int, noun: str) -> str:

@@ -45,7 +45,7 @@ def scaling(
       ValueError: if there are no runs, they do not form arms or follow several protocols, or a game has no size.
     """
     arms = tidy.compared(runs)
-    completed = {arm: tidy.completed(members) for arm, members in arms.items() if tidy.completed(members)}
+    completed = tidy.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     unknown = sorted({arm.game for arm in arms} - set(sizes))
@@ -102,7 +102,7 @@ def scaling(
                     "Lines: median over seeds, unsolved runs counted as later than all others; no point where half of "
                     "them or more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to "
                     "the end of training where it is open. Faint dots: runs.",
-                    tidy.crashes(arms, labels),
+                    tidy.remarks(arms, labels),
                 ),
             )
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.results import statistics, tidy
-from jaxdqn.results.trials import Point, Trials
+from jaxdqn.results.trials import Point, Trials, reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,8 @@ def importance(trials: Trials) -> "Figure":
         panel.set_xlim(0, 1)
     figure.set_label(
         f"PED-ANOVA: how much a field decides whether one of {trials.importance.num_points} points is among the best "
-        f"quarter, by its mean over {_seeds(trials)} after {trials.importance.steps:,} steps."
+        f"quarter, by its mean score over {_seeds(trials)} after {trials.importance.steps:,} steps. "
+        f"{reading(trials.facts)}"
     )
     return figure
 
@@ -62,14 +63,17 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     """Returns a figure with an axis for each field and one for the score, and a line for each point.
 
     The score is that at the last rung a point came through; points that were dropped before the end are drawn thin and
-    dashed, since their score is not that of a whole run.
+    dashed, since their score is not that of a whole run. Points that diverged are counted, and not drawn.
 
     Raises:
       ValueError: if no point has a score.
     """
-    points = sorted((point for point in trials.points if point.scores), key=lambda point: point.score)
+    kept = [point for point in trials.points if point.scores and point.state != "diverged"]
+    points = sorted(kept, key=lambda point: point.score)
     if not points:
-        raise ValueError(f"{trials.name} has no point with a score yet: run the search first.")
+        raise ValueError(
+            f"{trials.name} has no point with a score: run the search first, or one that does not diverge."
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -94,9 +98,12 @@ def parallel_coordinates(trials: Trials) -> "Figure":
             )
         panel.set_title(_title(trials))
     num_whole = sum(point.state == "complete" for point in points)
+    num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
         f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. Solid: the {num_whole} trained for all {trials.ends[-1]:,} steps; dashed: dropped."
+        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} trained for all {trials.ends[-1]:,} "
+        "steps; dashed: dropped."
+        + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
     )
     return figure
 
@@ -105,7 +112,12 @@ def progress_of(trials: Trials) -> Progress:
     """Returns the score of the best point after each wave, by its tuning seeds, and after a final by those of it.
 
     Points that came further count as better whatever their score, so that the curve may fall.
+
+    Raises:
+      ValueError: if no point is best, since all diverged or none was trained.
     """
+    if not trials.progress:
+        raise ValueError(f"{trials.name} has no best point: all diverged or could not be trained.")
     spent, _, scores = zip(*trials.progress, strict=True)
     return Progress(np.array(spent, np.float64), np.array([scores], np.float64))
 
@@ -117,6 +129,7 @@ def best_so_far(
     ylabel: str = "score of the best point",
     references: Mapping[str, Mapping[str, float]] | None = None,
     order: Sequence[str] = (),
+    score: str = "",
     bootstrap_seed: int = 0,
 ) -> "Figure":
     """Returns a figure of the score of the best point against the budget spent, a panel a game, a line a method.
@@ -128,6 +141,7 @@ def best_so_far(
       ylabel: what the score is.
       references: by game, values of horizontal lines by label.
       order: methods in the order of colours and legend.
+      score: what the score of a run is, as `trials.reading` says it, for the label of the figure.
       bootstrap_seed: of the generator of each interval.
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
@@ -145,7 +159,7 @@ def best_so_far(
     over = f"{statistics.name(statistic)} over {tidy.span(sizes)} repetitions"
     several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(several if max(sizes) > 1 else one)
+    figure.set_label(" ".join(filter(None, [several if max(sizes) > 1 else one, score])))
     return figure
 
 

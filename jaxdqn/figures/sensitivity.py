@@ -57,7 +57,8 @@ def sensitivity(
         its value is no number.
     """
     runs = list(runs)
-    arms, completed = tidy.compared(runs), tidy.arms(tidy.completed(runs))
+    arms = tidy.compared(runs)
+    completed = tidy.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     settings = {arm: _number(arm, field) for arm in arms}
@@ -86,8 +87,8 @@ def sensitivity(
         f"Final score: {averaged} of a run. Lines: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
         "bootstrap interval over seeds; dots: runs."
     )
-    crashes = tidy.crashes(arms, tidy.labels(arms))
-    figure.set_label(f"{reading} {crashes}" if crashes else reading)
+    remarks = tidy.remarks(arms, tidy.labels(arms), score)
+    figure.set_label(f"{reading} {remarks}" if remarks else reading)
     return figure
 
 

@@ -1,19 +1,46 @@
-"""Which weights a path means: those of a record, or the best of a folder."""
+"""Which weights a path means: those of a record, or of a folder the best, or those of a typical run."""
 
 import contextlib
 import difflib
+import json
 import math
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxdqn.results import schema, store, weights
+from jaxdqn.results import divergence, schema, store, tidy, weights
 from jaxdqn.results.record import DamagedResult
 
 Records = dict[Path, dict[str, Any]]
 
+_SCORE = "evaluation_return"
 
-def choose(path: str | Path, *, game: str | None = None, arm: str | None = None, seed: int | None = None) -> Path:
+
+class Standing(NamedTuple):
+    """Where a run stands among those of its arm, by the return of the last evaluation.
+
+    Attributes:
+      score: of the run.
+      rank: 1 if no other run has a higher score.
+      number: of runs of the arm.
+      median: of their scores.
+    """
+
+    score: float
+    rank: int
+    number: int
+    median: float
+
+
+def choose(
+    path: str | Path,
+    *,
+    game: str | None = None,
+    arm: str | None = None,
+    seed: int | None = None,
+    typical: bool = False,
+) -> Path:
     """Returns the path of the facts of the weights that are meant, for `weights.load`.
 
     Args:
@@ -21,14 +48,17 @@ def choose(path: str | Path, *, game: str | None = None, arm: str | None = None,
       game: only weights trained on it.
       arm: only those whose algorithm is labelled so.
       seed: only those of the run with this seed.
+      typical: of several runs that have weights, the one whose score is nearest to the median of its arm, which counts
+        runs without weights too; of equally near ones the first by seed.
 
     Returns:
       Of a folder, the weights whose last evaluation earned most; of equals, those whose evaluations did on average, and
-      then the first by algorithm and seed.
+      then the first by algorithm and seed. Those of a run that diverged come last.
 
     Raises:
       FileNotFoundError: if there is nothing at the path.
-      ValueError: if it has no weights, the choice leaves none, or those of several games.
+      ValueError: if it has no weights, the choice leaves none, or those of several games, or of several arms where a
+        typical run is meant.
     """
     path = Path(path)
     records = _records(path)
@@ -40,7 +70,50 @@ def choose(path: str | Path, *, game: str | None = None, arm: str | None = None,
         raise ValueError(f"{path} holds weights of several games: choose one by --game, of {', '.join(games)}.")
     if len(records) == 1:
         return next(iter(records))
+    if typical:
+        return _typical(path, records)
     return min(records, key=lambda facts_path: _rank(facts_path, records[facts_path]))
+
+
+def standing(facts_path: Path, record: Mapping[str, Any]) -> Standing | None:
+    """Returns where a run stands among those of its arm in its folder; None if there is no other, or it has no score.
+
+    A run that diverged counts as `jaxdqn.results.divergence` says.
+    """
+    try:
+        runs = [
+            store.load(other) for other in store.read_facts(facts_path.parent).records if _is_of(other.facts, record)
+        ]
+    except (OSError, DamagedResult):
+        return None
+    scores = {run.facts["id"]: float(tidy.final([run], _SCORE)[0]) for run in divergence.as_worst(tidy.completed(runs))}
+    own = scores.get(facts_path.stem)
+    if own is None or len(scores) < 2 or not all(map(math.isfinite, scores.values())):
+        return None
+    rank = 1 + sum(score > own for score in scores.values())
+    return Standing(own, rank, len(scores), statistics.median(scores.values()))
+
+
+def _typical(path: Path, records: Records) -> Path:
+    """Returns the facts of the weights of the run nearest to the median of its arm."""
+    arms = sorted({json.dumps([_value(record, "arm"), record.get("settings")]) for record in records.values()})
+    if len(arms) > 1:
+        labels = ", ".join(dict.fromkeys(str(_value(record, "arm")) for record in records.values()))
+        raise ValueError(f"{path} holds weights of several arms or settings: choose one by --arm, of {labels}.")
+
+    def distance(facts_path: Path) -> tuple[Any, ...]:
+        found = standing(facts_path, records[facts_path])
+        seed = schema.rank(_value(records[facts_path], "run-seed"))
+        return (abs(found.score - found.median) if found else math.inf, seed, str(facts_path))
+
+    return min(records, key=distance)
+
+
+def _is_of(facts: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Returns whether facts are those of a run of the same arm that kept its curve."""
+    same = ("game", "algorithm", "settings", "configuration", "steps", "evaluation")
+    is_same = all(schema.used(facts.get(key)) == schema.used(record.get(key)) for key in same)
+    return is_same and _SCORE in facts["curves"]["names"]
 
 
 def _records(path: Path) -> Records:
@@ -115,8 +188,9 @@ def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Returns a key by which the best weights come first."""
     returns = evaluation_returns(facts_path, record)
     scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
+    diverged = record.get("diverged_at") is not None
     order = (schema.rank(_value(record, "arm")), schema.rank(_value(record, "run-seed")), str(facts_path))
-    return (*scores, *order)
+    return (diverged, *scores, *order)
 
 
 def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[float]:

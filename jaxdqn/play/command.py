@@ -15,6 +15,7 @@ from jaxdqn.results import files, weights
 from jaxdqn.sentences import one_sentence, printable
 
 MOST_FRAMES = 2_000  # kept for a file: half a gigabyte at the default width
+EPISODES = 20  # among which a typical one is looked for
 _SMOOTH = 25  # frames a second of a film
 
 
@@ -22,7 +23,8 @@ def main(options: argparse.Namespace) -> None:
     """Runs the command; bad input ends with one sentence on stderr and exit status 2.
 
     Args:
-      options: path, game, arm, run_seed, episodes, seed, epsilon, out, width, every, delay; as `jaxdqn.cli` reads them.
+      options: path, game, arm, run_seed, typical, episodes, seed, epsilon, out, width, every, delay; as `jaxdqn.cli`
+        reads them.
     """
     try:
         _main(options)
@@ -38,7 +40,9 @@ def _main(options: argparse.Namespace) -> None:
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
-        chosen = choice.choose(options.study, game=options.game, arm=options.arm, seed=options.run_seed)
+        chosen = choice.choose(
+            options.study, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
+        )
         trained = weights.load(chosen)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
@@ -51,7 +55,10 @@ def _main(options: argparse.Namespace) -> None:
         every = options.every or max(1, round(playing.pace / _SMOOTH))
         film: list[list[Any]] = []
         show = _shown(player, options, playing.pace) if encode is None else _filmed(film, options.width, every)
-        _play(playing, number, show)
+        if options.typical:
+            _play_typical(playing, options.episodes or EPISODES, show)
+        else:
+            _play(playing, number, show)
     if encode is not None:
         seconds = every / playing.pace if options.delay is None else options.delay
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
@@ -77,6 +84,17 @@ def _play(playing: episodes.Player, number: int, show: Show) -> None:
         returns.append(moment.total)
         print(f"episode {episode}: return {moment.total:g}, {moment.steps} steps", flush=True)
     print(f"mean return of {number} {'episode' if number == 1 else 'episodes'}: {sum(returns) / number:g}")
+
+
+def _play_typical(playing: episodes.Player, number: int, show: Show) -> None:
+    """Plays episodes, shows the one whose return is nearest to their mean, and prints both."""
+    returns = [[moment.total for moment in playing.play(episode)][-1] for episode in range(number)]
+    mean = sum(returns) / number
+    nearest = min(range(number), key=lambda episode: (abs(returns[episode] - mean), episode))
+    for moment in playing.play(nearest):
+        show(0, moment)
+    said = f"return {moment.total:g}, {moment.steps} steps"
+    print(f"episode {nearest}: {said}, nearest of {number} to their mean return {mean:g}", flush=True)
 
 
 def _has_picture(player: Agent) -> bool:
@@ -107,12 +125,14 @@ def _described(trained: weights.Weights) -> str:
     """Returns a line about the run that is shown."""
     facts = trained.facts
     returns = choice.evaluation_returns(trained.path, facts)
+    stands = choice.standing(trained.path, facts) if returns else None
     known = [
         facts.get("algorithm"),
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
         f"seed {facts['seed']}" if "seed" in facts else None,
         f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
         f"last evaluation {returns[-1]:g}" if returns else None,
+        f"number {stands.rank} of {stands.number} runs, whose median is {stands.median:g}" if stands else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
     # Facts are data from outside, and a terminal obeys control characters.

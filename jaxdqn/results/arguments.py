@@ -20,7 +20,8 @@ examples:
 """
 EXPORT = """\
 Writes stored runs for other tools: CSV of anything, TensorBoard, or Weights & Biases (without a network unless you ask
-for it). Exporting a run again replaces its copy in TensorBoard and Weights & Biases and does not double it.
+for it), or the versions of packages that made them, for pip. Exporting a run again replaces its copy in TensorBoard and
+Weights & Biases and does not double it.
 """
 EXPORT_EPILOG = """\
 examples:
@@ -29,6 +30,7 @@ examples:
   jaxdqn export results/catch --to tensorboard --out logs     then: tensorboard --logdir logs
   jaxdqn export results/catch --to wandb --out logs           then: wandb sync logs/wandb/offline-run-*
   jaxdqn export results/catch --to wandb --out logs --project catch --online
+  jaxdqn export results --to requirements --out versions.lock      then, elsewhere: pip install -r versions.lock
 """
 TABLES = {
     "curves": "a row a point of every curve",
@@ -92,9 +94,15 @@ def add_export(commands: Any) -> None:
         metavar="STUDY",
         help="its folder, or one of several studies, or the script of an experiment",
     )
-    export.add_argument("--to", required=True, choices=("csv", "tensorboard", "wandb"), help="what to write")
     export.add_argument(
-        "--out", required=True, type=Path, metavar="PATH", help="a new file for csv, else a folder, made if missing"
+        "--to", required=True, choices=("csv", "requirements", "tensorboard", "wandb"), help="what to write"
+    )
+    export.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="a new file for csv and requirements, else a folder, made if missing",
     )
     _add_where(export)
     csv = export.add_argument_group("with --to csv")
@@ -102,7 +110,7 @@ def add_export(commands: Any) -> None:
     csv.add_argument("--table", choices=TABLES, help=f"{tables} (default: curves)")
     csv.add_argument("--score", metavar="CURVE", help="of the table of scores (default: evaluation_return)")
     csv.add_argument("--last", type=int, metavar="N", help="how many of its last points are averaged (default: 1)")
-    csv.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    csv.add_argument("--overwrite", action="store_true", help="replace the file if it exists (also of requirements)")
     wandb = export.add_argument_group("with --to wandb")
     wandb.add_argument("--project", metavar="NAME", help="(default: jaxdqn)")
     wandb.add_argument("--online", action="store_true", help="send the runs now; needs `wandb login` once")

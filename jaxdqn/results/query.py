@@ -87,10 +87,11 @@ def describe(record: Record) -> Described:
 def with_score(described: Described) -> Described:
     """Returns a described record with its `score`, the last evaluation return.
 
-    It is None if the run crashed, or has none that is finite; one whose curves cannot be trusted `ended` as damaged.
+    It is None if the run crashed or diverged, or has none that is finite; one whose curves cannot be trusted `ended` as
+    damaged.
     """
     record, fields = described
-    if schema.crashed(record.facts) or _CURVE not in record.facts["curves"]["names"]:
+    if _ended(record.facts) != "finished" or _CURVE not in record.facts["curves"]["names"]:
         return Described(record, fields | {SCORE: None})
     try:
         last = store.curve(record, _CURVE)[-1:]  # [1], or [0] of a record that is not what it says

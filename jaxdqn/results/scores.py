@@ -33,6 +33,8 @@ def final(
 ) -> Scores:
     """Returns one score a run: the mean over the last points of its curve. Runs that crashed are left out.
 
+    A run that diverged counts as `jaxdqn.results.divergence` says: as the worst return of its game.
+
     Args:
       runs: of any games, algorithms and settings.
       score: the curve.
@@ -185,4 +187,4 @@ def _scores(
         values.setdefault(labels[arm], {})[arm.game] = scores
         seeds.setdefault(labels[arm], {})[arm.game] = tuple(run.facts["seed"] for run in members)
     games = tuple(dict.fromkeys(arm.game for arm in arms))
-    return Scores(values, seeds, games, transform is not None, tidy.crashes(arms, labels))
+    return Scores(values, seeds, games, transform is not None, tidy.remarks(arms, labels))

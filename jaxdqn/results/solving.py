@@ -5,7 +5,7 @@ solved by the first episode with which fewer than nine tenths were bad. Here it 
 episodes, not a share of all, so that a late solution is not judged by how long the search was.
 
 A run that did not get there has the time infinity. It is larger than any that was seen, which is all that is known of
-it and all that a median asks for; no run is left out.
+it and all that a median asks for; no run is left out. A run that diverged never solved its game, even if it did before.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import store, tidy
+from jaxdqn.results import divergence, store, tidy
 from jaxdqn.results.record import Run
 
 WINDOW = 100  # episodes
@@ -47,12 +47,35 @@ def solved_at(succeeded: np.ndarray, *, window: int = WINDOW, found: int = FOUND
 def times(runs: Iterable[Run], succeeds: Succeeds) -> tuple[np.ndarray, int]:
     """Returns when each run solved its game, float64 `[runs]`, and the fewest episodes that one of them was seen for.
 
+    The log of a run that diverged ends there, and does not count as how long it was seen, unless all diverged.
+
     Args:
       runs: stored with the attachment `episodes`.
       succeeds: which episodes do, from their returns.
     """
-    returns = [store.attachment(run, "episodes")["episode_return"] for run in runs]
-    return np.array([solved_at(succeeds(values)) for values in returns]), min(map(len, returns))
+    logs = [(divergence.diverged(run), store.attachment(run, "episodes")["episode_return"]) for run in runs]
+    solved = [math.inf if diverged else solved_at(succeeds(values)) for diverged, values in logs]
+    seen = [len(values) for diverged, values in logs if not diverged]
+    return np.array(solved), min(seen or [len(values) for _, values in logs])
+
+
+def kept(runs: Iterable[Run], succeeds: Succeeds) -> float:
+    """Returns the share of later episodes that succeed, a mean over the runs that solved their game; NaN if none did.
+
+    What is solved may be lost again. A run that was not seen any more after it solved its game does not count.
+
+    Args:
+      runs: as for `times`.
+      succeeds: as for `times`.
+    """
+    runs = list(runs)
+    solved, _ = times(runs, succeeds)
+    shares = []
+    for run, at in zip(runs, solved, strict=True):
+        if math.isfinite(at):
+            later = succeeds(store.attachment(run, "episodes")["episode_return"])[int(at) :]
+            shares += [float(np.mean(later))] if len(later) else []
+    return float(np.mean(shares)) if shares else math.nan
 
 
 def median(solved: np.ndarray) -> Median:
@@ -71,8 +94,15 @@ def median(solved: np.ndarray) -> Median:
 
 
 def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
-    """Returns one row per arm in Markdown: how many runs solved the game, the median episode, and the episodes seen."""
-    rows = ["| game | algorithm | solved | median episode | 95 % interval | episodes |", "|---|---|---|---|---|---|"]
+    """Returns one row per arm in Markdown: how many diverged, how many solved the game, and the median episode.
+
+    Then come the share of later episodes that succeed, and the number of episodes that were seen. Runs that diverged
+    count as runs that never solved it.
+    """
+    rows = [
+        "| game | algorithm | diverged | solved | median episode | 95 % interval | later successes | episodes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for arm, members in tidy.compared(runs).items():
         completed = tidy.completed(members)
         if not completed:
@@ -81,8 +111,12 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
         estimate = median(solved)
         interval = f"{_episode(estimate.low)} to {_episode(estimate.high)}" if estimate.low > 0 else "-"
         share = f"{np.sum(np.isfinite(solved))} of {len(members)}"
+        diverged = sum(map(divergence.diverged, completed))
+        share_kept = kept(completed, succeeds)
+        later = "-" if math.isnan(share_kept) else f"{100 * share_kept:.0f} %"
         rows.append(
-            f"| {arm.game} | {arm.algorithm} | {share} | {_episode(estimate.point)} | {interval} | {budget:,} |"
+            f"| {arm.game} | {arm.algorithm} | {diverged} | {share} | {_episode(estimate.point)} | {interval} "
+            f"| {later} | {budget:,} |"
         )
     return "\n".join(rows) + "\n"
 

@@ -1,10 +1,10 @@
 """Tables of results in Markdown: final scores with intervals, and what the runs cost."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from jaxdqn.results import statistics, store, tidy
+from jaxdqn.results import divergence, statistics, store, tidy
 from jaxdqn.results.record import Run
 
 
@@ -18,8 +18,9 @@ def table(
 ) -> str:
     """Returns one row per arm: game, algorithm, settings, runs, final score with interval, and cost.
 
-    Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs. There is
-    no score where some run has no finite one, and no interval of a single run.
+    Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs. A run
+    that diverged counts as the worst return of its game (`jaxdqn.results.divergence`). There is no score where some run
+    has no finite one, and no interval of a single run.
 
     Args:
       runs: of any games, algorithms and settings.
@@ -35,18 +36,18 @@ def table(
     if not arms:
         raise ValueError("No runs to tabulate: run the study first, or choose other runs.")
     heading = f"{statistics.name(statistic)} of {score}, last {last}"
-    rows = [(*_names(arms), "diverged", heading, "95 % interval", "wall seconds", "at once")]
+    rows = [(*_names(arms, "diverged"), heading, "95 % interval", "wall seconds", "at once")]
     for arm, members in arms.items():
         completed = tidy.completed(members)
-        diverged = sum(run.facts["diverged_at"] is not None for run in completed)
         point = interval = seconds = at_once = "-"
         if completed:
             point, interval = _estimate(tidy.final(completed, score, last), statistic, bootstrap_seed)
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = tidy.span([cost["runs_at_once"] for cost in costs])
-        rows.append((*_identity(arm, arms), str(diverged), point, interval, seconds, at_once))
-    return markdown(rows)
+        rows.append((*_identity(arm, arms, "diverged"), point, interval, seconds, at_once))
+    diverged = [divergence.sentence(members, tidy.described(arm), score) for arm, members in arms.items()]
+    return "\n".join(filter(None, [markdown(rows), " ".join(filter(None, diverged))]))
 
 
 def first_reached(
@@ -59,8 +60,9 @@ def first_reached(
 ) -> str:
     """Returns one row per arm: the first step at which the statistic over its runs is at least the game's threshold.
 
-    It is the statistic of all runs that counts, not the best run's score; it may fall below the threshold again. Where
-    runs crashed, a column counts them, and the statistic is that of the other runs. A step at which some run has no
+    It is the statistic of all runs that counts, not the best run's score. It may fall below the threshold again, so the
+    last column says at how many of the later evaluations it also is at least the threshold: `87 % of 23`. Where runs
+    crashed, a column counts them, and the statistic is that of the other runs. A step at which some run has no
     finite score does not count.
 
     Args:
@@ -71,10 +73,10 @@ def first_reached(
       bootstrap_seed: of the generator of each interval.
     """
     arms = {arm: members for arm, members in tidy.compared(runs).items() if arm.game in thresholds}
-    rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there")]
+    rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there", "later also")]
     for arm, members in arms.items():
         completed = tidy.completed(members)
-        step, there = "never", "-"
+        step, there, later = "never", "-", "-"
         if completed:
             steps, values = tidy.curve(completed, score)
             known = np.flatnonzero(np.all(np.isfinite(values), axis=0))
@@ -82,7 +84,8 @@ def first_reached(
             if len(reached):
                 step = f"{steps[reached[0]]:,}"
                 there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
-        rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there))
+                later = _share(len(reached) - 1, len(steps) - 1 - int(reached[0]))
+        rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there, later))
     return markdown(rows)
 
 
@@ -98,7 +101,7 @@ def episodes(
     """Returns one row per arm: a statistic over seeds of each seed's mean over windows of its training episodes.
 
     A window for which some run of the arm has too few episodes is left blank: a mean over fewer would not be what the
-    heading says.
+    heading says. A run that diverged has the worst score of an episode on its game, in every window.
 
     Args:
       runs: stored with the attachment `episodes`; those that crashed are counted and left out.
@@ -110,15 +113,24 @@ def episodes(
     """
     arms = tidy.compared(runs)
     rows = [(*_names(arms), *(f"{statistics.name(statistic)}, {name}" for name in windows))]
-    for arm, members in arms.items():
-        scores = [transform(store.attachment(run, "episodes")[y]) for run in tidy.completed(members)]
+    completed = {arm: tidy.completed(members) for arm, members in arms.items()}
+    logs = {arm: [transform(store.attachment(run, "episodes")[y]) for run in completed[arm]] for arm in arms}
+    for arm in arms:
+        lowest = [np.min(log, initial=np.inf) for other in arms if other.game == arm.game for log in logs[other]]
+        worst = float(min(lowest, default=np.nan))
         cells = []
         for window in windows.values():
-            is_known = scores and all(_holds(window, len(values)) for values in scores)
-            means = np.array([np.mean(values[window]) for values in scores] if is_known else [np.nan])
-            cells.append(_in_brackets(means, statistic, bootstrap_seed))
+            means = [_over(window, run, log, worst) for run, log in zip(completed[arm], logs[arm], strict=True)]
+            cells.append(_in_brackets(np.array(means or [np.nan]), statistic, bootstrap_seed))
         rows.append((*_identity(arm, arms), *cells))
     return markdown(rows)
+
+
+def _over(window: slice, run: Run, log: np.ndarray, worst: float) -> float:
+    """Returns the mean over a window of episodes: the worst score if the run diverged, NaN if it has too few."""
+    if divergence.diverged(run):
+        return worst
+    return float(np.mean(log[window])) if _holds(window, len(log)) else np.nan
 
 
 def _estimate(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> tuple[str, str]:
@@ -136,27 +148,48 @@ def _in_brackets(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_
     return point if interval == "-" else f"{point} ({interval})"
 
 
+def _share(part: int, number: int) -> str:
+    """Returns a part as `87 % of 23`, and `-` of none."""
+    return f"{100 * part / number:.0f} % of {number}" if number else "-"
+
+
 def _holds(window: slice, number: int) -> bool:
     """Returns whether so many episodes have all those of a window: `slice(100)`, `slice(-100, None)`."""
     bounds = [bound for bound in (window.start, window.stop) if bound is not None]
     return all(abs(bound) <= number for bound in bounds) and len(range(number)[window]) > 0
 
 
-def _names(arms: Mapping[tidy.Arm, Sequence[Run]]) -> tuple[str, ...]:
+def _names(arms: Mapping[tidy.Arm, Sequence[Run]], *always: str) -> tuple[str, ...]:
     """Returns the headings of `_identity`."""
-    return ("game", "algorithm", "settings", "runs", *(("crashed",) if _any_crashed(arms) else ()))
+    return ("game", "algorithm", "settings", "runs", *_counted(arms, always))
 
 
-def _identity(arm: tidy.Arm, arms: Mapping[tidy.Arm, Sequence[Run]]) -> tuple[str, ...]:
-    """Returns what tells a row of a table from the others, with its number of runs and of crashed ones."""
+def _identity(arm: tidy.Arm, arms: Mapping[tidy.Arm, Sequence[Run]], *always: str) -> tuple[str, ...]:
+    """Returns what tells a row of a table from the others, with its number of runs.
+
+    Crashed and diverged runs have a column each where there are any in the table, or it always has one.
+    """
     settings = ", ".join(f"{field} {value}" for field, value in arm.settings) or "-"
-    members = arms[arm]
-    crashed = (str(len(members) - len(tidy.completed(members))),) if _any_crashed(arms) else ()
-    return (arm.game, arm.algorithm, settings, str(len(members)), *crashed)
+    numbers = _endings(arms[arm])
+    return (
+        arm.game,
+        arm.algorithm,
+        settings,
+        str(len(arms[arm])),
+        *(str(numbers[name]) for name in _counted(arms, always)),
+    )
 
 
-def _any_crashed(arms: Mapping[tidy.Arm, Sequence[Run]]) -> bool:
-    return any(len(tidy.completed(members)) < len(members) for members in arms.values())
+def _counted(arms: Mapping[tidy.Arm, Sequence[Run]], always: Collection[str]) -> list[str]:
+    """Returns the endings of runs that have a column."""
+    of_arms = [_endings(members) for members in arms.values()]
+    return [name for name in _endings(()) if name in always or any(numbers[name] for numbers in of_arms)]
+
+
+def _endings(members: Sequence[Run]) -> dict[str, int]:
+    """Returns how many runs did not end as they should, by how they ended."""
+    crashed = len(members) - len(tidy.completed(members))
+    return {"crashed": crashed, "diverged": sum(map(divergence.diverged, members))}
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,8 @@
 """From runs to arrays: which runs belong together, and their curves as `[runs, points]`.
 
 The unit is the arm of a comparison: runs of one game, algorithm and point of the grid that differ by seed only. A run
-that crashed belongs to its arm, but its shorter curves cannot be pooled: take `completed` runs, and tell of `crashes`.
+that crashed belongs to its arm, but its shorter curves cannot be pooled: take `completed` runs, and give the `remarks`.
+A run that diverged counts as `jaxdqn.results.divergence` says.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import schema
+from jaxdqn.results import divergence, schema
 from jaxdqn.results.record import Curves, Run
 
 # What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
@@ -50,12 +51,13 @@ def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     """Returns the runs by arm, as `arms`, if all of them were made under one protocol.
 
     That is an equal budget, equal evaluation (period, episodes, epsilon), one version of the training loop, and one of
-    each game. Everything that puts arms side by side starts here.
+    each game. Everything that puts arms side by side starts here. From the step of its divergence on, a diverged run
+    has the worst return of its game.
 
     Raises:
       ValueError: as `arms`, or naming what two arms differ in, with both values.
     """
-    grouped = arms(runs)
+    grouped = arms(divergence.as_worst(runs))
     firsts: dict[str, tuple[Arm, Run]] = {}  # by game
     for arm, (run, *_) in grouped.items():
         same_game = firsts.setdefault(arm.game, (arm, run))
@@ -69,15 +71,23 @@ def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(run for run in runs if not schema.crashed(run.facts))
 
 
-def crashes(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> str:
-    """Returns a sentence about each arm of which runs crashed, how many of how many; no letter if none did."""
+def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, ...]]:
+    """Returns the arms that have completed runs, with these runs only."""
+    kept = {arm: completed(members) for arm, members in arms.items()}
+    return {arm: members for arm, members in kept.items() if members}
+
+
+def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
+    """Returns a sentence about each arm of which runs crashed or diverged: how many of how many; else no letter."""
     sentences = []
     for arm, members in arms.items():
+        of = f"{labels[arm]} on {arm.game}"
         count = len(members) - len(completed(members))
         if count:
-            of = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {labels[arm]} on {arm.game}"
-            sentences.append(f"{of} crashed and {'is' if count == 1 else 'are'} left out.")
-    return " ".join(sentences)
+            runs = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of}"
+            sentences.append(f"{runs} crashed and {'is' if count == 1 else 'are'} left out.")
+        sentences.append(divergence.sentence(members, of, score))
+    return " ".join(filter(None, sentences))
 
 
 def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, ...]]:
@@ -99,11 +109,14 @@ def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, .
 def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns where the runs were evaluated, int64 `[P]` environment steps, and a curve, float64 `[runs, P]`.
 
+    A diverged run has the worst return of these runs from its divergence on; after `compared`, that of all runs.
+
     Raises:
       ValueError: if there are no runs, one has no such curve or crashed, or they were evaluated at different steps.
     """
     if not runs:
         raise ValueError(f"No runs to take {name!r} from: run the study first, or choose other runs.")
+    runs = divergence.as_worst(runs)
     steps = runs[0].curves["steps"]
     for run in runs:
         if name not in run.curves:
@@ -122,6 +135,8 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
 def final(runs: Sequence[Run], name: str, last: int = 1) -> np.ndarray:
     """Returns one score a run, float64 `[runs]`: the mean over the last points of its curve.
 
+    Of a diverged run it is the last point alone, the worst return, however many are averaged of the others.
+
     Args:
       runs: evaluated at the same steps.
       name: of the curve, such as `evaluation_return`.
@@ -133,7 +148,7 @@ def final(runs: Sequence[Run], name: str, last: int = 1) -> np.ndarray:
     _, values = curve(runs, name)  # [runs, P]
     if not 1 <= last <= values.shape[1]:
         raise ValueError(f"last = {last} is out of range: the curves have 1 to {values.shape[1]} points.")
-    return values[:, -last:].mean(axis=1)
+    return np.where([divergence.diverged(run) for run in runs], values[:, -1], values[:, -last:].mean(axis=1))
 
 
 def thin(curves: Mapping[str, np.ndarray], most: int = 200) -> Curves:
@@ -214,14 +229,15 @@ def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable
     values = {path: [_fact(run, path) for _, run in (first, other)] for path in paths}
     differing = [f"{path} ({one} and {two})" for path, (one, two) in values.items() if one != two]
     if differing:
-        names = [f"{_described(arm)} on {arm.game}" for arm, _ in (first, other)]
+        names = [f"{described(arm)} on {arm.game}" for arm, _ in (first, other)]
         raise ValueError(
             f"{names[0]} and {names[1]} differ in {', '.join(differing)} and cannot be compared: choose runs of one "
             "protocol, or run them again under one."
         )
 
 
-def _described(arm: Arm) -> str:
+def described(arm: Arm) -> str:
+    """Returns what an arm is called with all its settings, and without its game."""
     return ", ".join([arm.algorithm, *(f"{field} {value}" for field, value in arm.settings)])
 
 

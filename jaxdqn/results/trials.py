@@ -21,7 +21,7 @@ class Point(NamedTuple):
       settings: by dotted path; a part by its fields.
       scores: of each rung that it came through, one number a tuning seed.
       final: its scores in the final, one number a seed of that; empty if it was not there.
-      state: "complete", "dropped", "waiting" or "failed".
+      state: "complete", "dropped", "waiting", "failed", or "diverged" if a run of it did, be it in the final.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Trials(NamedTuple):
       ends: environment steps of a run at the end of each rung.
       points: in the order of asking.
       progress: after each wave, the environment steps spent until then, the number of the best point, and its score:
-        by tuning seeds, and after the final by those of the final.
+        by tuning seeds, and after the final by those of the final. Empty if no point is left that did not diverge.
       importance: of the fields.
       code: version and commit of what trained them.
     """
@@ -71,6 +71,14 @@ class Trials(NamedTuple):
     progress: tuple[tuple[int, int, float], ...]
     importance: Importance
     code: dict[str, Any]
+
+
+def reading(facts: dict[str, Any]) -> str:
+    """Returns what the score of a run is in a search with these facts, as a sentence."""
+    last = facts["last"]
+    mean = "all its evaluations until then" if last is None else f"its last {last} evaluations"
+    of = "its last evaluation" if last == 1 else f"the mean of {mean}"
+    return f"The score of a run is {of}."
 
 
 def write(folder: Path, trials: Trials) -> None:

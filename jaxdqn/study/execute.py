@@ -9,13 +9,13 @@ import pathlib
 import time
 import traceback
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxdqn.results import failures, manifest, schema, store
 from jaxdqn.results.claims import Claims
 from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.record import DamagedResult
-from jaxdqn.study import checkpoints, interruption, plan, progress, records, spec, waves
+from jaxdqn.study import checkpoints, interruption, plan, progress, provenance, records, spec, waves
 from jaxdqn.study.checkpoints import Checkpoint
 from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.spec import Cell, Study
@@ -65,6 +65,7 @@ class _Work(NamedTuple):
     around: waves.Around
     asynchronous: bool
     memory: float | None
+    code: dict[str, Any]  # as records have it
     endings: list[Ending]  # of the runs stored
     costs: list[tuple[float, float]]  # compiling and training, in seconds, a group each
 
@@ -79,6 +80,7 @@ def run(
     memory: float | None = None,
     retry_failed: bool = False,
     exporters: Sequence[Exporter] = (),
+    script: provenance.Script | None = None,
 ) -> Report:
     """Runs every cell of the study that has no result yet, and stores each when it is done.
 
@@ -95,6 +97,7 @@ def run(
       memory: bytes that runs may use at once; None for half of what there is.
       retry_failed: whether cells that failed or crashed before are tried again.
       exporters: to which curves are sent while runs train.
+      script: that asks for the runs, if this process does not run it; it is put down with them.
 
     Raises:
       ValueError: if `only` names what is no cell of the study.
@@ -114,14 +117,14 @@ def run(
         forget_failures(folder, cells)
     missing, damaged = find_missing(folder, cells)
     checkpoints.remove_left_over(folder / "checkpoints")
-    records.commit()  # of the code as it is now, not as it may be when the first wave ends
+    code = provenance.code(script or provenance.script())  # as it is now, not as it may be when the first wave ends
     with (
         progress.Bar(len(missing), study.steps) as bar,
         Claims(folder / "claims") as mine,
         interruption.watched(bar.note) as told,
     ):
         around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told, mine.holds)
-        work = _Work(study, folder, cells, missing, mine, around, asynchronous, memory, [], [])
+        work = _Work(study, folder, cells, missing, mine, around, asynchronous, memory, code, [], [])
         while missing:
             before = missing
             for group in plan.groups(cells[id] for id in missing):
@@ -270,7 +273,7 @@ def _store(
         if ending.crash is not None:
             num_points = int((curves["steps"] > 0).sum())
             curves = {name: values[:num_points] for name, values in curves.items()}
-        facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout, wave.makers)
+        facts = records.facts(work.study, cell, ending, wave.seconds, compile_seconds, layout, wave.makers, work.code)
         stored.append(facts)
         with contextlib.suppress(store.CompleteAlready):  # another process was quicker with this run
             store.write(work.folder / "runs", facts, curves, records.attachments(work.study, cell, ending))

@@ -54,7 +54,8 @@ class Wave(NamedTuple):
     Attributes:
       rung: 0 for the first, `Plan.final` for the final.
       points: their numbers.
-      scores: one row a point, one number a seed; NaN for a point that could not be trained.
+      scores: one row a point, one number a seed; NaN for a point that could not be trained, minus infinity for a run
+        that diverged (`jaxdqn.results.divergence`): its point is worse than all without one.
       kept: numbers of those that go on to the next rung.
     """
 
@@ -79,7 +80,7 @@ def best(scores: np.ndarray, share: float, earlier: Sequence[float] = ()) -> lis
     """Returns the rows that go on: the best share of the wave, so far as it is also among the best share of all.
 
     So a wave of poor points sends on fewer, but the best point so far always goes on. Points are compared by their mean
-    over seeds; of equal ones the first counts as better. One without a score does not go on.
+    over seeds; of equal ones the first counts as better. One without a score, or with a diverged run, does not go on.
 
     Args:
       scores: `[points, seeds]`.
@@ -184,7 +185,7 @@ def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], bud
     for room in sorted(rooms, key=lambda room: room[0]):
         number = min(plan.batch, int(left // cost(plan, room[0])))
         if number > 0:
-            known = {point: mean for wave in waves for point, mean in _scored(wave)}
+            known = {point: mean for wave in waves for point, mean in scored(wave)}
             ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
             return Train(room[0], tuple(sorted(ranking[:number])))
     return _final(plan, groups, waves, budget)
@@ -209,27 +210,33 @@ def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget
 def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:
     """Returns the points that were trained to the end, by their mean over tuning seeds, the best first."""
     last = [wave for wave in waves if wave.rung == plan.final - 1]
-    return [point for _, point in sorted((-mean, point) for wave in last for point, mean in _scored(wave))]
+    return [point for _, point in sorted((-mean, point) for wave in last for point, mean in scored(wave))]
 
 
 def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
     """Returns the best point after each wave, and its score: of those that came furthest, the highest mean.
 
-    Finalists came furthest, and have the mean of the final alone.
-    None stands where no point could be trained yet.
+    Finalists came furthest, and have the mean of the final alone. A point that diverged, be it in the final, is none.
+    None stands where there is no point that could be trained and did not diverge.
     """
     found: list[tuple[int, float] | None] = []
     seen: list[tuple[int, float, int]] = []  # rung, mean, minus the number: of equal ones the earlier
-    for wave in waves:
-        seen += [(wave.rung, mean, -point) for point, mean in _scored(wave)]
-        top = max(seen, default=None)
+    for number, wave in enumerate(waves, start=1):
+        seen += [(wave.rung, mean, -point) for point, mean in scored(wave)]
+        out = diverged(waves[:number])
+        top = max((one for one in seen if -one[2] not in out), default=None)
         found.append((-top[2], top[1]) if top else None)
     return found
 
 
-def _scored(wave: Wave) -> list[tuple[int, float]]:
-    """Returns the points of a wave that could be trained, with their means."""
-    return [(point, mean) for point, mean in zip(wave.points, means(wave), strict=True) if not np.isnan(mean)]
+def diverged(waves: Sequence[Wave]) -> set[int]:
+    """Returns the points with a run that diverged, in any wave."""
+    return {point for wave in waves for point, mean in zip(wave.points, means(wave), strict=True) if mean == -np.inf}
+
+
+def scored(wave: Wave) -> list[tuple[int, float]]:
+    """Returns the points of a wave that could be trained and did not diverge, with their means."""
+    return [(point, mean) for point, mean in zip(wave.points, means(wave), strict=True) if np.isfinite(mean)]
 
 
 def means(wave: Wave) -> list[float]:

@@ -1,28 +1,19 @@
 """The record of a run: what the store is given of it."""
 
-import contextlib
 import datetime
-import functools
 import os
-import pathlib
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 import jax
 import numpy as np
 
-import jaxdqn
 from jaxdqn.results import schema
 from jaxdqn.results.manifest import Manifest
-from jaxdqn.study import spec
+from jaxdqn.study import provenance, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.run import Ending
-
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
 
 
 def wanted(study: Study, cells: Mapping[str, Cell]) -> Manifest:
@@ -42,7 +33,7 @@ def about(cell: Cell) -> dict[str, Any]:
 
 def about_failure(cell: Cell) -> dict[str, Any]:
     """Returns what a person wants to know of a cell whose run could not be made."""
-    return about(cell) | {"versions": versions(), "created": now()}
+    return about(cell) | {"versions": provenance.versions(), "created": now()}
 
 
 def identity(study: Study, cell: Cell) -> dict[str, Any]:
@@ -64,6 +55,7 @@ def facts(
     compile_seconds: float,
     layout: program.Layout,
     makers: Sequence[Mapping[str, Any]],
+    code: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the facts of one run.
 
@@ -75,19 +67,14 @@ def facts(
       compile_seconds: of its program.
       layout: on this machine.
       makers: what trained it, as `made` says; more than one are put down.
+      code: version, commit and script, as `provenance.code` says.
     """
     known = {
         "schema": schema.VERSION,
         **identity(study, cell),
-        "code": {"jaxdqn": jaxdqn.__version__, **commit()},
-        "versions": versions(),
-        "hardware": {
-            "platform": layout.devices[0].platform,
-            "device": layout.devices[0].device_kind,
-            "num_devices": len(layout.devices),
-            "num_cores": os.cpu_count(),
-            "processor": processor(),
-        },
+        "code": dict(code),
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(layout.devices),
         "cost": {
             "wall_seconds": float(seconds[-1]),
             "seconds": [round(second, 3) for second in seconds.tolist()],
@@ -108,11 +95,18 @@ def facts(
 def made(makers: Sequence[Mapping[str, Any]], until: int) -> tuple[dict[str, Any], ...]:
     """Returns what trained a run so far, each up to which step, with this process as the last one.
 
+    Each is commit and changes of the package, device, processor and number of cores.
+
     Args:
       makers: until this process took it up.
       until: step that it has reached.
     """
-    here = {**commit(), "device": jax.devices()[0].device_kind, "num_cores": os.cpu_count()}
+    device = jax.devices()[0].device_kind
+    here = provenance.commit() | {
+        "device": device,
+        "processor": provenance.processor(),
+        "num_cores": os.cpu_count(),
+    }
     earlier = [dict(maker) for maker in makers]
     if earlier and {name: value for name, value in earlier[-1].items() if name != "until"} == here:
         del earlier[-1]
@@ -127,41 +121,6 @@ def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str,
     return {kind: arrays for kind, arrays in kept.items() if arrays}
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """Returns the versions of what a result may depend on."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
-
-
-@functools.cache
-def processor() -> str:
-    """Returns what the system calls the processor; results are equal to the bit on the same kind."""
-    with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
-
-
 def now() -> str:
     """Returns the time, UTC, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-@functools.cache
-def commit() -> dict[str, Any]:
-    """Returns the commit that the package lies in, and whether its code has changed since; None outside a checkout."""
-    here = pathlib.Path(jaxdqn.__file__).parent
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    tracked = git("ls-files", "--error-unmatch", "__init__.py")
-    if tracked is None:  # installed, perhaps inside somebody else's repository
-        return {"commit": None, "modified": None}
-    return {"commit": git("rev-parse", "HEAD"), "modified": bool(git("status", "--porcelain", "--", "."))}

@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxdqn.figures import provenance, style
+from jaxdqn.figures import provenance as caption
+from jaxdqn.figures import style
 from jaxdqn.results import files, manifest, store, summary
 from jaxdqn.results.export import tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.record import DamagedResult, Run
 from jaxdqn.sentences import one_sentence, printable
-from jaxdqn.study import execute, records, spec
+from jaxdqn.study import execute, provenance, records, spec
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import choice
 from jaxdqn.study.executors.driver import Unfinished
@@ -130,7 +131,7 @@ def run_and_show(
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
         path = folder / (name or study.name)
         try:
-            figures = _save(draw(runs), path, provenance.provenance(runs))
+            figures = _save(draw(runs), path, caption.provenance(runs))
             text, table = tabulate(runs), path.with_name(f"{path.name}.md")
         except DamagedResult as problem:  # of what is attached to a run: read only now
             raise SystemExit(f"damaged: {printable(problem)}") from None
@@ -164,7 +165,12 @@ def _number_of_seeds(study: Study) -> str:
 
 
 def _run(study: Study, out: pathlib.Path, running: Running) -> int:
-    """Runs what is missing, says what was done, and returns how many runs could not be made."""
+    """Runs what is missing, says what was done, and returns how many runs could not be made.
+
+    A script that no commit holds, or that has changed since, is said to be so: its results cannot be traced to it.
+    """
+    if doubt := provenance.warning(provenance.script()):
+        print(doubt, file=sys.stderr)
     with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name / "runs")):
         pass  # results can be written there; if not, the sentence says so before any work is done
     devices.use_all_cores()

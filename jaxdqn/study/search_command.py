@@ -46,6 +46,7 @@ def main(options: argparse.Namespace) -> None:
     devices.use_all_cores()
     devices.keep_compiled_programs()
     settings = _searched(search, options)
+    print(f"A point scores by its mean over seeds. {trials.reading(searches.about(search))}")
     print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
     script.run_and_show(
         searches.test_study(search, settings),
@@ -136,6 +137,9 @@ def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
     if num_failed:
         folder = options.out / search.name / "tuning" / "failures"
         print(f"{num_failed} points could not be trained; {folder} holds the tracebacks", file=sys.stderr)
+    num_diverged = len(halving.diverged(found.waves))
+    if num_diverged:
+        print(f"{num_diverged} points diverged, and count as worse than all others", file=sys.stderr)
     with one_sentence():
         return searching.best(found)
 
@@ -146,7 +150,9 @@ def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[s
     method = search.sampler.__name__ + (" + halving" if search.rungs else "")
     drawn = {
         "": learning_curves(runs, order=(searches.DEFAULT, searches.TUNED)),
-        "progress": figures.best_so_far({search.game: {method: figures.progress_of(found)}}),
+        "progress": figures.best_so_far(
+            {search.game: {method: figures.progress_of(found)}}, score=trials.reading(found.facts)
+        ),
         "points": figures.parallel_coordinates(found),
     }
     return drawn | ({"importance": figures.importance(found)} if found.importance.shares else {})

@@ -14,13 +14,13 @@ import jax
 import numpy as np
 
 from jaxdqn.results import store
-from jaxdqn.study import checkpoints, records, spec
+from jaxdqn.study import checkpoints, provenance, records, spec
 from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.checkpoint import Unusable
 from jaxdqn.training.program import Layout, Program
-from jaxdqn.training.run import Curves
+from jaxdqn.training.run import Curves, Ending
 
 Programs = dict[Any, tuple[Program, Layout]]  # by game, structure, evaluation and number of members
 
@@ -78,8 +78,15 @@ def programs() -> Iterator[Programs]:
             compiled.close()
 
 
-def train(runs: Runs, members: Sequence[tuple[Study, Cell]], stop: int, width: int) -> dict[str, np.ndarray]:
-    """Trains runs of one structure up to a step, and returns their evaluation returns `[periods]` by identifier.
+class Trained(NamedTuple):
+    """A run up to the end of a rung: its evaluation returns `[periods]`, and the step at which it diverged, or None."""
+
+    returns: np.ndarray
+    diverged_at: int | None
+
+
+def train(runs: Runs, members: Sequence[tuple[Study, Cell]], stop: int, width: int) -> dict[str, Trained]:
+    """Trains runs of one structure up to a step, and returns them by identifier.
 
     Those that are then at the end of their study are stored, the others kept.
 
@@ -94,19 +101,18 @@ def train(runs: Runs, members: Sequence[tuple[Study, Cell]], stop: int, width: i
       RuntimeError: if the game of a run raised an error.
     """
     compiled, layout = _program(runs, *members[0], width)
-    scores: dict[str, np.ndarray] = {}
+    trained: dict[str, Trained] = {}
     for start in range(0, len(members), layout.width):
         chunk = members[start : start + layout.width]
-        kept = _train_chunk(runs, chunk, stop, compiled, layout)
-        scores |= {id: run.curves["evaluation_return"] for id, run in kept.items()}
-    return scores
+        trained |= _train_chunk(runs, chunk, stop, compiled, layout)
+    return trained
 
 
 def load(runs: Runs) -> None:
     """Takes up what an earlier process kept on disk."""
     for found in reversed(checkpoints.read(runs.folder / "checkpoints")):
         with contextlib.suppress(Unusable):
-            *arrays, seconds = checkpoints.load(found, records.versions())
+            *arrays, seconds = checkpoints.load(found, provenance.versions())
             state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
             for row, id in enumerate(found.cells):
                 curves = {name: values[row] for name, values in zip(Curves._fields, points, strict=True)}
@@ -141,7 +147,7 @@ def _save(runs: Runs) -> None:
         state = [np.stack(leaves) for leaves in zip(*(run.state for run in waiting), strict=True)]
         curves = [np.stack([run.curves[name] for run in waiting]) for name in Curves._fields]
         seconds = np.stack([run.seconds for run in waiting])
-        checkpoints.write(folder, ids, step, records.versions(), waiting[0].makers, [*state, *curves, seconds])
+        checkpoints.write(folder, ids, step, provenance.versions(), waiting[0].makers, [*state, *curves, seconds])
     for old in before:
         if list(old.cells) not in alike.values():
             checkpoints.remove(folder, old.cells)
@@ -158,7 +164,7 @@ def _program(runs: Runs, study: Study, cell: Cell, width: int) -> tuple[Program,
 
 def _train_chunk(
     runs: Runs, chunk: Sequence[tuple[Study, Cell]], stop: int, compiled: Program, layout: Layout
-) -> dict[str, Kept]:
+) -> dict[str, Trained]:
     ids = [spec.identifier(study, cell) for study, cell in chunk]
     filled = [cell for _, cell in chunk] + [chunk[-1][1]] * (layout.width - len(chunk))
     states, step, curves, seconds = _begin(runs, ids, filled, compiled)
@@ -179,9 +185,13 @@ def _train_chunk(
             kept_at = time.perf_counter()
         if runs.told.is_asked:
             raise KeyboardInterrupt
+    endings = compiled.end(states)[: len(ids)]
     if stop == chunk[0][0].steps and runs.is_stored:
-        _store(runs, chunk, ids, compiled, states, layout)
-    return {id: runs.kept[id] for id in ids}
+        _store(runs, chunk, ids, compiled, endings, layout)
+    return {
+        id: Trained(runs.kept[id].curves["evaluation_return"], ending.diverged_at)
+        for id, ending in zip(ids, endings, strict=True)
+    }
 
 
 def _begin(
@@ -223,10 +233,16 @@ def _keep(
 
 
 def _store(
-    runs: Runs, chunk: Sequence[tuple[Study, Cell]], ids: list[str], compiled: Program, states: Any, layout: Layout
+    runs: Runs,
+    chunk: Sequence[tuple[Study, Cell]],
+    ids: list[str],
+    compiled: Program,
+    endings: Sequence[Ending],
+    layout: Layout,
 ) -> None:
-    for (study, cell), id, ending in zip(chunk, ids, compiled.end(states), strict=False):
+    code = provenance.code(provenance.script())
+    for (study, cell), id, ending in zip(chunk, ids, endings, strict=True):
         run = runs.kept[id]
-        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout, run.makers)
+        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout, run.makers, code)
         with contextlib.suppress(store.CompleteAlready):  # an interrupted wave that is run again
             store.write(runs.folder / "runs", facts, run.curves, records.attachments(study, cell, ending))

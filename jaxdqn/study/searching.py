@@ -18,15 +18,14 @@ import json
 import pathlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-import jaxdqn
-from jaxdqn.results import failures, files, trials
+from jaxdqn.results import divergence, failures, files, trials
 from jaxdqn.results.claims import Claims
-from jaxdqn.study import halving, interruption, records, samplers, search_waves, spec
+from jaxdqn.study import halving, interruption, provenance, records, samplers, search_waves, spec
 from jaxdqn.study import search as searches
 from jaxdqn.study.execute import CHECKPOINT_SECONDS
 from jaxdqn.study.halving import Ask, Train, Wave
@@ -104,8 +103,10 @@ def run(
         space = samplers.distributions(search.space, searches.whole_numbers(search))
         work = _Work(search, folder, study, space, searches.plan(search), runs)
         points = _settings(work)
+        done: list[Wave] = []
         for wave in _waves(study):  # what a kill may have cut off
-            _tell(work, wave)
+            _tell(work, wave, done)
+            done.append(wave)
             if runs.kept:
                 _forget(work, wave, points)
         saved_at = time.perf_counter()
@@ -127,12 +128,21 @@ def best(outcome: Outcome) -> dict[str, Any]:
     """Returns the settings that a search ends with: the winner of the final, or else the best over tuning seeds.
 
     Raises:
-      ValueError: if no point could be trained.
+      ValueError: if all points diverged or could not be trained, in a sentence that says how many did.
     """
     found = halving.incumbents(outcome.waves)[-1]
-    if found is None:
-        raise ValueError("No point could be trained: the folder `failures` of the search holds the tracebacks.")
-    return outcome.settings[found[0]]
+    if found is not None:
+        return outcome.settings[found[0]]
+    number, diverged = len(outcome.settings), len(halving.diverged(outcome.waves))
+    if diverged == number:
+        raise ValueError(
+            f"All {number} points diverged, so none is chosen: search smaller learning rates, or clip gradients with "
+            "--set max_gradient_norm=10."
+        )
+    raise ValueError(
+        f"No point is left to choose: of {number} points {diverged} diverged, and others could not be trained; the "
+        "folder `failures` of the search holds the tracebacks."
+    )
 
 
 def _go_on(work: _Work) -> bool:
@@ -147,7 +157,7 @@ def _go_on(work: _Work) -> bool:
             kept = halving.promoted(work.plan, rung, numbers, scores, done)
             wave = Wave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
-            _tell(work, wave)
+            _tell(work, wave, done)
             _forget(work, wave, points)
             trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
@@ -156,8 +166,9 @@ def _go_on(work: _Work) -> bool:
 
 
 def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`; NaN if one cannot be trained.
+    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`.
 
+    It is NaN if one cannot be trained, and minus infinity of a run that diverged.
     The final is the rung after the last.
     """
     try:
@@ -181,8 +192,9 @@ def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndar
     members = _members(search, rung, points)
     last = search.last or 0  # [-0:] is all
     stop = search.steps if rung == plan.final else plan.ends[rung]
-    returns = search_waves.train(work.runs, members, stop, plan.batch * plan.num_seeds)
-    scores = [np.mean(returns[spec.identifier(study, cell)][-last:], dtype=np.float64) for study, cell in members]
+    trained = search_waves.train(work.runs, members, stop, plan.batch * plan.num_seeds)
+    runs = [trained[spec.identifier(study, cell)] for study, cell in members]
+    scores = [divergence.search_score(run.returns[-last:], run.diverged_at) for run in runs]
     return np.array(scores).reshape(len(points), -1)
 
 
@@ -191,15 +203,21 @@ def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> lis
     return [(study, cell) for study in studies for cell in spec.cells(study)]
 
 
-def _tell(work: _Work, wave: Wave) -> None:
-    """Tells Optuna what became of the points of a wave, so far as it does not know it; of the final it need not."""
+def _tell(work: _Work, wave: Wave, earlier: Sequence[Wave]) -> None:
+    """Tells Optuna what became of the points of a wave, so far as it does not know it; of the final it need not.
+
+    A point with a diverged run is told as the worst point of its rung so far, so that the sampler learns to avoid it.
+    """
     if wave.rung == work.plan.final:
         return
+    same_rung = [one for one in (*earlier, wave) if one.rung == wave.rung]
+    worst = min((mean for one in same_rung for _, mean in halving.scored(one)), default=np.nan)
     asked = samplers.asked(work.study, work.space)
     is_last = wave.rung == work.plan.final - 1
     for point, score in zip(wave.points, halving.means(wave), strict=True):
         ending = "complete" if is_last else None if point in wave.kept else "dropped"
-        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], score, ending)
+        told = worst if score == -np.inf else score
+        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], told, ending)
 
 
 def _forget(work: _Work, wave: Wave, points: Sequence[dict[str, Any]]) -> None:
@@ -258,20 +276,24 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
     rungs = halving.waiting(len(points), done)
     scores: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(points))}
     finals: dict[int, tuple[float, ...]] = {}
-    spent, progress, failed = 0, [], set()
+    diverged = halving.diverged(done)
+    spent, failed = 0, set()
+    progress: list[tuple[int, int, float]] = []
     for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
         spent += len(wave.points) * halving.cost(work.plan, wave.rung)
-        progress += [] if incumbent is None else [(spent, *incumbent)]
+        progress = [] if incumbent is None else [*progress, (spent, *incumbent)]  # none: what was best diverged since
         for number, row in zip(wave.points, wave.scores, strict=True):
-            is_final, is_known = wave.rung == work.plan.final, not np.isnan(row).any()
+            is_final, is_known = wave.rung == work.plan.final, bool(np.isfinite(row).all())
             if is_final and is_known:
                 finals[number] = row
             elif is_known:
                 scores[number].append(row)
-            elif not is_final:
+            elif not is_final and number not in diverged:
                 failed.add(number)
 
     def state(number: int) -> str:
+        if number in diverged:
+            return "diverged"
         if number in failed:
             return "failed"
         if number in rungs:
@@ -289,15 +311,18 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
             for number, settings in enumerate(points)
         ),
         progress=tuple(progress),
-        importance=_importance(work, scores),
-        code={"jaxdqn": jaxdqn.__version__, **records.commit()},
+        importance=_importance(work, scores, diverged),
+        code=provenance.code(provenance.script()),
     )
 
 
-def _importance(work: _Work, scores: dict[int, list[tuple[float, ...]]]) -> trials.Importance:
-    """Returns the importance of the fields at the first rung, that all points have come through."""
+def _importance(
+    work: _Work, scores: dict[int, list[tuple[float, ...]]], diverged: Collection[int]
+) -> trials.Importance:
+    """Returns the importance of the fields at the first rung; points that diverged there count as the worst of it."""
     asked = samplers.asked(work.study, work.space)
-    known = [number for number in scores if scores[number]]
-    means = [float(np.mean(scores[number][0])) for number in known]
+    worst = min((float(np.mean(rungs[0])) for rungs in scores.values() if rungs), default=0.0)
+    known = [number for number in scores if scores[number] or number in diverged]
+    means = [float(np.mean(scores[number][0])) if scores[number] else worst for number in known]
     shares = samplers.importance(work.space, [asked[number].params for number in known], means)
     return trials.Importance(work.plan.ends[0], len(known), shares)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results.export.exporter import Exporter
-from jaxdqn.study import checkpoints, progress, records
+from jaxdqn.study import checkpoints, progress, provenance, records
 from jaxdqn.study.checkpoints import Checkpoint
 from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.live import Live
@@ -144,7 +144,7 @@ def _begin(
 
 def _read(found: Checkpoint, rows: list[int]) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
     """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
-    arrays = checkpoints.load(found, records.versions())
+    arrays = checkpoints.load(found, provenance.versions())
     if len(arrays) <= 1 + len(Curves._fields):
         raise Unusable(f"it holds {len(arrays)} arrays, too few")
     *arrays, seconds = arrays
@@ -176,6 +176,6 @@ def _keep(
         around.checkpoints.mkdir(exist_ok=True)
         kept = [ids[row] for row in rows]
         arrays = [*state, *points, np.array(seconds)]
-        checkpoints.write(around.checkpoints, kept, step, records.versions(), makers, arrays)
+        checkpoints.write(around.checkpoints, kept, step, provenance.versions(), makers, arrays)
     except Exception as problem:
         around.bar.note(f"no checkpoint could be written: {problem}")

@@ -52,6 +52,12 @@ def test_a_run_without_a_finite_return_is_meant_last(tmp_path):
     assert chosen(tmp_path) == ("b", 0)
 
 
+def test_a_run_that_diverged_is_meant_last(tmp_path):
+    write(tmp_path, algorithm="a", returns=[1.0, 500.0], diverged_at=2)
+    write(tmp_path, algorithm="b", returns=[1.0, -500.0])
+    assert chosen(tmp_path) == ("b", 0)
+
+
 def test_label_and_seed_narrow_the_choice(study):
     assert chosen(study, arm="DQN") == ("DQN", 0)
     assert chosen(study, seed=1) == ("strong", 1)
@@ -63,6 +69,48 @@ def test_several_games_are_told_apart_by_name(study):
     assert chosen(study, game="catch") == ("strong", 0)
     with pytest.raises(ValueError, match="holds weights of several games: choose one by --game, of cartpole, catch"):
         choice.choose(study)
+
+
+def test_a_typical_run_is_the_one_with_weights_that_is_nearest_to_the_median_of_its_arm(tmp_path):
+    # The scores of all seeds are 0, 1, 4, 5, 9 and their median 4, of a run that kept no weights.
+    for seed, (score, has_weights) in enumerate(((9.0, True), (0.0, True), (5.0, True), (4.0, False), (1.0, True))):
+        write(tmp_path, algorithm="strong", seed=seed, returns=[99.0, score], has_weights=has_weights)
+    write(tmp_path, algorithm="DQN", seed=0, returns=[4.0, 4.0])
+    assert chosen(tmp_path, arm="strong") == ("strong", 0)
+    assert chosen(tmp_path, arm="strong", typical=True) == ("strong", 2)
+    assert chosen(tmp_path, arm="strong", seed=4, typical=True) == ("strong", 4)
+    with pytest.raises(
+        ValueError, match=r"several arms or settings: choose one by --arm, of (strong, DQN|DQN, strong)\."
+    ):
+        choice.choose(tmp_path, typical=True)
+
+
+def test_of_equally_typical_runs_the_first_by_seed_is_meant(tmp_path):
+    for seed in (10, 2, 3):
+        write(tmp_path, seed=seed, returns=[5.0])
+    assert chosen(tmp_path, typical=True) == ("DQN", 2)
+
+
+def test_a_run_that_diverged_is_not_typical_for_what_its_parameters_score(tmp_path):
+    write(tmp_path, seed=0, returns=[0.0, 5.0], diverged_at=2)  # counts as -3, not as the median 5
+    for seed, score in ((1, 4.0), (2, 6.0)):
+        write(tmp_path, seed=seed, returns=[-3.0, score])
+    assert chosen(tmp_path, typical=True) == ("DQN", 1)
+
+
+def test_a_run_stands_among_those_of_its_arm(tmp_path):
+    added = [{}, {}, {"a_later_field": None}, {}]  # an option that is not used makes no other arm
+    paths = [
+        write(tmp_path, seed=seed, returns=[score], configuration={"type": "Config", **added[seed]})
+        for seed, score in enumerate((3.0, 1.0, 3.0, 7.0))
+    ]
+    write(tmp_path, seed=0, algorithm="C51", returns=[100.0])
+    write(tmp_path, seed=4, returns=[100.0], configuration={"type": "Config", "a_later_field": 1})
+    stands = [choice.standing(path, json.loads(path.read_text())) for path in paths]
+    assert stands[1] == (1.0, 4, 4, 3.0)
+    assert [stand.rank for stand in stands] == [2, 4, 2, 1]
+    (alone,) = (path for path in tmp_path.glob("*.json") if '"C51"' in path.read_text())
+    assert choice.standing(alone, json.loads(alone.read_text())) is None
 
 
 def test_a_record_or_its_weights_mean_themselves(study):

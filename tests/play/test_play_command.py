@@ -112,6 +112,27 @@ def test_the_best_run_of_a_study_is_played_and_named(tmp_path, capsys):
     assert jaxdqn(capsys, tmp_path, "--arm", "DQN")[1].startswith("cartpole: DQN, seed 0")
 
 
+def test_the_typical_run_is_played_in_its_typical_episode_with_its_return_and_its_rank(tmp_path, capsys):
+    for seed, earned in enumerate((30.0, 10.0, 20.0)):
+        described = synthetic_runs.facts(game="cartpole", seed=seed, **_configuration())
+        attached = {"weights": weights.flatten(trained.parameters("cartpole", seed=seed))}
+        store.write(tmp_path / "runs", described, {"steps": [500], "evaluation_return": [earned]}, attached)
+    out = jaxdqn(capsys, tmp_path, "--run-seed", 2, "--episodes", 9)[1]
+    returns = [float(found) for found in re.findall(r"^episode \d: return (\d+),", out, re.MULTILINE)]
+    mean = sum(returns) / 9
+    nearest = min(range(9), key=lambda episode: abs(returns[episode] - mean))
+    assert len(set(returns)) > 2
+    film = tmp_path / "film.gif"
+    out = jaxdqn(capsys, tmp_path, "--typical", "--episodes", 9, "--out", film, "--every", 1)[1]
+    about, episode, written = out.splitlines()
+    assert about.startswith(
+        "cartpole: DQN, seed 2, 20,000 steps, last evaluation 20, number 2 of 3 runs, whose median is 20"
+    )
+    said = f"return {returns[nearest]:g}, {returns[nearest]:g} steps"
+    assert episode == f"episode {nearest}: {said}, nearest of 9 to their mean return {mean:g}"
+    assert written.startswith(f"{film}: {int(returns[nearest]) + 1} frames")  # one a step of that episode, no other
+
+
 def _configuration():
     return {"configuration": trained.facts()["configuration"]}
 

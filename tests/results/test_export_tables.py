@@ -90,14 +90,16 @@ def test_without_any_log_there_is_no_table_of_episodes(tmp_path):
         tables.episodes(records(tmp_path))
 
 
-def test_scores_are_means_of_the_last_points_and_a_crashed_run_has_none(tmp_path):
+def test_scores_are_means_of_the_last_points_and_one_that_crashed_or_diverged_has_none(tmp_path):
     steps = np.array([10, 20, 30])
-    write(tmp_path, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])}, diverged_at=20)
+    write(tmp_path, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])})
+    write(tmp_path, seed=2, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])}, diverged_at=20)
     write(tmp_path, seed=1, crash="Traceback", curves={"steps": steps[:1], "evaluation_return": np.array([9])})
     rows = read(tables.scores(records(tmp_path), last=2))
     assert [(row["steps"], row["diverged_at"], row["crashed"], row["evaluation_return"]) for row in rows] == [
-        ("20000", "20", "false", "2.5"),
+        ("20000", "", "false", "2.5"),
         ("20000", "", "true", ""),
+        ("20000", "20", "false", ""),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import pathlib
 import re
 import shlex
 import subprocess
@@ -13,20 +14,28 @@ import pytest
 import exported
 import synthetic_runs
 from jaxdqn import cli
-from jaxdqn.results import arguments, runs_command, store
-from jaxdqn.results.export import tensorboard
+from jaxdqn.results import arguments, query, runs_command, store
+from jaxdqn.results.export import requirements, tensorboard
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """A folder `results` with two studies in the working directory; the score of a run is a tenth of its seed."""
+    """A folder `results` with two studies in the working directory; the score of a run is a tenth of its seed.
+
+    The last run of `rates` diverged.
+    """
     monkeypatch.chdir(tmp_path)
     for study, game, seeds in (("rates", "catch", (0, 1, 2)), ("cartpole", "cartpole", (0,))):
         for seed in seeds:
             rate = {"learning_rate": 0.001 * (1 + seed)}
             configuration = {"type": "Config", **rate, "optimizer": {"type": "Adam", "eps": 1e-8}}
             facts = synthetic_runs.facts(
-                study=study, game=game, seed=seed, settings=rate, configuration=configuration, diverged_at=seed or None
+                study=study,
+                game=game,
+                seed=seed,
+                settings=rate,
+                configuration=configuration,
+                diverged_at=1 if seed == 2 else None,
             )
             curves = {"steps": np.array([1, 2]), "evaluation_return": np.array([9, seed / 10])}
             store.write(tmp_path / "results" / study / "runs", facts, curves)
@@ -45,7 +54,7 @@ def test_runs_are_listed_in_columns(results, capsys):
     assert first.split()[1:] == shlex.split(
         "cartpole cartpole DQN learning_rate 0.001 0 20000 0 finished 2025-01-01T00:00:00+00:00"
     )
-    assert last.split()[1:9] == ["rates", "catch", "DQN", "learning_rate", "0.003", "2", "20000", "0.2"]
+    assert last.split()[1:9] == ["rates", "catch", "DQN", "learning_rate", "0.003", "2", "20000", "-"]
     assert "diverged" in last
     assert err == "4 of 4 runs\n"
 
@@ -97,8 +106,7 @@ def test_a_table_is_written_once_and_replaced_only_when_asked(results, capsys):
 def test_a_table_of_scores_of_some_runs(results, capsys):
     run("export results/rates --to csv --table scores --last 2 --where seed!=1 --out scores.csv", capsys)
     with open("scores.csv", newline="") as file:
-        scores = [float(row["evaluation_return"]) for row in csv.DictReader(file)]
-    assert scores == pytest.approx([4.5, 4.6])
+        assert [row["evaluation_return"] for row in csv.DictReader(file)] == ["4.5", ""]
 
 
 def test_tensorboard_has_a_folder_for_each_run(results, capsys):
@@ -139,8 +147,8 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
         ("export results --to csv --table scores --last 0 --out a.csv", "--last 0 is out of range"),
         ("export results --to csv --table scores --score loss --out a.csv", "has no curve 'loss'"),
         ("export results --to csv --last 3 --out a.csv", "--last says nothing about the table of curves"),
-        ("export results --to csv --project p --out a.csv", "--project says nothing about --to csv"),
-        ("export results --to wandb --table facts --out a", "--table says nothing about --to wandb"),
+        ("export results --to csv --project p --out a.csv", "--project has no effect on --to csv"),
+        ("export results --to wandb --table facts --out a", "--table has no effect on --to wandb"),
         ("export results --to wandb --project a/b --out a", "project = 'a/b'"),
         ("export results --to tensorboard --out file", "file"),
         ("export results --to wandb --out file", "file"),
@@ -170,3 +178,36 @@ def test_an_example_of_the_help_parses(example, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(example)
     assert capsys.readouterr().err.startswith("error: results")
+
+
+def test_the_versions_of_runs_are_written_for_pip(results, capsys):
+    out = run("export results --to requirements --out versions.lock", capsys).out
+    assert out == "versions.lock: versions of 4 runs\n"
+    first, second, *lines = pathlib.Path("versions.lock").read_text().splitlines()
+    assert first.endswith("from their records: jaxdqn export results --to requirements")
+    assert second.startswith("# To have their bits again: pip install -r versions.lock, on the same processor")
+    assert lines == ["jax==0.10.0", "numpy==2.4.6"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(shlex.split("export results --to requirements --out versions.lock"))
+    assert "versions.lock exists and is not overwritten" in capsys.readouterr().err
+    run("export results --to requirements --out versions.lock --overwrite", capsys)
+
+
+def test_versions_that_differ_are_those_of_most_runs_and_the_others_are_named(tmp_path):
+    for seed, version in enumerate(("0.9", "0.10", "0.10")):
+        versions = {"python": "3.12.1", "jax": version} | ({"optax": "1"} if seed else {})
+        store.write(tmp_path, synthetic_runs.facts(seed=seed, versions=versions), synthetic_runs.curves())
+    text = requirements.lock(store.read_facts(tmp_path).records, "here", "lock")
+    assert text.splitlines()[2:] == [
+        "# python 3.12.1",
+        "jax==0.10",
+        "# jax 0.9: 1 runs",
+        "optax==1",
+        "# optax is not named by 1 runs",
+    ]
+
+
+def test_the_lock_file_of_the_committed_results_is_that_of_their_records(request):
+    results = request.config.rootpath / "results"
+    known = requirements.lock(query.read(results).records, "results", "requirements.lock")
+    assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements

@@ -55,4 +55,17 @@ def test_the_table_counts_the_runs_that_solved_it(tmp_path):
     returns = [solves] * 4 + [[0.0] * 80] * 3
     runs = [stored(tmp_path, values, seed=seed) for seed, values in enumerate(returns)]
     row = solving.table(runs, lambda returns: returns > 0.5).splitlines()[2]
-    assert row == "| catch | DQN | 4 of 7 | 60 | 60 to never | 80 |"
+    assert row == "| catch | DQN | 0 | 4 of 7 | 60 | 60 to never | 100 % | 80 |"
+
+
+def test_what_is_solved_may_be_lost_again_and_the_share_of_later_successes_says_so(tmp_path):
+    won, lost = [1.0], [0.0]
+    runs = [
+        stored(tmp_path, won * 10 + lost * 30 + won * 10, seed=0),  # solved with the 10th; 10 of 40 later
+        stored(tmp_path, lost * 5 + won * 20, seed=1),  # with the 15th; all of 10 later
+        stored(tmp_path, won * 10, seed=2),  # nothing was seen later
+        stored(tmp_path, won * 9, seed=3),  # not solved
+    ]
+    assert solving.kept(runs, lambda returns: returns > 0.5) == pytest.approx((0.25 + 1.0) / 2)
+    assert math.isnan(solving.kept(runs[2:], lambda returns: returns > 0.5))
+    assert solving.table(runs, lambda returns: returns > 0.5).splitlines()[2].endswith("| 62 % | 9 |")

@@ -24,10 +24,10 @@ def test_the_table_has_a_row_an_arm_with_score_interval_and_cost():
     runs[1].facts["cost"] = {"wall_seconds": 22.5, "compile_seconds": 1.0, "runs_at_once": 4}
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary.table(runs, last=2).splitlines()]
     assert rows[0][:6] == ["game", "algorithm", "settings", "runs", "diverged", "IQM of evaluation_return, last 2"]
-    assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "4"]
+    assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "2.5"]  # it counts as -1, the worst of all
     assert rows[2][7:] == ["15", "2 to 4"]
     assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "-", "12.5", "2"]
-    expected = statistics.interval([0.0, 3.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
+    expected = statistics.interval([0.0, -1.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
     assert rows[2][6] == f"{expected.low:.4g} to {expected.high:.4g}"
 
 
@@ -60,8 +60,8 @@ def test_a_crashed_run_neither_reaches_a_threshold_nor_keeps_others_from_it():
         run.facts["crash"] = "Traceback ..."
     names, _, dqn, c51 = rows_of(summary.first_reached(runs, {"catch": 10.0}))
     assert names[3:5] == ["runs", "crashed"]
-    assert dqn[3:] == ["2", "1", "10", "20", "10"]
-    assert c51[3:] == ["1", "1", "10", "never", "-"]
+    assert dqn[3:] == ["2", "1", "10", "20", "10", "100 % of 1"]
+    assert c51[3:] == ["1", "1", "10", "never", "-", "-"]
 
 
 def test_all_lines_of_a_table_are_equally_long():
@@ -80,8 +80,24 @@ def test_the_first_step_is_where_the_statistic_of_all_runs_reaches_the_threshold
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in summary.first_reached(runs, {"catch": 10.0}, statistic=statistics.median).splitlines()
     ]
-    assert rows[2] == ["catch", "DQN", "-", "3", "10", "20", "10 (10 to 10)"]
-    assert rows[3] == ["catch", "double DQN", "-", "3", "10", "never", "-"]
+    assert rows[2] == ["catch", "DQN", "-", "3", "10", "20", "10 (10 to 10)", "100 % of 1"]
+    assert rows[3] == ["catch", "double DQN", "-", "3", "10", "never", "-", "-"]
+
+
+def test_a_threshold_that_is_passed_and_lost_again_says_at_how_many_later_evaluations_it_is_held():
+    steps = np.arange(1, 9) * 10
+    curves = ([0, 9, 0, 9, 9, 9, 0, 9], [0, 9, 9, 0, 9, 9, 0, np.nan])  # means 0, 9, 4.5, 4.5, 9, 9, 0, unknown
+    runs = [
+        Run(synthetic_runs.facts(seed=seed), {"steps": steps, "evaluation_return": np.array(values, float)})
+        for seed, values in enumerate(curves)
+    ]
+    reached = summary.first_reached(runs, {"catch": 5.0}, statistic=statistics.mean)
+    assert rows_of(reached)[0][-1] == "later also"
+    assert rows_of(reached)[2][5:] == ["20", "9 (9 to 9)", "33 % of 6"]
+    at_the_end = summary.first_reached(runs[:1], {"catch": 5.0}, statistic=statistics.mean)
+    assert rows_of(at_the_end)[2][5:] == ["20", "9", "67 % of 6"]
+    last = [run._replace(curves={name: values[:2] for name, values in run.curves.items()}) for run in runs]
+    assert rows_of(summary.first_reached(last, {"catch": 5.0}))[2][-1] == "-"
 
 
 def test_games_without_a_threshold_are_left_out():
@@ -115,7 +131,7 @@ def test_a_single_run_has_no_interval_in_any_table(tmp_path):
     store.write(tmp_path, synthetic_runs.facts(), {"steps": [10], "evaluation_return": [5.0]}, attached)
     runs = store.read(tmp_path).runs
     assert rows_of(summary.table(runs))[2][5:7] == ["5", "-"]
-    assert rows_of(summary.first_reached(runs, {"catch": 5.0}))[2][5:] == ["10", "5"]
+    assert rows_of(summary.first_reached(runs, {"catch": 5.0}))[2][5:] == ["10", "5", "-"]
     assert rows_of(summary.episodes(runs, {"first 2": slice(2)}))[2][4:] == ["1"]
 
 
@@ -127,4 +143,4 @@ def test_a_score_that_is_not_finite_is_neither_tabulated_nor_reached():
     assert rows[2][5:7] == ["-", "-"]
     assert rows[3][5] == "2.5"
     runs[2].curves["evaluation_return"][1] = 10.0
-    assert rows_of(summary.first_reached(runs, {"catch": 10.0}))[2][5:] == ["20", "10 (10 to 10)"]
+    assert rows_of(summary.first_reached(runs, {"catch": 10.0}))[2][5:] == ["20", "10 (10 to 10)", "0 % of 1"]

@@ -94,10 +94,10 @@ def test_crashed_runs_are_counted_in_a_sentence_an_arm():
     crashed = [literal([1], seed=seed, crash="Traceback ...") for seed in (0, 1)]
     runs = [*crashed, literal([1], seed=2), literal([1], algorithm="C51", crash="..."), literal([1], algorithm="PER")]
     arms = tidy.arms(runs)
-    assert tidy.crashes(arms, tidy.labels(arms)) == (
+    assert tidy.remarks(arms, tidy.labels(arms)) == (
         "2 of 3 runs of DQN on catch crashed and are left out. 1 of 1 run of C51 on catch crashed and is left out."
     )
-    assert tidy.crashes(tidy.arms(runs[-1:]), tidy.labels(arms)) == ""
+    assert tidy.remarks(tidy.arms(runs[-1:]), tidy.labels(arms)) == ""
 
 
 def test_groups_are_by_tuples_of_values_in_order_of_appearance():

@@ -1,18 +1,24 @@
-"""`jaxdqn export`: stored runs as CSV, or to TensorBoard or Weights & Biases."""
+"""`jaxdqn export`: stored runs as CSV, to TensorBoard or Weights & Biases, or the versions that made them."""
 
 import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from jaxdqn.results import files, query, store
-from jaxdqn.results.export import exporter, tables, tensorboard, weights_and_biases
+from jaxdqn.results.export import exporter, requirements, tables, tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
 from jaxdqn.results.record import DamagedResult, Record
 from jaxdqn.sentences import ends_quietly, one_sentence, printable
 
 # Which options only one kind of export has; None and False say that they are not given.
-_ONLY = {"csv": ("table", "score", "last", "overwrite"), "tensorboard": (), "wandb": ("project", "online")}
+_ONLY = {
+    "csv": ("table", "score", "last", "overwrite"),
+    "requirements": ("overwrite",),
+    "tensorboard": (),
+    "wandb": ("project", "online"),
+}
 
 
 def main(options: argparse.Namespace) -> None:
@@ -26,6 +32,10 @@ def main(options: argparse.Namespace) -> None:
         records = _records(options)
         if options.to == "csv":
             _write_table(options, records)
+        elif options.to == "requirements":
+            text = requirements.lock(records, str(options.study), options.out.name)
+            _write(options, text.encode())
+            print(f"{options.out}: versions of {_number(records)}")
         elif options.to == "tensorboard":
             _send(tensorboard.opened(options.out), records)
             print(f"{options.out}: {_number(records)}; to see them: tensorboard --logdir {options.out}")
@@ -53,13 +63,18 @@ def _records(options: argparse.Namespace) -> tuple[Record, ...]:
 
 
 def _write_table(options: argparse.Namespace, records: Sequence[Record]) -> None:
+    with _damage_as_sentence():
+        _write(options, tables.csv_of(_table(options, records)))
+    print(f"{options.out}: {options.table or 'curves'} of {_number(records)}")
+
+
+def _write(options: argparse.Namespace, content: Any) -> None:
+    """Writes a new file, or in the place of another one if that is allowed."""
     if options.out.exists() and not options.overwrite:
         raise FileExistsError(f"{options.out} exists and is not overwritten: choose another name, or add --overwrite.")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write: Callable[..., None] = files.replace if options.overwrite else files.write_new
-    with _damage_as_sentence():
-        write(options.out, tables.csv_of(_table(options, records)))
-    print(f"{options.out}: {options.table or 'curves'} of {_number(records)}")
+    write(options.out, content)
 
 
 def _table(options: argparse.Namespace, records: Sequence[Record]) -> tables.Table:
@@ -91,10 +106,10 @@ def _number(records: Sequence[Record]) -> str:
 
 
 def _check(options: argparse.Namespace) -> None:
-    for kind, names in _ONLY.items():
-        for name in names:
-            if kind != options.to and getattr(options, name) not in (None, False):
-                raise ValueError(f"--{name} says nothing about --to {options.to}: it belongs to --to {kind}.")
+    for name in dict.fromkeys(name for names in _ONLY.values() for name in names):
+        if name not in _ONLY[options.to] and getattr(options, name) not in (None, False):
+            kinds = " or ".join(kind for kind, names in _ONLY.items() if name in names)
+            raise ValueError(f"--{name} has no effect on --to {options.to}: it belongs to --to {kinds}.")
     for name in ("score", "last"):
         if getattr(options, name) is not None and options.table != "scores":
             raise ValueError(

@@ -71,7 +71,7 @@ def facts(records: Sequence[Record]) -> Table:
 
 
 def scores(records: Sequence[Record], *, score: str = "evaluation_return", last: int = 1) -> Table:
-    """Returns one row a run: whose it is, its budget, how it ended, and its final score; none if it crashed.
+    """Returns one row a run: whose it is, its budget, how it ended, and its score; none if it crashed or diverged.
 
     Args:
       records: of any runs.
@@ -87,7 +87,8 @@ def scores(records: Sequence[Record], *, score: str = "evaluation_return", last:
     def rows() -> Iterator[list[Any]]:
         for record in records:
             crashed = schema.crashed(record.facts)
-            final = None if crashed else float(tidy.final([store.load(record)], score, last)[0])
+            has_score = not crashed and record.facts["diverged_at"] is None
+            final = float(tidy.final([store.load(record)], score, last)[0]) if has_score else None
             yield [*_whose(record, settings), record.facts["steps"], record.facts["diverged_at"], crashed, final]
 
     return Table((*identity, "steps", "diverged_at", "crashed", score), rows())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.results import failures, manifest, schema, store
-from jaxdqn.study import execute, interruption, plan, progress, records, spec
+from jaxdqn.study import execute, interruption, plan, progress, provenance, records, spec
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Asked, Task
 from jaxdqn.study.executors.work import Done, Order, token_of
@@ -99,7 +99,7 @@ def run(
             if retry_failed:
                 execute.forget_failures(folder, cells)
                 missing, damaged = execute.find_missing(folder, cells)
-            told = {"memory": memory, **options}
+            told = {"memory": memory, "script": provenance.script(), **options}
             orders = [
                 Order(task, packed, tuple(sys.path), str(folder.parent), token, told)
                 for task in _split(study, missing, pool, asked, memory)

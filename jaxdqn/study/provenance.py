@@ -1,0 +1,164 @@
+"""Where a run comes from: the code that trained it, the script that asked for it, the versions and the machine.
+
+A commit that holds the package says nothing about the script that chose games, configurations and seeds. So a record
+names both, and `modified` covers both: it is true if the package, the script, or a module beside the script that it has
+imported, is not what the commit holds.
+"""
+
+import contextlib
+import functools
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import jaxdqn
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
+_CPUINFO = pathlib.Path("/proc/cpuinfo")
+_FLAGS = ("sse4", "avx", "fma", "f16c", "bmi", "amx", "asimd", "sve", "bf16", "i8mm")  # beginnings of names
+
+
+class Script(NamedTuple):
+    """The script that a study is run from.
+
+    Attributes:
+      path: in its repository; only its name if it is in none.
+      commit: that its repository is at, or None if no commit holds the script.
+      is_modified: whether it, or a module beside it that it imported, is not what that commit holds.
+    """
+
+    path: str
+    commit: str | None
+    is_modified: bool
+
+
+def script() -> Script | None:
+    """Returns the script that this process runs; None if it runs a command, such as `jaxdqn train`, or a console."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return None
+    path = pathlib.Path(file).resolve()
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+    folders = [*map(pathlib.Path, installed), pathlib.Path(jaxdqn.__file__).parent]
+    return None if any(path.is_relative_to(folder.resolve()) for folder in folders) else script_at(path)
+
+
+def script_at(path: pathlib.Path) -> Script:
+    """Returns what git knows of a script, and of the modules beside it that are imported."""
+    path = path.resolve()
+    named = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
+    files = {str(pathlib.Path(file).resolve()) for file in named if file}
+    beside = sorted(file for file in files if pathlib.Path(file).parent == path.parent and file != str(path))
+    root = _git(path.parent, "rev-parse", "--show-toplevel")
+    if root is None or not _is_held(path.parent, [str(path)]):
+        return Script(path.name, None, is_modified=True)
+    is_modified = not _is_held(path.parent, beside) or bool(_changed(path.parent, [str(path), *beside]))
+    return Script(
+        str(path.relative_to(pathlib.Path(root).resolve())), _git(path.parent, "rev-parse", "HEAD"), is_modified
+    )
+
+
+def code(of: Script | None) -> dict[str, Any]:
+    """Returns version, commit and script of a run, as its record has them.
+
+    Args:
+      of: the script that asks for it, as `script` returns it.
+    """
+    package = commit()
+    is_modified = package["modified"] if of is None or not of.is_modified else True
+    known = {"jaxdqn": jaxdqn.__version__, "commit": package["commit"], "modified": is_modified}
+    return known | {"script": of and of.path, "script_commit": of and of.commit}
+
+
+def warning(of: Script | None) -> str:
+    """Returns a sentence where a record cannot say which script made it; no letter else."""
+    if of is None or not of.is_modified:
+        return ""
+    if of.commit is None:
+        return (
+            f"warning: no commit holds {of.path}, and the records of its runs say so: commit it before a study counts"
+        )
+    return (
+        f"warning: {of.path}, or a module beside it, differs from commit {of.commit[:10]}, and the records of its runs "
+        "say so: commit it before a study counts"
+    )
+
+
+@functools.cache
+def commit() -> dict[str, Any]:
+    """Returns the commit that the package lies in, and whether its code has changed since; None outside a checkout."""
+    here = pathlib.Path(jaxdqn.__file__).parent
+    if not _is_held(here, ["__init__.py"]):  # installed, perhaps inside somebody else's repository
+        return {"commit": None, "modified": None}
+    return {"commit": _git(here, "rev-parse", "HEAD"), "modified": bool(_changed(here, ["."]))}
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Returns the versions of what a result may depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+
+
+def hardware(devices: Sequence[Any]) -> dict[str, Any]:
+    """Returns the machine, as a record has it: results are equal to the bit on the same processor.
+
+    Args:
+      devices: of JAX, that the run is spread over.
+    """
+    return {
+        "platform": devices[0].platform,
+        "device": devices[0].device_kind,
+        "num_devices": len(devices),
+        "num_cores": os.cpu_count(),
+        "processor": processor(),
+        "cpu_flags": list(cpu_flags()),
+    }
+
+
+@functools.cache
+def processor() -> str:
+    """Returns what the system calls the processor, with its family and model where a virtual machine hides the name."""
+    says = _cpuinfo()
+    name = says.get("model name") or platform.processor() or platform.machine()
+    numbers = [f"{key.removeprefix('cpu ')} {says[key]}" for key in ("cpu family", "model") if says.get(key)]
+    return ", ".join([name, *numbers])
+
+
+@functools.cache
+def cpu_flags() -> tuple[str, ...]:
+    """Returns the instructions of the processor that compiled code may differ by, sorted; none where unknown."""
+    says = _cpuinfo()
+    listed = (says.get("flags") or says.get("Features") or "").split()
+    return tuple(sorted(flag for flag in listed if flag.startswith(_FLAGS)))
+
+
+def _cpuinfo() -> Mapping[str, str]:
+    """Returns what Linux says about its first processor; nothing on other systems."""
+    with contextlib.suppress(OSError):
+        first = _CPUINFO.read_text().partition("\n\n")[0]
+        pairs = (line.partition(":") for line in first.splitlines())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+    return {}
+
+
+def _git(folder: pathlib.Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _is_held(folder: pathlib.Path, files: Sequence[str]) -> bool:
+    """Returns whether git keeps all of these files."""
+    return not files or _git(folder, "ls-files", "--error-unmatch", "--", *files) is not None
+
+
+def _changed(folder: pathlib.Path, files: Sequence[str]) -> str | None:
+    return _git(folder, "status", "--porcelain", "--", *files)

@@ -1,0 +1,42 @@
+"""The results that are committed can be traced: each record names a commit that holds the script of its study."""
+
+import json
+import subprocess
+
+import pytest
+
+
+def described(results):
+    """Returns how many records name a commit that is to hold the script of their study, by commit and script."""
+    found = {}
+    for path in results.glob("*/runs/*.json"):
+        facts = json.loads(path.read_bytes())
+        code = facts["code"]
+        script = code.get("script") or f"experiments/{facts['study']}.py"  # the first records name only a commit
+        commit = code.get("script_commit", code["commit"])
+        found[commit, script] = found.get((commit, script), 0) + 1
+    return found
+
+
+def git(root, *arguments, given=""):
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], input=given, capture_output=True, text=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+def test_the_commit_of_every_record_holds_the_script_of_its_study(request):
+    root = request.config.rootpath
+    if git(root, "rev-parse", "--is-shallow-repository") != "false\n":
+        pytest.skip("needs a checkout with its whole history")
+    named = described(root / "results")
+    assert sum(named.values()) > 5_000
+    pairs = [f"{commit}:{script}" for commit, script in named]
+    answers = git(root, "cat-file", "--batch-check", given="\n".join(pairs)).splitlines()
+    lost = {pair: answer for pair, answer in zip(pairs, answers, strict=True) if " blob " not in answer}
+    assert lost == {}
+
+
+def test_no_record_was_made_by_code_that_had_changed(request):
+    for path in (request.config.rootpath / "results").glob("*/runs/*.json"):
+        assert json.loads(path.read_bytes())["code"]["modified"] is False, path

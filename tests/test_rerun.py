@@ -1,0 +1,71 @@
+"""Runs made again beside those that are recorded: the same bits are found to be the same, and no others are."""
+
+import dataclasses
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+from jaxdqn.results import store
+from jaxdqn.results.record import Run
+from jaxdqn.study import execute
+from jaxdqn.study.spec import Study
+from runs import EVALUATION, SMALL, results
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "experiments"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "results"))
+import rerun
+
+import synthetic_runs
+
+
+def costing(seconds, **described):
+    facts = synthetic_runs.facts(**described)
+    facts["cost"]["wall_seconds"] = seconds
+    return Run(facts, synthetic_runs.curves(seed=described["seed"]))
+
+
+def test_the_quickest_of_each_arm_come_first():
+    runs = [costing(3.0, algorithm="C51", seed=0), costing(9.0, algorithm="C51", seed=1)]
+    runs += [costing(2.0, algorithm="DQN", seed=0), costing(1.0, algorithm="DQN", seed=1)]
+    order = [(run.facts["algorithm"], run.facts["seed"]) for run in rerun.quickest(runs, 3)]
+    assert order == [("DQN", 1), ("C51", 0), ("DQN", 0)]
+
+
+def test_curves_are_the_same_in_every_bit_or_not_at_all():
+    recorded = costing(1.0, seed=0)
+    timed = recorded._replace(curves=recorded.curves | {"wall_seconds": np.arange(40.0)})
+    assert rerun.differing(recorded, timed) == []
+    nan = recorded._replace(curves=recorded.curves | {"loss": np.full(40, np.nan)})
+    assert rerun.differing(recorded, recorded) == []
+    assert rerun.differing(nan, nan._replace(curves=dict(nan.curves))) == []
+    score = recorded.curves["evaluation_return"].copy()
+    score[3] = np.nextafter(score[3], 2.0)
+    assert rerun.differing(recorded, recorded._replace(curves=recorded.curves | {"evaluation_return": score})) == [
+        "evaluation_return"
+    ]
+    fewer = {name: values for name, values in recorded.curves.items() if name != "loss"}
+    assert rerun.differing(recorded, recorded._replace(curves=fewer)) == ["loss"]
+
+
+def test_a_row_has_both_scores_and_those_of_all_seeds():
+    arm = [costing(1.0, seed=seed) for seed in (0, 1, 2)]
+    for run, last in zip(arm, (5.0, 2.0, 3.0), strict=True):
+        run.curves["evaluation_return"][-1] = last
+    again = arm[2]._replace(curves=arm[2].curves | {"evaluation_return": np.array([1.0, 7.0])})
+    assert rerun.row(arm[2], again, arm) == ("example", "catch, DQN", "2", "2 of 3", "3", "7", "2 to 5")
+
+
+def test_a_study_made_again_has_the_same_bits_and_its_record_stays(tmp_path):
+    study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
+    execute.run(study, tmp_path / "results")
+    with pytest.raises(ValueError, match="holds no run of this study"):
+        next(rerun.rows_of(dataclasses.replace(study, seeds=(7,)), tmp_path / "results", 1, tmp_path / "again"))
+    before = results(tmp_path / "results" / "tiny")
+    (row,) = rerun.rows_of(study, tmp_path / "results", 1, tmp_path / "again")
+    assert row[:2] == ("tiny", "catch, DQN")
+    assert row[3] == "all"
+    assert row[4] == row[5]
+    assert results(tmp_path / "results" / "tiny") == before
+    assert len(store.read(tmp_path / "again" / "tiny" / "runs").runs) == 1
