@@ -76,8 +76,8 @@ def seeds_needed(
     few = [arm for arm in looks if arm not in handles]
     sentences = (
         f"The score of a run is {style.averaged(last)}. Lines: expected width of the 95 % interval of "
-        f"{statistics.name(statistic)} over so many new seeds, by a smoothed bootstrap of {_number_of_runs(panels)} pilot "
-        "runs.",
+        f"{statistics.name(statistic)} over so many new seeds, by a smoothed bootstrap of {_number_of_runs(panels)} "
+        "pilot runs.",
         f"Seeds for a width of {width:g}: {'; '.join(needed)}." if width is not None else "",
         f"With too few runs to say: {', '.join(few)}." if few else "",
         found.left_out,
