@@ -1,4 +1,4 @@
-"""How often do nominal 95 % intervals hold the truth, with 5, 10 and 20 runs?
+"""How often do nominal 95 % intervals hold the truth, with 3, 5, 10 and 20 runs?
 
 @ANSWER@ See results/interval_coverage/.
 
@@ -68,7 +68,7 @@ class Experiment:
         }
 
 
-WHOLE = Experiment("interval_coverage", runs=(5, 10, 20), trials=2000, resamples=1000)
+WHOLE = Experiment("interval_coverage", runs=(3, 5, 10, 20), trials=2000, resamples=1000)
 TOY = Experiment("interval_coverage-toy", runs=(3, 5), trials=50, resamples=100)
 
 
