@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import bca, statistics, tidy
 from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def sensitivity(
         f"Final score: {averaged} of a run. Lines: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
         "bootstrap interval over seeds; dots: runs."
     )
-    crashes = tidy.crashes(arms, tidy.labels(arms))
-    figure.set_label(f"{reading} {crashes}" if crashes else reading)
+    caveat = bca.caveat(len(members) for members in completed.values())
+    figure.set_label(" ".join(filter(None, [reading, tidy.crashes(arms, tidy.labels(arms)), caveat])))
     return figure
 
 

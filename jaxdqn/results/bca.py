@@ -19,13 +19,14 @@ other levels:
 @COVERAGE@
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 FEWEST = 3  # runs of a game, below which there is no interval
 FEW = 10  # runs of a game, below which an interval covers less than it says
+MEASURED = {3: "@3@", 5: "@5@"}  # coverage in % by runs of a game, see above
 
 
 class Interval(NamedTuple):
@@ -74,6 +75,28 @@ def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
     high = np.maximum(normal(z), corrected(z, bias, acceleration))
     ordered = np.sort(values, axis=0)
     return Interval(point, *(at(ordered, level).reshape(point.shape) for level in (low, high)))
+
+
+def caveat(numbers: Iterable[int]) -> str:
+    """Returns what a caption says of intervals of few runs: that there is none, or how often it holds the truth.
+
+    Args:
+      numbers: of runs of a game, of everything that is shown; no letter is returned if all are ten or more.
+    """
+    sizes = set(numbers)
+    few = [size for size in sizes if FEWEST <= size < FEW]
+    sentences = []
+    if few:
+        measured = max(size for size in MEASURED if size <= min(few))
+        sentences.append(
+            f"With {measured} runs of a game, nominal 95 % intervals were measured to hold the truth in "
+            f"{MEASURED[measured]} % of cases, with 10 in 93 to 99 %."
+        )
+    if any(size < FEWEST for size in sizes):
+        sentences.append(
+            f"No interval where there are fewer than {FEWEST} runs of a game: they do not tell the spread."
+        )
+    return " ".join(sentences)
 
 
 def check(confidence: float, resamples: int) -> None:
