@@ -137,7 +137,7 @@ def _compared(
     difference = f"difference of {statistics.name(statistic)}s"
     sentences = (
         f"The score of a run is {style.averaged(last)}. D{difference[1:]} over seeds to {base} "
-        f"({_numbers(pairs)}), with its 95 % stratified bootstrap interval; runs with the same seed are drawn together.",
+        f"({_numbers(pairs)}), with 95 % stratified bootstrap intervals; runs with the same seed are drawn together.",
         f"{ALL_GAMES.capitalize()}: {difference} over the runs of all." if has_all else "",
         f"Not in {ALL_GAMES}, for having unequally many pairs: {', '.join(uneven)}." if uneven else "",
         f"Runs without a partner, left out: {unpaired}." if unpaired else "",

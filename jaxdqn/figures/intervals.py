@@ -35,7 +35,7 @@ def intervals(
 ) -> "Figure":
     """Returns a figure of one score for each algorithm with its 95 % bootstrap interval over seeds.
 
-    All games together have four panels, of median, IQM, mean and optimality gap, with those algorithms that have equally
+    All games together have four panels, of median, IQM, mean and optimality gap, with the algorithms that have equally
     many runs on each. Runs that crashed are left out, and the label of the figure says so.
 
     Args:

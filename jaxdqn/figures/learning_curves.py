@@ -146,9 +146,9 @@ def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], 
     name = statistics.name(statistic)
     sentences = (
         f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed.",
+        caveat,
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
         f"Without any finite value of every run, and not shown: {', '.join(empty)}." if empty else "",
         crashes,
-        caveat,
     )
     return " ".join(filter(None, sentences))

@@ -87,7 +87,7 @@ def sensitivity(
         "bootstrap interval over seeds; dots: runs."
     )
     caveat = bca.caveat(len(members) for members in completed.values())
-    figure.set_label(" ".join(filter(None, [reading, tidy.crashes(arms, tidy.labels(arms)), caveat])))
+    figure.set_label(" ".join(filter(None, [reading, caveat, tidy.crashes(arms, tidy.labels(arms))])))
     return figure
 
 

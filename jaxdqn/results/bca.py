@@ -136,9 +136,10 @@ def student(influences: Sequence[np.ndarray], confidence: float) -> np.ndarray:
     from scipy import special
 
     sizes = np.array([len(stratum) for stratum in influences], np.float64)[:, None]
+    smallest = np.arange(len(sizes))[:, None] == np.argmin(sizes)
     variances = np.array([np.sum(stratum**2, axis=0) for stratum in influences])  # [strata, points]
     largest = np.max(variances, axis=0)
-    shares = np.where(largest > 0.0, variances / np.where(largest > 0.0, largest, 1.0), sizes == np.min(sizes))
+    shares = np.where(largest > 0.0, variances / np.where(largest > 0.0, largest, 1.0), smallest)
     shares /= np.sum(shares, axis=0)
     freedom = 1.0 / np.sum(shares**2 / (sizes - 1.0), axis=0)
     return special.stdtrit(freedom, 0.5 + 0.5 * confidence) * np.sqrt(np.sum(shares * sizes / (sizes - 1.0), axis=0))

@@ -129,7 +129,8 @@ def _student_over_normal(scores: np.ndarray, number: int, confidence: float) -> 
     from scipy import special
 
     variances = np.var(scores, axis=1)
-    total = np.sum(variances)
-    games = total**2 / np.sum(variances**2) if total > 0.0 else 1.0  # that share in the variance
+    largest = np.max(variances)
+    shares = variances / largest if largest > 0.0 else np.ones(1)
+    games = np.sum(shares) ** 2 / np.sum(shares**2)  # that share in the variance
     level = 0.5 + 0.5 * confidence
     return float(special.stdtrit(games * (number - 1), level) / special.ndtri(level))

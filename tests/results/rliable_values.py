@@ -1,12 +1,12 @@
-"""Writes `rliable_values.json`: what rliable makes of the arrays of `test_rliable.py`, to be compared with ours.
+"""Writes `rliable_values.json`: what rliable makes of arrays, to be compared with what we make of them.
 
-rliable does not import with pandas 3, so that its numbers are recorded. To make them again:
+rliable does not import with pandas 3, so that its numbers are recorded. To make them again, in an environment apart
+(`pip install rliable 'pandas<3'`):
 
-    python -m venv /tmp/rliable && /tmp/rliable/bin/pip install rliable 'pandas<3'
-    /tmp/rliable/bin/python tests/results/rliable_values.py
+    python tests/results/rliable_values.py
 
-Scores are `[runs, games]`, and curves `[runs, games, points]`, as rliable has them. `replicates` are the statistics of
-the first of its draws, which come from `np.random.RandomState(0)`: whoever has the same draws has the same numbers.
+Scores are `[runs, games]`, and curves `[runs, games, points]`, as rliable has them. It draws from NumPy's global
+generator: whoever draws as it does after the same seed has the same replicates.
 """
 
 import json
@@ -24,54 +24,52 @@ AGGREGATES = {
     "mean": metrics.aggregate_mean,
     "optimality gap": metrics.aggregate_optimality_gap,
 }
-RESAMPLES = 50
+RESAMPLES = 40
+PAIRS = {"few and many": ("few runs", "many runs"), "with ties": ("two peaks", "other peaks")}
 
 
-def arrays() -> dict[str, np.ndarray]:
-    """Returns scores: few runs and many, skewed, and of two peaks with ties."""
+def arrays():
+    """Returns scores `[runs, games]`: of few runs and many, of one game, and of two peaks with ties."""
     generator = np.random.default_rng(15)
     return {
-        "five runs": generator.gamma(2.0, 0.4, size=(5, 3)),
-        "ten runs": generator.normal(0.8, 0.5, size=(10, 4)),
-        "one game": generator.normal(0.8, 0.5, size=(11, 1)),
+        "few runs": generator.gamma(2.0, 0.4, size=(5, 4)).round(3),
+        "many runs": generator.normal(0.8, 0.5, size=(11, 4)).round(3),
+        "one game": generator.normal(0.8, 0.5, size=(10, 1)).round(3),
         "two peaks": (generator.random((8, 5)) < 0.6).astype(float),
+        "other peaks": (generator.random((6, 5)) < 0.4).astype(float),
     }
 
 
-def of_scores(scores: np.ndarray) -> dict[str, object]:
-    """Returns points, the statistics of the first draws, and the percentile intervals of rliable."""
-    found: dict[str, object] = {"scores": scores.round(3).tolist()}
-    scores = scores.round(3)
-    found["aggregates"] = {name: float(aggregate(scores)) for name, aggregate in AGGREGATES.items()}
-    found["profile"] = library.create_performance_profile(
-        {"X": scores}, np.array(THRESHOLDS), custom_profile_func=None
-    )[0]["X"].tolist()
-    replicates: dict[str, list[float]] = {}
-    for name, aggregate in AGGREGATES.items():
-        drawn = library.StratifiedBootstrap(scores, random_state=np.random.RandomState(0))
-        replicates[name] = [float(value) for value in drawn.apply(aggregate, reps=RESAMPLES).ravel()]
-    found["replicates"] = replicates
-    return found
+def replicates(scores, aggregate):
+    """Returns the statistic of the first draws, float64 `[RESAMPLES]`."""
+    np.random.seed(0)  # noqa: NPY002  # what rliable draws from
+    drawn = library.StratifiedBootstrap(scores)
+    return drawn.apply(lambda x: np.array([aggregate(x)]), reps=RESAMPLES).ravel()
 
 
-def main() -> None:
+def of_scores(scores):
+    profile, _ = library.create_performance_profile({"X": scores}, np.array(THRESHOLDS), reps=2)
+    return {
+        "scores": scores.tolist(),
+        "points": {name: float(aggregate(scores)) for name, aggregate in AGGREGATES.items()},
+        "replicates": {name: replicates(scores, aggregate).tolist() for name, aggregate in AGGREGATES.items()},
+        "profile": profile["X"].tolist(),
+    }
+
+
+def main():
     every = arrays()
-    names = list(every)
-    found = {name: of_scores(scores) for name, scores in every.items()}
-    x, y = (np.array(found[name]["scores"]) for name in names[:2])
     improvement = {
-        "five runs over ten": float(metrics.probability_of_improvement(x, y[:, :3])),
-        "ten runs over five": float(metrics.probability_of_improvement(y[:, :3], x)),
-        "two peaks over themselves": float(metrics.probability_of_improvement(every["two peaks"], every["two peaks"])),
+        name: float(metrics.probability_of_improvement(every[x], every[y])) for name, (x, y) in PAIRS.items()
     }
-    text = {
+    recorded = {
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "thresholds": THRESHOLDS,
-        "arrays": found,
-        "probability of improvement": improvement,
+        "arrays": {name: of_scores(scores) for name, scores in every.items()},
+        "probability of improvement": [[*PAIRS[name], value] for name, value in improvement.items()],
     }
     path = pathlib.Path(__file__).with_suffix(".json")
-    path.write_text(json.dumps(text, indent=1) + "\n")
+    path.write_text(json.dumps(recorded) + "\n")
     print(path)
 
 
