@@ -51,12 +51,16 @@ PACKAGES = ("numpy", "scipy")
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What is asked: all questions of all distributions, with so many runs, trials and draws of each."""
+    """What is asked: all questions of all distributions, with so many runs, trials and draws of each.
+
+    The truth is that of a population of so many runs.
+    """
 
     name: str
     runs: tuple[int, ...]
     trials: int
     resamples: int
+    population: int
 
     def settings(self) -> dict[str, Any]:
         """Returns all that determines the numbers, apart from the code."""
@@ -68,8 +72,8 @@ class Experiment:
         }
 
 
-WHOLE = Experiment("interval_coverage", runs=(3, 5, 10, 20), trials=2000, resamples=1000)
-TOY = Experiment("interval_coverage-toy", runs=(3, 5), trials=50, resamples=100)
+WHOLE = Experiment("interval_coverage", runs=(3, 5, 10, 20), trials=2000, resamples=1000, population=400_000)
+TOY = Experiment("interval_coverage-toy", runs=(3, 5), trials=10, resamples=50, population=1000)
 
 
 class Cell(NamedTuple):
@@ -135,7 +139,13 @@ def run(experiment: Experiment, path: pathlib.Path) -> None:
     missing = [cell for cell in cells(experiment) if cell not in known]
     for cell in track(missing, "cells", console=Console(stderr=True)):
         seed = zlib.crc32(repr(tuple(cell)).encode())
-        results = trials.measure(*cell, trials=experiment.trials, resamples=experiment.resamples, seed=seed)
+        results = trials.measure(
+            *cell,
+            trials=experiment.trials,
+            resamples=experiment.resamples,
+            population=experiment.population,
+            seed=seed,
+        )
         rounded = {
             name: {way: (round(of.coverage, 4), float(f"{of.width:.4g}")) for way, of in ways.items()}
             for name, ways in results.items()
