@@ -113,10 +113,18 @@ def replicates(
     """Returns the replicates of what is asked, as figures and tables make them; points are trials times statistics."""
     found = [statistics.replicates(arm, question.aggregate, generator, resamples) for arm in arms]
     made = found[0] if len(found) == 1 else found[0].minus(found[1])
-    return made._replace(point=made.point.ravel(), values=made.values.reshape(resamples, -1))
+    return Replicates(
+        made.point.ravel(),
+        made.values.reshape(resamples, -1),
+        made.times_drawn,
+        made.lowest.ravel(),
+        made.highest.ravel(),
+    )
 
 
-def _quantiles(made: Replicates, z: np.ndarray | float, moved: Callable[[np.ndarray], np.ndarray] = bca.normal) -> Ends:
+def _quantiles(
+    made: Replicates, z: np.ndarray | float, moved: Callable[[np.ndarray], np.ndarray] = special.ndtr
+) -> Ends:
     ordered, ends = np.sort(made.values, axis=0), z * np.ones_like(made.point)
     return bca.at(ordered, moved(-ends)), bca.at(ordered, moved(ends))
 
@@ -126,10 +134,17 @@ def percentile(made: Replicates) -> Ends:
     return _quantiles(made, special.ndtri(0.5 + 0.5 * CONFIDENCE))
 
 
-def student(made: Replicates) -> Ends:
+def percentile_t(made: Replicates) -> Ends:
     """Returns those of Hesterberg's expanded percentile interval."""
     influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
     return _quantiles(made, bca.student(influences, CONFIDENCE))
+
+
+def student_t(made: Replicates) -> Ends:
+    """Returns those of Student's t interval with the bootstrap's standard error."""
+    influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
+    error = bca.student(influences, CONFIDENCE) * np.std(made.values, axis=0)
+    return made.point - error, made.point + error
 
 
 def plain_bca(made: Replicates) -> Ends:
@@ -147,8 +162,9 @@ def chosen(made: Replicates) -> Ends:
 FROM_REPLICATES: dict[str, Callable[[Replicates], Ends]] = {
     "chosen": chosen,
     "percentile": percentile,
-    "Student": student,
+    "percentile, t": percentile_t,
     "BCa": plain_bca,
+    "t": student_t,
 }
 
 

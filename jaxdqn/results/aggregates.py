@@ -120,7 +120,7 @@ def probability_of_improvement(
     """
     bca.check(confidence, resamples)
     _check_games(x, y)
-    points, values, strata = [], [], []
+    points, values, strata, extremes = [], [], [], []
     for game in x:
         (xs,), (ys,) = statistics.stack({game: x[game]}), statistics.stack({game: y[game]})  # [N], [M]
         wins = 0.5 * (np.sign(xs[:, None] - ys) + 1.0)  # 1, ½ where equal, or 0
@@ -131,7 +131,10 @@ def probability_of_improvement(
         )
         values.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
         strata += [of_x, of_y]
-    return bca.interval(Replicates(np.mean(points), np.mean(values, axis=0), strata), confidence)
+        extremes.append((np.min(wins), np.max(wins)))
+    return bca.interval(
+        Replicates(np.mean(points), np.mean(values, axis=0), strata, *np.mean(extremes, axis=0)), confidence
+    )
 
 
 def _check_games(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike]) -> None:

@@ -1,18 +1,20 @@
-"""The interval of every figure and table: BCa with Student's levels, from replicates of a statistic.
+"""The interval of every figure and table, from replicates of a statistic: BCa, and no narrower than Student's t.
 
-Runs are drawn with replacement, and a statistic is taken of each draw: these are its replicates. The interval lies
-between two of their quantiles, so that it never leaves the values that the statistic can have: a probability stays
-between 0 and 1. Plain quantiles at 2.5 and 97.5 % (Efron 1979) cover too rarely with few runs. Three corrections choose
-other levels:
+Runs are drawn with replacement, and a statistic is taken of each draw: these are its replicates. Their quantiles at 2.5
+and 97.5 % (Efron 1979) hold the truth too rarely with few runs. Each end here is the outer one of two:
 
-- Student's: draws of n runs vary by √((n - 1) / n) less than runs do, and their spread is not known but estimated.
-  The normal quantile z gives way to √(n / (n - 1)) t (Hesterberg, "What Teachers Should Know About the Bootstrap",
-  The American Statistician, 2015, section 5.4.2). Strata have Welch's and Satterthwaite's degrees of freedom.
-- Bias and skewness: BCa (Efron, "Better Bootstrap Confidence Intervals", JASA, 1987) moves the levels by the median
-  bias of the replicates and by the acceleration, one sixth of the skewness of the influences of runs. An influence is
-  the covariance of the replicates with how often the run was drawn (Efron and Narasimhan, "The Automatic Construction
-  of Bootstrap Confidence Intervals", JCGS, 2020), which exists for a median, too, and costs no further evaluation.
-- Neither end lies inside the interval by Student's levels alone, as BCa may have it where skewness is badly known.
+- BCa (Efron, "Better Bootstrap Confidence Intervals", JASA, 1987): a quantile of the replicates at a level that their
+  median bias and the acceleration move. The acceleration is one sixth of the skewness of the influences of runs; an
+  influence is the covariance of the replicates with how often the run was drawn (Efron and Narasimhan, "The Automatic
+  Construction of Bootstrap Confidence Intervals", JCGS, 2020), which exists for a median, too, and costs no further
+  evaluation.
+- t with the bootstrap's standard error: it covers where a direction is missing among few runs, as where none of them
+  failed on one side, and where the bias is badly known. It ends with what the statistic can be of these runs: a
+  probability stays between 0 and 1.
+
+Both have Student's quantile (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician,
+2015): draws of n runs vary by √((n - 1) / n) less than runs do, and their spread is estimated, so that √(n / (n - 1)) t
+stands for the normal z. Strata have Welch's and Satterthwaite's degrees of freedom.
 
 `experiments/interval_coverage.py` measures how often the intervals hold the truth. Of nominal 95 %:
 
@@ -45,16 +47,22 @@ class Replicates(NamedTuple):
       values: float64 `[resamples, ...]`, of each draw.
       times_drawn: how often each run is in each draw, `[resamples, runs]` for each stratum: the runs of a game, or of
         an arm on a game. Strata are drawn apart.
+      lowest: float64 `[...]`, the least that the statistic can be of draws: of the worst run alone, as often as there
+        are runs.
+      highest: float64 `[...]`, the most.
     """
 
     point: np.ndarray
     values: np.ndarray
     times_drawn: Sequence[np.ndarray]
+    lowest: np.ndarray
+    highest: np.ndarray
 
     def minus(self, other: "Replicates") -> "Replicates":
         """Returns the difference to another statistic, whose runs were drawn apart from these."""
         strata = (*self.times_drawn, *other.times_drawn)
-        return Replicates(self.point - other.point, self.values - other.values, strata)
+        lowest, highest = self.lowest - other.highest, self.highest - other.lowest
+        return Replicates(self.point - other.point, self.values - other.values, strata, lowest, highest)
 
 
 def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
@@ -71,10 +79,12 @@ def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
     influences = [influences_of(values, counts) for counts in replicates.times_drawn]  # [runs, points] each
     z = student(influences, confidence)
     bias, acceleration = median_bias(values, point.ravel()), acceleration_of(np.concatenate(influences))
-    low = np.minimum(normal(-z), corrected(-z, bias, acceleration))
-    high = np.maximum(normal(z), corrected(z, bias, acceleration))
-    ordered = np.sort(values, axis=0)
-    return Interval(point, *(at(ordered, level).reshape(point.shape) for level in (low, high)))
+    ordered, error = np.sort(values, axis=0), z * np.std(values, axis=0)
+    lowest = np.minimum(ordered[0], np.ravel(replicates.lowest))
+    highest = np.maximum(ordered[-1], np.ravel(replicates.highest))
+    low = np.minimum(at(ordered, corrected(-z, bias, acceleration)), np.maximum(point.ravel() - error, lowest))
+    high = np.maximum(at(ordered, corrected(z, bias, acceleration)), np.minimum(point.ravel() + error, highest))
+    return Interval(point, low.reshape(point.shape), high.reshape(point.shape))
 
 
 def caveat(numbers: Iterable[int]) -> str:
@@ -167,15 +177,13 @@ def acceleration_of(influences: np.ndarray) -> np.ndarray:
 
 def corrected(z: np.ndarray, bias: np.ndarray, acceleration: np.ndarray) -> np.ndarray:
     """Returns BCa's level, Φ(z₀ + (z₀ + z) / (1 - a (z₀ + z))), `[points]`: 0 or 1 where that has no limit."""
-    moved = bias + z
-    scale = 1.0 - acceleration * moved
-    return np.where(scale > 0.0, normal(bias + moved / np.where(scale > 0.0, scale, 1.0)), np.where(z > 0.0, 1.0, 0.0))
-
-
-def normal(z: np.ndarray) -> np.ndarray:
     from scipy import special
 
-    return special.ndtr(z)
+    moved = bias + z
+    scale = 1.0 - acceleration * moved
+    return np.where(
+        scale > 0.0, special.ndtr(bias + moved / np.where(scale > 0.0, scale, 1.0)), np.where(z > 0.0, 1.0, 0.0)
+    )
 
 
 def at(ordered: np.ndarray, level: np.ndarray) -> np.ndarray:

@@ -152,13 +152,29 @@ def replicates(
     num_games, num_runs = stacked.shape[:2]
     drawn = generator.integers(num_runs, size=(resamples, num_games, num_runs))
     game = np.arange(num_games)[:, None, None]  # broadcasts against the runs drawn of it
+    point = np.asarray(aggregate(stacked), np.float64)
     block = max(1, _BLOCK // stacked.size)
     values = []
     for start in range(0, resamples, block):
         chosen = np.moveaxis(drawn[start : start + block], 0, -1)  # [games, runs, block]
         values.append(aggregate(stacked[game, chosen]))  # [block, ...]
     counts = [bca.times_drawn(drawn[:, index], num_runs) for index in range(num_games)]
-    return Replicates(np.asarray(aggregate(stacked)), np.concatenate(values), counts)
+    return Replicates(point, np.concatenate(values), counts, *_extremes(stacked, aggregate, point))
+
+
+def _extremes(stacked: np.ndarray, aggregate: Aggregate, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the least and the most that an aggregate can be of draws of these runs.
+
+    They are drawn of one run of a game alone, whichever that is. Over several games the sum of what each can change is
+    exact for means, and a bound that is hardly ever near for others.
+    """
+    lowest = highest = point
+    for index, scores in enumerate(stacked):
+        alone = np.repeat(stacked[:, :, None], len(scores), axis=2)  # [games, runs, runs, ...]
+        alone[index] = scores  # in the last of these axes: all runs of the game are one
+        changes = aggregate(alone) - point
+        lowest, highest = lowest + np.min(changes, axis=0), highest + np.max(changes, axis=0)
+    return lowest, highest
 
 
 def stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:

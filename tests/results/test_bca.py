@@ -24,24 +24,34 @@ def replicates_of(scores, statistic=statistics.mean, resamples=20_000):
     return statistics.replicates(np.array([scores]), statistics.pooled(statistic), generator(), resamples)
 
 
-@pytest.mark.parametrize("statistic", [statistics.mean, np.std], ids=["mean", "standard deviation"])
+@pytest.mark.parametrize("name", ["mean", "root mean square"])
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_the_ends_are_the_outer_ones_of_scipys_bca_and_percentiles_at_students_level(statistic, confidence):
-    def of_axis(x, axis):
-        return statistic(x, axis=axis) if statistic is np.std else np.mean(x, axis=axis)
+def test_the_ends_are_the_outer_ones_of_scipys_bca_at_students_level_and_a_t_interval(name, confidence):
+    power = {"mean": 1, "root mean square": 2}[name]
 
-    level = 2 * scipy.stats.norm.cdf(student_z(10, confidence)) - 1
-    bca_ends, percentiles = (
-        scipy.stats.bootstrap(
-            (SKEWED,), of_axis, confidence_level=level, n_resamples=40_000, method=method, rng=generator(1)
-        ).confidence_interval
-        for method in ("BCa", "percentile")
+    def statistic(x, axis=0):
+        return np.mean(np.asarray(x) ** power, axis=axis) ** (1 / power)
+
+    z = student_z(10, confidence)
+    theirs = scipy.stats.bootstrap(
+        (SKEWED,), statistic, confidence_level=2 * scipy.stats.norm.cdf(z) - 1, n_resamples=40_000, rng=generator(1)
     )
-    ours = statistics.interval(SKEWED, lambda x: of_axis(x, 0), generator(2), confidence=confidence, resamples=40_000)
-    assert ours.low == pytest.approx(min(bca_ends.low, percentiles.low), abs=0.06)
-    assert ours.high == pytest.approx(max(bca_ends.high, percentiles.high), abs=0.12)
-    assert bca_ends.high - percentiles.high > 0.25  # of these scores the two differ
-    assert percentiles.low < bca_ends.low - 0.02
+    low, high = theirs.confidence_interval
+    center, error = statistic(SKEWED), z * theirs.standard_error
+    ours = statistics.interval(SKEWED, statistic, generator(2), confidence=confidence, resamples=40_000)
+    assert ours.point == pytest.approx(center)
+    assert ours.low == pytest.approx(min(low, center - error), abs=0.05)
+    assert ours.high == pytest.approx(max(high, center + error), abs=0.15)
+    if name == "mean":
+        assert high > center + error + 0.2  # of these scores BCa has the upper end, and t the lower one
+        assert low > center - error + 0.06
+
+
+def test_of_a_mean_the_inner_part_is_students_interval():
+    symmetric = scipy.stats.norm.ppf((np.arange(30) + 0.5) / 30)
+    expected = scipy.stats.t.interval(0.95, 29, symmetric.mean(), scipy.stats.sem(symmetric))
+    ours = bca.interval(replicates_of(symmetric, resamples=40_000))
+    np.testing.assert_allclose(ours[1:], expected, atol=0.02)
 
 
 def test_the_influence_of_a_run_on_a_mean_is_its_distance_to_it():
@@ -130,6 +140,24 @@ def test_intervals_stay_where_the_statistic_can_be():
             resamples=200,
         )
         assert -1.0 <= paired_gap.low <= paired_gap.high <= 1.0
+
+
+@pytest.mark.parametrize("statistic", [statistics.mean, statistics.median, statistics.iqm])
+def test_an_interval_of_one_game_ends_with_its_runs(statistic):
+    peaks = [0.0, 0.02, 0.01, 1.0, 0.99, 1.01, 0.98]
+    estimate = statistics.interval(peaks, statistic, generator())
+    assert min(peaks) <= estimate.low < estimate.high <= max(peaks)
+    made = replicates_of(peaks, statistic, resamples=50)
+    assert (made.lowest, made.highest) == (pytest.approx(0.0), pytest.approx(1.01))
+
+
+def test_of_means_over_games_the_ends_are_those_of_the_worst_and_the_best_runs():
+    scores = generator(8).normal(size=(3, 4))
+    made = statistics.replicates(scores, aggregates.mean, generator(), resamples=5)
+    assert made.lowest == pytest.approx(np.mean(np.min(scores, axis=1)))
+    assert made.highest == pytest.approx(np.mean(np.max(scores, axis=1)))
+    apart = made.minus(made)
+    assert (apart.lowest, apart.highest) == (made.lowest - made.highest, made.highest - made.lowest)
 
 
 def test_an_end_that_bca_puts_without_limit_is_the_last_replicate():
