@@ -211,10 +211,11 @@ def test_points_without_a_value_of_every_run_are_blank_and_counted():
 def test_differences_are_drawn_pair_by_pair_with_their_mean():
     runs = runs_of()
     figure = differences.paired_differences(runs, "DQN", transform=SCALE)
-    assert [panel.get_title() for panel in figure.axes] == ["all games", "catch", "pong"]
+    aggregated = [f"all games: {name}" for name in over_games.AGGREGATES]
+    assert [panel.get_title() for panel in figure.axes] == [*aggregated, "catch", "pong"]
     pairs = {game: finals(runs, game, "C51") - finals(runs, game, "DQN") for game in BEST}
-    pairs = {"all games": np.concatenate(list(pairs.values())), **pairs}
-    for panel in figure.axes:
+    pairs = {"all games: mean": np.concatenate(list(pairs.values())), **pairs}
+    for panel in [panel for panel in figure.axes if panel.get_title() in pairs]:
         expected = pairs[panel.get_title()]
         dots = [c.get_offsets()[:, 0] for c in panel.collections if len(c.get_offsets()) > 1]
         np.testing.assert_allclose(dots[1], expected)  # the second row
@@ -251,11 +252,15 @@ def test_the_bars_of_an_ablation_are_the_differences_with_their_intervals():
 def test_a_difference_of_iqms_is_drawn_as_such():
     runs = runs_of(algorithms=("DQN", "C51"))
     figure = differences.paired_differences(runs, "DQN", transform=SCALE, statistic=statistics.iqm)
-    every = [np.concatenate([finals(runs, game, name) for game in BEST]) for name in ("C51", "DQN")]
-    arm, base = (scipy.stats.trim_mean(scores, 0.25) for scores in every)
-    np.testing.assert_allclose(marks(figure.axes[0])[0], arm - base)
-    assert arm - base != pytest.approx(scipy.stats.trim_mean(every[0] - every[1], 0.25), rel=1e-3)
+    panels = {panel.get_title(): panel for panel in figure.axes}
+    scores = [np.array([finals(runs, game, name) for game in BEST]) for name in ("C51", "DQN")]
+    arm, base = (scipy.stats.trim_mean(of_arm[0], 0.25) for of_arm in scores)
+    np.testing.assert_allclose(marks(panels["catch"])[0], arm - base)
+    assert arm - base != pytest.approx(scipy.stats.trim_mean(scores[0][0] - scores[1][0], 0.25), rel=1e-3)
     assert "Difference of IQMs over seeds to DQN" in figure.get_label()
+    for name, aggregate in over_games.AGGREGATES.items():
+        expected = aggregate(scores[0]) - aggregate(scores[1])
+        np.testing.assert_allclose(marks(panels[f"all games: {name}"])[0], expected)
 
 
 DRAWN_WITH_TWO = SHOW | {
