@@ -61,7 +61,8 @@ def table(runs: Sequence[Run]) -> str:
         return text
     apart = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
     found = paired.interval(apart, np.random.default_rng(0))
-    return f"{text}\nMean of gymnasium's less that in JAX: {found.point:.3g} ({found.low:.3g} to {found.high:.3g}).\n"
+    shown = summary.in_brackets(found, len(apart.seeds["both"]), ".3g")
+    return f"{text}\nMean of gymnasium's less that in JAX: {shown}.\n"
 
 
 if __name__ == "__main__":

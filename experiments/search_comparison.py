@@ -39,31 +39,23 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
     """Returns the scores at the whole budget, and how they compare with those of the base, in Markdown."""
     wider = f"{100 * CONFIDENCE:.0f} %"
-    names = ("before the final", "mean test score", "95 % interval", f"minus {base} ({wider})", f"better ({wider})")
+    names = ("before the final", "mean test score (95 %)", f"mean minus that of {base} ({wider})", f"better ({wider})")
     rows = [("game", "method", "repetitions", *names)]
     final = {game: {method: values[:, -1] for method, values in methods.items()} for game, methods in scores.items()}
     for game, methods in final.items():
-        rows.append((game, "default", "-", "-", f"{default[game]:.4g}", "-", "-", "-"))
+        rows.append((game, "default", "-", "-", f"{default[game]:.4g}", "-", "-"))
         for method, values in methods.items():
             better = _probability({game: values}, {game: methods[base]})
             compared = ("-", "-") if method == base else (_difference(values, methods[base]), better)
-            mean = statistics.interval(values, statistics.mean, np.random.default_rng(0))
-            before = f"{scores[game][method][:, 0].mean():.4g}"
-            rows.append(
-                (
-                    game,
-                    method,
-                    str(len(values)),
-                    before,
-                    f"{mean.point:.4g}",
-                    f"{mean.low:.4g} to {mean.high:.4g}",
-                    *compared,
-                )
+            mean = summary.in_brackets(
+                statistics.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
             )
+            before = f"{scores[game][method][:, 0].mean():.4g}"
+            rows.append((game, method, str(len(values)), before, mean, *compared))
     for method in next(iter(final.values())):
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
-            rows.append(("all games", method, "-", "-", "-", "-", "-", _probability(*pooled)))
+            rows.append(("all games", method, "-", "-", "-", "-", _probability(*pooled)))
     return summary.markdown(rows)
 
 
@@ -71,14 +63,11 @@ def _difference(scores: np.ndarray, base: np.ndarray) -> str:
     """Returns the mean difference over pairs, with its interval."""
     arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
     pairs = paired.differences(arm, of_base)
-    return _shown(paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE))
+    found = paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE)
+    return summary.in_brackets(found, len(scores), ".3g")
 
 
 def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
     """Returns the probability of improvement, with its interval."""
     found = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
-    return _shown(found)
-
-
-def _shown(interval: statistics.Interval) -> str:
-    return f"{interval.point:.3g} ({interval.low:.3g} to {interval.high:.3g})"
+    return summary.in_brackets(found, min(map(len, scores.values())), ".3g")

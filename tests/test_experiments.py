@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "results"))
 import synthetic_runs
 
 EXPERIMENTS = pathlib.Path(__file__).parent.parent / "experiments"
-NO_STUDIES = ("benchmark", "cliffwalk", "rerun", "search_comparison")
+NO_STUDIES = ("benchmark", "cliffwalk", "interval_coverage", "rerun", "search_comparison")
 STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith(NO_STUDIES))
 
 

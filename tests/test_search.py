@@ -294,6 +294,8 @@ def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
     assert halving.best_or_undecided(scores, 1 / 3) == [0, 2]
     assert halving.best_or_undecided(np.array([kept, always_worse]), 0.5) == [0]
     assert halving.best_or_undecided(np.array([kept, [3.5, 4.5, 5.5]]), 0.5) == [0]  # worse by a half each time
+    two_seeds = np.array([kept, always_worse])[:, :2]  # have no interval, so that nothing is decided
+    assert halving.best_or_undecided(two_seeds, 0.5) == [0, 1]
 
 
 def wave(rung, points, kept):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxdqn.figures import intervals, style
-from jaxdqn.results import aggregates, scores, statistics
+from jaxdqn.results import aggregates, bca, scores, statistics
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
 
@@ -58,5 +58,6 @@ def aggregate_intervals(
         f"The score of a run is {style.averaged(last)}. Marks: over the runs of all games, the median being that of "
         "the games' means; bars: 95 % stratified bootstrap interval over seeds. Of the optimality gap, less is better."
     )
-    figure.set_label(" ".join(filter(None, [reading, found.left_out])))
+    sizes = [len(values) for by_game in found.values.values() for values in by_game.values()]
+    figure.set_label(" ".join(filter(None, [reading, found.left_out, bca.caveat(sizes)])))
     return figure

@@ -132,15 +132,19 @@ def _improvement(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.
 
 
 def _paired(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
-    xlabel = f"difference of {inputs.named(chosen, scale)}"
+    xlabel = f"difference of {_plural(chosen)} of {inputs.named(chosen, scale)}"
     return differences.paired_differences(
         runs, chosen.base, transform=scale.transform, xlabel=xlabel, **_common(chosen)
     )
 
 
 def _ablation(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":
-    ylabel = f"difference of {inputs.named(chosen, scale)}"
+    ylabel = f"difference of {_plural(chosen)} of {inputs.named(chosen, scale)}"
     return differences.ablation(runs, chosen.base, transform=scale.transform, ylabel=ylabel, **_common(chosen))
+
+
+def _plural(chosen: argparse.Namespace) -> str:
+    return f"{statistics.name(_STATISTICS[chosen.statistic or 'mean'])}s"
 
 
 def _sensitivity(runs: Sequence[Run], chosen: argparse.Namespace, scale: inputs.Scale) -> "Figure":

@@ -1,6 +1,7 @@
 """Differences to a base, seed by seed: as rows with every pair, or as the bars of an ablation.
 
-Arms that share seeds are compared in pairs (`jaxdqn.results.paired`), which takes out what a seed brings to both.
+Arms that share seeds are compared in pairs (`jaxdqn.results.paired`), which takes out what a seed brings to both. The
+difference of a statistic is that of the arm minus that of the base, not the statistic of the differences.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +11,10 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
-from jaxdqn.results import paired, scores, statistics, tidy
+from jaxdqn.results import aggregates, bca, paired, scores, statistics, tidy
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
+from jaxdqn.results.statistics import Aggregate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class _Row(NamedTuple):
-    """The pairs of an arm in a panel, of one game or of all, and the statistic over them."""
+    """The pairs of an arm in a panel, of one game or of all, and the difference of the statistic."""
 
-    pairs: dict[str, np.ndarray]
-    estimate: statistics.Interval
+    pairs: paired.Differences
+    estimate: bca.Interval
 
 
 class _Comparison(NamedTuple):
@@ -46,16 +48,17 @@ def paired_differences(
     order: Sequence[str] = (),
     bootstrap_seed: int = 0,
 ) -> "Figure":
-    """Returns a figure of differences to the base with the same seed: dots, their statistic, 95 % bootstrap intervals.
+    """Returns a figure of differences to the base: dots of single seeds, and of a statistic with 95 % intervals.
 
-    There is a panel for each game and, on a scale that they share, one for all. Runs that crashed, and those without a
+    There is a panel for each game and, on a scale that they share, four for all games: median, IQM, mean and optimality
+    gap. Runs that crashed, and those without a
     partner, are left out; the label says so.
 
     Args:
       runs: of any games, algorithms and settings that share seeds.
       base: the label that is subtracted.
-      transform: of the scores of a game to a scale that games share; without it there is no panel of all games.
-      statistic: over the differences; the mean is also the difference of means.
+      transform: of the scores of a game to a scale that games share; without it there are no panels of all games.
+      statistic: over seeds on one game, of the arm minus of the base; the mean is also the mean of the dots.
       score: the curve.
       last: how many of its last points are averaged inside a run.
       xlabel: what the difference is of, with its unit.
@@ -71,8 +74,9 @@ def paired_differences(
         figure, axes = style.panels(list(found.panels), xlabel=f"{xlabel}\nto {base}", ylabel="", title=None)
         figure.set_figheight(figure.get_figheight() * max(1.0, len(found.looks) / 7))
         for name, panel in axes.items():
-            _draw_rows(panel, found.panels[name], found.looks)
-    figure.set_label(f"{found.reading} Dots: pairs.")
+            has_dots = not any(name.endswith(f": {other}") for other in aggregates.LOWER_IS_BETTER)  # dots are scores
+            _draw_rows(panel, found.panels[name], found.looks, has_dots)
+    figure.set_label(f"{found.reading} Dots: differences of single pairs.")
     return figure
 
 
@@ -117,44 +121,61 @@ def _compared(
     bases = scores.by_seed(found, base)
     pairs = {label: paired.differences(scores.by_seed(found, label), bases) for label in others}
     has_all = transform is not None and len(found.games) > 1
-    names = ([ALL_GAMES] if has_all else []) + [
-        game for game in found.games if any(game in of_arm.by_game for of_arm in pairs.values())
-    ]
-    panels: dict[str, dict[str, _Row]] = {name: {} for name in names}
-    uneven = []
-    for label, of_arm in pairs.items():
-        for name in names:
-            games = found.games if name == ALL_GAMES else (name,)
-            chosen = {game: of_arm.by_game[game] for game in games if game in of_arm.by_game}
-            if len(chosen) < len(games) or len({len(values) for values in chosen.values()}) > 1:
-                uneven += [label] if name == ALL_GAMES else []
-                continue
-            generator = np.random.default_rng(bootstrap_seed)
-            panels[name][label] = _Row(chosen, statistics.interval_over_games(chosen, statistic, generator))
+    asked: dict[str, tuple[Sequence[str], Aggregate]] = {}
+    if has_all:
+        asked |= {f"{ALL_GAMES}: {name}": (found.games, of_all) for name, of_all in aggregates.AGGREGATES.items()}
+    for game in found.games:
+        if any(game in of_arm.seeds for of_arm in pairs.values()):
+            asked[game] = [game], statistics.pooled(statistic)
+    panels = {
+        name: {
+            label: _row(paired.on(of_arm, games), aggregate, bootstrap_seed)
+            for label, of_arm in pairs.items()
+            if _is_even(of_arm, games)
+        }
+        for name, (games, aggregate) in asked.items()
+    }
+    uneven = [label for label, of_arm in pairs.items() if has_all and not _is_even(of_arm, found.games)]
     looks = {label: look for label, look in style.styles(found.values, order).items() if label != base}
     unpaired = sum(of_arm.unpaired for of_arm in pairs.values())
+    difference = f"difference of {statistics.name(statistic)}s"
     sentences = (
-        f"The score of a run is {style.averaged(last)}. {statistics.name(statistic).capitalize()} over seeds of the "
-        f"difference to {base} with the same seed ({_numbers(pairs)}); 95 % stratified bootstrap interval over pairs.",
-        f"{ALL_GAMES.capitalize()}: over the pairs of all." if has_all else "",
+        f"The score of a run is {style.averaged(last)}. D{difference[1:]} over seeds to {base} "
+        f"({_numbers(pairs)}), with 95 % stratified bootstrap intervals; runs with the same seed are drawn together.",
+        f"{ALL_GAMES.capitalize()}: over the runs of all, the median being that of the games' means; of the optimality "
+        "gap, less is better."
+        if has_all
+        else "",
         f"Not in {ALL_GAMES}, for having unequally many pairs: {', '.join(uneven)}." if uneven else "",
         f"Runs without a partner, left out: {unpaired}." if unpaired else "",
         found.left_out,
+        bca.caveat(len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()),
     )
     return _Comparison(panels, looks, " ".join(filter(None, sentences)))
 
 
-def _draw_rows(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, style.Style]) -> None:
+def _is_even(pairs: paired.Differences, games: Sequence[str]) -> bool:
+    """Returns whether there are equally many pairs on each of these games."""
+    return set(games) <= set(pairs.seeds) and len({len(pairs.seeds[game]) for game in games}) == 1
+
+
+def _row(pairs: paired.Differences, aggregate: Aggregate, bootstrap_seed: int) -> _Row:
+    return _Row(pairs, paired.bootstrap(pairs, aggregate, np.random.default_rng(bootstrap_seed)))
+
+
+def _draw_rows(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, style.Style], has_dots: bool) -> None:
     panel.use_sticky_edges = False  # a bar ends where its interval does, not where the panel does
     for height, (label, look) in enumerate(looks.items()):
         if label not in rows:
             continue
-        every = np.concatenate(list(rows[label].pairs.values()))
         low, high = float(rows[label].estimate.low), float(rows[label].estimate.high)
-        panel.barh(height, high - low, left=low, height=0.5, color=look.color, alpha=0.35, linewidth=0)
+        if np.isfinite(low):
+            panel.barh(height, high - low, left=low, height=0.5, color=look.color, alpha=0.35, linewidth=0)
         panel.vlines(float(rows[label].estimate.point), height - 0.25, height + 0.25, color=look.color, linewidth=1.6)
-        places = height + np.linspace(-0.18, 0.18, len(every)) if len(every) > 1 else [height]
-        panel.scatter(every, places, s=5, color=look.color, alpha=0.6, linewidths=0, zorder=2.5)
+        if has_dots:
+            every = np.concatenate(list(rows[label].pairs.by_game.values()))
+            places = height + np.linspace(-0.18, 0.18, len(every)) if len(every) > 1 else [height]
+            panel.scatter(every, places, s=5, color=look.color, alpha=0.6, linewidths=0, zorder=2.5)
     panel.axvline(0.0, color="#606060", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
     panel.set_yticks(range(len(looks)), list(looks))
     panel.set_ylim(len(looks) - 0.5, -0.5)
@@ -165,7 +186,8 @@ def _draw_bars(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, styl
         if label in rows:
             point, low, high = (float(part) for part in rows[label].estimate)
             panel.bar(place, point, width=0.7, color=look.color, alpha=0.75, linewidth=0)
-            panel.vlines(place, low, high, color="#202020", linewidth=1.0)
+            if np.isfinite(low):
+                panel.vlines(place, low, high, color="#202020", linewidth=1.0)
     panel.axhline(0.0, color="#606060", linewidth=0.9)
     panel.set_xticks(range(len(looks)), list(looks), rotation=90)
     panel.set_xlim(-0.6, len(looks) - 0.4)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import divergence, statistics, store, tidy
+from jaxdqn.results import bca, divergence, statistics, store, tidy
 from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def episode_curves(
     lengths = {arm: values.shape[1] for arm, values in scores.items()}
     full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in completed[arm])}
     remarks = tidy.remarks(arms, labels)
-    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), remarks))
+    caveat = bca.caveat(map(len, completed.values()))
+    figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), remarks, caveat))
     return figure
 
 
@@ -171,6 +172,7 @@ def _reading(
     num_episodes: int | None,
     full: Sequence[int],
     remarks: str,
+    caveat: str,
 ) -> str:
     latest = "" if num_episodes is None else f"episode {num_episodes:,}, or before it with "
     fewest, most = strides[0], strides[-1]
@@ -182,6 +184,7 @@ def _reading(
     sentences = (
         f"Lines: {statistics.name(statistic)} over seeds of each seed's mean over its last {window} episodes; bands: "
         "pointwise 95 % stratified bootstrap interval over seeds.",
+        caveat,
         f"Dots: {shown} of every seed.",
         f"A panel ends with {latest}the last episode that every seed of its arm finished{logged}.",
         remarks,

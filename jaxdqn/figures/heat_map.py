@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import schema, statistics, tidy
+from jaxdqn.results import bca, schema, statistics, tidy
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
 
@@ -76,7 +76,7 @@ def heat_map(
         every = [float(point) for cells in estimates.values() for point, _, _ in cells.values()]
         limits = (min(every), max(every)) if transform is not None and every else (None, None)
         for title, panel in axes.items():
-            image = _draw(panel, panels[title], estimates[title], (len(rows), len(columns)), limits)
+            image = _draw(panel, estimates[title], (len(rows), len(columns)), limits)
             panel.set_xticks(range(len(columns)), [_text(value) for value in columns])
             panel.set_yticks(range(len(rows)), [_text(value) for value in rows])
             if limits == (None, None):
@@ -88,6 +88,7 @@ def heat_map(
         f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
         f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",
         tidy.remarks(arms, tidy.labels(arms), score),
+        bca.caveat(len(final) for cells in panels.values() for final in cells.values()),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure
@@ -106,7 +107,6 @@ def _estimates(
 
 def _draw(
     panel: "Axes",
-    cells: Mapping[tuple[int, int], np.ndarray],
     estimates: Mapping[tuple[int, int], statistics.Interval],
     shape: tuple[int, int],
     limits: tuple[float, float] | tuple[None, None],
@@ -124,7 +124,7 @@ def _draw(
     )  # 0 is the darkest colour, 1 the brightest
     if points.size <= _MOST_TEXTS:
         for (row, column), (point, low, high) in estimates.items():
-            spread = f"\n({low:.3g}, {high:.3g})" if len(cells[row, column]) > 1 else ""
+            spread = f"\n({low:.3g}, {high:.3g})" if np.isfinite(low) else ""
             color = "black" if shades[row, column] > 0.6 else "white"
             panel.text(column, row, f"{point:.3g}{spread}", ha="center", va="center", fontsize=5.5, color=color)
     return image

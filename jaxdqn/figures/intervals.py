@@ -1,4 +1,4 @@
-"""Interval plots: one score for each algorithm, with its interval, a panel for all games together and one for each.
+"""Interval plots: a score for each algorithm, with its interval, panels for all games together and one for each.
 
 The style of figure 9 of Agarwal et al. (2021).
 """
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import aggregates, bca, statistics, tidy
 from jaxdqn.results.record import Run
+from jaxdqn.results.statistics import Aggregate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,13 +35,14 @@ def intervals(
 ) -> "Figure":
     """Returns a figure of one score for each algorithm with its 95 % bootstrap interval over seeds.
 
-    Runs that crashed are left out, and the label of the figure says so. The panel of all games has those algorithms
-    that have equally many runs on each.
+    All games together have four panels, of median, IQM, mean and optimality gap, with the algorithms that have equally
+    many runs on each. Runs that crashed are left out, and the label of the figure says so.
 
     Args:
       runs: of any games and algorithms, one configuration an algorithm and game.
-      transform: of the scores of a game before the statistic, to a scale that games share.
-      statistic: over the runs of an arm, and for all games over the runs of all.
+      transform: of the scores of a game before the statistic, to a scale that games share, with 1 where the optimality
+        gap ends.
+      statistic: over the runs of an arm on one game.
       score: the curve.
       last: how many of its last points are averaged inside a run; the label of the figure says it.
       xlabel: what the score is after the transform.
@@ -61,37 +63,47 @@ def intervals(
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     looks = style.styles(scores, order)
     games = list(dict.fromkeys(arm.game for arm in arms))
+    shown: dict[str, tuple[list[str], Aggregate]] = {game: ([game], statistics.pooled(statistic)) for game in games}
+    if len(games) > 1:
+        together = {f"{ALL_GAMES}: {name}": (games, of_all) for name, of_all in aggregates.AGGREGATES.items()}
+        shown = together | shown
     with style.look():
-        figure, panels = style.panels(
-            [*([ALL_GAMES] if len(games) > 1 else []), *games], xlabel=xlabel, ylabel="", title=None
-        )
+        figure, panels = style.panels(list(shown), xlabel=xlabel, ylabel="", title=None)
         figure.set_figheight(figure.get_figheight() * max(1.0, len(looks) / 9))
         for name, panel in panels.items():
-            draw(panel, _estimates(scores, name, games, statistic, bootstrap_seed), looks)
-    figure.set_label(_reading(statistic, last, tidy.remarks(arms, labels, score)))
+            draw(panel, _estimates(scores, *shown[name], bootstrap_seed), looks)
+    sizes = [len(values) for by_game in scores.values() for values in by_game.values()]
+    sentences = (
+        f"The score of a run is {style.averaged(last)}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % "
+        "stratified bootstrap interval over seeds.",
+        f"{ALL_GAMES.capitalize()}: over the runs of all, the median being that of the games' means; of the optimality "
+        "gap, less is better."
+        if len(games) > 1
+        else "",
+        tidy.remarks(arms, labels, score),
+        bca.caveat(sizes),
+    )
+    figure.set_label(" ".join(filter(None, sentences)))
     return figure
 
 
 def _estimates(
     scores: Mapping[str, Mapping[str, np.ndarray]],
-    name: str,
     games: Sequence[str],
-    statistic: statistics.Statistic,
+    aggregate: Aggregate,
     bootstrap_seed: int,
-) -> dict[str, statistics.Interval]:
-    """Returns the interval of each label that has one in a panel."""
+) -> dict[str, bca.Interval]:
+    """Returns the interval of each label that has equally many runs on each of these games."""
     found = {}
     for label, by_game in scores.items():
-        pooled = by_game if name == ALL_GAMES else {name: by_game[name]} if name in by_game else {}
-        is_complete = name != ALL_GAMES or set(by_game) == set(games)
-        if pooled and is_complete and len({len(values) for values in pooled.values()}) == 1:
-            generator = np.random.default_rng(bootstrap_seed)
-            found[label] = statistics.interval_over_games(pooled, statistic, generator)
+        if set(games) <= set(by_game) and len({len(by_game[game]) for game in games}) == 1:
+            pooled = {game: by_game[game] for game in games}
+            found[label] = statistics.bootstrap(pooled, aggregate, np.random.default_rng(bootstrap_seed))
     return found
 
 
-def draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Mapping[str, style.Style]) -> None:
-    """Draws a row for each look, with the bar and the mark of its estimate if it has one. To be called in `look`.
+def draw(panel: "Axes", estimates: Mapping[str, bca.Interval], looks: Mapping[str, style.Style]) -> None:
+    """Draws a row for each look, with the mark and the bar of its estimate if it has them. To be called in `look`.
 
     Where there are more rows than colours, all have the same one: a colour that returns would seem to join two rows.
     """
@@ -103,15 +115,8 @@ def draw(panel: "Axes", estimates: Mapping[str, statistics.Interval], looks: Map
     for label, estimate in estimates.items():
         height, color = rows.index(label), colors[label]
         low, high = float(estimate.low), float(estimate.high)
-        panel.barh(height, high - low, left=low, height=0.6, color=color, alpha=0.45, linewidth=0)
+        if np.isfinite(low):
+            panel.barh(height, high - low, left=low, height=0.6, color=color, alpha=0.45, linewidth=0)
         panel.vlines(float(estimate.point), height - 0.3, height + 0.3, color=color, linewidth=1.6)
     panel.set_yticks(range(len(rows)), rows)
     panel.set_ylim(len(rows) - 0.5, -0.5)
-
-
-def _reading(statistic: statistics.Statistic, last: int, remarks: str) -> str:
-    reading = (
-        f"The score of a run is {style.averaged(last)}. Marks: {statistics.name(statistic)} over seeds; bars: 95 % "
-        f"stratified bootstrap interval over seeds. {ALL_GAMES.capitalize()}: over the runs of all."
-    )
-    return f"{reading} {remarks}" if remarks else reading

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import bca, statistics, tidy
 from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def learning_curves(
         entries = tidy.counted({arm: completed[arm] for arm in bands}, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
     blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
-    figure.set_label(_reading(statistic, blank, empty, tidy.remarks(arms, labels, score)))
+    caveat = bca.caveat(len(completed[arm]) for arm in bands)
+    figure.set_label(_reading(statistic, blank, empty, tidy.remarks(arms, labels, score), caveat))
     return figure
 
 
@@ -115,7 +116,9 @@ def _check_positive(
     labels: Mapping[tidy.Arm, str],
     references: Mapping[str, Mapping[str, float]],
 ) -> None:
-    lowest = {f"{labels[arm]} on {arm.game}": float(np.nanmin(band.low)) for arm, (_, band) in bands.items()}
+    lowest = {  # of the line, too: few runs have no band
+        f"{labels[arm]} on {arm.game}": float(np.nanmin([band.low, band.point])) for arm, (_, band) in bands.items()
+    }
     for game, by_label in references.items():
         lowest |= {f"the line {label!r} on {game}": value for label, value in by_label.items()}
     for name, value in lowest.items():
@@ -141,10 +144,11 @@ def draw(panel: "Axes", steps: np.ndarray, band: statistics.Interval, look: styl
     return line
 
 
-def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], remarks: str) -> str:
+def _reading(statistic: statistics.Statistic, blank: int, empty: Sequence[str], remarks: str, caveat: str) -> str:
     name = statistics.name(statistic)
     sentences = (
         f"Lines: {name} over seeds; bands: pointwise 95 % stratified bootstrap interval over seeds; not smoothed.",
+        caveat,
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
         f"Without any finite value of every run, and not shown: {', '.join(empty)}." if empty else "",
         remarks,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import aggregates, scores, tidy
+from jaxdqn.results import aggregates, bca, scores, tidy
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
 
@@ -67,7 +67,8 @@ def performance_profiles(
         f"The score of a run is {style.averaged(last)}. Lines: share of the runs of all games; bands: pointwise 95 % "
         "stratified bootstrap interval over seeds."
     )
-    figure.set_label(" ".join(filter(None, [reading, found.left_out])))
+    sizes = [len(values) for by_game in found.values.values() for values in by_game.values()]
+    figure.set_label(" ".join(filter(None, [reading, found.left_out, bca.caveat(sizes)])))
     return figure
 
 

@@ -101,7 +101,7 @@ def scaling(
                     f"Solved: the first episode with which {solving.FOUND} of the last {solving.WINDOW} succeeded.",
                     "Lines: median over seeds, unsolved runs counted as later than all others; no point where half of "
                     "them or more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to "
-                    "the end of training where it is open. Faint dots: runs.",
+                    "the end of training where it is open; fewer than six runs have none. Faint dots: runs.",
                     tidy.remarks(arms, labels),
                 ),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxdqn.figures import style
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import bca, statistics, tidy
 from jaxdqn.results.trials import Point, Trials, reading
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def best_so_far(
     over = f"{statistics.name(statistic)} over {tidy.span(sizes)} repetitions"
     several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(" ".join(filter(None, [several if max(sizes) > 1 else one, score])))
+    figure.set_label(" ".join(filter(None, [several, bca.caveat(sizes), score] if max(sizes) > 1 else [one, score])))
     return figure
 
 

@@ -14,7 +14,7 @@ from jaxdqn.results.record import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NUMBERS = (2, 3, 4, 5, 7, 10, 14, 20, 30, 40, 60, 80, 100)
+_NUMBERS = (3, 4, 5, 7, 10, 14, 20, 30, 40, 60, 80, 100)
 
 
 def seeds_needed(
@@ -69,14 +69,15 @@ def seeds_needed(
             if width is not None:
                 panel.axhline(width, color="#606060", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
             panel.set_xscale("log")
-            panel.set_xticks([2, 5, 10, 20, 50, 100], ["2", "5", "10", "20", "50", "100"])
+            panel.set_xticks([3, 5, 10, 20, 50, 100], ["3", "5", "10", "20", "50", "100"])
             panel.set_xticks([], minor=True)
             panel.set_ylim(bottom=0)
         style.legend(figure, {arm: handles[arm] for arm in looks if arm in handles})
     few = [arm for arm in looks if arm not in handles]
     sentences = (
-        f"The score of a run is {style.averaged(last)}. Lines: width within which {statistics.name(statistic)} over so "
-        f"many new seeds would lie in 95 % of cases, by a smoothed bootstrap of {_number_of_runs(panels)} pilot runs.",
+        f"The score of a run is {style.averaged(last)}. Lines: expected width of the 95 % interval of "
+        f"{statistics.name(statistic)} over so many new seeds, by a smoothed bootstrap of {_number_of_runs(panels)} "
+        "pilot runs.",
         f"Seeds for a width of {width:g}: {'; '.join(needed)}." if width is not None else "",
         f"With too few runs to say: {', '.join(few)}." if few else "",
         found.left_out,

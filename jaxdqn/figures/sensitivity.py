@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import statistics, tidy
+from jaxdqn.results import bca, statistics, tidy
 from jaxdqn.results.record import Run
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def sensitivity(
         f"Final score: {averaged} of a run. Lines: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
         "bootstrap interval over seeds; dots: runs."
     )
-    remarks = tidy.remarks(arms, tidy.labels(arms), score)
-    figure.set_label(f"{reading} {remarks}" if remarks else reading)
+    remarks, caveat = tidy.remarks(arms, tidy.labels(arms), score), bca.caveat(map(len, completed.values()))
+    figure.set_label(" ".join(filter(None, [reading, caveat, remarks])))
     return figure
 
 

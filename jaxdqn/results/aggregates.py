@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdqn.results import statistics
-from jaxdqn.results.statistics import Aggregate, Interval
+from jaxdqn.results import bca, statistics
+from jaxdqn.results.bca import Interval, Replicates
+from jaxdqn.results.statistics import Aggregate
 
 iqm: Aggregate = statistics.pooled(statistics.iqm)
 mean: Aggregate = statistics.pooled(statistics.mean)
@@ -31,6 +32,39 @@ def optimality_gap(scores: np.ndarray) -> np.ndarray:
 
 
 AGGREGATES: dict[str, Aggregate] = {"median": median, "IQM": iqm, "mean": mean, "optimality gap": optimality_gap}
+
+
+LOWER_IS_BETTER = frozenset({"optimality gap"})
+
+
+def difference(
+    x: Mapping[str, ArrayLike],
+    y: Mapping[str, ArrayLike],
+    aggregate: Aggregate,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns the aggregate of X minus that of Y, and its interval: a difference of IQMs, say.
+
+    Runs of X and of Y are drawn apart. Where runs are pairs, with seeds in common, take `jaxdqn.results.paired`.
+
+    Args:
+      x: by game, `[N]` or `[N, points]`, on a scale that games share; every game has as many runs.
+      y: by the same games, `[M]` or `[M, points]`.
+      aggregate: over games and runs.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: if the games of X and Y differ, or as `statistics.bootstrap`.
+    """
+    bca.check(confidence, resamples)
+    _check_games(x, y)
+    of_x, of_y = (statistics.replicates(statistics.stack(z), aggregate, generator, resamples) for z in (x, y))
+    return bca.interval(of_x.minus(of_y), confidence)
 
 
 def profile(
@@ -84,23 +118,25 @@ def probability_of_improvement(
     Raises:
       ValueError: if the games of X and Y differ, or there are no scores, or one is not finite.
     """
-    statistics.check_resampling(confidence, resamples)
-    if set(x) != set(y) or not x:
-        raise ValueError(f"Two arms are compared on the same games, not on {sorted(x)} and {sorted(y)}.")
-    points, replicates = [], []
+    bca.check(confidence, resamples)
+    _check_games(x, y)
+    points, values, strata, extremes = [], [], [], []
     for game in x:
         (xs,), (ys,) = statistics.stack({game: x[game]}), statistics.stack({game: y[game]})  # [N], [M]
         wins = 0.5 * (np.sign(xs[:, None] - ys) + 1.0)  # 1, ½ where equal, or 0
         points.append(np.mean(wins))
         # How often each run is drawn stands for the draws themselves: [resamples, N] and [resamples, M].
-        of_x, of_y = (_times_drawn(generator, number, resamples) for number in wins.shape)
-        replicates.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
-    low, high = statistics.quantiles(np.mean(replicates, axis=0), confidence)
-    return Interval(np.mean(points), low, high)
+        of_x, of_y = (
+            bca.times_drawn(generator.integers(number, size=(resamples, number)), number) for number in wins.shape
+        )
+        values.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
+        strata += [of_x, of_y]
+        extremes.append((np.min(wins), np.max(wins)))
+    return bca.interval(
+        Replicates(np.mean(points), np.mean(values, axis=0), strata, *np.mean(extremes, axis=0)), confidence
+    )
 
 
-def _times_drawn(generator: np.random.Generator, number: int, resamples: int) -> np.ndarray:
-    """Returns how often each of so many runs is in a draw of as many, float64 `[resamples, number]`."""
-    drawn = generator.integers(number, size=(resamples, number))
-    cells = drawn + number * np.arange(resamples)[:, None]
-    return np.bincount(cells.ravel(), minlength=resamples * number).reshape(resamples, number).astype(np.float64)
+def _check_games(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike]) -> None:
+    if set(x) != set(y) or not x:
+        raise ValueError(f"Two arms are compared on the same games, not on {sorted(x)} and {sorted(y)}.")

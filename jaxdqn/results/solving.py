@@ -19,6 +19,7 @@ from jaxdqn.results.record import Run
 
 WINDOW = 100  # episodes
 FOUND = 10  # of them, at least
+FEWEST = 6  # runs that have an interval
 
 Succeeds = Callable[[np.ndarray], np.ndarray]  # returns [N] of episodes -> bool [N]
 
@@ -83,7 +84,8 @@ def median(solved: np.ndarray) -> Median:
 
     The interval lies between two of the sorted times and holds for any distribution, since as many of n times lie below
     the true median as a fair coin shows heads in n throws (David and Nagaraja, "Order Statistics", 2003, section 7.1).
-    With ten runs these are the second and the ninth (98 %). Fewer than six have none: theirs is from 0 to infinity.
+    With ten runs these are the second and the ninth (98 %). Fewer than six have none, since from the first to the last
+    of five covers 94 %: theirs is from 0 to infinity. Times may be infinite, so that it is no bootstrap interval.
     """
     ordered, number = np.sort(solved), len(solved)
     tails = np.cumsum([math.comb(number, heads) * 0.5**number for heads in range(number)])
@@ -109,7 +111,8 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
             continue
         solved, budget = times(completed, succeeds)
         estimate = median(solved)
-        interval = f"{_episode(estimate.low)} to {_episode(estimate.high)}" if estimate.low > 0 else "-"
+        ends = f"{_episode(estimate.low)} to {_episode(estimate.high)}"
+        interval = ends if estimate.low > 0 else f"none: {len(completed)} of at least {FEWEST} runs"
         share = f"{np.sum(np.isfinite(solved))} of {len(members)}"
         diverged = sum(map(divergence.diverged, completed))
         share_kept = kept(completed, succeeds)

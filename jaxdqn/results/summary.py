@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from jaxdqn.results import divergence, statistics, store, tidy
+from jaxdqn.results.bca import Interval
 from jaxdqn.results.record import Run
 
 
@@ -20,7 +21,7 @@ def table(
 
     Where runs crashed, a column counts them; score, interval, cost and divergence are those of the other runs. A run
     that diverged counts as the worst return of its game (`jaxdqn.results.divergence`). There is no score where some run
-    has no finite one, and no interval of a single run.
+    has no finite one. Fewer than three runs have no interval, and the cell says so.
 
     Args:
       runs: of any games, algorithms and settings.
@@ -39,13 +40,16 @@ def table(
     rows = [(*_names(arms, "diverged"), heading, "95 % interval", "wall seconds", "at once")]
     for arm, members in arms.items():
         completed = tidy.completed(members)
-        point = interval = seconds = at_once = "-"
+        point = ends = seconds = at_once = "-"
         if completed:
-            point, interval = _estimate(tidy.final(completed, score, last), statistic, bootstrap_seed)
+            scores = tidy.final(completed, score, last)
+            if np.all(np.isfinite(scores)):
+                estimate = statistics.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
+                point, ends = f"{estimate.point:.4g}", _ends(estimate, ".4g") or f"none: {_runs(len(scores))}"
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = tidy.span([cost["runs_at_once"] for cost in costs])
-        rows.append((*_identity(arm, arms, "diverged"), point, interval, seconds, at_once))
+        rows.append((*_identity(arm, arms, "diverged"), point, ends, seconds, at_once))
     diverged = [divergence.sentence(members, tidy.described(arm), score) for arm, members in arms.items()]
     return "\n".join(filter(None, [markdown(rows), " ".join(filter(None, diverged))]))
 
@@ -133,19 +137,33 @@ def _over(window: slice, run: Run, log: np.ndarray, worst: float) -> float:
     return float(np.mean(log[window])) if _holds(window, len(log)) else np.nan
 
 
-def _estimate(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> tuple[str, str]:
-    """Returns the statistic of scores `[runs]` and its interval, each `-` where it would say what is not known."""
-    if not np.all(np.isfinite(scores)):
-        return "-", "-"
-    estimate = statistics.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
-    # One run has no spread: printing its point twice would look like certainty.
-    interval = f"{estimate.low:.4g} to {estimate.high:.4g}" if len(scores) > 1 else "-"
-    return f"{estimate.point:.4g}", interval
+def in_brackets(estimate: Interval, number: int, digits: str = ".4g") -> str:
+    """Returns a statistic and its interval as text, `3 (1 to 4)` or `3 (no interval: 2 runs)`.
+
+    Args:
+      estimate: of one number.
+      number: of runs.
+      digits: the format of a number.
+    """
+    ends = _ends(estimate, digits) or f"no interval: {_runs(number)}"
+    return f"{estimate.point:{digits}} ({ends})"
+
+
+def _ends(estimate: Interval, digits: str) -> str:
+    """Returns the ends of an interval; no letter where there is none."""
+    return "" if np.isnan(estimate.low) else f"{estimate.low:{digits}} to {estimate.high:{digits}}"
+
+
+def _runs(number: int) -> str:
+    return f"{number} run" if number == 1 else f"{number} runs"
 
 
 def _in_brackets(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_seed: int) -> str:
-    point, interval = _estimate(scores, statistic, bootstrap_seed)
-    return point if interval == "-" else f"{point} ({interval})"
+    """Returns the statistic of scores `[runs]` and its interval, or `-` if one is not finite."""
+    if not np.all(np.isfinite(scores)):
+        return "-"
+    estimate = statistics.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
+    return in_brackets(estimate, len(scores))
 
 
 def _share(part: int, number: int) -> str:

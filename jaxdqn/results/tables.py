@@ -11,17 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import scores, statistics, summary
+from jaxdqn.results import aggregates, bca, scores, statistics, summary
 from jaxdqn.results.normalise import Transform
 from jaxdqn.results.record import Run
+from jaxdqn.results.statistics import Aggregate
 
 ALL_GAMES = "all games"
+READING = (
+    f"{ALL_GAMES.capitalize()}: over the normalised scores of all; the median is that of the games' means, the "
+    "optimality gap how far scores fall short of 1, where less is better."
+)
 
 
 class Cell(NamedTuple):
     """A statistic over runs, its 95 % interval, the number of runs, and whether it is bold.
 
-    Point and interval are NaN where some run has no finite score; of one run, the interval is.
+    Point and interval are NaN where some run has no finite score; where a game has fewer than three, the interval is.
     """
 
     point: float
@@ -51,15 +56,17 @@ def compare(
 ) -> Comparison:
     """Returns the final scores of arms on each game, with intervals, and on all games if these have a common scale.
 
-    Runs that crashed are left out, and the reading says so. Nothing is bold in a column of one arm, or where some arm
-    has one run only and so no interval to overlap.
+    All games together have four columns: median, IQM, mean and optimality gap. Runs that crashed are left out, and the
+    reading says so. Nothing is bold in a column of one arm, or where some arm has fewer than three runs and so no
+    interval to overlap.
 
     Args:
       runs: of any games, algorithms and settings.
       score: the curve.
       last: how many of its last points are averaged inside a run.
-      statistic: over the runs of an arm.
-      transform: to a scale that games share, for the column of all games; the others hold scores as they are.
+      statistic: over the runs of an arm on one game.
+      transform: to a scale that games share, for the columns of all games, on which 1 ends the optimality gap; the
+        others hold scores as they are.
       lower_is_better: as for an error.
       bootstrap_seed: of the generator of each interval.
 
@@ -68,21 +75,29 @@ def compare(
     """
     runs = list(runs)
     found = scores.final(runs, score=score, last=last)
-    columns = {game: _column(found.values, (game,), statistic, bootstrap_seed) for game in found.games}
+    of_game = statistics.pooled(statistic)
+    columns = {
+        game: _with_best(_column(found.values, (game,), of_game, bootstrap_seed), lower_is_better)
+        for game in found.games
+    }
     left_out = found.left_out
     if transform is not None and len(found.games) > 1:
         together = scores.pooled(scores.final(runs, score=score, last=last, transform=transform))
-        columns[ALL_GAMES] = _column(together.values, together.games, statistic, bootstrap_seed)
+        for name, aggregate in aggregates.AGGREGATES.items():
+            cells = _column(together.values, together.games, aggregate, bootstrap_seed)
+            is_lower = lower_is_better != (name in aggregates.LOWER_IS_BETTER)
+            columns[f"{ALL_GAMES}: {name}"] = _with_best(cells, is_lower)
         left_out = together.left_out.replace("Not shown,", f"Not among {ALL_GAMES},")
-    columns = {name: _with_best(cells, lower_is_better) for name, cells in columns.items()}
     rows = {label: {name: cells[label] for name, cells in columns.items() if label in cells} for label in found.values}
     averaged = "the last evaluation" if last == 1 else f"the mean of the last {last} evaluations"
+    sizes = [len(final) for by_game in found.values.values() for final in by_game.values()]
     sentences = (
         f"{statistics.name(statistic)} over seeds of {score.replace('_', ' ')}, {averaged} of a run, with its 95 % "
         f"stratified bootstrap interval; bold: the {'lowest' if lower_is_better else 'highest'} of a column, and all "
         "whose interval overlaps its own.",
-        f"{ALL_GAMES.capitalize()}: over the normalised scores of all." if ALL_GAMES in columns else "",
+        READING if len(columns) > len(found.games) else "",
         left_out,
+        bca.caveat(sizes),
     )
     return Comparison(tuple(columns), rows, " ".join(filter(None, sentences)))
 
@@ -134,7 +149,7 @@ def escaped(text: str) -> str:
 def _column(
     values: Mapping[str, Mapping[str, np.ndarray]],
     games: tuple[str, ...],
-    statistic: statistics.Statistic,
+    aggregate: Aggregate,
     bootstrap_seed: int,
 ) -> dict[str, Cell]:
     """Returns the cell of each arm that has runs on all of these games."""
@@ -147,10 +162,8 @@ def _column(
         if not all(np.all(np.isfinite(final)) for final in pooled.values()):
             cells[label] = Cell(np.nan, np.nan, np.nan, number)
             continue
-        estimate = statistics.interval_over_games(pooled, statistic, np.random.default_rng(bootstrap_seed))
-        has_spread = number > len(games)
-        low, high = (float(estimate.low), float(estimate.high)) if has_spread else (np.nan, np.nan)
-        cells[label] = Cell(float(estimate.point), low, high, number)
+        estimate = statistics.bootstrap(pooled, aggregate, np.random.default_rng(bootstrap_seed))
+        cells[label] = Cell(float(estimate.point), float(estimate.low), float(estimate.high), number)
     return cells
 
 

@@ -99,8 +99,9 @@ def best_or_undecided(
 ) -> list[int]:
     """Returns the rows that go on: the best, and those that the seeds cannot tell from the last of these.
 
-    A point is told apart if the bootstrap interval of its mean difference, seed by seed, lies below zero. At most as
-    many again are kept: where nothing is known yet, all points are undecided.
+    A point is told apart if the bootstrap interval of its mean difference, seed by seed, lies below zero. Fewer than
+    three seeds have no interval, so that none is told apart. At most as many again are kept: where nothing is known
+    yet, all points are undecided.
     """
     kept = best(scores, share, earlier)
     means = _or_worst(statistics.mean(scores.T))
@@ -109,7 +110,7 @@ def best_or_undecided(
     for row in rest[: len(kept)]:
         difference = scores[row] - scores[kept[-1]]
         interval = statistics.interval(difference, statistics.mean, np.random.default_rng(0), confidence=confidence)
-        undecided += [row] if interval.high >= 0.0 else []
+        undecided += [] if interval.high < 0.0 else [row]
     return kept + undecided
 
 

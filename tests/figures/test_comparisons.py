@@ -11,12 +11,14 @@ from jaxdqn.figures import (
     efficiency,
     heat_map,
     improvement,
+    intervals,
+    learning_curves,
     profiles,
     seeds_needed,
     style,
 )
 from jaxdqn.results import aggregates as over_games
-from jaxdqn.results import normalise, statistics, tidy
+from jaxdqn.results import normalise, paired, statistics, tidy
 from jaxdqn.results.normalise import Reference
 
 SCALE = normalise.transform({"catch": Reference(-1.0, 2.0), "pong": Reference(-1.0, 30.0)})
@@ -209,10 +211,11 @@ def test_points_without_a_value_of_every_run_are_blank_and_counted():
 def test_differences_are_drawn_pair_by_pair_with_their_mean():
     runs = runs_of()
     figure = differences.paired_differences(runs, "DQN", transform=SCALE)
-    assert [panel.get_title() for panel in figure.axes] == ["all games", "catch", "pong"]
+    aggregated = [f"all games: {name}" for name in over_games.AGGREGATES]
+    assert [panel.get_title() for panel in figure.axes] == [*aggregated, "catch", "pong"]
     pairs = {game: finals(runs, game, "C51") - finals(runs, game, "DQN") for game in BEST}
-    pairs = {"all games": np.concatenate(list(pairs.values())), **pairs}
-    for panel in figure.axes:
+    pairs = {"all games: mean": np.concatenate(list(pairs.values())), **pairs}
+    for panel in [panel for panel in figure.axes if panel.get_title() in pairs]:
         expected = pairs[panel.get_title()]
         dots = [c.get_offsets()[:, 0] for c in panel.collections if len(c.get_offsets()) > 1]
         np.testing.assert_allclose(dots[1], expected)  # the second row
@@ -239,11 +242,62 @@ def test_the_bars_of_an_ablation_are_the_differences_with_their_intervals():
     runs = runs_of(games=["catch"])
     (panel,) = differences.ablation(runs, "DQN", transform=SCALE).axes
     for bar, line, name in zip(panel.patches, panel.collections, ("double DQN", "C51"), strict=True):
-        pairs = finals(runs, "catch", name) - finals(runs, "catch", "DQN")
-        expected = statistics.interval(pairs, statistics.mean, np.random.default_rng(0))
+        arm, base = ({"catch": dict(enumerate(finals(runs, "catch", label)))} for label in (name, "DQN"))
+        expected = paired.interval(paired.differences(arm, base), np.random.default_rng(0))
         assert bar.get_height() == pytest.approx(expected.point)
         np.testing.assert_allclose(line.get_segments()[0][:, 1], [expected.low, expected.high])
     assert [text.get_text() for text in panel.get_xticklabels()] == ["double DQN", "C51"]
+
+
+def test_a_difference_of_iqms_is_drawn_as_such():
+    runs = runs_of(algorithms=("DQN", "C51"))
+    figure = differences.paired_differences(runs, "DQN", transform=SCALE, statistic=statistics.iqm)
+    panels = {panel.get_title(): panel for panel in figure.axes}
+    scores = [np.array([finals(runs, game, name) for game in BEST]) for name in ("C51", "DQN")]
+    arm, base = (scipy.stats.trim_mean(of_arm[0], 0.25) for of_arm in scores)
+    np.testing.assert_allclose(marks(panels["catch"])[0], arm - base)
+    assert arm - base != pytest.approx(scipy.stats.trim_mean(scores[0][0] - scores[1][0], 0.25), rel=1e-3)
+    assert "Difference of IQMs over seeds to DQN" in figure.get_label()
+    for name, aggregate in over_games.AGGREGATES.items():
+        expected = aggregate(scores[0]) - aggregate(scores[1])
+        np.testing.assert_allclose(marks(panels[f"all games: {name}"])[0], expected)
+
+
+DRAWN_WITH_TWO = SHOW | {
+    "intervals": lambda runs: intervals.intervals(runs, SCALE),
+    "curves": lambda runs: learning_curves.learning_curves(runs, yscale="log", transform=lambda _, y: y - y.min() + 1),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN_WITH_TWO if name != "seeds"])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_two_runs_have_no_interval_in_any_figure_and_it_says_so(tmp_path, name, seeds):
+    figure = DRAWN_WITH_TWO[name](runs_of(seeds=seeds))
+    assert "No interval where there are fewer than 3 runs of a game" in figure.get_label()
+    assert "No interval" not in DRAWN_WITH_TWO[name](runs_of(seeds=3)).get_label()
+    style.save(figure, tmp_path / "a", "Whence.", ["png"])  # nothing in it warns of a NaN
+    bars = [patch.get_width() * patch.get_height() for panel in figure.axes for patch in panel.patches]
+    assert not bars or name == "ablation"
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN_WITH_TWO if name != "seeds"])
+def test_a_figure_of_few_runs_says_how_often_its_intervals_hold_the_truth(name):
+    assert "With 5 runs of a game, nominal 95 %" in DRAWN_WITH_TWO[name](runs_of(seeds=5)).get_label()
+    assert "With 3 runs of a game, nominal 95 %" in DRAWN_WITH_TWO[name](runs_of(seeds=4)).get_label()
+    assert "nominal" not in DRAWN_WITH_TWO[name](runs_of(["catch"], seeds=10)).get_label()
+
+
+def test_intervals_have_a_panel_for_each_aggregate_over_games_and_for_each_game():
+    runs = runs_of(algorithms=("DQN", "C51"))
+    figure = intervals.intervals(runs, SCALE, statistic=statistics.median)
+    titles = [panel.get_title() for panel in figure.axes]
+    assert titles == [*(f"all games: {name}" for name in over_games.AGGREGATES), "catch", "pong"]
+    scores = [np.array([finals(runs, game, name) for game in BEST]) for name in ("DQN", "C51")]
+    for name, panel in zip(over_games.AGGREGATES, figure.axes, strict=False):
+        np.testing.assert_allclose(marks(panel), [over_games.AGGREGATES[name](of_arm) for of_arm in scores])
+    np.testing.assert_allclose(marks(figure.axes[4]), [np.median(of_arm[0]) for of_arm in scores])
+    alone = intervals.intervals(runs_of(["catch"]), SCALE)
+    assert [panel.get_title() for panel in alone.axes] == ["catch"]
 
 
 def on_a_grid(rates=(0.1, 0.01), ends=(0.5, 0.05), seeds=3, **described):
@@ -318,13 +372,13 @@ def test_the_number_of_seeds_is_drawn_and_told():
         assert line.get_ydata()[0] > 2 * line.get_ydata()[-1] > 0
     assert "Seeds for a width of 1e-05: DQN: more than 1000; C51: more than 1000." in figure.get_label()
     assert "of 8 pilot runs" in figure.get_label()
-    assert "DQN: 1; C51: 1." in seeds_needed.seeds_needed(runs, transform=SCALE, width=100.0).get_label()
+    assert "DQN: 3; C51: 3." in seeds_needed.seeds_needed(runs, transform=SCALE, width=100.0).get_label()
 
 
 def test_seeds_of_games_without_a_scale_are_told_apart():
     figure = seeds_needed.seeds_needed(runs_of(algorithms=("DQN",)), width=100.0)
     assert [panel.get_title() for panel in figure.axes] == ["catch", "pong"]
-    assert "DQN on catch: 1; DQN on pong: 1." in figure.get_label()
+    assert "DQN on catch: 3; DQN on pong: 3." in figure.get_label()
 
 
 def test_an_arm_of_one_run_is_no_pilot():

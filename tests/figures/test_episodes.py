@@ -37,14 +37,15 @@ def titles(figure):
 
 
 def test_a_line_is_the_statistic_over_seeds_of_the_trailing_mean_inside_each(tmp_path):
-    runs = [stored(tmp_path, [0, 2, 4, 9], seed=0), stored(tmp_path, [1, 3, 5, 4], seed=1)]
+    returns = ([0, 2, 4, 9], [1, 3, 5, 4], [0.5, 2.5, 4.5, 6.5])
+    runs = [stored(tmp_path, values, seed=seed) for seed, values in enumerate(returns)]
     (panel,) = episodes.episode_curves(runs, window=2, statistic=statistics.mean).axes
     (line,) = panel.lines
     assert line.get_xdata().tolist() == [2, 3, 4]  # a mean of fewer than two episodes is not drawn
-    assert line.get_ydata().tolist() == [1.5, 3.5, 5.5]  # seeds: 1, 3, 6.5 and 2, 4, 4.5
+    assert line.get_ydata().tolist() == [1.5, 3.5, 5.5]  # seeds: 1, 3, 6.5, then 2, 4, 4.5, then 1.5, 3.5, 5.5
     (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
     heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (1.0, 6.5)  # two seeds: from the lower to the higher one
+    assert (heights.min(), heights.max()) == (1.0, 6.5)  # three seeds: from the lowest to the highest
 
 
 def test_behind_the_line_lies_every_episode_of_every_seed_in_grey(tmp_path):

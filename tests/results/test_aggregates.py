@@ -1,13 +1,4 @@
-"""Aggregates over games against rliable's numbers, and against cases one can work out.
-
-The numbers of rliable 1.2.0 (with pandas 2.3.3, arch 7.2.0, NumPy 2.4.6) were made by
-
-    np.random.seed(0)
-    library.get_interval_estimates({"X": X}, aggregates, reps=2000)   # and so on, see each test
-
-on the scores below, its arrays being [runs, games]. It draws from NumPy's global generator; here `Replayed` hands out
-the same draws, so that intervals agree exactly and not only within the error of the bootstrap.
-"""
+"""Aggregates over games against cases one can work out; `test_rliable.py` has the numbers of rliable."""
 
 import time
 
@@ -41,61 +32,20 @@ def by_game(matrix):
     return {f"game {index}": scores for index, scores in enumerate(np.moveaxis(np.array(matrix), 1, 0))}
 
 
-class Replayed:
-    """The draws of rliable: `np.random.choice(runs, [runs, games])` for every replicate after `np.random.seed(0)`."""
-
-    def __init__(self):
-        self.state = np.random.RandomState(0)
-
-    def integers(self, runs, size):
-        resamples, games, _ = size
-        return np.stack([self.state.choice(runs, (runs, games), replace=True).T for _ in range(resamples)])
-
-
 def generator(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize(
-    ("matrix", "name", "point", "low", "high"),
-    [
-        (X, "IQM", 0.5255555555555556, 0.3788888888888889, 0.893499999999999),
-        (X, "median", 0.8280000000000001, 0.41600000000000004, 1.1560000000000001),
-        (X, "mean", 0.7113333333333333, 0.4559666666666667, 1.007433333333333),
-        (X, "optimality gap", 0.44266666666666665, 0.30796666666666667, 0.5786666666666667),
-        (Y, "IQM", 0.508, 0.273, 0.7880249999999999),
-        (Y, "median", 0.5283333333333333, 0.32666666666666666, 0.8199999999999998),
-        (Y, "mean", 0.6094444444444443, 0.3999861111111111, 0.8478194444444442),
-        (Y, "optimality gap", 0.47111111111111115, 0.3116527777777779, 0.6317222222222219),
-    ],
-)
-def test_aggregates_and_their_intervals_are_those_of_rliable(matrix, name, point, low, high):
-    estimate = statistics.bootstrap(by_game(matrix), aggregates.AGGREGATES[name], Replayed())
-    np.testing.assert_allclose(estimate, (point, low, high), rtol=1e-12)
+def normal(runs):
+    """Returns scores that lie as those of a normal distribution do, without skewness."""
+    return scipy.stats.norm.ppf((np.arange(runs) + 0.5) / runs)
 
 
-def test_the_performance_profile_is_that_of_rliable():
-    thresholds = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
-    estimate = aggregates.profile(by_game(X), thresholds, Replayed())
-    np.testing.assert_allclose(estimate.point, np.array([15, 13, 7, 4, 3, 2, 1]) / 15)
-    np.testing.assert_allclose(estimate.low, np.array([15, 11, 3, 1, 0, 0, 0]) / 15)
-    np.testing.assert_allclose(estimate.high, np.array([15, 15, 11, 7, 6, 5, 3]) / 15)
-
-
-def test_the_aggregate_along_training_is_that_of_rliable():
-    estimate = statistics.bootstrap(by_game(CURVES), aggregates.iqm, generator(), resamples=20_000)
-    np.testing.assert_allclose(estimate.point, [0.2125, 0.3325, 0.4925])
-    # rliable draws the points of a curve apart, here they share a draw: intervals agree within the bootstrap's error.
-    np.testing.assert_allclose(estimate.low, [0.075, 0.1425, 0.175], atol=0.01)
-    np.testing.assert_allclose(estimate.high, [0.325, 0.49, 0.642625], atol=0.01)
-
-
-def test_the_probability_of_improvement_is_that_of_rliable():
-    # rliable draws for all games at once, here game by game: intervals agree within the bootstrap's error.
-    estimate = aggregates.probability_of_improvement(by_game(X), by_game(Y), generator(), resamples=20_000)
-    assert estimate.point == pytest.approx(0.62222222222, rel=1e-9)
-    assert estimate.low == pytest.approx(0.41111111, abs=0.01)
-    assert estimate.high == pytest.approx(0.81666667, abs=0.01)
+def test_the_aggregate_along_training_is_that_of_each_point():
+    estimate = statistics.bootstrap(by_game(CURVES), aggregates.iqm, generator())
+    np.testing.assert_allclose(estimate.point, [0.2125, 0.3325, 0.4925])  # as rliable 1.2.0 has it
+    last = statistics.bootstrap(by_game(np.array(CURVES)[..., 2]), aggregates.iqm, generator())
+    assert (estimate.low[2], estimate.high[2]) == (last.low, last.high)
 
 
 @pytest.mark.parametrize(
@@ -124,26 +74,45 @@ def test_the_probability_of_improvement_is_scipys_mann_whitney_statistic(x, y):
 
 
 def test_games_may_have_different_numbers_of_runs_where_only_their_order_counts():
-    x, y = {"a": [1.0], "b": [1.0, 2.0, 3.0]}, {"b": [0.0], "a": [2.0, 3.0]}
+    x, y = {"a": [1.0] * 3, "b": [1.0, 2.0, 3.0, 4.0]}, {"b": [0.0, -1.0, 0.5], "a": [2.0, 3.0, 4.0, 5.0, 6.0]}
     estimate = aggregates.probability_of_improvement(x, y, generator())
     assert tuple(estimate) == (0.5, 0.5, 0.5)  # lost on a, won on b, whatever is drawn
 
 
-def test_the_interval_of_improvement_is_that_of_drawing_runs():
-    x, y, chance = np.array([0.1, 0.9, 0.4, 1.3]), np.array([0.5, 0.2, 0.8]), generator(3)
-    draws = [
-        np.mean(chance.choice(x, 4)[:, None] > chance.choice(y, 3))  # no ties between x and y
-        for _ in range(20_000)
-    ]
-    estimate = aggregates.probability_of_improvement({"a": x}, {"a": y}, generator(), confidence=0.8, resamples=20_000)
-    np.testing.assert_allclose(estimate[1:], np.quantile(draws, [0.1, 0.9]), atol=1 / 12 + 1e-9)
-    assert 0.3 < estimate.high - estimate.low < 0.8
+def test_the_interval_of_improvement_is_as_wide_as_delong_has_it():
+    x, y = generator(3).normal(0.4, 1.0, size=40), generator(4).normal(size=30)
+    wins = x[:, None] > y
+    # DeLong, DeLong and Clarke-Pearson (1988): the variance of the area under a curve, over runs of either arm.
+    error = np.sqrt(np.var(wins.mean(axis=1), ddof=1) / 40 + np.var(wins.mean(axis=0), ddof=1) / 30)
+    estimate = aggregates.probability_of_improvement({"a": x}, {"a": y}, generator(), resamples=20_000)
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.99 * error, rel=0.08)
+
+
+def test_a_difference_is_that_of_the_aggregates_and_as_wide_as_welch_has_it():
+    x, y = 3.0 + normal(30), 1.0 + 2.0 * normal(20)
+    estimate = aggregates.difference({"a": x}, {"a": y}, aggregates.mean, generator(), resamples=20_000)
+    assert estimate.point == pytest.approx(x.mean() - y.mean())
+    expected = scipy.stats.ttest_ind(x, y, equal_var=False).confidence_interval()
+    np.testing.assert_allclose(estimate[1:], expected, atol=0.06)
+    trimmed = aggregates.difference({"a": x}, {"a": y}, aggregates.iqm, generator())
+    assert trimmed.point == pytest.approx(scipy.stats.trim_mean(x, 0.25) - scipy.stats.trim_mean(y, 0.25))
+
+
+def test_runs_of_two_arms_are_drawn_apart():
+    x = normal(12)
+    apart = aggregates.difference({"a": x}, {"a": x + 1.0}, aggregates.mean, generator(), resamples=4000)
+    alone = statistics.interval(x, statistics.mean, generator(), resamples=4000)
+    students = scipy.stats.t.ppf(0.975, 22) / scipy.stats.t.ppf(0.975, 11)
+    assert apart.point == pytest.approx(-1.0)
+    assert (apart.high - apart.low) / (alone.high - alone.low) == pytest.approx(np.sqrt(2) * students, rel=0.05)
 
 
 @pytest.mark.parametrize("y", [{"b": [1.0]}, {}, {"a": [1.0], "b": [1.0]}])
 def test_arms_of_different_games_are_refused(y):
     with pytest.raises(ValueError, match="compared on the same games, not on"):
         aggregates.probability_of_improvement({"a": [1.0]}, y, generator())
+    with pytest.raises(ValueError, match="compared on the same games, not on"):
+        aggregates.difference({"a": [1.0]}, y, aggregates.mean, generator())
 
 
 def test_a_score_that_is_not_finite_has_no_rank():

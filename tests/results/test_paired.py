@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxdqn.results import paired, statistics
+from jaxdqn.results import aggregates, paired, statistics
 
 
 def generator(seed=0):
@@ -41,24 +41,61 @@ def test_what_the_seed_brings_to_both_arms_cancels():
     assert alone.high - alone.low > 50.0
 
 
-def test_the_interval_is_scipys_paired_bootstrap():
-    x, y = generator(3).normal(size=(2, 15))
-    theirs = scipy.stats.bootstrap(
-        (x, y),
-        lambda x, y, axis: np.mean(x - y, axis=axis),
-        paired=True,
-        n_resamples=20_000,
-        method="percentile",
-        rng=generator(4),
-    ).confidence_interval
-    pairs = paired.differences({"a": dict(enumerate(x))}, {"a": dict(enumerate(y))})
-    ours = paired.interval(pairs, generator(), resamples=20_000)
-    np.testing.assert_allclose(ours, [np.mean(x) - np.mean(y), *theirs], atol=0.03)
+def arms_of(x, y):
+    return paired.differences({"a": dict(enumerate(x))}, {"a": dict(enumerate(y))})
+
+
+def test_the_interval_of_a_difference_of_means_is_the_paired_t_interval_of_many_runs():
+    x, y = generator(3).normal(size=(2, 60)) + generator(4).normal(size=60)
+    expected = scipy.stats.ttest_rel(x, y).confidence_interval()
+    ours = paired.interval(arms_of(x, y), generator(), resamples=20_000)
+    np.testing.assert_allclose(ours, [np.mean(x) - np.mean(y), *expected], atol=0.03)
+    assert expected.high - expected.low > 0.5
+
+
+def test_a_difference_of_iqms_is_a_difference_of_iqms():
+    x, y = np.array([0.0, 5.0, 6.0, 100.0]), np.array([9.0, 1.0, 2.0, 3.0])
+    estimate = paired.interval(arms_of(x, y), generator(), statistic=statistics.iqm)
+    assert estimate.point == 5.5 - 2.5
+    assert statistics.iqm(x - y) == 4.0  # another number: that of the differences
+    assert paired.interval(arms_of(x, y), generator(), statistic=statistics.median).point == 3.0
+
+
+def test_the_two_runs_of_a_seed_are_drawn_together():
+    # The IQM of an arm that is another plus 7 is 7 more, whatever is drawn, so long as the same is drawn of both.
+    x = generator(5).gamma(1.0, size=9)
+    low, high = paired.interval(arms_of(x + 7.0, x), generator(), statistic=statistics.iqm)[1:]
+    np.testing.assert_allclose([low, high], 7.0)
+
+
+@pytest.mark.parametrize("name", aggregates.AGGREGATES)
+def test_every_aggregate_has_a_paired_difference(name):
+    aggregate, (x, y) = aggregates.AGGREGATES[name], generator(6).gamma(1.0, size=(2, 2, 8))
+    arm, base = ({"a": dict(enumerate(z[0])), "b": dict(enumerate(z[1]))} for z in (x, y))
+    estimate = paired.bootstrap(paired.differences(arm, base), aggregate, generator())
+    assert estimate.point == pytest.approx(aggregate(x) - aggregate(y))
+    assert estimate.low < estimate.point < estimate.high
+
+
+def test_differences_of_curves_have_an_interval_at_each_point():
+    x, y = generator(7).normal(size=(2, 6, 3))
+    curves = paired.interval(arms_of(x, y), generator(), statistic=statistics.iqm)
+    for point in range(3):
+        alone = paired.interval(arms_of(x[:, point], y[:, point]), generator(), statistic=statistics.iqm)
+        np.testing.assert_allclose([part[point] for part in curves], alone)
 
 
 def test_games_are_pooled_and_drawn_apart():
-    pairs = paired.differences({"a": {0: 1.0, 1: 1.0}, "b": {0: 5.0, 1: 5.0}}, {"a": {0: 0, 1: 0}, "b": {0: 0, 1: 0}})
-    assert paired.interval(pairs, generator()) == (3.0, 3.0, 3.0)
+    arm, base = (
+        {"a": dict.fromkeys(range(4), a), "b": dict.fromkeys(range(4), b)} for a, b in ((1.0, 5.0), (0.0, 0.0))
+    )
+    assert paired.interval(paired.differences(arm, base), generator()) == (3.0, 3.0, 3.0)
+
+
+def test_pairs_on_some_games_are_those_of_these_games():
+    arm = {"a": {0: 1.0, 1: 2.0}, "b": {0: 3.0}}
+    found = paired.on(paired.differences(arm, {"a": {1: 0.0, 0: 0.0}, "b": {0: 1.0}}), ["b"])
+    assert (found.seeds, found.by_game["b"].tolist(), list(found.arm)) == ({"b": (0,)}, [2.0], ["b"])
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,21 @@ def normal(runs, scale=1.0, seed=0):
 
 def test_the_width_of_a_mean_is_that_of_theory():
     found = seeds.widths({"a": normal(400)}, [4, 16, 64], generator(), statistic=statistics.mean, resamples=20_000)
-    np.testing.assert_allclose(found, 2 * 1.96 / np.sqrt([4, 16, 64]), rtol=0.03)
+    expected = 2 * scipy.stats.t.ppf(0.975, [3, 15, 63]) / np.sqrt([4, 16, 64])
+    np.testing.assert_allclose(found, expected, rtol=0.03)
 
 
 def test_games_share_the_width():
     pilot = {"a": normal(200), "b": normal(200, scale=3.0)}
     (found,) = seeds.widths(pilot, [10], generator(), statistic=statistics.mean, resamples=20_000)
-    assert found == pytest.approx(2 * 1.96 * np.sqrt((1 + 9) / 4 / 10), rel=0.03)
+    freedom = 9 * (1 + 9) ** 2 / (1 + 81)  # Welch's and Satterthwaite's
+    assert found == pytest.approx(2 * scipy.stats.t.ppf(0.975, freedom) * np.sqrt((1 + 9) / 4 / 10), rel=0.03)
+
+
+def test_fewer_seeds_than_have_an_interval_are_never_enough():
+    found = seeds.widths({"a": normal(9)}, [1, 2, 3], generator(), resamples=20)
+    assert found[0] == found[1] == np.inf
+    assert np.isfinite(found[2])
 
 
 def test_a_pilot_is_not_narrower_for_being_small():
@@ -40,11 +48,11 @@ def test_a_pilot_is_not_narrower_for_being_small():
     assert np.sqrt(np.mean(np.square(found))) == pytest.approx(2 * 1.96 / np.sqrt(50), rel=0.1)
 
 
-@pytest.mark.parametrize(("width", "expected"), [(1.0, 15.4), (0.5, 61.5), (4.0, 1)])
+@pytest.mark.parametrize(("width", "expected"), [(1.0, 17.8), (0.5, 63.9), (100.0, 3)])
 def test_the_number_of_seeds_is_that_of_theory(width, expected):
     found = seeds.seeds_needed(
         {"a": normal(400)}, width, generator(), statistic=statistics.mean, resamples=5_000
-    )  # (2 · 1.96 / width)²
+    )  # n = (2 t / width)², with n - 1 degrees of freedom
     assert found == pytest.approx(np.ceil(expected), rel=0.08)
 
 
@@ -80,8 +88,8 @@ def test_a_width_out_of_reach_has_no_number():
     assert seeds.seeds_needed({"a": normal(10)}, 1e-6, generator(), resamples=10) is None
 
 
-def test_equal_runs_need_one_seed():
-    assert seeds.seeds_needed({"a": [2.0, 2.0, 2.0]}, 1e-9, generator(), resamples=10) == 1
+def test_equal_runs_need_as_many_seeds_as_have_an_interval():
+    assert seeds.seeds_needed({"a": [2.0, 2.0, 2.0]}, 1e-9, generator(), resamples=10) == 3
 
 
 @pytest.mark.parametrize(

@@ -40,34 +40,37 @@ def test_statistics_reduce_the_runs_and_keep_the_points():
     np.testing.assert_allclose(statistics.iqm(scores), [4.0, 40.0, 400.0])
 
 
-@pytest.mark.parametrize(("confidence", "expected"), [(0.95, (0.0, 1.0)), (0.4, (0.5, 0.5))])
-def test_two_runs_have_an_interval_one_can_work_out(confidence, expected):
-    # The mean of two draws from {0, 1} is 0, 1/2 and 1 with probabilities 1/4, 1/2 and 1/4.
-    estimate = statistics.interval([0.0, 1.0], statistics.mean, generator(), confidence=confidence)
-    assert (estimate.point, estimate.low, estimate.high) == (0.5, *expected)
-
-
-@pytest.mark.parametrize("confidence", [0.5, 0.9])
-def test_the_stratified_interval_is_that_of_all_possible_draws(confidence):
+def test_replicates_are_those_of_all_possible_draws():
     scores = {"a": [0.0, 1.0, 5.0], "b": [10.0, 12.0, 13.0]}
     draws = [
         np.mean(a + b)
         for a in itertools.product(scores["a"], repeat=3)
         for b in itertools.product(scores["b"], repeat=3)
     ]
-    tail = (1 - confidence) / 2
-    estimate = statistics.interval_over_games(
-        scores, statistics.mean, generator(), confidence=confidence, resamples=50_000
+    made = statistics.replicates(
+        statistics.stack(scores), statistics.pooled(statistics.mean), generator(), resamples=50_000
     )
-    assert estimate.point == pytest.approx(41 / 6)
-    assert estimate.low == pytest.approx(np.quantile(draws, tail), abs=0.17)  # neighbouring draws lie 1/6 apart
-    assert estimate.high == pytest.approx(np.quantile(draws, 1 - tail), abs=0.17)
+    assert made.point == pytest.approx(41 / 6)
+    levels = np.linspace(0.02, 0.98, 25)
+    expected = np.quantile(draws, levels)
+    np.testing.assert_allclose(
+        np.quantile(made.values, levels), expected, atol=0.17
+    )  # neighbouring draws lie 1/6 apart
+    assert np.mean(made.values) == pytest.approx(41 / 6, abs=0.02)
+
+
+def test_replicates_know_how_often_each_run_was_drawn():
+    scores = generator(9).normal(size=(2, 5))
+    made = statistics.replicates(scores, statistics.pooled(statistics.mean), generator(), resamples=30)
+    assert [counts.shape for counts in made.times_drawn] == [(30, 5), (30, 5)]
+    total = sum(counts @ of_game for counts, of_game in zip(made.times_drawn, scores, strict=True))
+    np.testing.assert_allclose(made.values, total / 10)
 
 
 @pytest.mark.parametrize("statistic", [statistics.mean, statistics.median, statistics.iqm])
-def test_the_interval_of_one_game_is_scipys_percentile_bootstrap(statistic):
+def test_replicates_of_one_game_are_those_of_scipys_bootstrap(statistic):
     scores = generator(5).normal(size=12)
-    ours = statistics.interval(scores, statistic, generator(1), resamples=20_000)
+    ours = statistics.replicates(scores[None], statistics.pooled(statistic), generator(1), resamples=20_000)
     theirs = scipy.stats.bootstrap(
         (scores,),
         lambda x, axis: statistic(np.moveaxis(x, axis, 0)),
@@ -75,9 +78,8 @@ def test_the_interval_of_one_game_is_scipys_percentile_bootstrap(statistic):
         method="percentile",
         rng=generator(2),
     ).confidence_interval
-    assert ours.low == pytest.approx(theirs.low, abs=0.03)
-    assert ours.high == pytest.approx(theirs.high, abs=0.03)
-    assert ours.high - ours.low > 0.5
+    np.testing.assert_allclose(np.quantile(ours.values, [0.025, 0.975]), theirs, atol=0.03)
+    assert theirs.high - theirs.low > 0.5
 
 
 def test_curves_are_resampled_run_by_run():
@@ -110,7 +112,8 @@ def test_games_are_resampled_apart_from_each_other():
     )  # a shared draw would cancel
     assert opposite.point == pytest.approx(0.0, abs=1e-12)
     width = (opposite.high - opposite.low) / (alone.high - alone.low)
-    assert width == pytest.approx(1 / np.sqrt(2), rel=0.05)
+    students = scipy.stats.t.ppf(0.975, 18) / scipy.stats.t.ppf(0.975, 9)  # two games know the spread better
+    assert width == pytest.approx(students / np.sqrt(2), rel=0.05)
 
 
 def test_the_pool_of_games_is_what_the_statistic_sees():
@@ -119,7 +122,7 @@ def test_the_pool_of_games_is_what_the_statistic_sees():
 
 
 @pytest.mark.parametrize(
-    ("confidence", "at_least", "at_most"), [(0.95, 0.88, 0.98), (0.5, 0.40, 0.57)], ids=["95 %", "50 %"]
+    ("confidence", "at_least", "at_most"), [(0.95, 0.90, 0.98), (0.5, 0.43, 0.59)], ids=["95 %", "50 %"]
 )
 def test_intervals_cover_the_truth_about_as_often_as_they_say(confidence, at_least, at_most):
     chance = generator(11)
@@ -147,10 +150,6 @@ def test_memory_bounds_change_no_result(monkeypatch):
     whole = statistics.interval(scores, statistics.iqm, generator(), resamples=100)
     monkeypatch.setattr(statistics, "_BLOCK", 7 * scores.size)
     np.testing.assert_array_equal(statistics.interval(scores, statistics.iqm, generator(), resamples=100), whole)
-
-
-def test_one_run_has_an_interval_without_width():
-    assert statistics.interval([3.0], statistics.iqm, generator()) == (3.0, 3.0, 3.0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -26,7 +26,7 @@ def test_the_table_has_a_row_an_arm_with_score_interval_and_cost():
     assert rows[0][:6] == ["game", "algorithm", "settings", "runs", "diverged", "IQM of evaluation_return, last 2"]
     assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "2.5"]  # it counts as -1, the worst of all
     assert rows[2][7:] == ["15", "2 to 4"]
-    assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "-", "12.5", "2"]
+    assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "none: 1 run", "12.5", "2"]
     expected = statistics.interval([0.0, -1.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
     assert rows[2][6] == f"{expected.low:.4g} to {expected.high:.4g}"
 
@@ -44,8 +44,8 @@ def test_crashed_runs_have_a_column_and_count_for_nothing_else():
     names, _, dqn, c51, per = rows_of(summary.table(runs))
     assert names[3:6] == ["runs", "crashed", "diverged"]
     assert dqn[3:7] == ["4", "2", "0", "4"]  # a final score is one more than `runs_of` is given
-    assert dqn[8:] == ["12.5", "2"]
-    assert c51[3:] == ["1", "0", "0", "2", "-", "12.5", "2"]
+    assert dqn[7:] == ["none: 2 runs", "12.5", "2"]
+    assert c51[3:] == ["1", "0", "0", "2", "none: 1 run", "12.5", "2"]
     assert per[3:] == ["1", "1", "0", "-", "-", "-", "-"]
 
 
@@ -60,7 +60,7 @@ def test_a_crashed_run_neither_reaches_a_threshold_nor_keeps_others_from_it():
         run.facts["crash"] = "Traceback ..."
     names, _, dqn, c51 = rows_of(summary.first_reached(runs, {"catch": 10.0}))
     assert names[3:5] == ["runs", "crashed"]
-    assert dqn[3:] == ["2", "1", "10", "20", "10", "100 % of 1"]
+    assert dqn[3:] == ["2", "1", "10", "20", "10 (no interval: 1 run)", "100 % of 1"]
     assert c51[3:] == ["1", "1", "10", "never", "-", "-"]
 
 
@@ -119,20 +119,20 @@ def test_windows_of_episodes_are_averaged_inside_a_seed_first(tmp_path):
 
 @pytest.mark.parametrize("window", [slice(5), slice(-5, None), slice(2, 5), slice(4, None), slice(5, None)])
 def test_a_window_that_a_run_does_not_fill_is_left_blank(tmp_path, window):
-    for seed, returns in enumerate((range(4), range(9))):
+    for seed, returns in enumerate((range(4), range(9), range(4))):
         attached = {"episodes": synthetic_runs.episodes(returns)}
         store.write(tmp_path, synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed), attached)
     runs = store.read(tmp_path).runs
     assert rows_of(summary.episodes(runs, {"all 4": slice(4), "more": window}))[2][4:] == ["1.5 (1.5 to 1.5)", "-"]
 
 
-def test_a_single_run_has_no_interval_in_any_table(tmp_path):
+def test_too_few_runs_have_no_interval_in_any_table_and_it_says_so(tmp_path):
     attached = {"episodes": synthetic_runs.episodes([0, 2])}
     store.write(tmp_path, synthetic_runs.facts(), {"steps": [10], "evaluation_return": [5.0]}, attached)
     runs = store.read(tmp_path).runs
-    assert rows_of(summary.table(runs))[2][5:7] == ["5", "-"]
-    assert rows_of(summary.first_reached(runs, {"catch": 5.0}))[2][5:] == ["10", "5", "-"]
-    assert rows_of(summary.episodes(runs, {"first 2": slice(2)}))[2][4:] == ["1"]
+    assert rows_of(summary.table(runs))[2][5:7] == ["5", "none: 1 run"]
+    assert rows_of(summary.first_reached(runs, {"catch": 5.0}))[2][5:] == ["10", "5 (no interval: 1 run)", "-"]
+    assert rows_of(summary.episodes(runs, {"first 2": slice(2)}))[2][4:] == ["1 (no interval: 1 run)"]
 
 
 def test_a_score_that_is_not_finite_is_neither_tabulated_nor_reached():

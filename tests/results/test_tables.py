@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthetic_runs
-from jaxdqn.results import statistics, tables
+from jaxdqn.results import aggregates, statistics, tables
 from jaxdqn.results.record import Run
 
 
@@ -88,18 +88,57 @@ def test_all_games_have_a_column_on_a_common_scale_only():
         transform=lambda game, scores: scores / (10 if game == "catch" else 2000),
         statistic=statistics.mean,
     )
-    assert table.columns == ("catch", "pong", "all games")
+    assert table.columns == ("catch", "pong", *(f"all games: {name}" for name in aggregates.AGGREGATES))
     assert table.rows["best"]["pong"].point == 2000.0  # as it is
-    assert table.rows["best"]["all games"].point == pytest.approx(1.0)
-    assert table.rows["worst"]["all games"].point == pytest.approx(0.1)
-    assert table.rows["worst"]["all games"].runs == 6
+    assert table.rows["best"]["all games: mean"].point == pytest.approx(1.0)
+    assert table.rows["worst"]["all games: mean"].point == pytest.approx(0.1)
+    assert table.rows["worst"]["all games: mean"].runs == 6
     assert "All games: over the normalised scores" in table.reading
+
+
+def test_all_games_are_aggregated_in_four_ways_side_by_side():
+    skewed = [*runs_of([0.0, 0.0, 9.0, 9.0], algorithm="either"), *runs_of([1.0] * 4, algorithm="even")]
+    other = [
+        *runs_of([2.0, 2.0, 2.0, 2.0], algorithm="either", game="pong"),
+        *runs_of([0.5] * 4, algorithm="even", game="pong"),
+    ]
+    table = tables.compare([*skewed, *other], transform=lambda game, scores: scores / 4)
+    cells = {name.removeprefix("all games: "): cell for name, cell in table.rows["either"].items() if "all" in name}
+    # Normalised: 0, 0, 2.25, 2.25 on catch, with a mean of 1.125, and four times 0.5 on pong.
+    expected = {"median": 0.8125, "IQM": 0.5, "mean": 0.8125, "optimality gap": (1 + 1 + 4 * 0.5) / 8}
+    assert {name: cell.point for name, cell in cells.items()} == pytest.approx(expected)
+    assert all(cell.low <= cell.point <= cell.high for cell in cells.values())
+    for write in (tables.markdown, tables.latex, tables.comma_separated):
+        assert all(f"all games: {name}" in write(table) for name in expected)
+
+
+def test_of_the_optimality_gap_less_is_better():
+    table = tables.compare(on_two_games(), transform=lambda game, scores: scores / (10 if game == "catch" else 2000))
+    assert (
+        table.rows["best"]["all games: optimality gap"].point < table.rows["worst"]["all games: optimality gap"].point
+    )
+    assert bold(table, "all games: optimality gap") == bold(table, "all games: mean") == ["best"]
+    by_error = tables.compare(on_two_games(), transform=lambda game, scores: scores / 2000, lower_is_better=True)
+    assert bold(by_error, "all games: mean") == bold(by_error, "all games: optimality gap") == ["worst"]
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_fewer_than_three_runs_have_no_interval_and_the_table_says_why(runs):
+    table = tables.compare(runs_of([9.0, 11.0][:runs], algorithm="few") + CLEAR)
+    cell = table.rows["few"]["catch"]
+    assert np.isnan([cell.low, cell.high]).all()
+    why = "No interval where there are fewer than 3 runs of a game"
+    assert why in tables.markdown(table)
+    assert why in tables.latex(table)
+    assert f"few,catch,{runs},{cell.point!r},,,false" in tables.comma_separated(table)
+    assert "nan" not in tables.markdown(table) + tables.latex(table) + tables.comma_separated(table)
+    assert why not in tables.compare(CLEAR).reading
 
 
 def test_an_arm_that_lacks_a_game_has_an_empty_cell_and_is_not_among_all():
     runs = [*on_two_games(), *runs_of([5.0, 6.0, 7.0], algorithm="half")]
     table = tables.compare(runs, transform=lambda game, scores: scores)
-    assert "all games" not in table.rows["half"]
+    assert not any("all games" in name for name in table.rows["half"])
     assert "pong" not in table.rows["half"]
     assert "Not among all games, for having unequally many runs on games: half." in table.reading
     assert tables.latex(table).splitlines()[7].startswith("half & ")

@@ -1,0 +1,235 @@
+"""Trials of `interval_coverage.py`: scores whose truth is known, what is asked of them, and ways to make an interval.
+
+Every trial is an experiment of its own. Trials lie side by side in an axis after that of runs, as points of a curve do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from jaxdqn.results import aggregates, bca, statistics
+from jaxdqn.results.bca import Replicates
+from jaxdqn.results.statistics import Aggregate
+
+Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two standard normal numbers a run, its score
+Ends = tuple[np.ndarray, np.ndarray]
+
+CONFIDENCE = 0.95
+BLOCK = 50  # trials that share the draws
+NOISE = 0.05  # standard deviation of scores around a peak
+SHARED = 0.7  # correlation between the luck of the two runs of a pair
+SHIFTS, FACTORS = (0.0, 0.5, -0.5, 0.25), (1.0, 0.5, 1.5, 1.0)  # of scores on four games
+
+
+def peaks(solved: float) -> Scores:
+    """Returns scores near 1 for this share of runs, and near 0 for the others."""
+    threshold = special.ndtri(1.0 - solved)
+    return lambda luck, noise: (luck > threshold) + NOISE * noise
+
+
+DISTRIBUTIONS: dict[str, Scores] = {
+    "normal": lambda luck, _: luck,
+    "skewed": lambda luck, _: np.exp(0.5 * luck),  # lognormal, skewness 1.8
+    "very skewed": lambda luck, _: np.exp(luck),  # skewness 6.2
+    "6 of 10 solve it": peaks(0.6),  # half of them would leave any median between the peaks a true one
+    "7 of 10 solve it": peaks(0.7),
+    "9 of 10 solve it": peaks(0.9),
+}
+OVER_GAMES = aggregates.AGGREGATES
+OVER_RUNS = OVER_GAMES | {"median": statistics.pooled(statistics.median)}
+
+
+def together(by_name: Mapping[str, Aggregate]) -> Aggregate:
+    """Returns all aggregates as one, `[games, runs, ...] -> [..., aggregates]`: they share the draws."""
+    return lambda scores: np.stack([aggregate(scores) for aggregate in by_name.values()], axis=-1)
+
+
+def of_arm(scores: np.ndarray) -> np.ndarray:
+    """Returns the statistics of an arm minus those of its base, `[1, runs, ..., 2] -> [..., statistics]`."""
+    arm, base = (together(OVER_RUNS)(scores[..., index]) for index in (0, 1))
+    return arm - base
+
+
+class Question(NamedTuple):
+    """What is asked of runs.
+
+    Attributes:
+      draw: of a distribution, so many runs of a game and trials, float64 `[games, runs, trials, ...]`; two of these for
+        two arms whose runs are drawn apart.
+      aggregate: all four, `[games, runs, ...] -> [..., 4]`; of two arms drawn apart their difference is asked for.
+    """
+
+    draw: Callable[[Scores, int, int, np.random.Generator], list[np.ndarray]]
+    aggregate: Aggregate
+
+
+def _game(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> np.ndarray:
+    return scores(*generator.standard_normal((2, runs, trials)))
+
+
+def _one_game(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> list[np.ndarray]:
+    return [_game(scores, runs, trials, generator)[None]]
+
+
+def _four_games(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> list[np.ndarray]:
+    scale = zip(SHIFTS, FACTORS, strict=True)
+    return [np.stack([shift + factor * _game(scores, runs, trials, generator) for shift, factor in scale])]
+
+
+def _of_base(scores: np.ndarray) -> np.ndarray:
+    return 0.1 + 0.7 * scores
+
+
+def _two_arms(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> list[np.ndarray]:
+    return [_game(scores, runs, trials, generator)[None], _of_base(_game(scores, runs, trials, generator))[None]]
+
+
+def _pairs(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> list[np.ndarray]:
+    luck, noise = generator.standard_normal((2, 2, runs, trials))
+    luck[1] = SHARED * luck[0] + np.sqrt(1.0 - SHARED**2) * luck[1]
+    arm, base = scores(luck, noise)
+    return [np.stack([arm, _of_base(base)], axis=-1)[None]]
+
+
+QUESTIONS: dict[str, Question] = {
+    "one game": Question(_one_game, together(OVER_RUNS)),
+    "four games": Question(_four_games, together(OVER_GAMES)),
+    "two arms": Question(_two_arms, together(OVER_RUNS)),
+    "pairs": Question(_pairs, of_arm),
+}
+
+
+def truth(question: Question, scores: Scores, population: int, generator: np.random.Generator) -> np.ndarray:
+    """Returns what is asked for, of so many runs that they stand for all, float64 `[4]`."""
+    arms = [question.aggregate(arm)[0] for arm in question.draw(scores, population, 1, generator)]
+    return arms[0] - arms[1] if len(arms) > 1 else arms[0]
+
+
+def replicates(
+    question: Question, arms: Sequence[np.ndarray], generator: np.random.Generator, resamples: int
+) -> Replicates:
+    """Returns the replicates of what is asked, as figures and tables make them; points are trials times statistics."""
+    found = [statistics.replicates(arm, question.aggregate, generator, resamples) for arm in arms]
+    made = found[0] if len(found) == 1 else found[0].minus(found[1])
+    return Replicates(
+        made.point.ravel(),
+        made.values.reshape(resamples, -1),
+        made.times_drawn,
+        made.lowest.ravel(),
+        made.highest.ravel(),
+    )
+
+
+def _quantiles(
+    made: Replicates, z: np.ndarray | float, moved: Callable[[np.ndarray], np.ndarray] = special.ndtr
+) -> Ends:
+    ordered, ends = np.sort(made.values, axis=0), z * np.ones_like(made.point)
+    return bca.at(ordered, moved(-ends)), bca.at(ordered, moved(ends))
+
+
+def percentile(made: Replicates) -> Ends:
+    """Returns the ends of Efron's percentile interval."""
+    return _quantiles(made, special.ndtri(0.5 + 0.5 * CONFIDENCE))
+
+
+def percentile_t(made: Replicates) -> Ends:
+    """Returns those of Hesterberg's expanded percentile interval."""
+    influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
+    return _quantiles(made, bca.student(influences, CONFIDENCE))
+
+
+def student_t(made: Replicates) -> Ends:
+    """Returns those of Student's t interval with the bootstrap's standard error."""
+    influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
+    error = bca.student(influences, CONFIDENCE) * np.std(made.values, axis=0)
+    return made.point - error, made.point + error
+
+
+def plain_bca(made: Replicates) -> Ends:
+    """Returns those of Efron's BCa interval."""
+    influences = np.concatenate([bca.influences_of(made.values, drawn) for drawn in made.times_drawn])
+    bias, acceleration = bca.median_bias(made.values, made.point), bca.acceleration_of(influences)
+    return _quantiles(made, special.ndtri(0.5 + 0.5 * CONFIDENCE), lambda z: bca.corrected(z, bias, acceleration))
+
+
+def chosen(made: Replicates) -> Ends:
+    """Returns those of the interval of figures and tables."""
+    return bca.interval(made, CONFIDENCE)[1:]
+
+
+FROM_REPLICATES: dict[str, Callable[[Replicates], Ends]] = {
+    "chosen": chosen,
+    "percentile": percentile,
+    "percentile, t": percentile_t,
+    "BCa": plain_bca,
+    "t": student_t,
+}
+
+
+def studentised(scores: np.ndarray, statistic: str, generator: np.random.Generator, resamples: int) -> Ends | None:
+    """Returns the ends of the bootstrap-t interval of runs of one game, `[runs, trials]`; None for the median.
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 12.5. An IQM has the standard error of Tukey
+    and McLaughlin, from the Winsorised variance (Wilcox, "Introduction to Robust Estimation and Hypothesis Testing").
+    """
+    if statistic == "median":
+        return None
+    if statistic == "optimality gap":
+        scores = np.maximum(1.0 - scores, 0.0)
+    center, error = _mean_with_error(scores, trimmed=statistic == "IQM")
+    drawn = scores[generator.integers(len(scores), size=(len(scores), resamples))]  # [runs, resamples, trials]
+    centers, errors = _mean_with_error(drawn, trimmed=statistic == "IQM")
+    smallest = 1e-12 * (1.0 + error)  # of draws of equal runs
+    low, high = np.quantile((centers - center) / np.maximum(errors, smallest), [0.025, 0.975], axis=0)
+    return center - high * error, center - low * error
+
+
+def _mean_with_error(scores: np.ndarray, trimmed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean or the IQM over the first axis, and its standard error."""
+    number = len(scores)
+    dropped = number // 4 if trimmed else 0
+    kept = number - 2 * dropped
+    ordered = np.sort(scores, axis=0)
+    center = np.mean(ordered[dropped : number - dropped], axis=0)
+    ordered[:dropped], ordered[number - dropped :] = ordered[dropped], ordered[number - dropped - 1]
+    return center, np.sqrt(np.sum((ordered - np.mean(ordered, axis=0)) ** 2, axis=0) / (kept * (kept - 1)))
+
+
+class Result(NamedTuple):
+    """How often intervals hold the truth, and their median width."""
+
+    coverage: float
+    width: float
+
+
+def measure(
+    question: str, distribution: str, runs: int, *, trials: int, resamples: int, population: int, seed: int
+) -> dict[str, dict[str, Result]]:
+    """Returns results by statistic and way; the trials of a block share the draws of runs, but not the scores."""
+    asked, scores = QUESTIONS[question], DISTRIBUTIONS[distribution]
+    generator = np.random.default_rng(seed)
+    expected = dict(zip(OVER_RUNS, truth(asked, scores, population, generator), strict=True))
+    ends: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in OVER_RUNS}  # [2, block] each
+    for start in range(0, trials, BLOCK):
+        block = min(BLOCK, trials - start)
+        arms = asked.draw(scores, runs, block, generator)
+        made = replicates(asked, arms, generator, resamples)
+        for way, interval in FROM_REPLICATES.items():
+            found = np.reshape(interval(made), (2, block, len(OVER_RUNS)))
+            for index, name in enumerate(OVER_RUNS):
+                ends[name].setdefault(way, []).append(found[..., index])
+        for name in OVER_RUNS if question == "one game" else ():
+            of_t = studentised(arms[0][0], name, generator, resamples)
+            if of_t is not None:
+                ends[name].setdefault("bootstrap-t", []).append(np.stack(of_t))
+    return {
+        name: {way: _result(np.concatenate(found, axis=1), expected[name]) for way, found in ways.items()}
+        for name, ways in ends.items()
+    }
+
+
+def _result(ends: np.ndarray, expected: float) -> Result:
+    low, high = ends
+    return Result(float(np.mean((low <= expected) & (expected <= high))), float(np.median(high - low)))
