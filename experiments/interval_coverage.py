@@ -102,9 +102,9 @@ def main() -> None:
             elif not path.exists():
                 raise ValueError(f"{path} is not there: run the experiment first, without --figure-only.")
             facts, found = read(path, experiment)
-            figures = style.save(figure(found), folder / experiment.name, provenance(facts), ["png"])
+            figures = style.save(figure(found), folder / experiment.name, made_by(facts), ["png"])
             text, saved = table(found), folder / f"{experiment.name}.md"
-            files.replace(saved, f"{text}\n{provenance(facts)}\n".encode())
+            files.replace(saved, f"{text}\n{made_by(facts)}\n".encode())
     except KeyboardInterrupt:
         print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
@@ -165,7 +165,7 @@ def read(path: pathlib.Path, experiment: Experiment) -> tuple[dict[str, Any], Fo
         }
         is_whole = facts["settings"] == json.loads(json.dumps(experiment.settings()))
         is_whole = is_whole and set(found) == set(cells(experiment))
-        provenance(facts)
+        made_by(facts)
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
@@ -241,7 +241,7 @@ def below(found: Found) -> str:
     return f"Below {100 * AIM:.0f} % with ten runs or more: {'; '.join(few) or 'nowhere'}."
 
 
-def provenance(facts: dict[str, Any]) -> str:
+def made_by(facts: dict[str, Any]) -> str:
     settings, code = facts["settings"], facts["code"]
     commit = "no commit" if code["commit"] is None else f"commit {code['commit'][:10]}"
     changed = " with changes" if code["modified"] else ""

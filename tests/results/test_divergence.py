@@ -71,14 +71,16 @@ def test_a_divergence_after_the_last_point_counts_as_well():
 
 
 def test_a_table_counts_them_says_so_and_does_not_print_them_bold():
-    runs = [*two_arms(), literal([0, 0, 0, 1], seed=2, algorithm="plain", settings={"learning_rate": 0.1})]
-    table = tables.compare(runs, statistic=statistics.mean)
-    assert table.rows["fast"]["catch"].point == (2 + WORST) / 2
+    third = {"seed": 2, "algorithm": "plain", "settings": {"learning_rate": 0.1}}
+    runs = [*two_arms(), literal([0, 0, 0, 4], **third)]
+    runs.append(literal([0, 0, 0, 3], seed=2, algorithm="fast", settings={"learning_rate": 10.0}))
+    table = tables.compare(runs, statistic=statistics.median)
+    assert (table.rows["fast"]["catch"].point, table.rows["plain"]["catch"].point) == (2.0, 4.0)
     assert table.rows["plain"]["catch"].is_bold
-    assert "1 of 2 runs of fast on catch diverged and counts as the worst return of the game." in table.reading
+    assert "1 of 3 runs of fast on catch diverged and counts as the worst return of the game." in table.reading
     text = summary.table(runs, statistic=statistics.mean)
-    assert [cell.strip() for cell in text.splitlines()[3].split("|")[4:7]] == ["2", "1", f"{(2 + WORST) / 2:g}"]
-    assert "1 of 2 runs of fast, learning_rate 10.0 diverged and counts as the worst return of the game." in text
+    assert [cell.strip() for cell in text.splitlines()[3].split("|")[4:7]] == ["3", "1", f"{(2 + 3 + WORST) / 3:.4g}"]
+    assert "1 of 3 runs of fast, learning_rate 10.0 diverged and counts as the worst return of the game." in text
     assert "diverged and" not in summary.table(runs[:2])
 
 

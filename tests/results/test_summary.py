@@ -93,9 +93,9 @@ def test_a_threshold_that_is_passed_and_lost_again_says_at_how_many_later_evalua
     ]
     reached = summary.first_reached(runs, {"catch": 5.0}, statistic=statistics.mean)
     assert rows_of(reached)[0][-1] == "later also"
-    assert rows_of(reached)[2][5:] == ["20", "9 (9 to 9)", "33 % of 6"]
+    assert rows_of(reached)[2][5:] == ["20", "9 (no interval: 2 runs)", "33 % of 6"]
     at_the_end = summary.first_reached(runs[:1], {"catch": 5.0}, statistic=statistics.mean)
-    assert rows_of(at_the_end)[2][5:] == ["20", "9", "67 % of 6"]
+    assert rows_of(at_the_end)[2][5:] == ["20", "9 (no interval: 1 run)", "67 % of 6"]
     last = [run._replace(curves={name: values[:2] for name, values in run.curves.items()}) for run in runs]
     assert rows_of(summary.first_reached(last, {"catch": 5.0}))[2][-1] == "-"
 
