@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from classic_control import DQN
 from jaxdqn.algorithms import rainbow
 from jaxdqn.config import Config
-from jaxdqn.figures.aggregates import aggregate_intervals
 from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.heads import Categorical
@@ -89,7 +88,6 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
     order = tuple(STUDY.algorithms)
     first = order.index("Rainbow")
     drawn = {"": intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)}
-    drawn["aggregates"] = aggregate_intervals(runs, normalised, last=_every(runs), order=order)
     scale = "Those are all its evaluations. 0: the least that a game gives, or random play on LunarLander; 1: solved."
     drawn[""].set_label(f"{drawn[''].get_label()} {scale}")
     for name, labels in (("added", order[:first]), ("removed", order[first:])):
