@@ -2,8 +2,9 @@
 
 Far fewer for an ensemble, in every seed. At N = 16, where chance needs 65,536 episodes, UCB takes 616 (522 to 658) and
 bootstrapped DQN with priors 652 (508 to 767), medians of 10 seeds; of epsilon-greedy DQN and NoisyNet no seed solves it
-in 1,250. At N = 12 they do so in 1 and 8 of 10 seeds in 1,666, and NoisyNet in fewer than 2^N. In the small sea of N =
-6 it is the other way round: 148 and 172 episodes, against 312 and 265. See results/deep_exploration/.
+in 1,250. At N = 12 they do so in 1 and 8 of 10 seeds in 1,666, NoisyNet with a median of 899. In the small sea of N = 6
+NoisyNet takes fewer episodes than bootstrapped DQN: 172 (145 to 210) against 265 (221 to 300); intervals of UCB and
+epsilon-greedy overlap with NoisyNet's. See results/deep_exploration/.
 
     python experiments/deep_exploration.py            some twenty minutes on two CPU cores
     python experiments/deep_exploration.py --toy      seconds
