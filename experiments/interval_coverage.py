@@ -1,8 +1,10 @@
 """How often do nominal 95 % intervals hold the truth, with 3, 5, 10 and 20 runs?
 
-@ANSWER@ See results/interval_coverage/.
+With 10 runs the interval of an IQM does in 95 to 100 % of cases, over all distributions and comparisons below; the
+percentile bootstrap in 89 to 96 %. With few runs, of very skewed scores and where nearly all runs solve a game,
+intervals of means hold it too rarely. See results/interval_coverage/.
 
-    python experiments/interval_coverage.py            half an hour on one CPU core; an interrupted run goes on
+    python experiments/interval_coverage.py            six minutes on one CPU core; an interrupted run goes on
     python experiments/interval_coverage.py --toy      seconds
 
 Scores are drawn from distributions whose IQM, mean, median and optimality gap are known: normal, skewed (lognormal of
@@ -203,7 +205,8 @@ def figure(found: Found) -> Figure:
                 if row == 0:
                     panel.set_title(distribution)
             panels[row, 0].set_ylabel(f"{question}\ncoverage [%]")
-        drawn.supxlabel("runs of a game", fontsize=8)
+        for panel in panels[-1]:
+            panel.set_xlabel("runs of a game")
         style.legend(drawn, handles)
     drawn.set_label(
         "Coverage of nominal 95 % intervals by simulation. Solid: the interval of figures and tables (BCa with "

@@ -18,7 +18,17 @@ stands for the normal z. Strata have Welch's and Satterthwaite's degrees of free
 
 `experiments/interval_coverage.py` measures how often the intervals hold the truth. Of nominal 95 %:
 
-@COVERAGE@
+    runs of a game   IQM         mean        median      optimality gap
+     3               64 to 96    32 to 96    36 to 95    29 to 95
+     5               84 to 99    45 to 97    57 to 99    42 to 97
+    10               95 to 100   67 to 99    79 to 100   67 to 99
+    20               94 to 100   88 to 98    86 to 99    88 to 98
+
+These are the least and the most over 24 cases: normal, skewed, very skewed scores and those of runs of which 6, 7 or 9
+of 10 solve the game; one game, four games, the difference of two arms and of pairs. With 10 runs all are at least 94 %
+but means of skewed scores (93 % of one game), of very skewed ones (88 to 92 %) and where 9 of 10 runs solve the game
+(67 % of one game, where in one case of three all do), and the median over four such games. An IQM's is wide rather than
+narrow: 97.5 % in the middle case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +38,7 @@ import numpy as np
 
 FEWEST = 3  # runs of a game, below which there is no interval
 FEW = 10  # runs of a game, below which an interval covers less than it says
-MEASURED = {3: "@3@", 5: "@5@"}  # coverage in % by runs of a game, see above
+MEASURED = {3: "29 to 96 % of simulations, the median being 75 %", 5: "42 to 99 %, the median being 94 %"}  # see above
 
 
 class Interval(NamedTuple):
@@ -99,8 +109,8 @@ def caveat(numbers: Iterable[int]) -> str:
     if few:
         measured = max(size for size in MEASURED if size <= min(few))
         sentences.append(
-            f"With {measured} runs of a game, nominal 95 % intervals were measured to hold the truth in "
-            f"{MEASURED[measured]} % of cases, with 10 in 93 to 99 %."
+            f"With {measured} runs of a game, nominal 95 % intervals hold the truth in {MEASURED[measured]}; "
+            "with 10 in 67 to 100 %, the median being 97 %."
         )
     if any(size < FEWEST for size in sizes):
         sentences.append(
