@@ -7,8 +7,8 @@ intervals of others overlap. All six together are better than DQN by IQM (0.74) 
 found.
 
 Alone, noisy networks harm by all four (mean 0.44). 3 steps help by IQM and median (both 0.72), not by mean (0.62) and
-optimality gap, since they never find that goal. Prioritised replay and dueling are above DQN by all four, but intervals
-overlap for all but the IQM of prioritised replay (0.71). Distributions and double Q-learning do not differ
+optimality gap, since they never find that goal. Prioritised replay (IQM 0.71) and dueling (0.69) are above DQN by all
+four, but intervals overlap, or, of the former's IQM, nearly touch. Distributions and double Q-learning do not differ
 significantly from DQN. Removing n-step returns from Rainbow hurts (mean 0.55, optimality gap 0.45; by IQM and median
 intervals overlap); removing distributions, double Q-learning, dueling or prioritised replay makes no significant
 difference. See results/ablation/.

@@ -2,7 +2,7 @@
 
 The order does. At the setting that was chosen for DQN, DQN is ahead on mountain_car: 0.86 (0.54 to 1.01) of the way to
 solving it, double DQN 0.56 (0.01 to 0.91), Munchausen DQN 0.26 (0.00 to 0.78). With three times the learning rate
-Munchausen DQN is: 1.00 (0.95 to 1.05) against 0.85 (0.72 to 0.98) and 0.87 (0.29 to 1.04). In both cases intervals
+Munchausen DQN is: 1.00 (0.95 to 1.05) against 0.85 (0.72 to 0.98) and 0.87 (0.29 to 1.05). In both cases intervals
 overlap; those of Munchausen DQN's two scores do not. With the shorter period as well, seven of its ten seeds get more
 than half of the way, two of double DQN's and none of DQN's. The best, the median and the worst of Munchausen DQN's six
 settings are at or above those of the others on every game. On catch every setting solves the game. See
