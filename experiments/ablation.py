@@ -94,7 +94,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
     order = tuple(STUDY.algorithms)
     first = order.index("Rainbow")
     drawn = {"": intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)}
-    scale = "Those are all its evaluations. 0: the lowest return of a game, of LunarLander that of random play; 1: solved."
+    scale = "Those are all its evaluations. 0: the lowest return of a game, random play on LunarLander; 1: solved."
     drawn[""].set_label(f"{drawn[''].get_label()} {scale}")
     for name, labels in (("added", order[:first]), ("removed", order[first:])):
         chosen = [run for run in runs if run.facts["algorithm"] in labels]
