@@ -117,13 +117,13 @@ def test_the_typical_run_is_played_in_its_typical_episode_with_its_return_and_it
         described = synthetic_runs.facts(game="cartpole", seed=seed, **_configuration())
         attached = {"weights": weights.flatten(trained.parameters("cartpole", seed=seed))}
         store.write(tmp_path / "runs", described, {"steps": [500], "evaluation_return": [earned]}, attached)
-    out = jaxdqn(capsys, tmp_path, "--run-seed", 2, "--episodes", 9)[1]
+    out = jaxdqn(capsys, tmp_path, "--run-seed", 2, "--episodes", 9, "--seed", 3)[1]
     returns = [float(found) for found in re.findall(r"^episode \d: return (\d+),", out, re.MULTILINE)]
     mean = sum(returns) / 9
     nearest = min(range(9), key=lambda episode: abs(returns[episode] - mean))
-    assert len(set(returns)) > 2
+    assert nearest > 0  # else any rule that takes the first would do
     film = tmp_path / "film.gif"
-    out = jaxdqn(capsys, tmp_path, "--typical", "--episodes", 9, "--out", film, "--every", 1)[1]
+    out = jaxdqn(capsys, tmp_path, "--typical", "--episodes", 9, "--seed", 3, "--out", film, "--every", 1)[1]
     about, episode, written = out.splitlines()
     assert about.startswith(
         "cartpole: DQN, seed 2, 20,000 steps, last evaluation 20, number 2 of 3 runs, whose median is 20"
