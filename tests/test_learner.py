@@ -113,7 +113,7 @@ def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was
 
 @configuration.configuration
 class Plain:
-    """A loss without a gradient, whose four answers are told apart."""
+    """A loss without a gradient, whose four answers differ."""
 
     version: ClassVar[int] = 1
     num_draws: ClassVar[int | None] = 2

@@ -51,7 +51,7 @@ class R2D2:
         Args:
           network: one that remembers.
           parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`, not into the burn-in.
-          target_parameters: those that judge `a*`; they bring their own memory up to date.
+          target_parameters: of the target network, which judges `a*` and brings its own memory up to date.
           sample: `[B]` sequences.
           chances: none.
         """

@@ -97,7 +97,7 @@ def run(
       memory: bytes that runs may use at once; None for half of what there is.
       retry_failed: whether cells that failed or crashed before are tried again.
       exporters: to which curves are sent while runs train.
-      script: that asks for the runs, if this process does not run it; it is put down with them.
+      script: that asks for the runs, if this process does not run it; it is recorded with them.
 
     Raises:
       ValueError: if `only` names what is no cell of the study.

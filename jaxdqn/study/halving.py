@@ -99,8 +99,8 @@ def best_or_undecided(
 ) -> list[int]:
     """Returns the rows that go on: the best, and those that the seeds cannot tell from the last of these.
 
-    A point is told apart if the bootstrap interval of its mean difference, seed by seed, lies below zero. Fewer than
-    three seeds have no interval, so that none is told apart. At most as many again are kept: where nothing is known
+    A point is decided if the interval of its mean difference, seed by seed, lies below zero. Fewer than
+    three seeds have no interval, so that none is decided. At most as many again are kept: where nothing is known
     yet, all points are undecided.
     """
     kept = best(scores, share, earlier)
