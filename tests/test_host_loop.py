@@ -13,12 +13,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import host_games
 from jaxdqn import configuration, games, learner, schedules
-from jaxdqn.algorithms import bootstrapped_dqn, pqn, quantile
-from jaxdqn.exploration import EpsilonGreedy, OneMember
+from jaxdqn.algorithms import pqn
+from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
-from jaxdqn.networks.ensemble import Ensemble
-from jaxdqn.networks.heads import ImplicitQuantiles
-from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.sequences import Sequences
@@ -345,13 +342,6 @@ class Twin(gymnasium.Env):
         {},
         {"num_environments": 2, "num_updates": 3, "n_step": 2, "learning_starts": 0},
         {"train_at": "episode_end", "num_minibatches": 4, "bootstrap_time_limits": False, "terminal_reward": -1.0},
-        {"network": MLP((16,), noisy=Noisy()), "exploration": EpsilonGreedy(schedules.Constant(0.1))},
-        {
-            "algorithm": bootstrapped_dqn.BootstrappedDQN(),
-            "network": Ensemble(MLP((16,)), num_members=3, prior_scale=3.0),
-            "exploration": OneMember(),
-        },
-        {"algorithm": quantile.QuantileRegression(), "network": MLP((16,), head=ImplicitQuantiles(hidden=(16,)))},
         {
             "algorithm": pqn.PQN(),
             "replay": Sequences(capacity=40, length=10, replacement=False),
@@ -362,10 +352,13 @@ class Twin(gymnasium.Env):
             "num_minibatches": 2,
         },
     ],
-    ids=["every few steps", "several updates, two in step", "at the end of episodes", "noise", "members", "IQN", "PQN"],
+    ids=["every few steps", "several updates, two in step", "at the end of episodes", "PQN"],
 )
 def test_both_loops_train_alike(change):
-    """All chance is the agent's, which both loops draw alike; without Adam, which would make rounding large."""
+    """All that is random is the agent's, which both loops draw alike; without Adam, which would make rounding large.
+
+    Noise, ensembles and quantiles of both loops are compared with the plain reference (`tests/reference`).
+    """
     config = dataclasses.replace(SMALL, **{"num_environments": 1, "optimizer": SGD()} | change)
     game = corridor(ends=config.num_environments == 1)  # copies that end together reset together, which is no step
     advance, arrays = advancing(game, EVALUATION), configuration.to_arrays(config)
@@ -394,9 +387,17 @@ def test_both_loops_train_alike(change):
             np.testing.assert_allclose(getattr(ours, name), getattr(curves, name), rtol=1e-4, err_msg=name)
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
-        plain((run.state.learner, run.state.replay, run.state.log)),
+        plain((run.state.learner, without_cuts(run.state.replay), run.state.log)),
         plain((state.learner, state.replay, state.log)),
     )
+
+
+def without_cuts(replay):
+    """Returns a memory without the last column of its rows, which a JAX game does not need; here nothing was cut."""
+    inner = getattr(replay, "ring", replay)
+    assert not any(np.asarray(rows)[..., -1].any() for rows in inner.packed)
+    inner = inner._replace(packed=tuple(rows[..., :-1] for rows in inner.packed))
+    return replay._replace(ring=inner) if hasattr(replay, "ring") else inner
 
 
 def test_a_run_that_diverges_is_not_trained_on():
