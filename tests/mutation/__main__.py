@@ -1,7 +1,7 @@
 """Mutation testing with cosmic-ray: small faults, put one at a time into a copy of the tree, and who sees them.
 
     python tests/mutation learning --out DIR            # the sample `learning` of pyproject.toml; again: goes on
-    python tests/mutation learning --out DIR --retry    # those that survived once more, with the tests as they are now
+    python tests/mutation learning --out DIR --retry    # those not caught once more, with the tests as they are now
 
 Each sample has modules, and for each module the tests that belong to it, fastest first. CONTRIBUTING.md says more.
 """
@@ -25,7 +25,7 @@ from cosmic_ray.ast import ast_nodes, get_ast_from_path
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.testing import run_tests
 from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 ROOT = pathlib.Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.svg", "*.gif")
@@ -82,10 +82,15 @@ def _meaningless(module: str) -> list[tuple]:
     return [(node.start_pos, node.end_pos) for node in places]
 
 
-def pytest_command(files: Iterable[str], *options: str) -> str:
-    """Returns the command that runs test files in one process, which may compute for a limited time."""
+def pytest_command(files: Iterable[str], seconds: int, *options: str) -> str:
+    """Returns the command that runs test files in one process, which may compute for so many seconds."""
     command = " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
-    return f"sh -c 'ulimit -t {SETTINGS['seconds-of-computing']} && exec {command}'"
+    return f"sh -c 'ulimit -t {seconds} && exec {command}'"
+
+
+def is_caught(result: WorkResult) -> bool:
+    """Returns whether a test failed. A process that ran out of time shows nothing: many a test is slow."""
+    return bool(result.is_killed and re.search("^(FAILED|ERROR)", result.output, re.MULTILINE))
 
 
 def start(sample: dict, out: pathlib.Path) -> None:
@@ -100,7 +105,7 @@ def see_that_it_passes(output: str, passed: set[str]) -> None:
     """Runs the test that a mutant made fail, without the mutant, unless it is known to pass."""
     failed = set(re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)) - passed
     outcome, output = (
-        run_tests(pytest_command(failed), timeout=SETTINGS["seconds-of-waiting"])
+        run_tests(pytest_command(failed, 1000), timeout=SETTINGS["seconds-of-waiting"])
         if failed
         else (TestOutcome.SURVIVED, "")
     )
@@ -110,13 +115,13 @@ def see_that_it_passes(output: str, passed: set[str]) -> None:
 
 
 def report(db: WorkDB) -> None:
-    """Prints the score, and each mutant that survived, or that ended pytest without a test that failed."""
+    """Prints the score, and each mutant that no test caught: it passed all of them, or ran out of time."""
     caught, found = collections.Counter(), db.completed_work_items
     for item, result in found:
         module, operator = str(item.mutations[0].module_path), item.mutations[0].operator_name
-        caught[module] += result.is_killed
-        if not result.is_killed or not re.search("^(FAILED|ERROR)", result.output, re.MULTILINE):
-            print(f"\n{'NO TEST FAILED' if result.is_killed else 'SURVIVED'} {module} {operator}\n{result.diff}")
+        caught[module] += is_caught(result)
+        if not is_caught(result):
+            print(f"\n{'OUT OF TIME' if result.is_killed else 'SURVIVED'} {module} {operator}\n{result.diff}")
     for module, number in sorted(collections.Counter(str(item.mutations[0].module_path) for item, _ in found).items()):
         print(f"{caught[module]:4} of {number:4}  {module}")
     print(f"{caught.total()} of {len(found)} caught: {100 * caught.total() / max(1, len(found)):.1f} %")
@@ -129,7 +134,8 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the copies and the session")
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
     parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
-    parser.add_argument("--retry", action="store_true", help="try survivors once more with the tests of the checkout")
+    parser.add_argument("--seconds", type=int, default=300, help="of computing for the tests of a mutant (300)")
+    parser.add_argument("--retry", action="store_true", help="try those not caught once more, with the tests as they are")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     options = parser.parse_args()
     out, sample = options.out.resolve() / options.sample, SETTINGS["samples"][options.sample]
@@ -150,18 +156,18 @@ def main() -> None:
         os.environ["PYTHONPATH"] = str(copy)
         items = db.pending_work_items
         if options.retry:
-            items = [item for item, result in db.completed_work_items if not result.is_killed]
+            items = [item for item, result in db.completed_work_items if not is_caught(result)]
         passed: set[str] = set()
         for item in items:
             if int(item.job_id, 16) % num_parts == part - 1:
                 files = tests_of(sample, str(item.mutations[0].module_path))
-                result = mutate_and_test(item.mutations, pytest_command(files, "-x"), SETTINGS["seconds-of-waiting"])
+                result = mutate_and_test(item.mutations, pytest_command(files, options.seconds, "-x"), SETTINGS["seconds-of-waiting"])
                 if result.worker_outcome != WorkerOutcome.NORMAL:
                     raise SystemExit(f"{item} could not be tried: {result.output}")
-                if result.is_killed:
+                if is_caught(result):
                     see_that_it_passes(result.output, passed)
                 db.set_result(item.job_id, result)
-                verdict = "caught" if result.is_killed else "SURVIVED"
+                verdict = "caught" if is_caught(result) else "OUT OF TIME" if result.is_killed else "SURVIVED"
                 print(time.strftime("%H:%M:%S"), verdict, item.mutations[0].module_path, flush=True)
         return report(db)
 
