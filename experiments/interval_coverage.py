@@ -66,7 +66,7 @@ class Experiment:
     def settings(self) -> dict[str, Any]:
         """Returns all that determines the numbers, apart from the code."""
         return dataclasses.asdict(self) | {
-            "version": 1,  # raised when what is computed changes
+            "version": 2,  # raised when what is computed changes
             "confidence": trials.CONFIDENCE,
             "questions": list(QUESTIONS),
             "distributions": list(DISTRIBUTIONS),
