@@ -210,7 +210,8 @@ def figure(found: Found) -> Figure:
         style.legend(drawn, handles)
     drawn.set_label(
         "Coverage of nominal 95 % intervals by simulation. Solid: the interval of figures and tables, each end "
-        "the outer one of percentiles, BCa and t, all with Student's levels; dotted: percentile bootstrap; dashed grey: 95 %. Points below 58 % are not shown."
+        "the outer one of percentiles, BCa and t, all with Student's levels; dotted: percentile bootstrap; "
+        "dashed grey: 95 %. Points below 58 % are not shown."
     )
     return drawn
 
