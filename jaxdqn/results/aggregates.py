@@ -92,7 +92,9 @@ def profile(
     """
     stacked = dict(zip(scores, statistics.stack(scores), strict=True))
     is_above = {game: values[:, None] > np.asarray(thresholds) for game, values in stacked.items()}
-    return statistics.bootstrap(is_above, mean, generator, confidence=confidence, resamples=resamples)
+    return statistics.bootstrap(
+        is_above, mean, generator, confidence=confidence, resamples=resamples, score_range=(0.0, 1.0)
+    )
 
 
 def probability_of_improvement(
@@ -131,7 +133,7 @@ def probability_of_improvement(
         )
         values.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
         strata += [of_x, of_y]
-        extremes.append((np.min(wins), np.max(wins)))
+        extremes.append((np.min(wins), np.max(wins)) if min(wins.shape) >= bca.WITHIN_RANGE else (0.0, 1.0))
     return bca.interval(
         Replicates(np.mean(points), np.mean(values, axis=0), strata, *np.mean(extremes, axis=0)), confidence
     )

@@ -61,8 +61,8 @@ def interval(
 
     Runs are drawn with replacement; the interval lies between quantiles of the statistic over such draws, at the levels
     of `jaxdqn.results.bca`. Whole runs are drawn, so all points of a curve share a draw; the band is pointwise.
-    Of one game, nominal 95 % hold the true mean of normal scores in 74 % of cases with 3 runs, 93 % with 5, and 95 %
-    with 10 and 20; the true IQM in 74, 94, 98 and 97 %. Fewer than three runs have no interval.
+    Of one game, nominal 95 % hold the true mean of normal scores in 94 % of cases with 3 runs, and in 95 % with 5
+    and 10, 96 % with 20; the true IQM in 94, 98, 98 and 97 %. Fewer than three runs have no interval.
 
     Args:
       scores: `[runs]`, or curves `[runs, points]`.
@@ -120,6 +120,7 @@ def bootstrap(
     *,
     confidence: float = 0.95,
     resamples: int = 2000,
+    score_range: tuple[float, float] = (-np.inf, np.inf),
 ) -> Interval:
     """Returns an aggregate over games and runs and its interval over stratified draws.
 
@@ -131,16 +132,21 @@ def bootstrap(
       generator: the only source of chance.
       confidence: between 0 and 1.
       resamples: how many draws.
+      score_range: least and greatest score that a run can have, such as 0 and 1 of a share.
 
     Raises:
       ValueError: as `interval`, or if games differ in shape.
     """
     bca.check(confidence, resamples)
-    return bca.interval(replicates(stack(scores), aggregate, generator, resamples), confidence)
+    return bca.interval(replicates(stack(scores), aggregate, generator, resamples, score_range), confidence)
 
 
 def replicates(
-    stacked: np.ndarray, aggregate: Aggregate, generator: np.random.Generator, resamples: int = 2000
+    stacked: np.ndarray,
+    aggregate: Aggregate,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    score_range: tuple[float, float] = (-np.inf, np.inf),
 ) -> Replicates:
     """Returns an aggregate, and the same of draws of each game's runs among themselves.
 
@@ -149,6 +155,7 @@ def replicates(
       aggregate: as `bootstrap`.
       generator: the only source of chance.
       resamples: how many draws.
+      score_range: as `bootstrap`.
     """
     num_games, num_runs = stacked.shape[:2]
     drawn = generator.integers(num_runs, size=(resamples, num_games, num_runs))
@@ -160,7 +167,19 @@ def replicates(
         chosen = np.moveaxis(drawn[start : start + block], 0, -1)  # [games, runs, block]
         values.append(aggregate(stacked[game, chosen]))  # [block, ...]
     counts = [bca.times_drawn(drawn[:, index], num_runs) for index in range(num_games)]
-    return Replicates(point, np.concatenate(values), counts, *_extremes(stacked, aggregate, point))
+    within = num_runs >= bca.WITHIN_RANGE
+    extremes = _extremes(stacked, aggregate, point) if within else _range(stacked, aggregate, score_range)
+    return Replicates(point, np.concatenate(values), counts, *extremes)
+
+
+def _range(
+    stacked: np.ndarray, aggregate: Aggregate, score_range: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the least and the most that an aggregate can be of any scores in a range; infinite if it has no limit."""
+    with np.errstate(invalid="ignore"):  # a difference of infinite aggregates is NaN: it has no limit
+        ends = [aggregate(np.full_like(stacked, score)) for score in score_range]
+    lowest, highest = np.min(ends, axis=0), np.max(ends, axis=0)
+    return np.where(np.isnan(lowest), -np.inf, lowest), np.where(np.isnan(highest), np.inf, highest)
 
 
 def _extremes(stacked: np.ndarray, aggregate: Aggregate, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -177,6 +177,15 @@ def test_all_decades_of_a_logarithmic_axis_are_equally_high():
     np.testing.assert_array_equal(panel.lines[0].get_ydata(), [100.0, 1.0, np.nan, 0.25])
 
 
+def test_a_band_that_reaches_zero_is_drawn_on_a_logarithmic_axis():
+    runs = [with_values(seed, values) for seed, values in enumerate([[9.0, 1.0], [9.0, 3.0], [9.0, 50.0]])]
+    figure = learning_curves.learning_curves(runs, score="episode_return", yscale="log")
+    (panel,) = figure.axes
+    (band,) = (drawn for drawn in panel.collections if isinstance(drawn, PolyCollection))
+    assert np.min(band.get_paths()[0].vertices[:, 1]) < 0.0
+    assert 0.1 < panel.get_ylim()[0] <= 9.0
+
+
 def test_a_value_without_a_place_on_a_logarithmic_axis_is_refused():
     runs = [with_values(0, [1.0, 0.0])]
     with pytest.raises(ValueError, match=r"DQN on catch reaches 0 and has no place on a logarithmic axis"):

@@ -66,7 +66,7 @@ def test_fresh_runs_of_that_number_have_intervals_of_that_width(statistic):
         )
         fresh = statistics.interval(chance.gamma(2.0, size=number), statistic, chance, resamples=300)
         got.append(fresh.high - fresh.low)
-    assert np.median(got) == pytest.approx(wanted, rel=0.2)
+    assert 0.9 * wanted < np.median(got) < 1.25 * wanted  # an end is the outer one of three, which widths leave out
 
 
 @settings(max_examples=20, deadline=None)
