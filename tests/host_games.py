@@ -3,6 +3,7 @@
 import os
 
 import gymnasium
+import jax
 import numpy as np
 from gymnasium import spaces
 
@@ -80,6 +81,14 @@ class Rewarding(OneState):
         return shown, float(int.from_bytes(os.urandom(3))), *rest
 
 
+class Where(OneState):
+    """Earns the number of cores that its process may use, and 100 where JAX has been told to leave accelerators."""
+
+    def step(self, action):
+        shown, _, *rest = super().step(action)
+        return shown, len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu"), *rest
+
+
 class Refusing(OneState):
     """Raises an error in the third step after it has been reset by hand a second time, and never else."""
 
@@ -149,6 +158,7 @@ gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
 gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Entropic-v0", Entropic, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Rewarding-v0", Rewarding, max_episode_steps=1000, disable_env_checker=True)
+gymnasium.register("Where-v0", Where, max_episode_steps=1, disable_env_checker=True)
 gymnasium.register("Refusing-v0", Refusing, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)

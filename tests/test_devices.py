@@ -48,6 +48,13 @@ def test_what_else_is_asked_of_jax(changes):
     assert made == [("jax_platforms", "cpu"), ("jax_cpu_enable_async_dispatch", False)]
 
 
+@pytest.mark.parametrize(("count", "expected"), [(3, [0, 1, 2]), (None, [0])])
+def test_where_a_system_does_not_say_which_cores_are_allowed_all_are(monkeypatch, count, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert devices.cores() == expected
+
+
 needs_two_cores = pytest.mark.skipif(len(ALL) < 2, reason="there is but one core to share, or none can be chosen")
 
 

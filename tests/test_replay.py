@@ -7,7 +7,7 @@ import pytest
 
 from coded_steps import coded_step
 from jaxdqn.replay import bits, ring
-from jaxdqn.replay.uniform import Uniform
+from jaxdqn.replay.uniform import Uniform, numbers
 from jaxdqn.returns import AsLearned
 
 DISCOUNT = 0.5
@@ -126,6 +126,13 @@ def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(ba
     assert sorted(np.asarray(sample.transition.a_tm1)[drawn]) == [0, 1, 10, 11, 20, 21]
     mean = (sample.weight * sample.transition.r_t).mean()
     np.testing.assert_allclose(mean, np.mean([0, 1, 10, 11, 20, 21]), rtol=1e-6)
+
+
+def test_one_minibatch_of_a_memory_that_is_drawn_whole_is_in_the_order_of_storage():
+    random_bits = jax.random.bits(jax.random.key(0), (5,))
+    chosen, weight = numbers(random_bits, jnp.int32(3), replacement=False, num_minibatches=1)
+    assert chosen.tolist() == [0, 1, 2, 0, 1]
+    np.testing.assert_allclose(weight, [5 / 3, 5 / 3, 5 / 3, 0, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("steps", "num_minibatches"), [(1, 4), (2, 4), (3, 2), (4, 4)])

@@ -218,6 +218,14 @@ def test_what_is_overwritten_is_never_drawn_again_and_what_is_new_has_the_larges
     assert sorted(leaves.tolist()) == [0.0] * 4 + [9.0] * 12
 
 
+def test_a_step_that_is_not_valid_changes_no_priority(prioritised):
+    state = filled(prioritised, 13)
+    sample, first = drawn(prioritised, state)
+    state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(2.0 + first % 7))
+    after = prioritised.add(state, step_with_memory(13), jnp.zeros(2, bool))
+    np.testing.assert_array_equal(*(sum_tree.get(tree, jnp.arange(2 * ROWS)) for tree in (after.tree, state.tree)))
+
+
 def test_an_exponent_of_zero_weighs_nothing():
     replay = made(priorities=Priorities(exponent=0.0))
     state = filled(replay, 8)

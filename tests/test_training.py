@@ -280,6 +280,14 @@ def test_the_target_is_the_network_of_the_last_multiple_of_its_period():
     assert not np.array_equal(kernel(at[300].learner.parameters), kernel(at[200].learner.parameters))
 
 
+def test_the_first_training_has_seen_all_steps_since_the_beginning():
+    game = games.make("probe_both")
+    once = {"num_environments": 1, "train_every": 1, "learning_starts": 0, "target_update": target_network.Periodic(1)}
+    config, state = start(game, dataclasses.replace(SMALL, **once))
+    state, _ = advancing(game, Evaluation(every=1, episodes=1))(config, state)
+    jax.tree.map(np.testing.assert_array_equal, state.learner.target_parameters, state.learner.parameters)
+
+
 def test_how_often_one_evaluates_does_not_change_what_is_trained():
     game = games.make("catch")
     config, begin = start(game, SMALL)

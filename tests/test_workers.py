@@ -4,6 +4,7 @@ import dataclasses
 import multiprocessing
 import os
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from jaxdqn import games
 from jaxdqn.results import schema, store, tidy
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import workers
+from jaxdqn.training import program, workers
 from jaxdqn.training.evaluate import Evaluation
 from runs import SMALL
 
@@ -42,6 +43,22 @@ def test_a_failing_environment_ends_its_run_with_its_traceback_and_no_other(tmp_
         assert "host_games.py" in run.facts["crash"]
     for run in died:
         assert "ended with status 7" in run.facts["crash"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the parent has an accelerator")
+def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path):
+    report = execute.run(study(games=["gymnasium:host_games:Where-v0"], seeds=(0,), steps=200), tmp_path)
+    (run,) = store.read(report.folder).runs
+    assert run.curves["evaluation_return"].tolist() == [101.0]
+
+
+def test_the_seconds_to_start_workers_are_those_that_passed(monkeypatch):
+    clock = iter([1000.0, 1007.5])
+    monkeypatch.setattr(program.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(workers, "start", lambda *arguments: (None,) * 6)
+    made = program.make(SMALL, games.make(GAMES[0]), Evaluation(200, 2), program.Layout((), 1, 1))
+    assert made.compile_seconds == 7.5
 
 
 def test_environments_in_processes_give_the_same_runs(tmp_path):
