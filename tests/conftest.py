@@ -31,8 +31,11 @@ if _CACHE not in os.environ:
     if "XLA_FLAGS" not in os.environ and _is_known(_QUICKLY):
         os.environ["XLA_FLAGS"] = _QUICKLY
 
+import hypothesis  # noqa: E402
 import jax  # noqa: E402
 
+hypothesis.settings.register_profile("without a clock", deadline=None)
+hypothesis.settings.load_profile("without a clock")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

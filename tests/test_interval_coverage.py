@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import scipy.stats
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "experiments"))
 import interval_coverage
 import interval_coverage_trials as trials
+from jaxdqn.results import bca
 
 TRIALS = 600
 ERROR = 3 * np.sqrt(0.95 * 0.05 / TRIALS)  # three standard errors of a share of as many trials
@@ -26,6 +28,23 @@ def test_with_ten_runs_nominal_95_percent_hold_the_truth_in_95(question, distrib
         assert ways["chosen"].coverage >= ways["percentile"].coverage
         assert ways["chosen"].width < 1.5 * ways["percentile"].width
     assert found["mean"]["percentile"].coverage < found["mean"]["chosen"].coverage - 0.01
+
+
+def test_docstring_and_captions_say_what_was_measured():
+    root = pathlib.Path(__file__).parent.parent / "results" / "interval_coverage"
+    (path,) = root.glob("*.jsonl")
+    _, found = interval_coverage.read(path, interval_coverage.WHOLE)
+    for runs in interval_coverage.WHOLE.runs:
+        by_statistic = {
+            name: [100 * ways[name]["chosen"].coverage for cell, ways in found.items() if cell.runs == runs]
+            for name in ("IQM", "mean", "median", "optimality gap")
+        }
+        spans = [f"{min(values):.0f} to {max(values):.0f}" for values in by_statistic.values()]
+        assert re.search(rf"^ +{runs} +" + r" +".join(spans) + "$", bca.__doc__, re.MULTILINE), (runs, spans)
+        every = sum(by_statistic.values(), [])
+        if runs in bca.MEASURED:
+            numbers = [int(number) for number in re.findall(r"\d+", bca.MEASURED[runs])]
+            assert numbers == [round(number) for number in (min(every), max(every), np.median(every))]
 
 
 NORMAL = {"IQM": 0.0, "mean": 0.0, "median": 0.0, "optimality gap": scipy.stats.norm.cdf(1) + scipy.stats.norm.pdf(1)}

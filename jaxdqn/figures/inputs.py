@@ -15,7 +15,7 @@ _FIELDS = ("learning_rate", "exploration.epsilon")  # for example
 
 
 class Scale(NamedTuple):
-    """What scores are normalised by: the transform, and what it says of itself; of none, None and no letter."""
+    """What scores are normalised by: the transform, and what it says of itself; of none, None and an empty string."""
 
     transform: Transform | None
     reading: str

@@ -19,7 +19,7 @@ def provenance(runs: Iterable[Run]) -> str:
     runs = list(runs)
     if not runs:
         raise ValueError("No runs to describe: run the study first, or choose other runs.")
-    completed = tidy.completed(runs)
+    num_crashed = len(runs) - len(tidy.completed(runs))
     sentences = (
         f"{_agreed('Study', runs, lambda facts: facts['study'])}: {_number(len(runs), 'run')}, {_seeds(runs)}",
         _agreed("Evaluated", runs, lambda facts: _protocol(facts["evaluation"])),
@@ -27,8 +27,8 @@ def provenance(runs: Iterable[Run]) -> str:
         _agreed(
             "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
         ),
-        _counted(sum(map(divergence.diverged, runs)), runs, "diverged", ("counts", "count"), "as the worst return"),
-        _counted(len(runs) - len(completed), runs, "crashed", ("is", "are"), "left out"),
+        _counted(sum(map(divergence.diverged, runs)), runs, "diverged"),
+        _counted(num_crashed, runs, f"crashed and {'is' if num_crashed == 1 else 'are'} left out"),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
@@ -88,10 +88,8 @@ def _machine(facts: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
 
 
-def _counted(count: int, runs: Sequence[Run], what: str, verb: tuple[str, str], treated: str) -> str:
-    if not count:
-        return ""
-    return f"{count} of {_number(len(runs), 'run')} {what} and {verb[count > 1]} {treated}"
+def _counted(count: int, runs: Sequence[Run], what: str) -> str:
+    return f"{count} of {_number(len(runs), 'run')} {what}" if count else ""
 
 
 def _number(count: int, noun: str) -> str:

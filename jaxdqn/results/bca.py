@@ -41,7 +41,11 @@ import numpy as np
 FEWEST = 3  # runs of a game, below which there is no interval
 FEW = 10  # runs of a game, below which an interval covers less than it says
 WITHIN_RANGE = 7  # runs of a game, from which on an interval ends with what draws of them can give
-MEASURED = {3: "43 to 99 % of simulations, the median being 95 %", 5: "42 to 100 %, the median being 96 %"}  # see above
+MEASURED = {  # see above; of nominal 95 % intervals, by runs of a game
+    3: "43 to 99 % of simulations (in the median case 95 %)",
+    5: "42 to 100 % of simulations (in the median case 96 %)",
+    10: "67 to 100 % (97 %)",
+}
 
 
 class Interval(NamedTuple):
@@ -108,7 +112,7 @@ def caveat(numbers: Iterable[int]) -> str:
     """Returns what a caption says of intervals of few runs: that there is none, or how often it holds the truth.
 
     Args:
-      numbers: of runs of a game, of everything that is shown; no letter is returned if all are ten or more.
+      numbers: of runs of a game, of everything that is shown; an empty string is returned if all are ten or more.
     """
     sizes = set(numbers)
     few = [size for size in sizes if FEWEST <= size < FEW]
@@ -116,9 +120,11 @@ def caveat(numbers: Iterable[int]) -> str:
     if few:
         measured = max(size for size in MEASURED if size <= min(few))
         sentences.append(
-            f"With {measured} runs of a game, nominal 95 % intervals hold the truth in {MEASURED[measured]}; "
-            "with 10 in 67 to 100 %, the median being 97 %."
+            f"With {measured} runs of a game, nominal 95 % intervals held the true value in {MEASURED[measured]}; "
+            f"with {FEW} in {MEASURED[FEW]}."
         )
+    if any(FEWEST <= size < WITHIN_RANGE for size in sizes):
+        sentences.append(f"With fewer than {WITHIN_RANGE}, an interval may end beyond what the game can give.")
     if any(size < FEWEST for size in sizes):
         sentences.append(
             f"No interval where there are fewer than {FEWEST} runs of a game: they do not tell the spread."

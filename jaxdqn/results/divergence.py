@@ -65,7 +65,7 @@ def of_episodes(runs: Sequence[Run], scores: Sequence[np.ndarray], worst: float)
 
 
 def sentence(members: Sequence[Run], of: str, score: str = "evaluation_return") -> str:
-    """Returns how many runs of an arm diverged and what they count as; no letter if none did.
+    """Returns how many runs of an arm diverged and what they count as; an empty string if none did.
 
     Args:
       members: the runs of the arm.
@@ -78,7 +78,7 @@ def sentence(members: Sequence[Run], of: str, score: str = "evaluation_return") 
     runs = f"{number} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of} diverged"
     if score not in RETURNS:
         return f"{runs} and {'has' if number == 1 else 'have'} no {score.replace('_', ' ')} from then on."
-    return f"{runs} and {'counts' if number == 1 else 'count'} as the worst return of the game."
+    return f"{runs} and {'counts' if number == 1 else 'count'} as the worst score of the game."
 
 
 def _worst(runs: Sequence[Run], game: str, name: str) -> float:

@@ -18,7 +18,7 @@ class Scores(NamedTuple):
       seeds: of these runs, in the same order.
       games: all that there are, in their order.
       has_common_scale: whether scores of several games may be pooled.
-      left_out: sentences on which runs or arms are not among the scores; no letter if all are.
+      left_out: sentences on which runs or arms are not among the scores; an empty string if all are.
     """
 
     values: dict[str, dict[str, np.ndarray]]
@@ -33,7 +33,8 @@ def final(
 ) -> Scores:
     """Returns one score a run: the mean over the last points of its curve. Runs that crashed are left out.
 
-    A run that diverged counts as `jaxdqn.results.divergence` says: as the worst return of its game.
+    A run that diverged counts as `jaxdqn.results.divergence` says: as the worst return of its game. On
+    other curves it has no score.
 
     Args:
       runs: of any games, algorithms and settings.
@@ -46,7 +47,7 @@ def final(
     """
     arms, completed, labels = _completed(runs)
     finals = {arm: tidy.final(members, score, last) for arm, members in completed.items()}
-    return _scores(arms, completed, labels, finals, transform)
+    return _scores(arms, completed, labels, finals, transform, score)
 
 
 def along(
@@ -65,7 +66,7 @@ def along(
     arms, completed, labels = _completed(runs)
     steps, _ = tidy.curve([run for members in completed.values() for run in members], score)
     curves = {arm: tidy.curve(members, score)[1] for arm, members in completed.items()}
-    return steps, _scores(arms, completed, labels, curves, transform)
+    return steps, _scores(arms, completed, labels, curves, transform, score)
 
 
 def pooled(scores: Scores) -> Scores:
@@ -179,6 +180,7 @@ def _scores(
     labels: Mapping[tidy.Arm, str],
     numbers: Mapping[tidy.Arm, np.ndarray],
     transform: Transform | None,
+    score: str,
 ) -> Scores:
     values: dict[str, dict[str, np.ndarray]] = {}
     seeds: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -187,4 +189,4 @@ def _scores(
         values.setdefault(labels[arm], {})[arm.game] = scores
         seeds.setdefault(labels[arm], {})[arm.game] = tuple(run.facts["seed"] for run in members)
     games = tuple(dict.fromkeys(arm.game for arm in arms))
-    return Scores(values, seeds, games, transform is not None, tidy.remarks(arms, labels))
+    return Scores(values, seeds, games, transform is not None, tidy.remarks(arms, labels, score))

@@ -16,6 +16,7 @@ from jaxdqn.results import bca, statistics
 from jaxdqn.results.statistics import Statistic
 
 MOST = 1000  # seeds of a game
+_EXPERIMENTS = 200  # whose widths are averaged
 
 
 def widths(
@@ -25,15 +26,12 @@ def widths(
     *,
     statistic: Statistic = statistics.iqm,
     confidence: float = 0.95,
-    resamples: int = 2000,
+    resamples: int = 500,
 ) -> np.ndarray:
     """Returns how wide the interval over so many seeds of each game is expected to be, float64 `[numbers]`.
 
-    The statistic of so many new seeds lies that often within the width of its own distribution. The interval that will
-    be drawn (`jaxdqn.results.bca`) has Student's quantile t in place of the normal z, since it has to estimate the
-    spread; it is wider by t / z, 1.15 with ten seeds of one game. Since each of its ends is the outer one of three, it
-    is wider still: by 3 to 15 % for means and IQMs, by 4 to 25 % for medians. Fewer than three seeds have none:
-    infinity.
+    Experiments with so many seeds are simulated, and the interval of each is made as figures and tables make it
+    (`jaxdqn.results.bca`); the mean of their widths is returned. Fewer than three seeds have no interval: infinity.
 
     Args:
       pilot: scores by game, `[runs]` with two runs or more; or paired differences.
@@ -41,7 +39,7 @@ def widths(
       generator: the only source of chance.
       statistic: over the pooled scores of all games.
       confidence: between 0 and 1.
-      resamples: how many draws.
+      resamples: how many draws of the seeds of each simulated experiment.
 
     Raises:
       ValueError: if there are too few pilot runs, one is not finite, or a number is out of range.
@@ -53,15 +51,15 @@ def widths(
     scores = statistics.stack(pilot)  # [games, runs]
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise ValueError("A pilot needs one score a run and two runs or more of each game: one run has no spread.")
-    tail = 0.5 * (1.0 - confidence)
     found = []
     for number in every:
         if number < bca.FEWEST:
             found.append(np.inf)
             continue
-        replicates = statistics.pooled(statistic)(_drawn(scores, number, resamples, generator))  # [resamples]
-        low, high = np.quantile(replicates, [tail, 1.0 - tail])
-        found.append((high - low) * _student_over_normal(scores, number, confidence))
+        experiments = _drawn(scores, number, _EXPERIMENTS, generator)
+        made = statistics.replicates(experiments, statistics.pooled(statistic), generator, resamples)
+        interval = bca.interval(made, confidence)
+        found.append(np.mean(interval.high - interval.low))
     return np.array(found)
 
 
@@ -72,7 +70,7 @@ def seeds_needed(
     *,
     statistic: Statistic = statistics.iqm,
     confidence: float = 0.95,
-    resamples: int = 2000,
+    resamples: int = 500,
 ) -> int | None:
     """Returns how many seeds of each game an interval of a width needs, or None if more than `MOST`.
 
@@ -110,29 +108,17 @@ def seeds_needed(
     return enough
 
 
-def _drawn(scores: np.ndarray, number: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Returns smoothed draws from the scores of each game, `[games, runs] -> [games, number, resamples]`.
+def _drawn(scores: np.ndarray, number: int, experiments: int, generator: np.random.Generator) -> np.ndarray:
+    """Returns smoothed draws from the scores of each game, `[games, runs] -> [games, number, experiments]`.
 
     Of n runs the variance around their own mean is (n - 1) / n of that of scores, which draws from them would keep, and
     the smoothing would add to it: draws have the unbiased variance.
     """
     num_games, num_runs = scores.shape
-    size = (num_games, number, resamples)
+    size = (num_games, number, experiments)
     center = np.mean(scores, axis=1)[:, None, None]
     spread = np.std(scores, axis=1)[:, None, None]
     bandwidth = 1.06 * num_runs**-0.2  # in units of the spread: Silverman's rule
     chosen = scores[np.arange(num_games)[:, None, None], generator.integers(num_runs, size=size)]
     smooth = chosen - center + bandwidth * spread * generator.standard_normal(size)
     return center + smooth * np.sqrt(num_runs / (num_runs - 1) / (1.0 + bandwidth**2))
-
-
-def _student_over_normal(scores: np.ndarray, number: int, confidence: float) -> float:
-    """Returns t / z with the degrees of freedom of so many seeds of games whose variances are those of the pilot."""
-    from scipy import special
-
-    variances = np.var(scores, axis=1)
-    largest = np.max(variances)
-    shares = variances / largest if largest > 0.0 else np.ones(1)
-    games = np.sum(shares) ** 2 / np.sum(shares**2)  # that share in the variance
-    level = 0.5 + 0.5 * confidence
-    return float(special.stdtrit(games * (number - 1), level) / special.ndtri(level))

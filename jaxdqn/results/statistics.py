@@ -168,7 +168,7 @@ def replicates(
         values.append(aggregate(stacked[game, chosen]))  # [block, ...]
     counts = [bca.times_drawn(drawn[:, index], num_runs) for index in range(num_games)]
     within = num_runs >= bca.WITHIN_RANGE
-    extremes = _extremes(stacked, aggregate, point) if within else _range(stacked, aggregate, score_range)
+    extremes = _extremes(stacked, aggregate) if within else _range(stacked, aggregate, score_range)
     return Replicates(point, np.concatenate(values), counts, *extremes)
 
 
@@ -182,19 +182,20 @@ def _range(
     return np.where(np.isnan(lowest), -np.inf, lowest), np.where(np.isnan(highest), np.inf, highest)
 
 
-def _extremes(stacked: np.ndarray, aggregate: Aggregate, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _extremes(stacked: np.ndarray, aggregate: Aggregate) -> tuple[np.ndarray, np.ndarray]:
     """Returns the least and the most that an aggregate can be of draws of these runs.
 
-    They are drawn of one run of a game alone, whichever that is. Over several games the sum of what each can change is
-    exact for means, and a bound that is hardly ever near for others.
+    They are drawn of one run of each game alone: of the run with the least or the most, by that run's own value. This
+    is exact where a better score of a run makes no aggregate worse, as for means, medians and IQMs, or none better.
     """
-    lowest = highest = point
-    for index, scores in enumerate(stacked):
-        alone = np.repeat(stacked[:, :, None], len(scores), axis=2)  # [games, runs, runs, ...]
-        alone[index] = scores  # in the last of these axes: all runs of the game are one
-        changes = aggregate(alone) - point
-        lowest, highest = lowest + np.min(changes, axis=0), highest + np.max(changes, axis=0)
-    return lowest, highest
+    least, most = [], []
+    for scores in stacked:  # [runs, ...]
+        of_one = aggregate(scores[None, None])  # of each run as the only one
+        for rows, extreme in ((least, np.argmin), (most, np.argmax)):
+            run = extreme(of_one, axis=0)
+            run = run.reshape(1, *run.shape, *(1,) * (scores.ndim - of_one.ndim))
+            rows.append(np.take_along_axis(scores, np.broadcast_to(run, (1, *scores.shape[1:])), axis=0))
+    return aggregate(np.stack(least)), aggregate(np.stack(most))
 
 
 def stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:

@@ -150,7 +150,7 @@ def in_brackets(estimate: Interval, number: int, digits: str = ".4g") -> str:
 
 
 def _ends(estimate: Interval, digits: str) -> str:
-    """Returns the ends of an interval; no letter where there is none."""
+    """Returns the ends of an interval; an empty string where there is none."""
     return "" if np.isnan(estimate.low) else f"{estimate.low:{digits}} to {estimate.high:{digits}}"
 
 

@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -239,14 +238,12 @@ def test_an_example_of_the_help_parses_and_fits_its_kind(example):
     inputs.check(chosen)
 
 
-def test_help_comes_at_once_and_names_every_kind():
-    start = time.perf_counter()
+def test_help_imports_nothing_slow_and_names_every_kind():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "jaxdqn", "figure", "--help"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert time.perf_counter() - start < 2.0  # a twentieth of it on an idle machine
     assert not re.search(r"\| +(numpy|matplotlib|jax)\b", done.stderr)
     assert all(f"\n  {kind} " in done.stdout for kind in options.KINDS)

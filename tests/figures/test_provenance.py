@@ -88,7 +88,7 @@ def test_machines_and_versions_that_differ_are_named():
 
 def test_diverged_runs_are_counted():
     runs = runs_of([0, 1]) + runs_of([2], diverged_at=5000)
-    assert provenance.provenance(runs).endswith("1 of 3 runs diverged and counts as the worst return.")
+    assert provenance.provenance(runs).endswith("1 of 3 runs diverged.")
     assert "diverged" not in provenance.provenance(runs_of())
 
 
@@ -96,7 +96,7 @@ def test_crashed_runs_are_counted_and_are_not_among_the_diverged():
     runs = runs_of([0, 1]) + runs_of([2], diverged_at=5000) + runs_of([3, 4], diverged_at=10, crash="Traceback ...")
     text = provenance.provenance(runs)
     assert "5 runs, 5 seeds each (0-4)" in text
-    assert text.endswith("1 of 5 runs diverged and counts as the worst return. 2 of 5 runs crashed and are left out.")
+    assert text.endswith("1 of 5 runs diverged. 2 of 5 runs crashed and are left out.")
     assert "crashed" not in provenance.provenance(runs_of())
 
 

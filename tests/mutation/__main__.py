@@ -135,7 +135,9 @@ def main() -> None:
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
     parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
     parser.add_argument("--seconds", type=int, default=300, help="of computing for the tests of a mutant (300)")
-    parser.add_argument("--retry", action="store_true", help="try those not caught once more, with the tests as they are")
+    parser.add_argument(
+        "--retry", action="store_true", help="try those not caught once more, with the tests as they are"
+    )
     parser.add_argument("--report", action="store_true", help="only print what is known")
     options = parser.parse_args()
     out, sample = options.out.resolve() / options.sample, SETTINGS["samples"][options.sample]
@@ -161,7 +163,9 @@ def main() -> None:
         for item in items:
             if int(item.job_id, 16) % num_parts == part - 1:
                 files = tests_of(sample, str(item.mutations[0].module_path))
-                result = mutate_and_test(item.mutations, pytest_command(files, options.seconds, "-x"), SETTINGS["seconds-of-waiting"])
+                result = mutate_and_test(
+                    item.mutations, pytest_command(files, options.seconds, "-x"), SETTINGS["seconds-of-waiting"]
+                )
                 if result.worker_outcome != WorkerOutcome.NORMAL:
                     raise SystemExit(f"{item} could not be tried: {result.output}")
                 if is_caught(result):

@@ -77,10 +77,10 @@ def test_a_table_counts_them_says_so_and_does_not_print_them_bold():
     table = tables.compare(runs, statistic=statistics.median)
     assert (table.rows["fast"]["catch"].point, table.rows["plain"]["catch"].point) == (2.0, 4.0)
     assert table.rows["plain"]["catch"].is_bold
-    assert "1 of 3 runs of fast on catch diverged and counts as the worst return of the game." in table.reading
+    assert "1 of 3 runs of fast on catch diverged and counts as the worst score of the game." in table.reading
     text = summary.table(runs, statistic=statistics.mean)
     assert [cell.strip() for cell in text.splitlines()[3].split("|")[4:7]] == ["3", "1", f"{(2 + 3 + WORST) / 3:.4g}"]
-    assert "1 of 3 runs of fast, learning_rate 10.0 diverged and counts as the worst return of the game." in text
+    assert "1 of 3 runs of fast, learning_rate 10.0 diverged and counts as the worst score of the game." in text
     assert "diverged and" not in summary.table(runs[:2])
 
 
@@ -96,7 +96,7 @@ def test_it_reaches_no_threshold():
 def test_scores_that_figures_are_drawn_from_hold_the_worst_return_and_the_sentence():
     for found in (scores.final(two_arms()), scores.along(two_arms())[1]):
         assert np.max(found.values["fast"]["catch"]) == 2
-        assert "1 of 2 runs of fast on catch diverged and counts as the worst return" in found.left_out
+        assert "1 of 2 runs of fast on catch diverged and counts as the worst score" in found.left_out
 
 
 def test_figures_draw_the_worst_return_and_say_so():
@@ -112,7 +112,7 @@ def test_figures_draw_the_worst_return_and_say_so():
         intervals.intervals(runs, lambda _, values: values, statistic=statistics.mean),
     ):
         assert "1 of 2 runs of fast" in figure.get_label()
-        assert "diverged and counts as the worst return of the game" in figure.get_label()
+        assert "diverged and counts as the worst score of the game" in figure.get_label()
     (panel,) = learning_curves.learning_curves(runs, statistic=statistics.mean, order=("fast", "plain")).axes
     assert panel.get_lines()[1].get_ydata().tolist() == [-5, WORST / 2, (1 + WORST) / 2, (2 + WORST) / 2]
 

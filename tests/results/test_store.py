@@ -265,7 +265,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), plain, min_size=2, max_size=4))
 def test_identifiers_do_not_depend_on_the_order_of_keys(determinants):
     backwards = dict(reversed(determinants.items()))
