@@ -8,10 +8,10 @@ found.
 
 Alone, noisy networks harm by all four (mean 0.44). 3 steps help by IQM and median (both 0.72), not by mean (0.62) and
 optimality gap, since they never find that goal. Prioritised replay (IQM 0.71) and dueling (0.69) are above DQN by all
-four, but intervals overlap, or, of the former's IQM, nearly touch. Distributions and double Q-learning do not differ
-significantly from DQN. Removing n-step returns from Rainbow hurts (mean 0.55, optimality gap 0.45; by IQM and median
-intervals overlap); removing distributions, double Q-learning, dueling or prioritised replay makes no significant
-difference. See results/ablation/.
+four, but intervals overlap; only those of the former's IQM just do not. Distributions and double Q-learning do not
+differ significantly from DQN (intervals overlap). Removing n-step returns from Rainbow hurts (mean 0.55, optimality gap
+0.45; by IQM and median intervals overlap); where distributions, double Q-learning, dueling or prioritised replay are
+removed, they overlap by all four. See results/ablation/.
 
     python experiments/ablation.py            about two hours on two CPU cores (needs the extra box2d)
     python experiments/ablation.py --toy      seconds
@@ -34,6 +34,7 @@ from jaxdqn.algorithms import rainbow
 from jaxdqn.config import Config
 from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.figures.provenance import Drawn, provenance
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.results import summary, tables
 from jaxdqn.results.record import Run
@@ -90,16 +91,18 @@ def normalised(game: str, scores: np.ndarray) -> np.ndarray:
     return (scores - low) / (high - low)
 
 
-def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
     order = tuple(STUDY.algorithms)
     first = order.index("Rainbow")
-    drawn = {"": intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)}
+    every = intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)
     scale = "Those are all its evaluations. 0: the lowest return of a game, random play on LunarLander; 1: solved."
-    drawn[""].set_label(f"{drawn[''].get_label()} {scale}")
+    every.set_label(f"{every.get_label()} {scale}")
+    drawn: dict[str, Figure | Drawn] = {"": every}
     for name, labels in (("added", order[:first]), ("removed", order[first:])):
         chosen = [run for run in runs if run.facts["algorithm"] in labels]
         ylabel = "normalised evaluation return"
-        drawn[name] = learning_curves(chosen, transform=normalised, ylabel=ylabel, order=labels)
+        figure = learning_curves(chosen, transform=normalised, ylabel=ylabel, order=labels)
+        drawn[name] = Drawn(figure, provenance(chosen))
     return drawn
 
 

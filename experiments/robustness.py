@@ -32,6 +32,7 @@ from jaxdqn.algorithms import double_dqn, munchausen
 from jaxdqn.figures.differences import paired_differences
 from jaxdqn.figures.heat_map import heat_map
 from jaxdqn.figures.profiles import performance_profiles
+from jaxdqn.figures.provenance import Drawn, provenance
 from jaxdqn.results import normalise, statistics, summary, tidy
 from jaxdqn.results.normalise import Reference
 from jaxdqn.results.record import Run
@@ -78,8 +79,8 @@ normalised = normalise.transform(
 )
 
 
-def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
-    drawn = {
+def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
+    drawn: dict[str, Figure | Drawn] = {
         "": heat_map(
             runs,
             (PERIOD, RATE),
@@ -93,10 +94,13 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
     tuned = [run for run in runs if run.facts["settings"] == TUNED]
     order = list(dict.fromkeys(run.facts["algorithm"] for run in tuned))
     scale: dict[str, Any] = {"transform": normalised, "last": LAST, "order": order}
+    facts = f"Learning rate {TUNED[RATE]:g} and target period {TUNED[PERIOD]} only."
     if tuned:
-        drawn["profiles"] = performance_profiles(tuned, xlabel="normalised score", **scale)
+        profiles = performance_profiles(tuned, xlabel="normalised score", **scale)
+        drawn["profiles"] = Drawn(profiles, f"{facts} {provenance(tuned)}")
     if len(order) > 1:
-        drawn["differences"] = paired_differences(tuned, "DQN", xlabel="difference of normalised scores", **scale)
+        differences = paired_differences(tuned, "DQN", xlabel="difference of normalised scores", **scale)
+        drawn["differences"] = Drawn(differences, f"{facts} {provenance(tuned)}")
     return drawn
 
 

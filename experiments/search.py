@@ -323,13 +323,18 @@ def _show(
     first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
     drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
     drawn[""].set_label(f"{score_of_a_run(experiment)} Test score: mean over the test seeds. {drawn[''].get_label()}")
-    drawn |= {f"points-{game}": figures.parallel_coordinates(trials_) for game, trials_ in first.items()}
-    drawn |= {f"importance-{game}": figures.importance(one) for game, one in first.items() if one.importance.shares}
+    below = dict.fromkeys(drawn, facts)
+    for game, one in first.items():
+        of_game = {"points": figures.parallel_coordinates(one)}
+        if one.importance.shares:
+            of_game["importance"] = figures.importance(one)
+        drawn |= {f"{name}-{game}": figure for name, figure in of_game.items()}
+        below |= {f"{name}-{game}": caption.of_search(one) for name in of_game}
     path = folder / experiment.name
     saved = [
         file
-        for suffix, one in drawn.items()
-        for file in style.save(one, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
+        for suffix, figure in drawn.items()
+        for file in style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), below[suffix])
     ]
     text = search_comparison.table(scores, default, BASE) + reading(experiment)
     files.replace(path.with_name(f"{path.name}.md"), text.encode())

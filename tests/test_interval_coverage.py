@@ -41,7 +41,7 @@ def test_docstring_and_captions_say_what_was_measured():
         }
         spans = [f"{min(values):.0f} to {max(values):.0f}" for values in by_statistic.values()]
         assert re.search(rf"^ +{runs} +" + r" +".join(spans) + "$", bca.__doc__, re.MULTILINE), (runs, spans)
-        every = sum(by_statistic.values(), [])
+        every = [value for values in by_statistic.values() for value in values]
         if runs in bca.MEASURED:
             numbers = [int(number) for number in re.findall(r"\d+", bca.MEASURED[runs])]
             assert numbers == [round(number) for number in (min(every), max(every), np.median(every))]

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.figures.provenance import Drawn
 from jaxdqn.results import store, summary
 from jaxdqn.study import execute, script
 from jaxdqn.study.spec import Study
@@ -47,6 +48,18 @@ def main(monkeypatch, *arguments, tabulate=summary.table):
 
 def names(folder):
     return {path.name for path in folder.iterdir()} - {"runs"}
+
+
+def test_a_figure_of_some_runs_says_the_provenance_of_these(out, monkeypatch):
+    def draw(runs):
+        return {"": learning_curves(runs), "two": Drawn(learning_curves(runs[:2]), "Two of them.")}
+
+    monkeypatch.setattr(sys, "argv", ["script", "--figure-only", "--out", str(out)])
+    script.main(STUDY, TOY, draw, "")
+    assert "Study whole: 5 runs" in (out / "whole" / "whole.svg").read_text()
+    of_two = (out / "whole" / "whole-two.svg").read_text()
+    assert "Two of them." in of_two
+    assert "5 runs" not in of_two
 
 
 def test_runs_are_shown_under_the_labels_and_settings_that_the_study_has_now(out, monkeypatch, capsys):

@@ -2,10 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxdqn.results import divergence, tidy
 from jaxdqn.results.record import Run
+from jaxdqn.results.trials import Trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST_NAMED = 3  # values of one fact, before the rarer ones are only counted
 
@@ -31,6 +35,23 @@ def provenance(runs: Iterable[Run]) -> str:
         _counted(num_crashed, runs, f"crashed and {'is' if num_crashed == 1 else 'are'} left out"),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
+
+
+class Drawn(NamedTuple):
+    """A figure that shows other runs than the study as a whole, and the provenance of those that it shows."""
+
+    figure: "Figure"
+    provenance: str
+
+
+def of_search(trials: Trials) -> str:
+    """Returns which search its points come from, with which seeds and code they were trained."""
+    seeds = trials.facts["tuning_seeds"]
+    return (
+        f"Search {trials.name}: {_number(len(trials.points), 'point')}, {_number(len(seeds), 'tuning seed')} "
+        f"({_ranges(sorted(seeds))}), sampler seed {trials.facts['seed']}. Evaluated "
+        f"{_protocol(trials.facts['evaluation'])}. jaxdqn {trials.code['jaxdqn']}, {_commit(trials.code)}."
+    )
 
 
 def _agreed(name: str, runs: Sequence[Run], fact: Callable[[dict[str, Any]], str]) -> str:

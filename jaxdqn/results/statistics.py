@@ -188,7 +188,8 @@ def _extremes(stacked: np.ndarray, aggregate: Aggregate) -> tuple[np.ndarray, np
     They are drawn of one run of each game alone: of the run with the least or the most, by that run's own value. This
     is exact where a better score of a run makes no aggregate worse, as for means, medians and IQMs, or none better.
     """
-    least, most = [], []
+    least: list[np.ndarray] = []
+    most: list[np.ndarray] = []
     for scores in stacked:  # [runs, ...]
         of_one = aggregate(scores[None, None])  # of each run as the only one
         for rows, extreme in ((least, np.argmin), (most, np.argmax)):

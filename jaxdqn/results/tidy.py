@@ -78,7 +78,7 @@ def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, .
 
 
 def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
-    """Returns a sentence about each arm of which runs crashed or diverged: how many of how many; else an empty string."""
+    """Returns a sentence about each arm of which runs crashed or diverged, or an empty string: how many of how many."""
     sentences = []
     for arm, members in arms.items():
         of = f"{labels[arm]} on {arm.game}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.figures import provenance as caption
 from jaxdqn.figures import style
+from jaxdqn.figures.provenance import Drawn
 from jaxdqn.results import files, manifest, store, summary
 from jaxdqn.results.export import tensorboard, weights_and_biases
 from jaxdqn.results.export.exporter import Exporter
@@ -58,7 +59,7 @@ class Running(NamedTuple):
 
 AS_USUAL = Running()
 
-Draw = Callable[[Sequence[Run]], "Figure | Mapping[str, Figure]"]
+Draw = Callable[[Sequence[Run]], "Figure | Mapping[str, Figure | Drawn]"]
 Tabulate = Callable[[Sequence[Run]], str]
 
 
@@ -144,12 +145,16 @@ def run_and_show(
         raise SystemExit(1)
 
 
-def _save(drawn: "Figure | Mapping[str, Figure]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
-    """Saves one figure, or several under the path with their suffix, and returns the files."""
+def _save(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+    """Saves one figure, or several under the path with their suffix, and returns the files.
+
+    The facts stand below each figure that has no provenance of its own.
+    """
     figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
     saved = []
-    for suffix, figure in figures.items():
-        saved += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), facts)
+    for suffix, one in figures.items():
+        figure, below = one if isinstance(one, Drawn) else (one, facts)
+        saved += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), below)
     return saved
 
 

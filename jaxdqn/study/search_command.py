@@ -16,6 +16,7 @@ from jaxdqn.algorithms import configuration_of
 from jaxdqn.config import Config
 from jaxdqn.figures import search as figures
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.figures.provenance import Drawn, of_search
 from jaxdqn.results import summary, trials
 from jaxdqn.results.record import Run
 from jaxdqn.sentences import one_sentence
@@ -144,18 +145,21 @@ def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
         return searching.best(found)
 
 
-def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[str, Figure]":
+def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[str, Figure | Drawn]":
     """Returns the learning curves on test seeds, and the figures of the search."""
     found = trials.read(out / search.name / "tuning")
     method = search.sampler.__name__ + (" + halving" if search.rungs else "")
-    drawn = {
+    drawn: dict[str, Figure | Drawn] = {
         "": learning_curves(runs, order=(searches.DEFAULT, searches.TUNED)),
-        "progress": figures.best_so_far(
-            {search.game: {method: figures.progress_of(found)}}, score=trials.reading(found.facts)
-        ),
+    }
+    progress = {search.game: {method: figures.progress_of(found)}}
+    of_points = {
+        "progress": figures.best_so_far(progress, score=trials.reading(found.facts)),
         "points": figures.parallel_coordinates(found),
     }
-    return drawn | ({"importance": figures.importance(found)} if found.importance.shares else {})
+    if found.importance.shares:
+        of_points["importance"] = figures.importance(found)
+    return drawn | {name: Drawn(figure, of_search(found)) for name, figure in of_points.items()}
 
 
 def _changed(config: Config, changes: Sequence[str]) -> Config:

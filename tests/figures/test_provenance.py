@@ -4,6 +4,7 @@ import pytest
 
 import synthetic_runs
 from jaxdqn.figures import provenance
+from jaxdqn.results.trials import Trials
 
 
 def runs_of(seeds=range(3), **described):
@@ -103,3 +104,23 @@ def test_crashed_runs_are_counted_and_are_not_among_the_diverged():
 def test_no_runs_are_refused():
     with pytest.raises(ValueError, match="No runs to describe"):
         provenance.provenance([])
+
+
+def test_the_provenance_of_a_search_names_its_points_seeds_and_code():
+    trials = Trials(
+        name="cartpole-tpe-10",
+        facts={
+            "tuning_seeds": [40, 41, 42, 43],
+            "seed": 10,
+            "evaluation": {"every": 500, "episodes": 10, "epsilon": 0.0},
+        },
+        ends=(1000,),
+        points=(None,) * 48,
+        progress=(),
+        importance=None,
+        code={"jaxdqn": "0.1.0", "commit": "0123456789abcdef", "modified": False},
+    )
+    assert provenance.of_search(trials) == (
+        "Search cartpole-tpe-10: 48 points, 4 tuning seeds (40-43), sampler seed 10. Evaluated every 500 steps over "
+        "10 episodes with epsilon 0. jaxdqn 0.1.0, commit 0123456789."
+    )
