@@ -41,15 +41,9 @@ OVER_GAMES = aggregates.AGGREGATES
 OVER_RUNS = OVER_GAMES | {"median": statistics.pooled(statistics.median)}
 
 
-def together(by_name: Mapping[str, Aggregate]) -> Aggregate:
-    """Returns all aggregates as one, `[games, runs, ...] -> [..., aggregates]`: they share the draws."""
-    return lambda scores: np.stack([aggregate(scores) for aggregate in by_name.values()], axis=-1)
-
-
-def of_arm(scores: np.ndarray) -> np.ndarray:
-    """Returns the statistics of an arm minus those of its base, `[1, runs, ..., 2] -> [..., statistics]`."""
-    arm, base = (together(OVER_RUNS)(scores[..., index]) for index in (0, 1))
-    return arm - base
+def of_pairs(aggregate: Aggregate) -> Aggregate:
+    """Returns the aggregate of an arm minus that of its base, `[games, runs, ..., 2] -> [...]`."""
+    return lambda scores: aggregate(scores[..., 0]) - aggregate(scores[..., 1])
 
 
 class Question(NamedTuple):
@@ -58,11 +52,11 @@ class Question(NamedTuple):
     Attributes:
       draw: of a distribution, so many runs of a game and trials, float64 `[games, runs, trials, ...]`; two of these for
         two arms whose runs are drawn apart.
-      aggregate: all four, `[games, runs, ...] -> [..., 4]`; of two arms drawn apart their difference is asked for.
+      aggregates: by name, each `[games, runs, ...] -> [...]`; of two arms drawn apart their difference is asked for.
     """
 
     draw: Callable[[Scores, int, int, np.random.Generator], list[np.ndarray]]
-    aggregate: Aggregate
+    aggregates: Mapping[str, Aggregate]
 
 
 def _game(scores: Scores, runs: int, trials: int, generator: np.random.Generator) -> np.ndarray:
@@ -94,31 +88,42 @@ def _pairs(scores: Scores, runs: int, trials: int, generator: np.random.Generato
 
 
 QUESTIONS: dict[str, Question] = {
-    "one game": Question(_one_game, together(OVER_RUNS)),
-    "four games": Question(_four_games, together(OVER_GAMES)),
-    "two arms": Question(_two_arms, together(OVER_RUNS)),
-    "pairs": Question(_pairs, of_arm),
+    "one game": Question(_one_game, OVER_RUNS),
+    "four games": Question(_four_games, OVER_GAMES),
+    "two arms": Question(_two_arms, OVER_RUNS),
+    "pairs": Question(_pairs, {name: of_pairs(aggregate) for name, aggregate in OVER_RUNS.items()}),
 }
 
 
 def truth(question: Question, scores: Scores, population: int, generator: np.random.Generator) -> np.ndarray:
     """Returns what is asked for, of so many runs that they stand for all, float64 `[4]`."""
-    arms = [question.aggregate(arm)[0] for arm in question.draw(scores, population, 1, generator)]
-    return arms[0] - arms[1] if len(arms) > 1 else arms[0]
+    arms = question.draw(scores, population, 1, generator)
+    of_arms = [np.stack([aggregate(arm)[0] for aggregate in question.aggregates.values()]) for arm in arms]
+    return of_arms[0] - of_arms[1] if len(of_arms) > 1 else of_arms[0]
 
 
 def replicates(
     question: Question, arms: Sequence[np.ndarray], generator: np.random.Generator, resamples: int
 ) -> Replicates:
     """Returns the replicates of what is asked, as figures and tables make them; points are trials times statistics."""
-    found = [statistics.replicates(arm, question.aggregate, generator, resamples) for arm in arms]
-    made = found[0] if len(found) == 1 else found[0].minus(found[1])
+    seeds = generator.integers(2**32, size=len(arms))
+    by_statistic = []
+    for aggregate in question.aggregates.values():
+        found = [
+            statistics.replicates(arm, aggregate, np.random.default_rng(seed), resamples)
+            for arm, seed in zip(arms, seeds, strict=True)
+        ]
+        by_statistic.append(found[0] if len(found) == 1 else found[0].minus(found[1]))
+
+    def together(field: str) -> np.ndarray:
+        return np.stack([getattr(made, field) for made in by_statistic], axis=-1)
+
     return Replicates(
-        made.point.ravel(),
-        made.values.reshape(resamples, -1),
-        made.times_drawn,
-        made.lowest.ravel(),
-        made.highest.ravel(),
+        together("point").ravel(),
+        together("values").reshape(resamples, -1),
+        by_statistic[0].times_drawn,  # the same of all
+        together("lowest").ravel(),
+        together("highest").ravel(),
     )
 
 
