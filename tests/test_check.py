@@ -40,6 +40,11 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
         ("dqn", {"target_update": target_network.LastCopies()}, "LastCopies does not fit algorithm = DQN"),
         ("averaged_dqn", {"target_update": target_network.Polyak()}, "Polyak does not fit algorithm = AveragedDQN"),
         ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is more than algorithm = MunchausenDQN allows for, which is 1."),
+        (
+            "pqn",
+            {"replay": Sequences(2 * 32 * 64, only_new=True)},
+            "only_new = True needs a memory of the steps",
+        ),
         ("pqn", {"n_step": 3}, "n_step = 3 is more than algorithm = PQN allows for, which is 1."),
         ("r2d2", {"replay": Sequences(length=4)}, "burn_in = 4 leaves nothing to learn from of sequences of"),
         ("r2d2", {"network": MLP()}, "algorithm = R2D2 needs a network that remembers"),

@@ -159,6 +159,15 @@ def test_an_evaluation_counts_one_episode_of_every_copy(counted):
     assert curves.evaluation_return == np.mean([n * (n + 1) / 2 for n in lengths])
 
 
+def test_no_two_evaluations_play_the_same_episodes():
+    run = Runner(games.make("gymnasium:host_games:Counter-v0"), SMALL, evaluation=Evaluation(every=20, episodes=4))
+    seeds = []
+    for _ in range(3):
+        run.advance()
+        seeds += [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+    assert len(set(seeds)) == 12
+
+
 @pytest.mark.parametrize(("epsilon", "mean"), [(0.0, 9.0), (0.4, 7.2), (1.0, 4.5)])
 def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean):
     config = dataclasses.replace(SMALL, network=MLP(()), learning_rate=1e-30)

@@ -223,8 +223,10 @@ def test_weights_under_noise_start_uniform_between_the_roots_of_the_inputs():
         np.testing.assert_allclose(weights.std(), 1 / np.sqrt(3), rtol=0.1)
 
 
-def test_layers_are_normalised_before_the_activation():
+@pytest.mark.parametrize("mean", [0.0, 1000.0])  # a variance by E[x²] - E[x]² would have no digit left of the second
+def test_layers_are_normalised_before_the_activation(mean):
     network, parameters = made(MLP((4,), normalisation=LayerNorm()))
+    parameters["params"]["Dense_0"]["bias"] += mean
     x = (
         OBSERVATIONS @ parameters["params"]["Dense_0"]["kernel"]
         + np.asarray(parameters["params"]["Dense_0"]["bias"])[None]
@@ -233,7 +235,9 @@ def test_layers_are_normalised_before_the_activation():
     x = (x - x.mean(1, keepdims=True)) / np.sqrt(np.asarray(x).var(1, keepdims=True) + 1e-6)
     x = np.maximum(x * norm["scale"][None] + norm["bias"][None], 0)
     expected = x @ parameters["params"]["Dense_1"]["kernel"] + np.asarray(parameters["params"]["Dense_1"]["bias"])[None]
-    np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).q_values, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        network.apply(parameters, OBSERVATIONS).q_values, expected, rtol=1e-4, atol=1e-5 + 1e-6 * mean
+    )
 
 
 def test_a_categorical_head_says_probabilities_and_their_mean():

@@ -57,14 +57,29 @@ def marks(panel):
 
 
 SHOW = {
-    "aggregates": lambda runs: aggregates.aggregate_intervals(runs, SCALE),
-    "profiles": lambda runs: profiles.performance_profiles(runs, transform=SCALE),
-    "improvement": lambda runs: improvement.probability_of_improvement(runs, "DQN"),
-    "efficiency": lambda runs: efficiency.sample_efficiency(runs, transform=SCALE),
-    "paired": lambda runs: differences.paired_differences(runs, "DQN", transform=SCALE),
-    "ablation": lambda runs: differences.ablation(runs, "DQN", transform=SCALE),
-    "seeds": lambda runs: seeds_needed.seeds_needed(runs, transform=SCALE),
+    "aggregates": lambda runs, **given: aggregates.aggregate_intervals(runs, SCALE, **given),
+    "profiles": lambda runs, **given: profiles.performance_profiles(runs, transform=SCALE, **given),
+    "improvement": lambda runs, **given: improvement.probability_of_improvement(runs, "DQN", **given),
+    "efficiency": lambda runs, **given: efficiency.sample_efficiency(runs, transform=SCALE, **given),
+    "paired": lambda runs, **given: differences.paired_differences(runs, "DQN", transform=SCALE, **given),
+    "ablation": lambda runs, **given: differences.ablation(runs, "DQN", transform=SCALE, **given),
+    "seeds": lambda runs, **given: seeds_needed.seeds_needed(runs, transform=SCALE, **given),
 }
+
+
+def numbers(figure):
+    """Returns all coordinates of lines, bands and bars."""
+    lines = [line.get_xydata() for panel in figure.axes for line in panel.lines]
+    paths = [path.vertices for panel in figure.axes for drawn in panel.collections for path in drawn.get_paths()]
+    bars = [bar.get_extents().get_points() for panel in figure.axes for bar in panel.patches]
+    return np.concatenate([*lines, *paths, *bars])
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
+def test_draws_are_those_of_the_bootstrap_seed(show):
+    first, again, other = (numbers(show(runs_of(), bootstrap_seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)

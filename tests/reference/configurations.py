@@ -129,7 +129,7 @@ TRIALS = {
             num_minibatches=2,
             batch_size=8,
             replay=Prioritised(
-                24, exponent=0.8, importance=schedules.Linear(start=0.3, end=0.9, steps=50), uniform_mix=0.2
+                24, exponent=0.8, importance=schedules.MultiplicativePerEpisode(0.9, 0.3, 0.8), uniform_mix=0.2
             ),
         )
     ),

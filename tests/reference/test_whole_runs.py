@@ -82,6 +82,7 @@ def test_a_run_equals_the_reference(monkeypatch, name):
         close(our["steps"], their["steps"], f"iteration {number}, step")
         if our["updates"]:
             close(our["priorities"], their["priorities"], f"iteration {number}, priorities")
+            close(our["max_priority"], their["max_priority"], f"iteration {number}, largest priority")
     for number, (point, expected) in enumerate(zip(ours["curves"], theirs["curves"], strict=True)):
         close(point, expected, f"period {number}")
     close(ours["log"], theirs["log"], "log")

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxdqn.results import aggregates, statistics
+from jaxdqn.results import aggregates, paired, statistics
 
 X = [[2.08, 0.92, 0.53], [0.5, 0.64, 0.45], [1.23, 2.0, 0.42], [0.14, 0.22, 0.57], [0.27, 0.36, 0.34]]
 Y = [
@@ -17,6 +17,7 @@ Y = [
     [1.07, 0.9, 0.07],
     [1.03, 1.21, 0.28],
 ]
+ARMS = [{"game": dict(enumerate(np.array(matrix)[:5, 0]))} for matrix in (X, Y)]
 CURVES = [
     [[0.03, 0.06, 0.07], [0.02, 0.14, 0.17]],
     [[0.46, 0.63, 0.74], [0.18, 0.23, 0.62]],
@@ -126,6 +127,24 @@ def test_a_surplus_makes_up_for_no_gap():
 
 def test_the_median_is_over_games():
     assert aggregates.median(np.array([[0.0, 4.0], [9.0, 9.0], [1.0, 2.0]])) == 2.0
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        lambda **given: aggregates.difference(by_game(X), by_game(Y), aggregates.iqm, generator(), **given),
+        lambda **given: aggregates.profile(by_game(X), [0.5], generator(), **given),
+        lambda **given: aggregates.probability_of_improvement(by_game(X), by_game(Y), generator(), **given),
+        lambda **given: statistics.bootstrap(by_game(X), aggregates.iqm, generator(), **given),
+        lambda **given: statistics.interval_over_games(by_game(X), statistics.iqm, generator(), **given),
+        lambda **given: paired.interval(paired.differences(*ARMS), generator(), **given),
+        lambda **given: paired.bootstrap(paired.differences(*ARMS), aggregates.iqm, generator(), **given),
+    ],
+    ids=["difference", "profile", "improvement", "bootstrap", "over games", "paired", "paired aggregate"],
+)
+def test_more_confidence_is_a_wider_interval(interval):
+    low, high = (interval(confidence=confidence) for confidence in (0.5, 0.99))
+    assert np.all(high.high - high.low > 1.5 * (low.high - low.low))
 
 
 def test_a_score_at_the_threshold_is_not_above_it():

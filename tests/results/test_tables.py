@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthetic_runs
-from jaxdqn.results import aggregates, statistics, tables
+from jaxdqn.results import aggregates, statistics, summary, tables
 from jaxdqn.results.record import Run
 
 
@@ -79,6 +79,13 @@ def test_arms_without_a_finite_score_have_no_cell_and_do_not_win():
 def on_two_games():
     pong = runs_of([1000.0, 2000.0, 3000.0], algorithm="best", game="pong")
     return [*CLEAR, *pong, *runs_of([0.0, 0.0, 0.0], algorithm="worst", game="pong")]
+
+
+def test_intervals_of_tables_are_those_of_the_bootstrap_seed():
+    runs = runs_of([1.0, 2.0, 4.0, 9.0, 3.0, 7.0])
+    for write in (tables.compare, summary.table):
+        first, again, other = (str(write(runs, bootstrap_seed=seed)) for seed in (1, 1, 2))
+        assert first == again != other
 
 
 def test_all_games_have_a_column_on_a_common_scale_only():
