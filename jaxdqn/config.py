@@ -38,8 +38,8 @@ class Config:
         ended ("episode_end").
       num_updates: batches learned from at each training.
       num_environments: games played side by side.
-      learning_starts: steps of uniformly random play, part of the budget. The first training ends the iteration after
-        them, or the first that leaves a whole sequence in a replay of sequences.
+      learning_starts: steps of uniformly random play, part of the budget. Learning begins at the end of the next
+        iteration; with a replay of sequences not before it holds a whole one.
       max_gradient_norm: gradients longer than this are shortened to it; None leaves them.
       reward_clip: rewards are learned from as if clipped to `[-reward_clip, reward_clip]`; None leaves them. Reported
         returns are always the game's own.

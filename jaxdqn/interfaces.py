@@ -263,7 +263,7 @@ class Replay(NamedTuple):
       update: `(state, indices [B], priority [B]) -> state`, of what `sample` gave, before anything is added.
       after_training: `state -> state`, once all batches of a training have been learned from.
       size: `state -> int32 [E]`, steps stored of each environment.
-      min_rows: `sample` must not be called before one environment has stored so many steps.
+      min_rows: `sample` must not be called before at least one environment has stored so many steps.
     """
 
     init: Callable[[], Any]

@@ -51,8 +51,7 @@ def paired_differences(
     """Returns a figure of differences to the base: dots of single seeds, and of a statistic with 95 % intervals.
 
     There is a panel for each game and, on a scale that they share, four for all games: median, IQM, mean and optimality
-    gap. Runs that crashed, and those without a
-    partner, are left out; the label says so.
+    gap. Runs that crashed, and those without a partner, are left out; the label says so.
 
     Args:
       runs: of any games, algorithms and settings that share seeds.
@@ -71,7 +70,7 @@ def paired_differences(
     """
     found = _compared(runs, base, transform, statistic, score, last, order, bootstrap_seed)
     with style.look():
-        figure, axes = style.panels(list(found.panels), xlabel=f"{xlabel}\nto {base}", ylabel="", title=None)
+        figure, axes = style.panels(list(found.panels), xlabel=f"{xlabel},\nminus {base}", ylabel="", title=None)
         figure.set_figheight(figure.get_figheight() * max(1.0, len(found.looks) / 7))
         for name, panel in axes.items():
             has_dots = not any(name.endswith(f": {other}") for other in aggregates.LOWER_IS_BETTER)  # dots are scores
@@ -98,7 +97,7 @@ def ablation(
     """
     found = _compared(runs, base, transform, statistic, score, last, order, bootstrap_seed)
     with style.look():
-        figure, axes = style.panels(list(found.panels), xlabel="", ylabel=f"{ylabel}\nto {base}", title=None)
+        figure, axes = style.panels(list(found.panels), xlabel="", ylabel=f"{ylabel},\nminus {base}", title=None)
         figure.set_figheight(figure.get_figheight() * 1.35)  # names of arms stand upright below
         for name, panel in axes.items():
             _draw_bars(panel, found.panels[name], found.looks)
@@ -140,7 +139,7 @@ def _compared(
     unpaired = sum(of_arm.unpaired for of_arm in pairs.values())
     difference = f"difference of {statistics.name(statistic)}s"
     sentences = (
-        f"The score of a run is {style.averaged(last)}. D{difference[1:]} over seeds to {base} "
+        f"The score of a run is {style.averaged(last)}. D{difference[1:]} over seeds, minus {base} "
         f"({_numbers(pairs)}), with 95 % stratified bootstrap intervals; runs with the same seed are drawn together.",
         f"{ALL_GAMES.capitalize()}: over the runs of all, the median being that of the games' means; of the optimality "
         "gap, less is better."

@@ -133,7 +133,7 @@ def caveat(numbers: Iterable[int]) -> str:
 
 
 def check(confidence: float, resamples: int) -> None:
-    """Returns nothing if an interval can be had with these numbers.
+    """Checks the arguments of an interval.
 
     Raises:
       ValueError: naming the one that is out of range.

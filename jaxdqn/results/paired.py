@@ -4,7 +4,7 @@ What a seed brings to both arms, such as the first weights and the first episode
 interval of a difference can be narrower than those of the arms. With a seed in common and nothing else it is as wide.
 
 A difference of IQMs is the IQM of the arm minus the IQM of the base, with both runs of a seed drawn together. It is not
-the IQM of the differences, which asks what a typical seed gains; of the mean alone the two are one.
+the IQM of the differences, which asks what a typical seed gains; only for the mean are both numbers equal.
 """
 
 from collections.abc import Mapping, Sequence

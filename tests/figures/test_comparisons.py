@@ -272,7 +272,7 @@ def test_a_difference_of_iqms_is_drawn_as_such():
     arm, base = (scipy.stats.trim_mean(of_arm[0], 0.25) for of_arm in scores)
     np.testing.assert_allclose(marks(panels["catch"])[0], arm - base)
     assert arm - base != pytest.approx(scipy.stats.trim_mean(scores[0][0] - scores[1][0], 0.25), rel=1e-3)
-    assert "Difference of IQMs over seeds to DQN" in figure.get_label()
+    assert "Difference of IQMs over seeds, minus DQN" in figure.get_label()
     for name, aggregate in over_games.AGGREGATES.items():
         expected = aggregate(scores[0]) - aggregate(scores[1])
         np.testing.assert_allclose(marks(panels[f"all games: {name}"])[0], expected)
