@@ -61,8 +61,8 @@ def interval(
 
     Runs are drawn with replacement; the interval lies between quantiles of the statistic over such draws, at the levels
     of `jaxdqn.results.bca`. Whole runs are drawn, so all points of a curve share a draw; the band is pointwise.
-    Nominal 95 % intervals of one game hold the true mean of normal scores in 94 % of cases with 3 runs, in 95 % with 5
-    and 10, in 96 % with 20; the true IQM in 94, 98, 98 and 97 %. Fewer than three runs have no interval.
+    Nominal 95 % intervals of one game hold the true mean of normal scores in 95 to 96 % of cases with 3, 5, 10 and
+    20 runs; the true IQM in 95, 98, 98 and 97 %. Fewer than three runs have no interval.
 
     Args:
       scores: `[runs]`, or curves `[runs, points]`.
