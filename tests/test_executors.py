@@ -117,6 +117,7 @@ def test_records_from_elsewhere_are_taken_whole_or_not_at_all(tmp_path, here):
         store.adopt(tmp_path, id, contents)
 
 
+@pytest.mark.equal_bits
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <_io.FileIO name=.*DEBUG:pytest.PytestUnraisableExceptionWarning"
 )

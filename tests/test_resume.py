@@ -62,6 +62,7 @@ def uninterrupted(tmp_path_factory):
     return results(folder / "resumed")
 
 
+@pytest.mark.equal_bits
 @pytest.mark.parametrize("periods", [1, 4, 5, 7])
 def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
     handler = signal.getsignal(signal.SIGINT)
@@ -288,6 +289,7 @@ def uninterrupted_host(tmp_path_factory):
     return results(folder / "resumed")
 
 
+@pytest.mark.equal_bits
 def test_games_in_python_go_on_where_they_were(tmp_path, monkeypatch, uninterrupted_host):
     for periods in (1, 2, 5):  # the third time in the second group
         with monkeypatch.context() as patch:
@@ -467,6 +469,7 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterr
     assert results(kept / "resumed") == uninterrupted
 
 
+@pytest.mark.equal_bits
 def test_members_are_spread_over_many_devices(tmp_path, uninterrupted):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import jax, conftest, test_resume\n"

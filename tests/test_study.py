@@ -147,6 +147,7 @@ def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_on
     assert program.layout(SMALL, game, 8).width == at_once
 
 
+@pytest.mark.equal_bits
 def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
     game, evaluation = games.make("catch"), Evaluation(every=200, episodes=3)
     rates = (0.01, 0.003, 0.001, 0.0003, 1e20)  # the last one diverges, and must not touch its neighbours
@@ -221,6 +222,7 @@ def test_every_evaluation_is_stored_however_many_there_are(tmp_path):
     assert run.curves["steps"].tolist() == list(range(20, 6_021, 20))
 
 
+@pytest.mark.equal_bits
 def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever(finished, tmp_path):
     folder, report = finished
     before = {path.name: path.read_bytes() for path in report.folder.iterdir()}
