@@ -1,6 +1,7 @@
 """Searches for settings: what is refused, who goes on, and that nothing is lost or changed on the way."""
 
 import dataclasses
+import json
 import shlex
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import optuna
 import pytest
 
-from jaxdqn import cli
+from jaxdqn import cli, optimizers
 from jaxdqn.figures import search as figures
 from jaxdqn.results import failures, store, trials
 from jaxdqn.study import execute, grids, halving, provenance, samplers, search_command, search_waves, searching, spec
@@ -178,6 +179,17 @@ def test_all_that_decides_a_search_is_in_what_is_written_about_it():
         "last": None,
         "seed": 9,
     }
+
+
+def test_a_search_of_a_part_that_trains_otherwise_than_it_did_is_another(tmp_path, programs):
+    space = {"optimizer": grids.Choice((optimizers.SGD(), optimizers.RAdam()))}
+    one = dataclasses.replace(SEARCH, space=space)
+    about = searches.about(one)
+    assert about.pop("part_versions") == {"RAdam": 2}
+    (tmp_path / "small" / "tuning").mkdir(parents=True)
+    (tmp_path / "small" / "tuning" / "search.json").write_text(json.dumps(about))  # as it was put down before
+    with pytest.raises(ValueError, match="holds a search with another part_versions"):
+        searching.run(one, tmp_path, programs=programs)
 
 
 def test_points_that_differ_in_numbers_share_a_program_and_points_that_differ_in_structure_do_not():
