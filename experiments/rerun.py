@@ -3,7 +3,7 @@
 On the processor and with the versions of the records it should. On another processor compiled code rounds otherwise, a
 run then takes another course, and only statistics over seeds agree. So this runs a few recorded cells of studies again,
 into a folder of its own, and says of each whether its curves have the same bits; if not, its final score stands beside
-the recorded ones of its arm, from the least to the most.
+the recorded ones of its arm, from the least to the most. Of a run that cannot be made again it says why.
 
     python experiments/rerun.py experiments/catch.py experiments/distributions.py            two cells of each
     python experiments/rerun.py experiments/catch.py --cells 6 --keep again
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxdqn.results import store, summary
+from jaxdqn.results import failures, schema, store, summary
 from jaxdqn.results.record import Run
 from jaxdqn.sentences import one_sentence
 from jaxdqn.study import execute, scripts, spec
@@ -56,20 +56,32 @@ def row(recorded: Run, again: Run, arm: Sequence[Run]) -> tuple[str, ...]:
       arm: all recorded runs that differ from it by seed.
     """
     apart = differing(recorded, again)
-    first, second = (float(run.curves["evaluation_return"][-1]) for run in (recorded, again))
-    of_arm = [float(run.curves["evaluation_return"][-1]) for run in arm]
-    number = len(set(recorded.curves) - {TIME})
+    number = len((set(recorded.curves) | set(again.curves)) - {TIME})
     same = "all" if not apart else f"{number - len(apart)} of {number}"
-    spread = f"{min(of_arm):.4g} to {max(of_arm):.4g}"
-    return (
-        recorded.facts["study"],
-        _arm(recorded),
-        str(recorded.facts["seed"]),
-        same,
-        f"{first:.4g}",
-        f"{second:.4g}",
-        spread,
-    )
+    return (*_described(recorded), same, _final(recorded), _final(again), _spread(arm))
+
+
+def row_of_failure(recorded: Run, reason: str, arm: Sequence[Run]) -> tuple[str, ...]:
+    """Returns what is to be said of one run that could not be made again, with the error that stopped it."""
+    said = f"failed: {reason}".replace("|", "\\|")  # in a table
+    return (*_described(recorded), "none", _final(recorded), said, _spread(arm))
+
+
+def _described(run: Run) -> tuple[str, str, str]:
+    return run.facts["study"], _arm(run), str(run.facts["seed"])
+
+
+def _final(run: Run) -> str:
+    """Returns the last score of a run; of one that crashed, that it did."""
+    scores = run.curves["evaluation_return"]
+    last = f"{float(scores[-1]):.4g}" if len(scores) else "no score"
+    return f"{last}, crashed" if schema.crashed(run.facts) else last
+
+
+def _spread(arm: Sequence[Run]) -> str:
+    """Returns the least and the largest last score of the runs that have one."""
+    of_arm = [float(run.curves["evaluation_return"][-1]) for run in arm if len(run.curves["evaluation_return"])]
+    return f"{min(of_arm):.4g} to {max(of_arm):.4g}" if of_arm else "no score"
 
 
 def _arm(run: Run) -> str:
@@ -84,7 +96,7 @@ def _is_same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
 
 
 def rows_of(study: Study, out: pathlib.Path, number: int, folder: pathlib.Path) -> Iterator[tuple[str, ...]]:
-    """Yields a row for each run of a study that was made again.
+    """Yields a row for each run of a study that was made again, or could not be.
 
     Raises:
       ValueError: if nothing of the study is recorded.
@@ -95,10 +107,14 @@ def rows_of(study: Study, out: pathlib.Path, number: int, folder: pathlib.Path) 
         raise ValueError(f"{out / study.name} holds no run of this study: there is nothing to compare with.")
     chosen = quickest(recorded, number)
     execute.run(study, folder, only=[run.facts["id"] for run in chosen])
+    reasons = {failure.id: failure.reason for failure in failures.read(folder / study.name / "failures")}
     for run in chosen:
+        arm = [other for other in recorded if _arm(other) == _arm(run)]
         again = store.find(folder / study.name / "runs", run.facts["id"])
-        if again is not None:
-            yield row(run, again, [other for other in recorded if _arm(other) == _arm(run)])
+        if again is None:
+            yield row_of_failure(run, reasons.get(run.facts["id"], "no record is left"), arm)
+        else:
+            yield row(run, again, arm)
 
 
 def main() -> None:

@@ -206,21 +206,23 @@ def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> 
     )
 
 
-def tune(experiment: Experiment, folder: pathlib.Path) -> None:
-    """Runs all searches, or what is missing of them."""
+def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script | None) -> None:
+    """Runs all searches, or what is missing of them; `script` is this one, as it was at the start."""
     everything = list(every(experiment))
     with search_waves.programs() as programs:
         for number, (_, _, _, one) in enumerate(everything):
-            found = searching.run(one, folder, programs=programs, is_stored=False)
+            found = searching.run(one, folder, programs=programs, is_stored=False, script=script)
             print(f"{number + 1} of {len(everything)}: {one.name}, {found.seconds:.0f} s", file=sys.stderr)
 
 
-def judge(experiment: Experiment, out: pathlib.Path, studies: Sequence[Study]) -> None:
-    """Runs what was chosen on the test seeds."""
+def judge(
+    experiment: Experiment, out: pathlib.Path, studies: Sequence[Study], script: provenance.Script | None
+) -> None:
+    """Runs what was chosen on the test seeds; `script` is this one, as it was at the start."""
     cells: dict[str, dict[str, Any]] = {}
     for study in studies:
         wanted = records.wanted(study, spec.by_identifier(study)).cells
-        report = execute.run(study, out, only=wanted)
+        report = execute.run(study, out, only=wanted, script=script)
         if report.num_failed or report.damaged:
             failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"
             raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
@@ -290,18 +292,19 @@ def main() -> None:
     folder = options.out / experiment.name
     devices.use_all_cores()
     devices.keep_compiled_programs()
-    if not options.figure_only and (doubt := provenance.warning(provenance.script())):
+    script = provenance.script()
+    if not options.figure_only and (doubt := provenance.warning(script)):
         print(doubt, file=sys.stderr)
     try:
         with one_sentence():
             samplers.check()
         if not options.figure_only:
-            tune(experiment, folder / "searches")
+            tune(experiment, folder / "searches", script)
         with one_sentence():
             found = _read(experiment, folder / "searches")
             studies = _studies(experiment, found)
         if not options.figure_only:
-            judge(experiment, options.out, studies)
+            judge(experiment, options.out, studies, script)
     except KeyboardInterrupt:
         print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None

@@ -4,7 +4,7 @@ The learning rate is an argument, since every algorithm has one and studies vary
 Every number is traced: a grid over learning rates or epsilons shares one compiled program.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,8 @@ class RAdam:
     The rectification is `rectification` below: optax's, in float32, is 0.2 % off at step 6 with `b2 = 0.999` and 31 %
     with 0.9999.
     """
+
+    version: ClassVar[int] = 2  # raised when the same configuration learns differently
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)

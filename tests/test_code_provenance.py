@@ -85,6 +85,29 @@ def test_a_script_that_no_commit_holds_is_named_and_no_more(repository, place, t
     assert provenance.warning(found).startswith(f"warning: no commit holds {path.name}, and the records")
 
 
+def test_what_is_staged_is_in_no_commit_yet(repository):
+    path = repository / "experiments" / "new.py"
+    path.write_text("")
+    git(repository, "add", ".")
+    assert provenance.script_at(path) == ("new.py", None, True)
+    git(repository, "commit", "-q", "-m", "another script")
+    assert provenance.script_at(path) == ("experiments/new.py", git(repository, "rev-parse", "HEAD"), False)
+
+
+def test_a_script_of_a_repository_without_a_commit_is_in_none(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "first.py").write_text("")
+    git(tmp_path, "add", ".")
+    assert provenance.script_at(tmp_path / "first.py") == ("first.py", None, True)
+
+
+def test_a_neighbour_that_is_ignored_is_in_no_commit(repository, monkeypatch):
+    (repository / ".gitignore").write_text("ignored.py\n")
+    imported(repository / "experiments" / "ignored.py", monkeypatch)
+    (repository / "experiments" / "ignored.py").write_text("")
+    assert provenance.script_at(repository / "experiments" / "asks.py").is_modified
+
+
 @pytest.mark.parametrize(
     ("package", "script", "modified"),
     [

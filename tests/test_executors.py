@@ -18,7 +18,7 @@ import pytest
 from jaxdqn import games
 from jaxdqn.results import claims, failures, store
 from jaxdqn.results.record import DamagedResult
-from jaxdqn.study import checkpoints, execute, options, plan, script, spec
+from jaxdqn.study import checkpoints, execute, options, plan, provenance, script, spec
 from jaxdqn.study.executors import choice, driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.executors.tasks import Asked, Needs
@@ -327,6 +327,22 @@ def test_what_no_node_could_ever_take_is_refused():
     for needs in (Needs(4, 1, 10**9), Needs(8, 0, 10**9), Needs(1, 0, 10**10)):
         with pytest.raises(Unfinished, match=f"no node of the cluster has {needs.cpus} CPUs, {needs.gpus} GPUs"):
             on_ray._check_room(nodes, [needs])
+
+
+def test_a_task_is_told_the_script_that_asks_for_its_runs(tmp_path, monkeypatch):
+    """The process that makes them runs another one."""
+    asks = provenance.Script("asks.py", "c0ffee", True)
+    monkeypatch.setattr(provenance, "script", lambda: asks)
+    handed_out = []
+
+    def submit(orders):
+        handed_out.extend(orders)
+        raise Unfinished("that is all")
+
+    pool = driver.Pool("nowhere", lambda cpus, gpus: 2, 0, submit, lambda seconds: (), lambda: None)
+    with pytest.raises(Unfinished, match="that is all"):
+        driver.run(STUDY, tmp_path, lambda folder: contextlib.nullcontext(pool), Asked(tasks=2))
+    assert [order.options["script"] for order in handed_out] == [asks, asks]
 
 
 def test_curves_cannot_be_sent_from_elsewhere(tmp_path):

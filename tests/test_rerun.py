@@ -57,6 +57,39 @@ def test_a_row_has_both_scores_and_those_of_all_seeds():
     assert rerun.row(arm[2], again, arm) == ("example", "catch, DQN", "2", "2 of 3", "3", "7", "2 to 5")
 
 
+def test_a_curve_of_one_run_only_is_one_of_those_that_differ():
+    recorded = costing(1.0, seed=0)
+    more = {name: np.zeros(1) for name in ("max_q", "updates", "td_error", "gradient_norm")}
+    again = recorded._replace(curves=recorded.curves | more)
+    assert rerun.row(recorded, again, [recorded])[3] == "3 of 7"
+    assert rerun.row(again, recorded, [recorded])[3] == "3 of 7"
+
+
+def test_a_run_that_crashed_before_its_first_score_has_none():
+    whole, crashed = costing(1.0, seed=0), costing(1.0, seed=1, crash="Traceback ...")
+    whole.curves["evaluation_return"][-1] = 3.0
+    empty = crashed._replace(curves={name: values[:0] for name, values in crashed.curves.items()})
+    assert rerun.row(whole, empty, [whole, empty])[4:] == ("3", "no score, crashed", "3 to 3")
+    assert rerun.row(empty, whole, [empty])[4:] == ("no score, crashed", "3", "no score")
+    crashed.curves["evaluation_return"][-1] = 2.0
+    assert rerun.row(crashed, whole, [whole, crashed])[4:] == ("2, crashed", "3", "2 to 3")
+
+
+def test_a_run_that_fails_when_it_is_made_again_has_a_row_that_says_why(tmp_path, monkeypatch):
+    study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
+    execute.run(study, tmp_path / "results")
+
+    def break_down(*arguments, **named):
+        raise RuntimeError("it broke: a | b")
+
+    monkeypatch.setattr(execute.program, "make", break_down)
+    rows = list(rerun.rows_of(study, tmp_path / "results", 2, tmp_path / "again"))
+    assert sorted(row[:4] for row in rows) == [("tiny", "catch, DQN", seed, "none") for seed in "01"]
+    assert {row[5] for row in rows} == {"failed: RuntimeError: it broke: a \\| b"}
+    scores = sorted(float(row[4]) for row in rows)
+    assert {row[6] for row in rows} == {f"{scores[0]:.4g} to {scores[1]:.4g}"}
+
+
 def test_a_study_made_again_has_the_same_bits_and_its_record_stays(tmp_path):
     study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
     execute.run(study, tmp_path / "results")

@@ -1,6 +1,7 @@
 """Searches for settings: what is refused, who goes on, and that nothing is lost or changed on the way."""
 
 import dataclasses
+import json
 import shlex
 import shutil
 import subprocess
@@ -11,10 +12,10 @@ import numpy as np
 import optuna
 import pytest
 
-from jaxdqn import cli
+from jaxdqn import cli, optimizers
 from jaxdqn.figures import search as figures
 from jaxdqn.results import failures, store, trials
-from jaxdqn.study import execute, grids, halving, samplers, search_command, search_waves, searching, spec
+from jaxdqn.study import execute, grids, halving, provenance, samplers, search_command, search_waves, searching, spec
 from jaxdqn.study import search as searches
 from jaxdqn.study.halving import Ask, Plan, Train, Wave
 from jaxdqn.study.search import Search
@@ -178,6 +179,17 @@ def test_all_that_decides_a_search_is_in_what_is_written_about_it():
         "last": None,
         "seed": 9,
     }
+
+
+def test_a_search_of_a_part_that_trains_otherwise_than_it_did_is_another(tmp_path, programs):
+    space = {"optimizer": grids.Choice((optimizers.SGD(), optimizers.RAdam()))}
+    one = dataclasses.replace(SEARCH, space=space)
+    about = searches.about(one)
+    assert about.pop("part_versions") == {"RAdam": 2}
+    (tmp_path / "small" / "tuning").mkdir(parents=True)
+    (tmp_path / "small" / "tuning" / "search.json").write_text(json.dumps(about))  # as it was put down before
+    with pytest.raises(ValueError, match="holds a search with another part_versions"):
+        searching.run(one, tmp_path, programs=programs)
 
 
 def test_points_that_differ_in_numbers_share_a_program_and_points_that_differ_in_structure_do_not():
@@ -642,6 +654,35 @@ def test_points_keep_the_commit_that_they_were_trained_by(finished, tmp_path, pr
     (folder / "trials.json").unlink()
     searching.run(SEARCH, tmp_path, programs=programs)
     assert trials.read(folder).points == before.points
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_points_and_runs_name_the_script_as_it_was_when_the_search_began(is_given, tmp_path, programs, monkeypatch):
+    before, after = (provenance.Script("asks.py", commit, commit == "before") for commit in ("before", "after"))
+    monkeypatch.setattr(provenance, "script", lambda: after if is_given else before)
+
+    def commit_it(steps, scores):
+        monkeypatch.setattr(provenance, "script", lambda: after)
+
+    searching.run(
+        dataclasses.replace(SEARCH, budget=2_400),
+        tmp_path,
+        programs=programs,
+        advanced=commit_it,
+        script=before if is_given else None,
+    )
+    folder = tmp_path / "small" / "tuning"
+    recorded = [run.facts["code"] for run in store.read(folder / "runs").runs]
+    assert recorded
+    for code in (*recorded, trials.read(folder).code):
+        assert (code["script"], code["script_commit"], code["modified"]) == ("asks.py", "before", True)
+
+
+def test_another_seed_of_a_search_draws_other_points(finished, tmp_path, programs):
+    one = dataclasses.replace(SEARCH, seed=1, budget=2_400)
+    settings = searching.run(one, tmp_path, programs=programs, is_stored=False).settings
+    rates = {point["learning_rate"] for point in finished[1].settings}
+    assert not rates & {point["learning_rate"] for point in settings}
 
 
 def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):

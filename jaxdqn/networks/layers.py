@@ -1,7 +1,7 @@
 """Layers that networks share: dense ones with noisy weights or without, normalised or not, and the dueling split."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -45,6 +45,8 @@ class LayerNorm:
     Attributes:
       epsilon: added to the variance.
     """
+
+    version: ClassVar[int] = 2  # raised when the same configuration learns differently
 
     epsilon: float = number(1e-6, above=0)
 

@@ -16,7 +16,7 @@ from jaxdqn.results import divergence, schema
 from jaxdqn.results.record import Curves, Run
 
 # What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
-_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version")
+_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions")
 
 # What must be equal between arms: scores of runs that differ in one of these say nothing about the arms.
 _PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")

@@ -53,12 +53,12 @@ def script_at(path: pathlib.Path) -> Script:
     """Returns what git knows of a script, and of the modules beside it that are imported."""
     path = path.resolve()
     named = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
-    files = {str(pathlib.Path(file).resolve()) for file in named if file}
-    beside = sorted(file for file in files if pathlib.Path(file).parent == path.parent and file != str(path))
+    files = {pathlib.Path(file).resolve() for file in named if file}
+    beside = sorted(file.name for file in files if file.parent == path.parent and file != path)
     root = _git(path.parent, "rev-parse", "--show-toplevel")
-    if root is None or not _is_held(path.parent, [str(path)]):
+    if root is None or not _is_held(path.parent, [path.name]):
         return Script(path.name, None, is_modified=True)
-    is_modified = not _is_held(path.parent, beside) or bool(_changed(path.parent, [str(path), *beside]))
+    is_modified = not _is_held(path.parent, beside) or bool(_changed(path.parent, [path.name, *beside]))
     return Script(
         str(path.relative_to(pathlib.Path(root).resolve())), _git(path.parent, "rev-parse", "HEAD"), is_modified
     )
@@ -156,8 +156,8 @@ def _git(folder: pathlib.Path, *arguments: str) -> str | None:
 
 
 def _is_held(folder: pathlib.Path, files: Sequence[str]) -> bool:
-    """Returns whether git keeps all of these files."""
-    return not files or _git(folder, "ls-files", "--error-unmatch", "--", *files) is not None
+    """Returns whether the commit that is checked out holds all of these files of a folder; staged is not committed."""
+    return all(_git(folder, "cat-file", "-e", f"HEAD:./{file}") is not None for file in files)
 
 
 def _changed(folder: pathlib.Path, files: Sequence[str]) -> str | None:

@@ -128,6 +128,9 @@ def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
 
 def about(search: Search) -> dict[str, Any]:
     """Returns all that decides what a search does but its budget, as plain values."""
+    versions: dict[str, int] = {}
+    for settings in _corners(search):
+        versions |= spec.versions_of_parts(config_at(search, settings), search.game)
     return {
         "game": {"name": search.game, "version": spec.game(search.game).version},
         "configuration": configuration.to_dict(search.config),
@@ -144,7 +147,7 @@ def about(search: Search) -> dict[str, Any]:
         "finalists": search.finalists,
         "last": search.last,
         "seed": search.seed,
-    }
+    } | ({"part_versions": versions} if versions else {})
 
 
 def _plain(range_: Range) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Runs(NamedTuple):
       memory: bytes that runs may use at once; None for half of what there is.
       advanced: is called with environment steps and scores as they come.
       is_stored: whether runs that reach their end are stored.
+      code: version, commit and script, as records have them.
     """
 
     folder: pathlib.Path
@@ -65,6 +66,7 @@ class Runs(NamedTuple):
     memory: float | None
     advanced: Callable[[int, np.ndarray], None]
     is_stored: bool
+    code: dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -240,9 +242,8 @@ def _store(
     endings: Sequence[Ending],
     layout: Layout,
 ) -> None:
-    code = provenance.code(provenance.script())
     for (study, cell), id, ending in zip(chunk, ids, endings, strict=True):
         run = runs.kept[id]
-        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout, run.makers, code)
+        facts = records.facts(study, cell, ending, run.seconds, compiled.compile_seconds, layout, run.makers, runs.code)
         with contextlib.suppress(store.CompleteAlready):  # an interrupted wave that is run again
             store.write(runs.folder / "runs", facts, run.curves, records.attachments(study, cell, ending))

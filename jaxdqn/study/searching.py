@@ -70,6 +70,7 @@ def run(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     memory: float | None = None,
     advanced: Callable[[int, np.ndarray], None] = lambda steps, scores: None,
+    script: provenance.Script | None = None,
 ) -> Outcome:
     """Runs a search, or goes on with it.
 
@@ -83,6 +84,8 @@ def run(
       checkpoint_seconds: of training after which the runs under way and waiting are written to disk.
       memory: bytes that runs may use at once; None for half of what there is.
       advanced: is called with environment steps and scores as they come.
+      script: that asks for the search, as it was when the process began; None is the one that this process runs, as it
+        is now. It is recorded with the points and their runs.
 
     Raises:
       ValueError: if Optuna is missing, the folder holds another search, or another process is at it.
@@ -90,6 +93,7 @@ def run(
     """
     samplers.check()
     started = time.perf_counter()
+    code = provenance.code(script or provenance.script())  # as it is now, not as it may be when the first wave ends
     folder = pathlib.Path(out) / search.name / "tuning"
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     with search_waves.programs() as own, Claims(folder / "claims") as mine, interruption.watched() as told:
@@ -97,7 +101,7 @@ def run(
             raise ValueError(f"{folder}: another process is at this search.")
         _claim_folder(search, folder)
         made = own if programs is None else programs
-        runs = search_waves.Runs(folder, made, {}, told, checkpoint_seconds, memory, advanced, is_stored)
+        runs = search_waves.Runs(folder, made, {}, told, checkpoint_seconds, memory, advanced, is_stored, code)
         search_waves.load(runs)
         study = samplers.opened(folder / "journal.log", search.name)
         space = samplers.distributions(search.space, searches.whole_numbers(search))
@@ -312,7 +316,7 @@ def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave])
         ),
         progress=tuple(progress),
         importance=_importance(work, scores, diverged),
-        code=provenance.code(provenance.script()),
+        code=work.runs.code,
     )
 
 

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from jaxdqn.study import scripts, spec
+
 
 def described(results):
     """Returns how many records name a commit that is to hold the script of their study, by commit and script."""
@@ -35,6 +37,16 @@ def test_the_commit_of_every_record_holds_the_script_of_its_study(request):
     answers = git(root, "cat-file", "--batch-check", given="\n".join(pairs)).splitlines()
     lost = {pair: answer for pair, answer in zip(pairs, answers, strict=True) if " blob " not in answer}
     assert lost == {}
+
+
+def test_every_record_is_of_a_run_that_the_study_of_its_script_still_asks_for(request):
+    root = request.config.rootpath
+    paths = [path for path in (root / "experiments").glob("*.py") if "\nSTUDY = " in path.read_text()]
+    assert len(paths) > 10
+    for study in (scripts.load(path).study for path in paths):
+        recorded = {path.stem for path in (root / "results" / study.name / "runs").glob("*.json")}
+        assert recorded
+        assert recorded <= set(spec.by_identifier(study)), study.name
 
 
 def test_no_record_was_made_by_code_that_had_changed(request):

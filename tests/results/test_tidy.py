@@ -133,6 +133,7 @@ def test_runs_of_an_arm_are_those_that_differ_by_seed_only():
         ({"configuration": {"type": "DQN", "discount": 0.9}}, "configuration"),
         ({"steps": 40_000}, "steps"),
         ({"algorithm_version": 2}, "algorithm_version"),
+        ({"part_versions": {"RAdam": 2}}, "part_versions"),
         ({"evaluation": {"every": 500, "episodes": 10, "epsilon": 0.0}}, "evaluation"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
