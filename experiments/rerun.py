@@ -1,9 +1,9 @@
 """Does this machine give the results that are recorded, bit for bit, and if not, results like them?
 
-On the processor and with the versions of the records it should. On another processor compiled code rounds otherwise, a
-run then takes another course, and only statistics over seeds agree. So this runs a few recorded cells of studies again,
-into a folder of its own, and says of each whether its curves have the same bits; if not, its final score stands beside
-the recorded ones of its arm, from the least to the most. Of a run that cannot be made again it says why.
+With the processor and the versions of the records, the bits must be equal. On another processor compiled code rounds
+otherwise, a run then takes another course, and only statistics over seeds agree. So this runs a few recorded cells of
+studies again, into a folder of its own, and says of each whether its curves have the same bits; if not, its final score
+stands beside the recorded ones of its arm, from the least to the most. Of a run that cannot be made again it says why.
 
     python experiments/rerun.py experiments/catch.py experiments/distributions.py            two cells of each
     python experiments/rerun.py experiments/catch.py --cells 6 --keep again

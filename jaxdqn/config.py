@@ -75,27 +75,11 @@ class Config:
     replay: Replay = part(Uniform())
 
 
-def part_versions(config: Config, min_steps: int) -> dict[str, int]:
-    """Returns the versions of its parts that train otherwise than they once did, by type; of all others it is 1.
+def part_versions(config: Config) -> dict[str, int]:
+    """Returns the versions of parts that train otherwise than they once did, by type, for the name of a result.
 
-    A part says `version`, as an algorithm does, whose own is not among these. They go into the name of a result.
-
-    Args:
-      config: an agent.
-      min_steps: that an episode of its game lasts at least.
+    A part says `version`, as an algorithm does, whose own is not among these; of all others it is 1.
     """
     parts = [value for value in paths(config).values() if value is not config.algorithm]
     found = {type(one).__name__: getattr(one, "version", 1) for one in parts}
-    found["Uniform"] = 2 if _is_drawn_whole(config, min_steps) else 1
     return {name: version for name, version in found.items() if version > 1}
-
-
-def _is_drawn_whole(config: Config, min_steps: int) -> bool:
-    """Returns whether minibatches may be of a memory that holds no more than a batch; how these are drawn changed."""
-    replay = config.replay
-    if not isinstance(replay, Uniform) or replay.replacement or config.num_minibatches == 1:
-        return False
-    # Until the first training a copy of a host game stores every other step or more: none as it resets.
-    num_steps = config.learning_starts + config.train_every
-    num_stored = max(num_steps // 2, min_steps if config.train_at == "episode_end" else 0)
-    return min(replay.capacity, num_stored) <= config.batch_size

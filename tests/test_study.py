@@ -1,7 +1,6 @@
 """Studies: what is refused, how cells become programs, and what running them leaves on disk."""
 
 import dataclasses
-import itertools
 
 import jax
 import numpy as np
@@ -13,7 +12,6 @@ from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import choice
-from jaxdqn.replay.uniform import Uniform
 from jaxdqn.results import schema, store, tidy
 from jaxdqn.study import execute, plan, spec, waves
 from jaxdqn.study.spec import Study
@@ -120,9 +118,9 @@ def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else()
     assert len({known, *map(first, others)}) == 7
 
 
-def of(game="catch", **changes):
+def of(**changes):
     """Returns a study of one run, and its cell."""
-    study = dataclasses.replace(TINY, games=(game,), algorithms={"DQN": dataclasses.replace(SMALL, **changes)}, grid={})
+    study = dataclasses.replace(TINY, algorithms={"DQN": dataclasses.replace(SMALL, **changes)}, grid={})
     return study, spec.cells(study)[0]
 
 
@@ -147,52 +145,6 @@ def test_a_part_that_trains_otherwise_than_it_did_gives_its_results_other_names(
     before = {name: value for name, value in facts.items() if name != "part_versions"}
     assert facts["part_versions"] == (versions or None)
     assert (spec.identifier(study, cell) == store.identifier(schema.used(before))) == (not versions)
-
-
-ONCE = Uniform(200, replacement=False)  # batches are of 16
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_changed"),
-    [
-        ({"replay": ONCE, "num_minibatches": 4, "learning_starts": 0}, True),
-        ({"replay": ONCE, "num_minibatches": 4, "learning_starts": 28}, True),
-        ({"replay": ONCE, "num_minibatches": 4, "learning_starts": 32}, False),  # 18 or more
-        ({"replay": Uniform(16, replacement=False), "num_minibatches": 4, "learning_starts": 32}, True),
-        ({"replay": ONCE, "num_minibatches": 1, "learning_starts": 0}, False),
-        ({"replay": Uniform(200), "num_minibatches": 4, "learning_starts": 0}, False),
-        ({"replay": ONCE, "num_minibatches": 4, "learning_starts": 0, "train_at": "episode_end"}, True),
-        ({"game": "mountain_car", "replay": ONCE, "num_minibatches": 4, "learning_starts": 0}, True),
-        (
-            {
-                "game": "mountain_car",
-                "replay": ONCE,
-                "num_minibatches": 4,
-                "learning_starts": 0,
-                "train_at": "episode_end",
-            },
-            False,
-        ),
-    ],
-)
-def test_minibatches_of_a_memory_that_is_drawn_whole_are_others_than_they_were(changes, is_changed):
-    study, cell = of(**changes)
-    assert spec.determinants(study, cell)["part_versions"] == ({"Uniform": 2} if is_changed else None)
-
-
-def test_no_episode_of_mountain_car_ends_before_the_steps_that_it_is_said_to_last_at_least():
-    """With up to three changes of direction, which is how a goal is reached soonest."""
-    position = np.linspace(-0.6, -0.4, 5)[:, None, None]
-    turns = np.array(list(itertools.combinations(range(50), 3)))  # steps of them; the last may come too late to matter
-    direction = np.array([-1.0, 1.0])[:, None]
-    velocity = np.zeros(())
-    for time in range(50):
-        force = direction * (-1.0) ** (turns <= time).sum(axis=1)
-        velocity = np.clip(velocity + 0.001 * force - 0.0025 * np.cos(3 * position), -0.07, 0.07)
-        position = np.clip(position + velocity, -1.2, 0.6)
-        velocity = np.where((position <= -1.2) & (velocity < 0), 0.0, velocity)
-        assert position.max() < 0.5
-    assert position.shape == (5, 2, 19_600)
 
 
 @pytest.mark.parametrize("num_members", [1, 2, 3, 8, 9, 10, 70])

@@ -77,16 +77,14 @@ def code(of: Script | None) -> dict[str, Any]:
 
 
 def warning(of: Script | None) -> str:
-    """Returns a sentence where a record cannot say which script made it; no letter else."""
+    """Returns a sentence where a record cannot say which script made it; an empty string else."""
     if of is None or not of.is_modified:
         return ""
     if of.commit is None:
-        return (
-            f"warning: no commit holds {of.path}, and the records of its runs say so: commit it before a study counts"
-        )
+        return f"warning: no commit holds {of.path}, and the records of its runs say so: commit it before runs that you report"
     return (
         f"warning: {of.path}, or a module beside it, differs from commit {of.commit[:10]}, and the records of its runs "
-        "say so: commit it before a study counts"
+        "say so: commit it before runs that you report"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from jaxdqn import configuration
-from jaxdqn.config import Config
+from jaxdqn.config import Config, part_versions
 from jaxdqn.results import schema
 from jaxdqn.study import grids, halving, samplers, spec
 from jaxdqn.study.grids import Choice, Range
@@ -130,7 +130,7 @@ def about(search: Search) -> dict[str, Any]:
     """Returns all that decides what a search does but its budget, as plain values."""
     versions: dict[str, int] = {}
     for settings in _corners(search):
-        versions |= spec.versions_of_parts(config_at(search, settings), search.game)
+        versions |= part_versions(config_at(search, settings))
     return {
         "game": {"name": search.game, "version": spec.game(search.game).version},
         "configuration": configuration.to_dict(search.config),

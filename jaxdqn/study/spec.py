@@ -19,8 +19,6 @@ from jaxdqn.study.grids import Grid
 from jaxdqn.training import check, run
 from jaxdqn.training.evaluate import Evaluation
 
-_MIN_STEPS = {"mountain_car": 50}  # of an episode, where they are known to be more than one and it matters
-
 
 @dataclasses.dataclass(frozen=True)
 class Study:
@@ -95,13 +93,8 @@ def determinants(study: Study, cell: Cell) -> dict[str, Any]:
         "episodes_logged": study.episodes_logged or None,
         "training_version": run.VERSION,
         "algorithm_version": cell.config.algorithm.version,
-        "part_versions": versions_of_parts(cell.config, cell.game) or None,
+        "part_versions": part_versions(cell.config) or None,
     }
-
-
-def versions_of_parts(config: Config, game: str) -> dict[str, int]:
-    """Returns `part_versions` of a configuration that plays a game."""
-    return part_versions(config, _MIN_STEPS.get(game, 1))
 
 
 def identifier(study: Study, cell: Cell) -> str:
