@@ -80,12 +80,9 @@ def warning(of: Script | None) -> str:
     """Returns a sentence where a record cannot say which script made it; an empty string else."""
     if of is None or not of.is_modified:
         return ""
-    if of.commit is None:
-        return f"warning: no commit holds {of.path}, and the records of its runs say so: commit it before runs that you report"
-    return (
-        f"warning: {of.path}, or a module beside it, differs from commit {of.commit[:10]}, and the records of its runs "
-        "say so: commit it before runs that you report"
-    )
+    differs = f"{of.path}, or a module beside it, differs from commit {of.commit[:10]}" if of.commit else ""
+    what = differs or f"no commit holds {of.path}"
+    return f"warning: {what}, and the records of its runs say so: commit it before runs that you report"
 
 
 @functools.cache
