@@ -1,6 +1,8 @@
 """Studies: what is refused, how cells become programs, and what running them leaves on disk."""
 
 import dataclasses
+import os
+import types
 
 import jax
 import numpy as np
@@ -167,6 +169,14 @@ def test_the_size_of_a_run_is_that_of_its_arrays():
         # Four steps draw a number and an action each, and a batch its 16 places; six times that is needed to make them.
         assert size.drawn == 6 * 128 * 4 * (4 * 2 + 16)
         assert 0 < size.total - sum(size[:-1]) < 200  # counters, keys, the states of two games
+
+
+def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
+    def device(platform):
+        return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
+
+    assert program._memory(device("gpu"), 2) == 7.0
+    assert program._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])

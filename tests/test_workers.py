@@ -159,10 +159,10 @@ class Busy:
     """A worker that takes no notice and its process, by a clock that it moves on."""
 
     def __init__(self, clock):
-        self.clock, self.connection, self.process, self.is_killed = clock, self, self, False
+        self.clock, self.connection, self.process, self.is_killed, self.is_told = clock, self, self, False, False
 
     def close(self):
-        pass
+        self.is_told = True
 
     def join(self, timeout=0.0):
         self.clock[0] += timeout
@@ -179,5 +179,5 @@ def test_many_workers_are_not_waited_for_longer_than_one(monkeypatch):
     monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
     busy = [Busy(clock) for _ in range(64)]
     workers._stop(busy)
-    assert all(worker.is_killed for worker in busy)
+    assert all(worker.is_told and worker.is_killed for worker in busy)
     assert clock == [105.0]
