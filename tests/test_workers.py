@@ -53,11 +53,13 @@ def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path
     assert run.curves["evaluation_return"].tolist() == [101.0]
 
 
-def test_the_seconds_to_start_workers_are_those_that_passed(monkeypatch):
+@pytest.mark.parametrize("name", [GAMES[0], "catch"])
+def test_the_seconds_before_the_first_run_are_those_that_passed(monkeypatch, name):
     clock = iter([1000.0, 1007.5])
     monkeypatch.setattr(program.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(workers, "start", lambda *arguments: (None,) * 6)
-    made = program.make(SMALL, games.make(GAMES[0]), Evaluation(200, 2), program.Layout((), 1, 1))
+    monkeypatch.setattr(program, "_compile", lambda *arguments: (None,) * 3)
+    made = program.make(SMALL, games.make(name), Evaluation(200, 2), program.Layout((), 1, 1))
     assert made.compile_seconds == 7.5
 
 
