@@ -1,5 +1,6 @@
 """Studies: what is refused, how cells become programs, and what running them leaves on disk."""
 
+import argparse
 import dataclasses
 import os
 import types
@@ -15,7 +16,7 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import choice
 from jaxdqn.results import schema, store, tidy
-from jaxdqn.study import execute, plan, spec, waves
+from jaxdqn.study import execute, options, plan, spec, waves
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training import program
@@ -350,6 +351,12 @@ def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(t
     assert [run.facts["settings"] for run in found.runs] == [
         {"learning_rate": rate, "batch_size": 8} for rate in (0.001, 0.01)
     ]
+
+
+def test_without_a_word_on_it_checkpoints_are_five_minutes_apart():
+    parser = argparse.ArgumentParser()
+    options.add_running(parser)
+    assert parser.parse_args([]).checkpoint == execute.CHECKPOINT_SECONDS == 300.0
 
 
 def test_single_arms_may_have_more_seeds():

@@ -187,6 +187,7 @@ def test_with_few_runs_the_ends_are_those_of_any_scores(aggregate, score_range, 
 def test_an_end_that_bca_puts_without_limit_is_the_last_replicate():
     # With an acceleration of 1 the level is Φ(w / (1 - w)), which has no end from w = 1 on.
     z, zero, one = np.array([2.0]), np.zeros(1), np.ones(1)
+    assert bca.corrected(z, zero, one / 2) == 1.0  # where it begins to have none
     assert bca.corrected(z, zero, one) == 1.0
     assert bca.corrected(-z, zero, -one) == 0.0
     assert bca.corrected(-z, zero, one)[0] == pytest.approx(scipy.stats.norm.cdf(-2 / 3))
