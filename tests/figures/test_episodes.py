@@ -45,7 +45,9 @@ def test_a_line_is_the_statistic_over_seeds_of_the_trailing_mean_inside_each(tmp
     assert line.get_ydata().tolist() == [1.5, 3.5, 5.5]  # seeds: 1, 3, 6.5, then 2, 4, 4.5, then 1.5, 3.5, 5.5
     (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
     heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (1.0, 6.5)  # three seeds: from the lowest to the highest
+    means = np.array([[1.0, 2.0, 1.5], [3.0, 4.0, 3.5], [6.5, 4.5, 5.5]]).T  # [seeds, windows]
+    expected = statistics.interval(means, statistics.mean, np.random.default_rng(0))
+    assert (heights.min(), heights.max()) == (np.min(expected.low), np.max(expected.high))
 
 
 def test_behind_the_line_lies_every_episode_of_every_seed_in_grey(tmp_path):
