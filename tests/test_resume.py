@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxdqn import target_network
+from jaxdqn import games, target_network
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.results import failures, store
 from jaxdqn.study import checkpoints, execute, interruption, spec, waves
@@ -348,6 +348,31 @@ def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked
     assert (report.num_written, report.num_skipped, report.num_failed) == (0, 3, 3)
     report = execute.run(study(), tmp_path, retry_failed=True)
     assert (report.num_written, report.num_skipped, report.num_failed) == (3, 3, 0)
+
+
+def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_other_wave(tmp_path, monkeypatch):
+    one = study(algorithms={"DQN": SMALL})
+    room = 1.5 * program.size(SMALL, games.make(one.games[0])).total  # so that each of three waves has one run
+    tries, train = [], waves.train
+
+    def without_a_compiler(*arguments, **named):
+        tries.append("make")
+        raise RuntimeError("no compiler, say")
+
+    def failing_first(*arguments):
+        tries.append("train")
+        if tries == ["train"]:
+            raise RuntimeError("the device is lost, say")
+        return train(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(program, "make", without_a_compiler)
+        assert execute.run(one, tmp_path / "a", memory=room).num_failed == 3
+    assert tries == ["make"]
+    tries.clear()
+    monkeypatch.setattr(waves, "train", failing_first)
+    report = execute.run(one, tmp_path / "b", memory=room)
+    assert (report.num_written, report.num_failed, tries) == (2, 1, ["train"] * 3)
 
 
 def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_ended_since(

@@ -129,22 +129,27 @@ def test_the_median_is_over_games():
     assert aggregates.median(np.array([[0.0, 4.0], [9.0, 9.0], [1.0, 2.0]])) == 2.0
 
 
-@pytest.mark.parametrize(
-    "interval",
-    [
-        lambda **given: aggregates.difference(by_game(X), by_game(Y), aggregates.iqm, generator(), **given),
-        lambda **given: aggregates.profile(by_game(X), [0.5], generator(), **given),
-        lambda **given: aggregates.probability_of_improvement(by_game(X), by_game(Y), generator(), **given),
-        lambda **given: statistics.bootstrap(by_game(X), aggregates.iqm, generator(), **given),
-        lambda **given: statistics.interval_over_games(by_game(X), statistics.iqm, generator(), **given),
-        lambda **given: paired.interval(paired.differences(*ARMS), generator(), **given),
-        lambda **given: paired.bootstrap(paired.differences(*ARMS), aggregates.iqm, generator(), **given),
-    ],
-    ids=["difference", "profile", "improvement", "bootstrap", "over games", "paired", "paired aggregate"],
-)
+INTERVALS = {
+    "difference": lambda **given: aggregates.difference(by_game(X), by_game(Y), aggregates.iqm, generator(), **given),
+    "profile": lambda **given: aggregates.profile(by_game(X), [0.5], generator(), **given),
+    "improvement": lambda **given: aggregates.probability_of_improvement(by_game(X), by_game(Y), generator(), **given),
+    "bootstrap": lambda **given: statistics.bootstrap(by_game(X), aggregates.iqm, generator(), **given),
+    "over games": lambda **given: statistics.interval_over_games(by_game(X), statistics.iqm, generator(), **given),
+    "paired": lambda **given: paired.interval(paired.differences(*ARMS), generator(), **given),
+    "aggregate": lambda **given: paired.bootstrap(paired.differences(*ARMS), aggregates.iqm, generator(), **given),
+}
+
+
+@pytest.mark.parametrize("interval", INTERVALS.values(), ids=INTERVALS)
 def test_more_confidence_is_a_wider_interval(interval):
     low, high = (interval(confidence=confidence) for confidence in (0.5, 0.99))
     assert np.all(high.high - high.low > 1.5 * (low.high - low.low))
+
+
+@pytest.mark.parametrize("interval", INTERVALS.values(), ids=INTERVALS)
+def test_every_interval_heeds_how_many_draws_are_asked_for(interval):
+    with pytest.raises(ValueError, match="resamples = 0 is out of range"):
+        interval(resamples=0)
 
 
 def test_a_score_at_the_threshold_is_not_above_it():
