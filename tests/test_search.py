@@ -399,6 +399,7 @@ def test_what_comes_next_in_a_case_worked_by_hand():
     assert following(4, first) == Ask()  # two wait for the second rung, where four fill a wave
     two = [*first, wave(0, (4, 5, 6, 7), (4, 5))]
     assert following(8, two) == Train(1, (0, 1, 4, 5))
+    assert following(12, two) == Train(1, (0, 1, 4, 5))  # and not the four that wait for the first rung
     three = [*two, wave(1, (0, 1, 4, 5), (0, 1))]
     assert halving.spent(PLAN, three) == 3 * (8 * 2 + 4 * 4)
     assert halving.waiting(8, three) == {0: 2, 1: 2}
@@ -558,6 +559,25 @@ def test_a_killed_search_goes_on_with_the_points_and_scores_it_would_have_had(
     outcome = searching.run(SEARCH, tmp_path, programs=programs)
     assert outcome._replace(seconds=0) == finished[1]._replace(seconds=0)
     assert searching.run(SEARCH, tmp_path, programs=programs)[:3] == outcome[:3]  # done: nothing is added
+
+
+def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point(tmp_path, programs, monkeypatch):
+    search = dataclasses.replace(SEARCH, final_seeds=(20, 21), finalists=2, budget=SEARCH.budget + 2 * 2 * 600)
+    train, broken = search_waves.train, []
+
+    def break_down(runs, members, *rest):
+        in_final = [cell.config.learning_rate for _, cell in members if cell.seed in search.final_seeds]
+        broken.extend(in_final[:1] if not broken else [])
+        if set(in_final) & set(broken):
+            raise RuntimeError("it broke")
+        return train(runs, members, *rest)
+
+    monkeypatch.setattr(search_waves, "train", break_down)
+    outcome = searching.run(search, tmp_path, programs=programs)
+    assert broken
+    assert searching.best(outcome)["learning_rate"] not in broken
+    points = trials.read(tmp_path / "small" / "tuning").points
+    assert "failed" not in {point.state for point in points}
 
 
 def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_goes_on(finished, tmp_path, programs, monkeypatch):

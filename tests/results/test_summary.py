@@ -126,6 +126,13 @@ def test_a_window_that_a_run_does_not_fill_is_left_blank(tmp_path, window):
     assert rows_of(summary.episodes(runs, {"all 4": slice(4), "more": window}))[2][4:] == ["1.5 (1.5 to 1.5)", "-"]
 
 
+def test_a_run_without_an_episode_leaves_its_windows_blank(tmp_path):
+    for seed, returns in enumerate(([1.0, 2.0], [], [3.0, 4.0])):
+        attached = {"episodes": synthetic_runs.episodes(returns)}
+        store.write(tmp_path, synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed), attached)
+    assert rows_of(summary.episodes(store.read(tmp_path).runs, {"first": slice(1)}))[2][4:] == ["-"]
+
+
 def test_too_few_runs_have_no_interval_in_any_table_and_it_says_so(tmp_path):
     attached = {"episodes": synthetic_runs.episodes([0, 2])}
     store.write(tmp_path, synthetic_runs.facts(), {"steps": [10], "evaluation_return": [5.0]}, attached)
