@@ -716,6 +716,35 @@ def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):
     assert before.code == {"commit": "another"}
 
 
+@pytest.mark.parametrize("last", [None, 1])
+def test_the_score_of_a_run_is_the_mean_of_its_last_evaluations_or_of_all(tmp_path, programs, last):
+    outcome = searching.run(dataclasses.replace(SEARCH, last=last), tmp_path, programs=programs)
+    returns = {  # by learning rate and seed
+        (run.facts["configuration"]["learning_rate"], run.facts["seed"]): run.curves["evaluation_return"].tolist()
+        for run in store.read(tmp_path / "small" / "tuning" / "runs").runs
+    }
+    whole = [wave for wave in outcome.waves if wave.rung == len(SEARCH.rungs)]
+    assert whole
+    for wave in whole:
+        for number, scores in zip(wave.points, wave.scores, strict=True):
+            rate = float(np.float32(outcome.settings[number]["learning_rate"]))
+            for seed, score in zip(SEARCH.tuning_seeds, scores, strict=True):
+                (values,) = (
+                    v for (known, s), v in returns.items() if s == seed and np.float32(known) == np.float32(rate)
+                )
+                assert score == pytest.approx(np.mean(values[-(last or len(values)) :]), rel=1e-6)
+
+
+def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypatch):
+    save, saves = search_waves.save, []
+    monkeypatch.setattr(search_waves, "save", lambda runs: saves.append(runs) or save(runs))
+    for seconds in (0.0, 1e9):
+        searching.run(SEARCH, tmp_path / str(seconds), programs=programs, checkpoint_seconds=seconds)
+        saves.append(seconds)
+    often, rarely = saves.index(0.0), len(saves) - saves.index(0.0) - 2
+    assert rarely == 1 < often  # once at the end
+
+
 def test_killed_between_waves_it_goes_on_with_those_that_wait(tmp_path, programs, monkeypatch):
     trained, train = [], search_waves.train
 

@@ -89,8 +89,8 @@ def pytest_command(files: Iterable[str], seconds: int, *options: str) -> str:
 
 
 def is_caught(result: WorkResult) -> bool:
-    """Returns whether a test failed. A process that ran out of time shows nothing: many a test is slow."""
-    return bool(result.is_killed and re.search("^(FAILED|ERROR)", result.output, re.MULTILINE))
+    """Returns whether a test failed or was interrupted. A process that ran out of time shows nothing: tests are slow."""
+    return bool(result.is_killed and re.search("^(FAILED|ERROR|!+ .*KeyboardInterrupt)", result.output, re.MULTILINE))
 
 
 def start(sample: dict, out: pathlib.Path) -> None:

@@ -70,6 +70,13 @@ def test_a_divergence_after_the_last_point_counts_as_well():
     assert tidy.final(runs, "evaluation_return").tolist() == [1, WORST]
 
 
+def test_one_run_of_one_is_said_in_the_singular():
+    run = literal([0, 0, 0, 900], diverged_at=40)
+    assert (
+        divergence.sentence([run], "fast") == "1 of 1 run of fast diverged and counts as the worst score of the game."
+    )
+
+
 def test_a_table_counts_them_says_so_and_does_not_print_them_bold():
     third = {"seed": 2, "algorithm": "plain", "settings": {"learning_rate": 0.1}}
     runs = [*two_arms(), literal([0, 0, 0, 4], **third)]

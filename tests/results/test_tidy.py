@@ -232,3 +232,7 @@ def test_games_of_several_budgets_are_refused():
     runs[1].facts["steps"] = 30_000
     with pytest.raises(ValueError, match="DQN on catch and DQN on pong differ in steps"):
         tidy.compared(runs)
+
+
+def test_without_a_word_on_it_the_last_evaluation_is_the_final_score():
+    assert tidy.final([literal([1, 2, 3, 9])], "evaluation_return").tolist() == [9]
