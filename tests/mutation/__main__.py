@@ -89,7 +89,7 @@ def pytest_command(files: Iterable[str], seconds: int, *options: str) -> str:
 
 
 def is_caught(result: WorkResult) -> bool:
-    """Returns whether a test failed or was interrupted. A process that ran out of time shows nothing: tests are slow."""
+    """Returns whether a test failed, or ended by an interruption. To run out of time shows nothing: tests are slow."""
     return bool(result.is_killed and re.search("^(FAILED|ERROR|!+ .*KeyboardInterrupt)", result.output, re.MULTILINE))
 
 
