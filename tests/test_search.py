@@ -187,7 +187,7 @@ def test_a_search_of_a_part_that_trains_otherwise_than_it_did_is_another(tmp_pat
     about = searches.about(one)
     assert about.pop("part_versions") == {"RAdam": 2}
     (tmp_path / "small" / "tuning").mkdir(parents=True)
-    (tmp_path / "small" / "tuning" / "search.json").write_text(json.dumps(about))  # as it was put down before
+    (tmp_path / "small" / "tuning" / "search.json").write_text(json.dumps(about))  # as an earlier version recorded it
     with pytest.raises(ValueError, match="holds a search with another part_versions"):
         searching.run(one, tmp_path, programs=programs)
 
