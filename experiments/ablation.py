@@ -31,14 +31,14 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn.algorithms import rainbow
+from jaxdqn.analysis import comparison_table, study_tables
+from jaxdqn.commands import script
 from jaxdqn.config import Config
+from jaxdqn.figures.captions import Drawn, provenance
 from jaxdqn.figures.intervals import intervals
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.figures.provenance import Drawn, provenance
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.results import summary, tables
-from jaxdqn.results.record import Run
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -107,8 +107,8 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    compared = tables.compare(runs, last=_every(runs), transform=normalised)
-    return f"{summary.table(runs, last=_every(runs))}\n{tables.markdown(compared)}"
+    compared = comparison_table.compare(runs, last=_every(runs), transform=normalised)
+    return f"{study_tables.table(runs, last=_every(runs))}\n{comparison_table.markdown(compared)}"
 
 
 def _every(runs: Sequence[Run]) -> int:

@@ -43,7 +43,7 @@ from rich.table import Table
 import benchmark_replay
 import benchmark_studies
 import benchmark_updates
-from jaxdqn import configuration
+from jaxdqn import fields
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.study import execute, provenance
@@ -91,7 +91,7 @@ def main() -> None:
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
-        "setting": {"game": "cartpole", "steps": steps, "configuration": configuration.to_dict(CONFIG)},
+        "setting": {"game": "cartpole", "steps": steps, "configuration": fields.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
             "processor": provenance.processor(),

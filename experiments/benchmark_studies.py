@@ -19,8 +19,8 @@ from unittest import mock
 import jax
 
 from jaxdqn.config import Config
-from jaxdqn.results import manifest
-from jaxdqn.results.manifest import Manifest
+from jaxdqn.store import manifest
+from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import checkpoints, execute
 from jaxdqn.study.execute import Report
 from jaxdqn.study.spec import Study

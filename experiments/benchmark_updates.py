@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
-from jaxdqn import configuration, games, learner
+from jaxdqn import fields, games, learner
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Step
@@ -68,7 +68,7 @@ def comparable(config: Config) -> Config:
 
 def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
     """Returns the seconds of an update, the best of so many loops, and its operations as the compiler counts them."""
-    config = configuration.to_arrays(config)
+    config = fields.to_arrays(config)
     parts = run.parts(config, games.make("cartpole"), jnp.float32)
     state, memory = _filled(parts)
 

@@ -35,15 +35,15 @@ from matplotlib.figure import Figure
 from classic_control import DQN
 from jaxdqn import optimizers
 from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import ExponentialPerStep, MultiplicativePerEpisode
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -125,8 +125,8 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 def table(runs: Sequence[Run]) -> str:
     windows = {"first 100 episodes": slice(100), "last 100 of 1,000": slice(-100, None)}
-    reached = summary.first_reached(runs, {"cartpole_200": SOLVED})
-    return "\n".join([summary.table(runs), reached, summary.episodes(runs, windows)])
+    reached = study_tables.first_reached(runs, {"cartpole_200": SOLVED})
+    return "\n".join([study_tables.table(runs), reached, study_tables.episodes(runs, windows)])
 
 
 if __name__ == "__main__":

@@ -27,16 +27,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.optimizers import SGD, Adam
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant, Linear
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -123,8 +123,8 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 def table(runs: Sequence[Run]) -> str:
     windows = {"first 100 games won": slice(100), "last 100 games won": slice(-100, None)}
-    won = summary.episodes(runs, windows, y="last_reward", transform=lambda rewards: rewards > 0)
-    return "\n".join([summary.table(runs), summary.first_reached(runs, {"catch": WON}), won])
+    won = study_tables.episodes(runs, windows, y="last_reward", transform=lambda rewards: rewards > 0)
+    return "\n".join([study_tables.table(runs), study_tables.first_reached(runs, {"catch": WON}), won])
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Linear
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -72,7 +72,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs) + "\n" + summary.first_reached(runs, THRESHOLDS)
+    return study_tables.table(runs) + "\n" + study_tables.first_reached(runs, THRESHOLDS)
 
 
 if __name__ == "__main__":

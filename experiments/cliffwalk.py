@@ -45,10 +45,10 @@ from rich.console import Console
 from rich.progress import track
 
 import cliffwalk_replay
+from jaxdqn.analysis.study_tables import markdown
+from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.figures import style
-from jaxdqn.results import files, store
-from jaxdqn.results.summary import markdown
-from jaxdqn.sentences import one_sentence, printable
+from jaxdqn.store import files, store
 from jaxdqn.study import provenance
 from jaxdqn.training import devices
 

@@ -15,7 +15,8 @@ each, and learn from one batch after every fourth step; what differs is how they
 learn alike: UCB plays the action whose value may be largest by what the members say together, bootstrapped DQN follows
 one member for a whole episode. Their priors are fixed random networks that are added to the members.
 
-Solved, after bsuite: the first episode with which 10 of the last 100 found the treasure (`jaxdqn/results/solving.py`).
+Solved, after bsuite: the first episode with which 10 of the last 100 found the treasure
+(`jaxdqn/analysis/time_to_solve.py`).
 """
 
 import dataclasses
@@ -25,16 +26,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxdqn.algorithms import bootstrapped_dqn, dqn
+from jaxdqn.analysis import study_tables, time_to_solve
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy, OneMember, UpperConfidence
 from jaxdqn.figures.scaling import scaling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import solving, summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -111,7 +112,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 def table(runs: Sequence[Run]) -> str:
     order = list(STUDY.algorithms)
     runs = sorted(runs, key=lambda run: (SIZES[run.facts["game"]["name"]], order.index(run.facts["algorithm"])))
-    return solving.table(runs, found) + "\n" + summary.table(runs)
+    return time_to_solve.table(runs, found) + "\n" + study_tables.table(runs)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ from matplotlib.figure import Figure
 
 from jaxdqn import distributional
 from jaxdqn.algorithms import c51, quantile
+from jaxdqn.analysis import by_arm, study_tables
+from jaxdqn.commands import script
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import style
@@ -44,10 +46,9 @@ from jaxdqn.networks.mlp import MLP
 from jaxdqn.outputs import CategoricalOutput
 from jaxdqn.play import agent
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary, tidy, weights
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
-from jaxdqn.study import script
+from jaxdqn.store import weights
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -115,7 +116,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 def functions(runs: Sequence[Run]) -> Figure:
     """Returns a panel for each family: the true distribution function, and the learned one of every seed."""
     number = max(ARMS[run.facts["algorithm"]][1] for run in runs if ARMS[run.facts["algorithm"]][1] <= DRAWN)
-    chosen = [run for run in tidy.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
+    chosen = [run for run in by_arm.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
     looks = style.styles(FAMILIES)
     with style.look():
         figure, panels = style.panels(
@@ -167,13 +168,13 @@ def table(runs: Sequence[Run]) -> str:
         f"{name}: " + ", ".join(f"{_distance(limit(number)):.4f} (N = {number})" for number in NUMBERS)
         for name, limit in LIMITS.items()
     ]
-    return summary.table(measured(runs), score="wasserstein") + "\n" + "\n\n".join(limits) + "\n"
+    return study_tables.table(measured(runs), score="wasserstein") + "\n" + "\n\n".join(limits) + "\n"
 
 
 def measured(runs: Sequence[Run]) -> list[Run]:
     """Returns a run for each, with the family as its algorithm, N as its setting and the distance as its last score."""
     found = []
-    for run in sorted(tidy.completed(runs), key=lambda run: list(ARMS).index(run.facts["algorithm"])):
+    for run in sorted(by_arm.completed(runs), key=lambda run: list(ARMS).index(run.facts["algorithm"])):
         family, number = ARMS[run.facts["algorithm"]]
         distance = _distance(learned_distribution(_facts_path(run)))
         curves = {"steps": run.curves["steps"][-1:], "wasserstein": np.array([distance])}

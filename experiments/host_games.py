@@ -19,10 +19,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from classic_control import DQN
+from jaxdqn.analysis import by_arm, divergence, paired, study_tables
+from jaxdqn.commands import script
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.results import divergence, paired, summary, tidy
-from jaxdqn.results.record import Run
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -51,17 +51,17 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def table(runs: Sequence[Run]) -> str:
     """Returns the mean scores over training, and if both games have some, the mean of their differences."""
-    completed = tidy.completed(divergence.as_worst(runs))
+    completed = by_arm.completed(divergence.as_worst(runs))
     last = min((len(run.curves["steps"]) for run in completed), default=1)
     scores: dict[str, dict[int, float]] = {IN_JAX: {}, ON_HOST: {}}
     for run in completed:
-        scores[run.facts["game"]["name"]][run.facts["seed"]] = float(tidy.final([run], "evaluation_return", last)[0])
-    text = summary.table(runs, last=last)
+        scores[run.facts["game"]["name"]][run.facts["seed"]] = float(by_arm.final([run], "evaluation_return", last)[0])
+    text = study_tables.table(runs, last=last)
     if not all(scores.values()):
         return text
     apart = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
     found = paired.interval(apart, np.random.default_rng(0))
-    shown = summary.in_brackets(found, len(apart.seeds["both"]), ".3g")
+    shown = study_tables.in_brackets(found, len(apart.seeds["both"]), ".3g")
     return f"{text}\nMean of gymnasium's less that in JAX: {shown}.\n"
 
 

@@ -13,8 +13,9 @@ game, of four games together (their median is the median of the games' means), t
 are drawn apart, and those of two arms whose runs are pairs with a correlation of about 0.7. The four games differ in
 shift and scale, the two arms too.
 
-`chosen` is what figures and tables draw (`jaxdqn.results.bca`). Beside it: Efron's percentile interval, the same with
-Student's levels (Hesterberg 2015), Efron's BCa, and for one game the bootstrap-t with the standard error of the
+`chosen` is what figures and tables draw (`jaxdqn.analysis.bootstrap_intervals`). Beside it: Efron's percentile
+interval, the same with Student's levels (Hesterberg 2015), Efron's BCa, and for one game the bootstrap-t with the
+standard error of the
 statistic. No way covers where all runs may be alike: of ten runs that solve a game in 9 of 10 cases, all do in one
 experiment of three, and nothing in their scores tells of the tenth.
 """
@@ -38,10 +39,10 @@ from rich.progress import track
 
 import interval_coverage_trials as trials
 from interval_coverage_trials import DISTRIBUTIONS, OVER_RUNS, QUESTIONS, Result
+from jaxdqn.analysis.study_tables import markdown
+from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.figures import style
-from jaxdqn.results import files, store
-from jaxdqn.results.summary import markdown
-from jaxdqn.sentences import one_sentence, printable
+from jaxdqn.store import files, store
 from jaxdqn.study import provenance
 
 AIM = 0.94

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from jaxdqn.results import aggregates, bca, statistics
-from jaxdqn.results.bca import Replicates
-from jaxdqn.results.statistics import Aggregate
+from jaxdqn.analysis import aggregates, bootstrap_intervals, statistics
+from jaxdqn.analysis.bootstrap_intervals import Replicates
+from jaxdqn.analysis.statistics import Aggregate
 
 Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two standard normal numbers a run, its score
 Ends = tuple[np.ndarray, np.ndarray]
@@ -131,7 +131,7 @@ def _quantiles(
     made: Replicates, z: np.ndarray | float, moved: Callable[[np.ndarray], np.ndarray] = special.ndtr
 ) -> Ends:
     ordered, ends = np.sort(made.values, axis=0), z * np.ones_like(made.point)
-    return bca.at(ordered, moved(-ends)), bca.at(ordered, moved(ends))
+    return bootstrap_intervals.at(ordered, moved(-ends)), bootstrap_intervals.at(ordered, moved(ends))
 
 
 def percentile(made: Replicates) -> Ends:
@@ -141,27 +141,32 @@ def percentile(made: Replicates) -> Ends:
 
 def percentile_t(made: Replicates) -> Ends:
     """Returns those of Hesterberg's expanded percentile interval."""
-    influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
-    return _quantiles(made, bca.student(influences, CONFIDENCE))
+    influences = [bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn]
+    return _quantiles(made, bootstrap_intervals.student(influences, CONFIDENCE))
 
 
 def student_t(made: Replicates) -> Ends:
     """Returns those of Student's t interval with the bootstrap's standard error."""
-    influences = [bca.influences_of(made.values, drawn) for drawn in made.times_drawn]
-    error = bca.student(influences, CONFIDENCE) * np.std(made.values, axis=0)
+    influences = [bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn]
+    error = bootstrap_intervals.student(influences, CONFIDENCE) * np.std(made.values, axis=0)
     return made.point - error, made.point + error
 
 
 def plain_bca(made: Replicates) -> Ends:
     """Returns those of Efron's BCa interval."""
-    influences = np.concatenate([bca.influences_of(made.values, drawn) for drawn in made.times_drawn])
-    bias, acceleration = bca.median_bias(made.values, made.point), bca.acceleration_of(influences)
-    return _quantiles(made, special.ndtri(0.5 + 0.5 * CONFIDENCE), lambda z: bca.corrected(z, bias, acceleration))
+    influences = np.concatenate([bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn])
+    bias, acceleration = (
+        bootstrap_intervals.median_bias(made.values, made.point),
+        bootstrap_intervals.acceleration_of(influences),
+    )
+    return _quantiles(
+        made, special.ndtri(0.5 + 0.5 * CONFIDENCE), lambda z: bootstrap_intervals.corrected(z, bias, acceleration)
+    )
 
 
 def chosen(made: Replicates) -> Ends:
     """Returns those of the interval of figures and tables."""
-    return bca.interval(made, CONFIDENCE)[1:]
+    return bootstrap_intervals.interval(made, CONFIDENCE)[1:]
 
 
 FROM_REPLICATES: dict[str, Callable[[Replicates], Ends]] = {

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from classic_control import DQN
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.figures.sensitivity import sensitivity
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -53,7 +53,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs, last=LAST)
+    return study_tables.table(runs, last=LAST)
 
 
 if __name__ == "__main__":

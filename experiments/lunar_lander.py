@@ -27,15 +27,15 @@ from matplotlib.figure import Figure
 
 from jaxdqn import losses, optimizers
 from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant, Linear
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic, Polyak
 from jaxdqn.training.evaluate import Evaluation
@@ -118,8 +118,8 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 def table(runs: Sequence[Run]) -> str:
     window = {"last reward of the last 100 logged episodes": slice(-100, None)}
-    ends = summary.episodes(runs, window, y="last_reward")
-    return "\n".join([summary.table(runs), summary.first_reached(runs, {GAME: SOLVED}), ends])
+    ends = study_tables.episodes(runs, window, y="last_reward")
+    return "\n".join([study_tables.table(runs), study_tables.first_reached(runs, {GAME: SOLVED}), ends])
 
 
 if __name__ == "__main__":

@@ -32,16 +32,16 @@ from matplotlib.figure import Figure
 from classic_control import DQN
 from jaxdqn import optimizers
 from jaxdqn.algorithms import dqn, tabular_q_learning
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import MultiplicativePerEpisode
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -112,7 +112,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs) + "\n" + summary.first_reached(runs, {"mountain_car": SOLVED})
+    return study_tables.table(runs) + "\n" + study_tables.first_reached(runs, {"mountain_car": SOLVED})
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from matplotlib.figure import Figure
 
 from jaxdqn import targets
 from jaxdqn.algorithms import clipped_double_dqn, double_dqn, dqn, munchausen, quantile
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.games import catch, exact
@@ -40,10 +42,8 @@ from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Quantiles
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import summary
-from jaxdqn.results.record import Run
 from jaxdqn.schedules import Constant
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
@@ -115,9 +115,9 @@ def table(runs: Sequence[Run]) -> str:
     soft = munchausen_bias(catch.make(), DQN.discount, munchausen.MunchausenDQN())
     return "\n".join(
         [
-            summary.table(runs, score="value_bias", last=LAST),
-            summary.table(runs, score="value_error", last=LAST),
-            summary.table(runs),
+            study_tables.table(runs, score="value_bias", last=LAST),
+            study_tables.table(runs, score="value_error", last=LAST),
+            study_tables.table(runs),
             f"Munchausen DQN without sampling and approximation: value_bias {soft:.4f}\n",
         ]
     )

@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxdqn.results import failures, schema, store, summary
-from jaxdqn.results.record import Run
-from jaxdqn.sentences import one_sentence
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands.errors import one_sentence
+from jaxdqn.store import failures, schema, store
+from jaxdqn.store.record import Run
 from jaxdqn.study import execute, scripts, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -136,7 +137,7 @@ def main() -> None:
             studies = [scripts.load(script).study for script in options.scripts]
             for study in studies:
                 rows += rows_of(study, options.out, options.cells, folder)
-    print(summary.markdown(rows))
+    print(study_tables.markdown(rows))
 
 
 if __name__ == "__main__":

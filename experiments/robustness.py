@@ -29,14 +29,14 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn.algorithms import double_dqn, munchausen
+from jaxdqn.analysis import by_arm, normalise, statistics, study_tables
+from jaxdqn.analysis.normalise import Reference
+from jaxdqn.commands import script
+from jaxdqn.figures.captions import Drawn, provenance
 from jaxdqn.figures.differences import paired_differences
 from jaxdqn.figures.heat_map import heat_map
 from jaxdqn.figures.profiles import performance_profiles
-from jaxdqn.figures.provenance import Drawn, provenance
-from jaxdqn.results import normalise, statistics, summary, tidy
-from jaxdqn.results.normalise import Reference
-from jaxdqn.results.record import Run
-from jaxdqn.study import script
+from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -105,22 +105,22 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    return summary.table(runs, last=LAST) + "\n" + over_settings(runs)
+    return study_tables.table(runs, last=LAST) + "\n" + over_settings(runs)
 
 
 def over_settings(runs: Iterable[Run]) -> str:
     """Returns a row for each game and algorithm: the best, the median and the worst of its settings, and how many of
     them solve the game, by the interquartile mean over seeds of the normalised score."""
     rows = [("game", "algorithm", "settings", "solved by", "best", "median", "worst")]
-    arms = tidy.compared(runs)
+    arms = by_arm.compared(runs)
     for (game, algorithm), settings in itertools.groupby(arms, key=lambda arm: (arm.game, arm.algorithm)):
         scores = [
-            normalised(game, tidy.final(tidy.completed(arms[arm]), "evaluation_return", LAST)) for arm in settings
+            normalised(game, by_arm.final(by_arm.completed(arms[arm]), "evaluation_return", LAST)) for arm in settings
         ]
         means = np.array([statistics.iqm(score) for score in scores])
         best, middle, worst = (f"{value:.2f}" for value in np.quantile(means, (1.0, 0.5, 0.0)))
         rows.append((game, algorithm, str(len(means)), str(sum(means >= 1)), best, middle, worst))
-    return summary.markdown(rows)
+    return study_tables.markdown(rows)
 
 
 if __name__ == "__main__":

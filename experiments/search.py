@@ -32,25 +32,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import search_comparison
 
-from jaxdqn import configuration
+import search_comparison
+from jaxdqn import fields
 from jaxdqn.algorithms import dqn
+from jaxdqn.analysis import by_arm, divergence
+from jaxdqn.commands.errors import one_sentence
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.figures import provenance as caption
+from jaxdqn.figures import captions as caption
 from jaxdqn.figures import search as figures
 from jaxdqn.figures import style
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.results import divergence, files, manifest, store, tidy, trials
-from jaxdqn.results.manifest import Manifest
-from jaxdqn.results.record import Run
-from jaxdqn.results.trials import Trials
 from jaxdqn.schedules import Linear
-from jaxdqn.sentences import one_sentence
-from jaxdqn.study import execute, grids, provenance, records, samplers, search_waves, searching, spec
-from jaxdqn.study.search import Search
+from jaxdqn.search import run_search, samplers, search_waves
+from jaxdqn.search.spec import Search
+from jaxdqn.store import files, manifest, store, trials
+from jaxdqn.store.manifest import Manifest
+from jaxdqn.store.record import Run
+from jaxdqn.store.trials import Trials
+from jaxdqn.study import execute, grids, provenance, records, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
@@ -189,13 +191,13 @@ def chosen(found: Trials, spent: int) -> Config:
         raise ValueError(f"{found.name} has no best point after {spent:,} environment steps.")
     config = DQN
     for path, value in found.points[known[-1]].settings.items():
-        config = configuration.replace_at(config, path, value)
+        config = fields.replace_at(config, path, value)
     return config
 
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
     """Returns the runs on test seeds of the default and of every configuration that was chosen, once each."""
-    distinct = {store.identifier(configuration.to_dict(config)): config for config in configs if config != DQN}
+    distinct = {store.identifier(fields.to_dict(config)): config for config in configs if config != DQN}
     return Study(
         name=experiment.name,
         games=(game,),
@@ -211,7 +213,7 @@ def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script
     everything = list(every(experiment))
     with search_waves.programs() as programs:
         for number, (_, _, _, one) in enumerate(everything):
-            found = searching.run(one, folder, programs=programs, is_stored=False, script=script)
+            found = run_search.run(one, folder, programs=programs, is_stored=False, script=script)
             print(f"{number + 1} of {len(everything)}: {one.name}, {found.seconds:.0f} s", file=sys.stderr)
 
 
@@ -235,7 +237,7 @@ def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[
     study = test_study(experiment, game, [config])
     ids = {spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config}
     last = experiment.steps // experiment.evaluation.every
-    return float(np.mean(tidy.final([runs[id] for id in sorted(ids)], "evaluation_return", last)))
+    return float(np.mean(by_arm.final([runs[id] for id in sorted(ids)], "evaluation_return", last)))
 
 
 def test_scores(

@@ -1,6 +1,6 @@
 """`python -m jaxdqn` is the command `jaxdqn`."""
 
-from jaxdqn.cli import main
+from jaxdqn.commands import main
 
 if __name__ == "__main__":
     main()

@@ -1,12 +1,12 @@
 """The configuration of a run: everything that determines it but the game, the seed and the budget.
 
 Counts are in environment steps unless the name says otherwise. Numbers are traced, structure is static
-(`jaxdqn.configuration`): a grid over numbers costs one compilation.
+(`jaxdqn.fields`): a grid over numbers costs one compilation.
 """
 
 from jaxdqn import exploration, optimizers, target_network
-from jaxdqn.configuration import configuration, number, part, paths, static
 from jaxdqn.exploration import Exploration
+from jaxdqn.fields import configuration, number, part, paths, static
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.mlp import MLP

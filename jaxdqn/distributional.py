@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.configuration import configuration, number
+from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import Array, Number
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import schedules
-from jaxdqn.configuration import configuration, part
+from jaxdqn.fields import configuration, part
 from jaxdqn.interfaces import Array, Key, Number
 from jaxdqn.outputs import AnyOutput, EnsembleOutput
 from jaxdqn.schedules import Schedule

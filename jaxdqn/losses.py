@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number
+from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import Array
 
 

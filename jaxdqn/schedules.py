@@ -6,7 +6,7 @@ Its numbers are traced, so a grid over them shares one compiled program.
 
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number
+from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import Array
 
 

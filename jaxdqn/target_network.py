@@ -6,7 +6,7 @@ A rule is a configuration with `init(parameters) -> target parameters` and is ca
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number, static, whole
+from jaxdqn.fields import configuration, number, static, whole
 from jaxdqn.interfaces import Array, Parameters
 
 

@@ -9,7 +9,7 @@ import typing
 
 import pytest
 
-from jaxdqn import configuration
+from jaxdqn import fields
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 
@@ -362,8 +362,8 @@ def test_an_algorithm_starts_from_the_values_written_down_here(name):
     config = ALGORITHMS[name].config
     default = Config(algorithm=type(config.algorithm)())
     found = [f"{name} version {config.algorithm.version}, draws {config.algorithm.num_draws}"]
-    for path, value in configuration.paths(config).items():
-        known = configuration.paths(default).get(path, dataclasses.MISSING)
+    for path, value in fields.paths(config).items():
+        known = fields.paths(default).get(path, dataclasses.MISSING)
         if plain(known) != plain(value):
             found.append(f"{name} {path} = {plain(value)}")
     assert found == [line for line in ALGORITHM_FIELDS.split("\n") if line.partition(" ")[0] == name]

@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"configuration", "interfaces", "outputs"}
+BASE = {"fields", "interfaces", "outputs"}
 PARTS = {
     "networks",
     "replay",
@@ -24,7 +24,7 @@ PARTS = {
     "schedules",
 }
 MAY_IMPORT = {
-    "configuration": set(),
+    "fields": set(),
     "interfaces": {"outputs"},
     "outputs": set(),
     **{part: set(BASE) for part in PARTS},
@@ -36,13 +36,28 @@ MAY_IMPORT = {
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
-    "results": {"sentences"},
-    "sentences": set(),
-    "figures": {"results", "sentences"},
-    "study": BASE | {"config", "games", "algorithms", "training", "results", "figures", "sentences"},
-    "play": BASE | {"config", "games", "learner", "networks", "exploration", "results", "sentences"},
-    "cli": {"games", "algorithms", "study", "play", "results", "figures"},
-    "__main__": {"cli"},
+    "store": set(),
+    "analysis": {"store"},
+    "export": {"store", "analysis"},
+    "figures": {"store", "analysis"},
+    "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
+    "study": BASE | {"config", "games", "training", "store", "export"},
+    "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
+    "commands": BASE
+    | {
+        "config",
+        "games",
+        "algorithms",
+        "training",
+        "store",
+        "analysis",
+        "export",
+        "figures",
+        "play",
+        "study",
+        "search",
+    },
+    "__main__": {"commands"},
 }
 
 
@@ -76,10 +91,10 @@ class Refuse:
         if name.split(".")[0] in ("jax", "jaxlib", "flax", "optax"):
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
-import jaxdqn.results.store, jaxdqn.results.statistics, jaxdqn.results.summary, jaxdqn.results.tidy
-import jaxdqn.results.weights, jaxdqn.results.runs_command, jaxdqn.results.export.command
-import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.provenance
-import jaxdqn.figures.episodes, jaxdqn.figures.command
+import jaxdqn.store.store, jaxdqn.analysis.statistics, jaxdqn.analysis.study_tables, jaxdqn.analysis.by_arm
+import jaxdqn.store.weights, jaxdqn.commands.runs, jaxdqn.commands.export
+import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.captions
+import jaxdqn.figures.episodes, jaxdqn.commands.figure
 from jaxdqn import cli
 COMMANDS = ("play", "figure", "runs", "export", "plan", "run", "status")
 for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
@@ -97,7 +112,7 @@ for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
 
 def test_importing_the_package_starts_no_device():
     code = """
-import jaxdqn.study.train, jaxdqn.games, jaxdqn.algorithms, jaxdqn.play.command
+import jaxdqn.commands.train, jaxdqn.games, jaxdqn.algorithms, jaxdqn.commands.play
 from jax._src import xla_bridge
 assert not xla_bridge._backends, xla_bridge._backends
 """

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import configuration, games, learner, optimizers, target_network
+from jaxdqn import fields, games, learner, optimizers, target_network
 from jaxdqn.interfaces import LossOutput, Sample, Transition
 from jaxdqn.networks.mlp import MLP
-from runs import SMALL
+from tests.helpers.runs import SMALL
 
 LINEAR = dataclasses.replace(
     SMALL,
@@ -111,7 +111,7 @@ def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was
     np.testing.assert_allclose(moved(after), shorter, rtol=1e-3, atol=1e-6)
 
 
-@configuration.configuration
+@fields.configuration
 class Plain:
     """A loss without a gradient, whose four answers differ."""
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, part
+from jaxdqn.fields import configuration, part
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.target_network import LastCopies
 

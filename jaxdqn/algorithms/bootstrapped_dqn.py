@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxdqn import exploration, losses, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number, part
+from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.outputs import EnsembleOutput

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, static
+from jaxdqn.fields import configuration, static
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.mlp import MLP

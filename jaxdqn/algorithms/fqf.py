@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number
+from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ProposedFractions
 from jaxdqn.networks.mlp import MLP

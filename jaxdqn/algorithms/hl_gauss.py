@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number
+from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.mlp import MLP

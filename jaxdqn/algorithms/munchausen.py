@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.algorithms.quantile import regression
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number, part
+from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
 from jaxdqn.networks.mlp import MLP

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, optimizers, schedules, target_network, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number, part
 from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample, Sequence
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.mlp import MLP

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number, static
+from jaxdqn.fields import configuration, number, static
 from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Transition
 from jaxdqn.networks.heads import ImplicitQuantiles, Quantiles
 from jaxdqn.networks.mlp import MLP

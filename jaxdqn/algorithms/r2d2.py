@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Sequence
 from jaxdqn.networks.recurrent import Recurrent
 from jaxdqn.replay.sequences import Priorities, Sequences

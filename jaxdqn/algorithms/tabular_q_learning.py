@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from jaxdqn import optimizers, target_network, targets
 from jaxdqn.config import Config
-from jaxdqn.configuration import configuration
 from jaxdqn.exploration import GaussianNoise
+from jaxdqn.fields import configuration
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform

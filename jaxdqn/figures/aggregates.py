@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, scores, statistics
+from jaxdqn.analysis.normalise import Transform
 from jaxdqn.figures import intervals, style
-from jaxdqn.results import aggregates, bca, scores, statistics
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,5 +59,5 @@ def aggregate_intervals(
         "the games' means; bars: 95 % stratified bootstrap interval over seeds. Of the optimality gap, less is better."
     )
     sizes = [len(values) for by_game in found.values.values() for values in by_game.values()]
-    figure.set_label(" ".join(filter(None, [reading, found.left_out, bca.caveat(sizes)])))
+    figure.set_label(" ".join(filter(None, [reading, found.left_out, bootstrap_intervals.caveat(sizes)])))
     return figure

@@ -1,6 +1,6 @@
 """Differences to a base, seed by seed: as rows with every pair, or as the bars of an ablation.
 
-Arms that share seeds are compared in pairs (`jaxdqn.results.paired`), which takes out what a seed brings to both. The
+Arms that share seeds are compared in pairs (`jaxdqn.analysis.paired`), which takes out what a seed brings to both. The
 difference of a statistic is that of the arm minus that of the base, not the statistic of the differences.
 """
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, by_arm, paired, scores, statistics
+from jaxdqn.analysis.normalise import Transform
+from jaxdqn.analysis.statistics import Aggregate
 from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
-from jaxdqn.results import aggregates, bca, paired, scores, statistics, tidy
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
-from jaxdqn.results.statistics import Aggregate
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ class _Row(NamedTuple):
     """The pairs of an arm in a panel, of one game or of all, and the difference of the statistic."""
 
     pairs: paired.Differences
-    estimate: bca.Interval
+    estimate: bootstrap_intervals.Interval
 
 
 class _Comparison(NamedTuple):
@@ -148,7 +148,7 @@ def _compared(
         f"Not in {ALL_GAMES}, for having unequally many pairs: {', '.join(uneven)}." if uneven else "",
         f"Runs without a partner, left out: {unpaired}." if unpaired else "",
         found.left_out,
-        bca.caveat(len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()),
+        bootstrap_intervals.caveat(len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()),
     )
     return _Comparison(panels, looks, " ".join(filter(None, sentences)))
 
@@ -195,4 +195,4 @@ def _draw_bars(panel: "Axes", rows: Mapping[str, _Row], looks: Mapping[str, styl
 def _numbers(pairs: Mapping[str, paired.Differences]) -> str:
     """Returns how many pairs there are on a game, fewest to most."""
     sizes = [len(seeds) for of_arm in pairs.values() for seeds in of_arm.seeds.values()]
-    return f"{tidy.span(sizes)} pairs a game"
+    return f"{by_arm.span(sizes)} pairs a game"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, scores, statistics
+from jaxdqn.analysis.normalise import Transform
+from jaxdqn.analysis.statistics import Aggregate
 from jaxdqn.figures import learning_curves, style
-from jaxdqn.results import aggregates, bca, scores, statistics
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
-from jaxdqn.results.statistics import Aggregate
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +79,7 @@ def sample_efficiency(
         "stratified bootstrap interval over seeds; not smoothed.",
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
         found.left_out,
-        bca.caveat(len(values) for by_game in found.values.values() for values in by_game.values()),
+        bootstrap_intervals.caveat(len(values) for by_game in found.values.values() for values in by_game.values()),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxdqn.analysis import bootstrap_intervals, by_arm, divergence, statistics
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import bca, divergence, statistics, store, tidy
-from jaxdqn.results.record import Run
+from jaxdqn.store import store
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,11 +62,11 @@ def episode_curves(
         fewer than a window of them, or a score is not finite.
     """
     runs = list(runs)
-    arms = tidy.compared(runs)
-    completed = tidy.without_crashes(arms)
+    arms = by_arm.compared(runs)
+    completed = by_arm.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
-    labels = tidy.labels(arms)
+    labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
     games = list(dict.fromkeys(arm.game for arm in completed))
     ordered = sorted(completed, key=lambda arm: (games.index(arm.game), list(looks).index(labels[arm])))
@@ -97,13 +98,13 @@ def episode_curves(
             style.legend(figure, references)
     lengths = {arm: values.shape[1] for arm, values in scores.items()}
     full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in completed[arm])}
-    remarks = tidy.remarks(arms, labels)
-    caveat = bca.caveat(map(len, completed.values()))
+    remarks = by_arm.remarks(arms, labels)
+    caveat = bootstrap_intervals.caveat(map(len, completed.values()))
     figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), remarks, caveat))
     return figure
 
 
-def _worst(arms: Mapping[tidy.Arm, Sequence[Run]], y: str) -> dict[str, float]:
+def _worst(arms: Mapping[by_arm.Arm, Sequence[Run]], y: str) -> dict[str, float]:
     """Returns the lowest score of an episode of any run, by game; NaN where no run diverged and none is needed."""
     games = {arm.game for arm, members in arms.items() if any(map(divergence.diverged, members))}
     every = {game: [run for arm in arms if arm.game == game for run in arms[arm]] for game in games}
@@ -146,7 +147,7 @@ def _draw_means(
 ) -> None:
     """Draws the statistic over runs of the mean over the last `window` episodes, `_POINTS` times at most."""
     ends = np.arange(window, values.shape[1] + 1)  # numbers of the episodes that end a window
-    ends = tidy.thin({"ends": ends}, _POINTS)["ends"]
+    ends = by_arm.thin({"ends": ends}, _POINTS)["ends"]
     windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)  # [runs, N - window + 1, window]
     means = windows[:, ends - window].mean(axis=2)  # [runs, points]
     band = statistics.interval(means, statistic, np.random.default_rng(bootstrap_seed))

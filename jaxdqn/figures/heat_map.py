@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
+from jaxdqn.analysis.normalise import Transform
 from jaxdqn.figures import style
-from jaxdqn.results import bca, schema, statistics, tidy
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
+from jaxdqn.store import schema
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,8 +57,8 @@ def heat_map(
     across, up = fields
     if across == up:
         raise ValueError(f"fields = {fields} are one: name two settings, or draw the sensitivity to it.")
-    arms = tidy.compared(runs)
-    completed = {arm: tidy.completed(members) for arm, members in arms.items()}
+    arms = by_arm.compared(runs)
+    completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
     if not any(completed.values()):
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     places = {arm: (_value(arm, across), _value(arm, up)) for arm in arms}
@@ -66,7 +67,7 @@ def heat_map(
     for arm, title in _titles(arms, fields).items():
         cell = (rows.index(places[arm][1]), columns.index(places[arm][0]))
         if completed[arm]:
-            scores = tidy.final(completed[arm], score, last)
+            scores = by_arm.final(completed[arm], score, last)
             panels[title][cell] = scores if transform is None else np.asarray(transform(arm.game, scores))
     with style.look():
         figure, axes = style.panels(
@@ -83,12 +84,12 @@ def heat_map(
                 figure.colorbar(image, ax=panel)
         if limits != (None, None):
             figure.colorbar(image, ax=list(axes.values()), shrink=0.5, label=name)
-    number = tidy.span([len(members) for members in completed.values() if members])
+    number = by_arm.span([len(members) for members in completed.values() if members])
     sentences = (
         f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
         f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",
-        tidy.remarks(arms, tidy.labels(arms), score),
-        bca.caveat(len(final) for cells in panels.values() for final in cells.values()),
+        by_arm.remarks(arms, by_arm.labels(arms), score),
+        bootstrap_intervals.caveat(len(final) for cells in panels.values() for final in cells.values()),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure
@@ -130,18 +131,18 @@ def _draw(
     return image
 
 
-def _titles(arms: Iterable[tidy.Arm], fields: Sequence[str]) -> dict[tidy.Arm, str]:
+def _titles(arms: Iterable[by_arm.Arm], fields: Sequence[str]) -> dict[by_arm.Arm, str]:
     """Returns the name of the panel of each arm: its game, with the algorithm and settings that tell panels apart."""
     arms = list(arms)
     without = {
         arm: arm._replace(settings=tuple(pair for pair in arm.settings if pair[0] not in fields)) for arm in arms
     }
-    labels = tidy.labels(without.values())
+    labels = by_arm.labels(without.values())
     is_one = len(set(labels.values())) == 1
     return {arm: arm.game if is_one else f"{arm.game}: {labels[without[arm]]}" for arm in arms}
 
 
-def _value(arm: tidy.Arm, field: str) -> Any:
+def _value(arm: by_arm.Arm, field: str) -> Any:
     settings = dict(arm.settings)
     if field not in settings:
         known = ", ".join(settings) or "none"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, scores, statistics
 from jaxdqn.figures import intervals, style
-from jaxdqn.results import aggregates, bca, scores, statistics
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def probability_of_improvement(
         "ties counted half, averaged over games; bars: 95 % stratified bootstrap interval over seeds.",
         f"Not on all games: {'; '.join(partly)}." if partly else "",
         found.left_out,
-        bca.caveat(len(values) for by_game in found.values.values() for values in by_game.values()),
+        bootstrap_intervals.caveat(len(values) for by_game in found.values.values() for values in by_game.values()),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure

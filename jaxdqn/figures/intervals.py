@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, by_arm, statistics
+from jaxdqn.analysis.statistics import Aggregate
 from jaxdqn.figures import style
-from jaxdqn.results import aggregates, bca, statistics, tidy
-from jaxdqn.results.record import Run
-from jaxdqn.results.statistics import Aggregate
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,13 +52,13 @@ def intervals(
     Raises:
       ValueError: if there are no runs, or they do not form arms or follow several protocols.
     """
-    arms = tidy.compared(runs)
-    labels = tidy.labels(arms)
+    arms = by_arm.compared(runs)
+    labels = by_arm.labels(arms)
     scores: dict[str, dict[str, np.ndarray]] = {}  # by label, then by game
     for arm, members in arms.items():
-        completed = tidy.completed(members)
+        completed = by_arm.completed(members)
         if completed:
-            scores.setdefault(labels[arm], {})[arm.game] = transform(arm.game, tidy.final(completed, score, last))
+            scores.setdefault(labels[arm], {})[arm.game] = transform(arm.game, by_arm.final(completed, score, last))
     if not scores:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     looks = style.styles(scores, order)
@@ -80,8 +80,8 @@ def intervals(
         "gap, less is better."
         if len(games) > 1
         else "",
-        tidy.remarks(arms, labels, score),
-        bca.caveat(sizes),
+        by_arm.remarks(arms, labels, score),
+        bootstrap_intervals.caveat(sizes),
     )
     figure.set_label(" ".join(filter(None, sentences)))
     return figure
@@ -92,7 +92,7 @@ def _estimates(
     games: Sequence[str],
     aggregate: Aggregate,
     bootstrap_seed: int,
-) -> dict[str, bca.Interval]:
+) -> dict[str, bootstrap_intervals.Interval]:
     """Returns the interval of each label that has equally many runs on each of these games."""
     found = {}
     for label, by_game in scores.items():
@@ -102,7 +102,9 @@ def _estimates(
     return found
 
 
-def draw(panel: "Axes", estimates: Mapping[str, bca.Interval], looks: Mapping[str, style.Style]) -> None:
+def draw(
+    panel: "Axes", estimates: Mapping[str, bootstrap_intervals.Interval], looks: Mapping[str, style.Style]
+) -> None:
     """Draws a row for each look, with the mark and the bar of its estimate if it has them. To be called in `look`.
 
     Where there are more rows than colours, all have the same one: a colour that returns would seem to join two rows.

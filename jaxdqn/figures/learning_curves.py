@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
 from jaxdqn.figures import style
-from jaxdqn.results import bca, statistics, tidy
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,16 +60,16 @@ def learning_curves(
     if yscale not in ("linear", "log"):
         raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
     runs = list(runs)
-    arms = tidy.compared(runs)
-    completed = tidy.without_crashes(arms)
+    arms = by_arm.compared(runs)
+    completed = by_arm.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
-    labels = tidy.labels(arms)
+    labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
-    bands: dict[tidy.Arm, tuple[np.ndarray, statistics.Interval]] = {}
+    bands: dict[by_arm.Arm, tuple[np.ndarray, statistics.Interval]] = {}
     empty = []
     for arm, members in completed.items():
-        steps, values = tidy.curve(members, score)  # [P], [runs, P]
+        steps, values = by_arm.curve(members, score)  # [P], [runs, P]
         values = values if transform is None else transform(arm.game, values)
         known = np.all(np.isfinite(values), axis=0)  # [P]
         if np.any(known):
@@ -93,11 +93,11 @@ def learning_curves(
         for panel in axes.values():
             panel.set_yscale(yscale)
             style.count_axis(panel)
-        entries = tidy.counted({arm: completed[arm] for arm in bands}, labels)
+        entries = by_arm.counted({arm: completed[arm] for arm in bands}, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
     blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
-    caveat = bca.caveat(len(completed[arm]) for arm in bands)
-    figure.set_label(_reading(statistic, blank, empty, tidy.remarks(arms, labels, score), caveat))
+    caveat = bootstrap_intervals.caveat(len(completed[arm]) for arm in bands)
+    figure.set_label(_reading(statistic, blank, empty, by_arm.remarks(arms, labels, score), caveat))
     return figure
 
 
@@ -112,8 +112,8 @@ def _with_gaps(
 
 
 def _check_positive(
-    bands: Mapping[tidy.Arm, tuple[np.ndarray, statistics.Interval]],
-    labels: Mapping[tidy.Arm, str],
+    bands: Mapping[by_arm.Arm, tuple[np.ndarray, statistics.Interval]],
+    labels: Mapping[by_arm.Arm, str],
     references: Mapping[str, Mapping[str, float]],
 ) -> None:
     # A band that reaches zero is drawn down to the edge of the panel; a line that does would have a gap.

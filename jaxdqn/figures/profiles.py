@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import aggregates, bootstrap_intervals, by_arm, scores
+from jaxdqn.analysis.normalise import Transform
 from jaxdqn.figures import style
-from jaxdqn.results import aggregates, bca, scores, tidy
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def performance_profiles(
         "stratified bootstrap interval over seeds."
     )
     sizes = [len(values) for by_game in found.values.values() for values in by_game.values()]
-    figure.set_label(" ".join(filter(None, [reading, found.left_out, bca.caveat(sizes)])))
+    figure.set_label(" ".join(filter(None, [reading, found.left_out, bootstrap_intervals.caveat(sizes)])))
     return figure
 
 
@@ -83,4 +83,4 @@ def _spanned(found: scores.Scores) -> np.ndarray:
 
 def _numbers(found: scores.Scores) -> str:
     """Returns how many runs a line is of, fewest to most."""
-    return tidy.span([sum(map(len, by_game.values())) for by_game in found.values.values()])
+    return by_arm.span([sum(map(len, by_game.values())) for by_game in found.values.values()])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import by_arm, time_to_solve
 from jaxdqn.figures import style
-from jaxdqn.results import solving, tidy
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,13 +22,13 @@ _UNSOLVED = "#C00000"
 def scaling(
     runs: Iterable[Run],
     sizes: Mapping[str, int],
-    succeeds: solving.Succeeds,
+    succeeds: time_to_solve.Succeeds,
     *,
     law: tuple[str, Callable[[np.ndarray], np.ndarray]] | None = None,
     xlabel: str = "size",
     order: Sequence[str] = (),
 ) -> "Figure":
-    """Returns a figure of the episodes until solved (`jaxdqn.results.solving`) against size, one line an algorithm.
+    """Returns a figure of the episodes until solved (`jaxdqn.analysis.time_to_solve`) against size, a line an arm.
 
     A point is the median over seeds. Runs that did not solve the game stand apart, above a grey line where training
     ended: a hollow red marker an arm, with their number; a median is drawn where more than half of the runs did.
@@ -44,16 +44,16 @@ def scaling(
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, or a game has no size.
     """
-    arms = tidy.compared(runs)
-    completed = tidy.without_crashes(arms)
+    arms = by_arm.compared(runs)
+    completed = by_arm.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     unknown = sorted({arm.game for arm in arms} - set(sizes))
     if unknown:
         raise ValueError(f"sizes has none of {', '.join(unknown)}: say how large every game is.")
-    labels = tidy.labels(arms)
+    labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
-    found = {arm: solving.times(members, succeeds) for arm, members in completed.items()}
+    found = {arm: time_to_solve.times(members, succeeds) for arm, members in completed.items()}
     seen: dict[int, int] = {}  # episodes that every run of a size was seen for
     for arm, (_, number) in found.items():
         seen[sizes[arm.game]] = min(number, seen.get(sizes[arm.game], number))
@@ -81,7 +81,7 @@ def scaling(
             )
         ends = [seen[size] for size in every]
         (end,) = panel.plot(every, ends, color="#B0B0B0", linewidth=0.9, zorder=1.2)
-        entries = tidy.counted(completed, labels)
+        entries = by_arm.counted(completed, labels)
         handles = {entries[label]: lines[label] for label in lines}
         if law is not None:
             fine = np.linspace(every[0] - 0.5, every[-1] + 0.5, 200)
@@ -98,11 +98,12 @@ def scaling(
             filter(
                 None,
                 (
-                    f"Solved: the first episode with which {solving.FOUND} of the last {solving.WINDOW} succeeded.",
+                    f"Solved: the first episode with which {time_to_solve.FOUND} of the last {time_to_solve.WINDOW} "
+                    "succeeded.",
                     "Lines: median over seeds, unsolved runs counted as later than all others; no point where half of "
                     "them or more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to "
                     "the end of training where it is open; fewer than six runs have none. Faint dots: runs.",
-                    tidy.remarks(arms, labels),
+                    by_arm.remarks(arms, labels),
                 ),
             )
         )
@@ -116,7 +117,7 @@ def _draw(
     """Draws the runs of an arm at one size, and returns their median."""
     solved, place = times[np.isfinite(times)], size + shift
     panel.scatter(np.full(len(solved), place), solved, s=6, color=look.color, alpha=0.3, linewidths=0, zorder=1.5)
-    middle, low, high = solving.median(times)
+    middle, low, high = time_to_solve.median(times)
     if 0 < low < np.inf:
         panel.vlines(place, low, min(high, seen), color=look.color, linewidth=1.0)
     if len(solved) < len(times):

@@ -1,6 +1,6 @@
 """Figures of a search for settings: what was tried, what mattered, and how fast the best point was found.
 
-They are drawn from the plain numbers of `jaxdqn.results.trials`, as `jaxdqn search` leaves them.
+They are drawn from the plain numbers of `jaxdqn.store.trials`, as `jaxdqn search` leaves them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
 from jaxdqn.figures import style
-from jaxdqn.results import bca, statistics, tidy
-from jaxdqn.results.trials import Point, Trials, reading
+from jaxdqn.store.trials import Point, Trials, reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,10 +156,12 @@ def best_so_far(
             style.count_axis(panels[game])
         lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
         style.legend(figure, lines)
-    over = f"{statistics.name(statistic)} over {tidy.span(sizes)} repetitions"
+    over = f"{statistics.name(statistic)} over {by_arm.span(sizes)} repetitions"
     several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
     one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
-    figure.set_label(" ".join(filter(None, [several, bca.caveat(sizes), score] if max(sizes) > 1 else [one, score])))
+    figure.set_label(
+        " ".join(filter(None, [several, bootstrap_intervals.caveat(sizes), score] if max(sizes) > 1 else [one, score]))
+    )
     return figure
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import sample_size, scores, statistics
+from jaxdqn.analysis.normalise import Transform
 from jaxdqn.figures import style
 from jaxdqn.figures.intervals import ALL_GAMES
-from jaxdqn.results import scores, seeds, statistics
-from jaxdqn.results.normalise import Transform
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def seeds_needed(
         figure, axes = style.panels(list(panels), xlabel="seeds of each game", ylabel=label, title=None)
         for name, panel in axes.items():
             for arm, pilot in panels[name].items():
-                widths = seeds.widths(pilot, _NUMBERS, np.random.default_rng(bootstrap_seed), statistic=statistic)
+                widths = sample_size.widths(pilot, _NUMBERS, np.random.default_rng(bootstrap_seed), statistic=statistic)
                 (handles[arm],) = panel.plot(
                     _NUMBERS, widths, color=looks[arm].color, linestyle=looks[arm].line, marker=looks[arm].marker
                 )
@@ -106,8 +106,8 @@ def _panels(found: scores.Scores) -> dict[str, dict[str, dict[str, np.ndarray]]]
 
 
 def _needed(pilot: Mapping[str, np.ndarray], width: float, statistic: statistics.Statistic, seed: int) -> str:
-    number = seeds.seeds_needed(pilot, width, np.random.default_rng(seed), statistic=statistic)
-    return f"more than {seeds.MOST}" if number is None else str(number)
+    number = sample_size.seeds_needed(pilot, width, np.random.default_rng(seed), statistic=statistic)
+    return f"more than {sample_size.MOST}" if number is None else str(number)
 
 
 def _number_of_runs(panels: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -> str:

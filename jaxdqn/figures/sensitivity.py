@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
 from jaxdqn.figures import style
 from jaxdqn.figures.learning_curves import Transform
-from jaxdqn.results import bca, statistics, tidy
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,12 +57,12 @@ def sensitivity(
         its value is no number.
     """
     runs = list(runs)
-    arms = tidy.compared(runs)
-    completed = tidy.without_crashes(arms)
+    arms = by_arm.compared(runs)
+    completed = by_arm.without_crashes(arms)
     if not completed:
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     settings = {arm: _number(arm, field) for arm in arms}
-    labels = tidy.labels(arms, without=field)
+    labels = by_arm.labels(arms, without=field)
     looks = style.styles(labels.values(), order)
     lines: dict[str, Any] = {}
     with style.look():
@@ -74,33 +74,36 @@ def sensitivity(
             _settings_axis(panel, every)
         for (game, label), points in _lines(completed, labels).items():
             points.sort(key=settings.__getitem__)
-            scores = [tidy.final(completed[arm], score, last) for arm in points]  # [runs] each
+            scores = [by_arm.final(completed[arm], score, last) for arm in points]  # [runs] each
             if transform is not None:
                 scores = [transform(game, final) for final in scores]
             shift = (list(looks).index(label) + 0.5) / len(looks) - 0.5
             positions = _positions([settings[arm] for arm in points], every, shift)
             lines[label] = _draw(axes[game], positions, scores, statistic, looks[label], bootstrap_seed)
-        entries = tidy.counted(completed, labels)
+        entries = by_arm.counted(completed, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines})
     averaged = "the last evaluation" if last == 1 else f"the mean of the last {last} evaluations"
     reading = (
         f"Final score: {averaged} of a run. Lines: {statistics.name(statistic)} over seeds; bars: 95 % stratified "
         "bootstrap interval over seeds; dots: runs."
     )
-    remarks, caveat = tidy.remarks(arms, tidy.labels(arms), score), bca.caveat(map(len, completed.values()))
+    remarks, caveat = (
+        by_arm.remarks(arms, by_arm.labels(arms), score),
+        bootstrap_intervals.caveat(map(len, completed.values())),
+    )
     figure.set_label(" ".join(filter(None, [reading, caveat, remarks])))
     return figure
 
 
-def _lines(arms: Iterable[tidy.Arm], labels: Mapping[tidy.Arm, str]) -> dict[tuple[str, str], list[tidy.Arm]]:
+def _lines(arms: Iterable[by_arm.Arm], labels: Mapping[by_arm.Arm, str]) -> dict[tuple[str, str], list[by_arm.Arm]]:
     """Returns the arms that one line joins, by game and label."""
-    lines: dict[tuple[str, str], list[tidy.Arm]] = defaultdict(list)
+    lines: dict[tuple[str, str], list[by_arm.Arm]] = defaultdict(list)
     for arm in arms:
         lines[arm.game, labels[arm]].append(arm)
     return lines
 
 
-def _number(arm: tidy.Arm, field: str) -> float:
+def _number(arm: by_arm.Arm, field: str) -> float:
     settings = dict(arm.settings)
     if field not in settings:
         known = ", ".join(settings) or "none"

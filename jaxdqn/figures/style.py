@@ -15,12 +15,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxdqn.figures import options
-from jaxdqn.results import files
+from jaxdqn.store import files
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
 
 # Okabe and Ito (2008), "Color Universal Design", darkest contrast first; their yellow is too faint for a line on white
 # and has given way to a grey.
@@ -207,17 +208,17 @@ def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[
     Args:
       figure: as a function of `jaxdqn.figures` returns it; left as it was.
       path: without suffix; folders are made where they are missing.
-      provenance: as `jaxdqn.figures.provenance.provenance` makes it.
-      formats: of `options.FIGURE_FORMATS`; each is a file with that suffix.
+      provenance: as `jaxdqn.figures.captions.provenance` makes it.
+      formats: of `FORMATS`; each is a file with that suffix.
 
     Raises:
       ValueError: if the path has a suffix of such files, or a format is not known.
     """
     path = Path(path)
-    if path.suffix.removeprefix(".") in options.FIGURE_FORMATS:
+    if path.suffix.removeprefix(".") in FORMATS:
         raise ValueError(f"{path} has a suffix: give the path without it, since each format adds its own.")
-    if not set(formats) <= set(options.FIGURE_FORMATS):
-        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(options.FIGURE_FORMATS)}.")
+    if not set(formats) <= set(FORMATS):
+        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(FORMATS)}.")
     description = " ".join(filter(None, [str(figure.get_label()), provenance]))
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Title": path.name, "Description": description},

@@ -62,7 +62,7 @@ def make(name: str) -> AnyGame:
       ValueError: no game has that name, or the environment cannot be played here.
     """
     if name.startswith(GYMNASIUM):
-        from jaxdqn.games import gymnasium  # the package of that name takes its time to import
+        from jaxdqn.games import gymnasium
 
         return gymnasium.make(name)
     if name not in GAMES:

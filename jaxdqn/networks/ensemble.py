@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.outputs import EnsembleOutput

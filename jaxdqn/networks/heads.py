@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import distributional
-from jaxdqn.configuration import configuration, number, part, static
 from jaxdqn.distributional import Risk
+from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key
 from jaxdqn.networks.layers import Layers
 from jaxdqn.outputs import CategoricalOutput, FractionOutput, QuantileOutput

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.configuration import configuration, number, static
+from jaxdqn.fields import configuration, number, static
 from jaxdqn.interfaces import Array, Key, Number
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": nn.relu, "tanh": nn.tanh}

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, part, static
+from jaxdqn.fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, feed_forward
 from jaxdqn.networks.heads import Head
 from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.configuration import configuration, part, static
+from jaxdqn.fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, nothing
 from jaxdqn.networks.mlp import MLP, outcome
 from jaxdqn.outputs import NetworkOutput

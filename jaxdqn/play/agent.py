@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn import configuration, games
+from jaxdqn import fields, games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, Parameters
-from jaxdqn.results import weights
-from jaxdqn.results.weights import Weights
+from jaxdqn.store import weights
+from jaxdqn.store.weights import Weights
 
 
 class Agent(NamedTuple):
@@ -30,7 +30,7 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
     """Returns the agent of trained weights.
 
     Args:
-      trained: as `jaxdqn.results.weights.load` returns them.
+      trained: as `jaxdqn.store.weights.load` returns them.
       game_given: the game that the user named, if any. To make a game such as `gymnasium:MODULE:ID` imports that module
         and so runs its code, which a file alone may not ask for.
 
@@ -51,7 +51,7 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
         )
     try:
         allowed = typing.get_type_hints(Config)["network"]
-        network = configuration.from_dict(allowed, facts["configuration"].get("network"))
+        network = fields.from_dict(allowed, facts["configuration"].get("network"))
         made = network.make(game.observation_shape, game.num_actions)
         template = jax.eval_shape(made.init, jax.random.key(0))
     except (ValueError, TypeError, OverflowError) as problem:

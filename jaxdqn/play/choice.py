@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxdqn.results import divergence, schema, store, tidy, weights
-from jaxdqn.results.record import DamagedResult
+from jaxdqn.analysis import by_arm, divergence
+from jaxdqn.store import schema, store, weights
+from jaxdqn.store.record import DamagedResult
 
 Records = dict[Path, dict[str, Any]]
 
@@ -78,7 +79,7 @@ def choose(
 def standing(facts_path: Path, record: Mapping[str, Any]) -> Standing | None:
     """Returns where a run stands among those of its arm in its folder; None if there is no other, or it has no score.
 
-    A run that diverged counts as `jaxdqn.results.divergence` says.
+    A run that diverged counts as `jaxdqn.analysis.divergence` says.
     """
     try:
         runs = [
@@ -86,7 +87,9 @@ def standing(facts_path: Path, record: Mapping[str, Any]) -> Standing | None:
         ]
     except (OSError, DamagedResult):
         return None
-    scores = {run.facts["id"]: float(tidy.final([run], _SCORE)[0]) for run in divergence.as_worst(tidy.completed(runs))}
+    scores = {
+        run.facts["id"]: float(by_arm.final([run], _SCORE)[0]) for run in divergence.as_worst(by_arm.completed(runs))
+    }
     own = scores.get(facts_path.stem)
     if own is None or len(scores) < 2 or not all(map(math.isfinite, scores.values())):
         return None

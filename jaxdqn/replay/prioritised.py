@@ -28,7 +28,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Replay, Sample, Step
 from jaxdqn.replay import bits, ring, sum_tree
 from jaxdqn.replay.ring import RingState

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, number, part, static
+from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Replay, Sample, Sequence, Step
 from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.ring import RingState

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.configuration import configuration, static
+from jaxdqn.fields import configuration, static
 from jaxdqn.interfaces import Array, Replay, Sample, Step
 from jaxdqn.replay import bits, ring
 from jaxdqn.replay.ring import RingState

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import files
+from jaxdqn.store import files
 from jaxdqn.training import checkpoint
 
 _SCHEMA = 3

@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from jaxdqn.results import failures, manifest, schema, store
-from jaxdqn.results.claims import Claims
-from jaxdqn.results.export.exporter import Exporter
-from jaxdqn.results.record import DamagedResult
-from jaxdqn.study import checkpoints, interruption, plan, progress, provenance, records, spec, waves
+from jaxdqn.export.exporter import Exporter
+from jaxdqn.store import failures, manifest, schema, store
+from jaxdqn.store.claims import Claims
+from jaxdqn.store.record import DamagedResult
+from jaxdqn.study import checkpoints, plan, progress, provenance, records, signals, spec, waves
 from jaxdqn.study.checkpoints import Checkpoint
-from jaxdqn.study.interruption import Interruption
+from jaxdqn.study.signals import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.run import Ending
@@ -121,7 +121,7 @@ def run(
     with (
         progress.Bar(len(missing), study.steps) as bar,
         Claims(folder / "claims") as mine,
-        interruption.watched(bar.note) as told,
+        signals.watched(bar.note) as told,
     ):
         around = waves.Around(folder / "checkpoints", checkpoint_seconds, exporters, bar, told, mine.holds)
         work = _Work(study, folder, cells, missing, mine, around, asynchronous, memory, code, [], [])

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxdqn.results.export import exporter
-from jaxdqn.results.export.exporter import Exporter
+from jaxdqn.export import exporter
+from jaxdqn.export.exporter import Exporter
 
 Facts = Mapping[str, Any]
 

@@ -7,8 +7,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from jaxdqn.results.status import duration
-
 _LINE_SECONDS = 30.0  # between lines where the output is no terminal
 
 
@@ -110,3 +108,11 @@ class Bar:
         self._done += num_steps
         self._progress.advance(self._study, num_steps)
         self._progress.advance(self._group, num_steps)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as a person says it: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdqn.results import schema
-from jaxdqn.results.manifest import Manifest
+from jaxdqn.store import schema
+from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import provenance, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxdqn import configuration, games
+from jaxdqn import fields, games
 from jaxdqn.config import Config, part_versions
 from jaxdqn.interfaces import AnyGame
-from jaxdqn.results import schema, store
+from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
 from jaxdqn.training import check, run
@@ -86,7 +86,7 @@ def determinants(study: Study, cell: Cell) -> dict[str, Any]:
     """Returns all that determines the result of a run, and nothing else; its identifier is made from this."""
     return {
         "game": {"name": cell.game, "version": game(cell.game).version},
-        "configuration": configuration.to_dict(cell.config),
+        "configuration": fields.to_dict(cell.config),
         "seed": cell.seed,
         "steps": study.steps,
         "evaluation": dataclasses.asdict(study.evaluation),
@@ -120,8 +120,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: naming the field whose value JSON cannot say.
     """
     parts = {
-        path: configuration.to_dict(value) if dataclasses.is_dataclass(value) else value
-        for path, value in settings.items()
+        path: fields.to_dict(value) if dataclasses.is_dataclass(value) else value for path, value in settings.items()
     }
     return dict(schema.plain(parts))
 
@@ -132,7 +131,7 @@ def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
         for settings in grids.points(study.grid):
             config = base
             for path, value in settings.items():
-                config = configuration.replace_at(config, path, value)
+                config = fields.replace_at(config, path, value)
             yield label, settings, config
 
 
@@ -181,13 +180,13 @@ def _check_arms(study: Study) -> None:
     for label, settings, config in _arms(study):
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
-            configuration.check(config)
+            fields.check(config)
             plain_settings(settings)
             for name in study.games:
                 check.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
             raise ValueError(f"{at}: {error}") from None
-        key = store.identifier(configuration.to_dict(config))
+        key = store.identifier(fields.to_dict(config))
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.results.export.exporter import Exporter
+from jaxdqn.export.exporter import Exporter
 from jaxdqn.study import checkpoints, progress, provenance, records
 from jaxdqn.study.checkpoints import Checkpoint
-from jaxdqn.study.interruption import Interruption
 from jaxdqn.study.live import Live
+from jaxdqn.study.signals import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.checkpoint import Unusable

@@ -1,6 +1,6 @@
 """Whether the parts of a run fit each other: asked in Python, before anything is compiled."""
 
-from jaxdqn import configuration
+from jaxdqn import fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, Transition
 from jaxdqn.networks.heads import Categorical
@@ -88,6 +88,6 @@ def _check_fit(config: Config, network: Network) -> None:
         raise ValueError(f"{name} needs a network that remembers: set network to Recurrent.")
     if network.unroll is not None and not needs_memory:
         raise ValueError(f"{name} learns nothing of a memory: set network to MLP, or algorithm to R2D2.")
-    for path, part in configuration.paths(config).items():
+    for path, part in fields.paths(config).items():
         if isinstance(part, Categorical) and part.v_min >= part.v_max:
             raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")

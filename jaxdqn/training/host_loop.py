@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn import configuration
+from jaxdqn import fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame, Network, Step
 from jaxdqn.training import host_programs, run
@@ -113,7 +113,7 @@ def init(
     Raises:
       Crash: an environment raised an error.
     """
-    config = jax.device_put(configuration.to_arrays(config))
+    config = jax.device_put(fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
     made: list[Any] = []
     seeds = np.asarray(drawn)

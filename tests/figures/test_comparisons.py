@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-import synthetic_runs
+from jaxdqn.analysis import aggregates as over_games
+from jaxdqn.analysis import by_arm, normalise, paired, statistics
+from jaxdqn.analysis.normalise import Reference
 from jaxdqn.figures import (
     aggregates,
     differences,
@@ -17,9 +19,7 @@ from jaxdqn.figures import (
     seeds_needed,
     style,
 )
-from jaxdqn.results import aggregates as over_games
-from jaxdqn.results import normalise, paired, statistics, tidy
-from jaxdqn.results.normalise import Reference
+from tests.helpers import synthetic_runs
 
 SCALE = normalise.transform({"catch": Reference(-1.0, 2.0), "pong": Reference(-1.0, 30.0)})
 BEST = {"catch": 2.0, "pong": 30.0}
@@ -39,7 +39,7 @@ def runs_of(games=("catch", "pong"), algorithms=("DQN", "double DQN", "C51"), se
 def finals(runs, game, algorithm):
     """Returns the last scores of an arm on the common scale, in the order of seeds."""
     chosen = [run for run in runs if (run.facts["game"]["name"], run.facts["algorithm"]) == (game, algorithm)]
-    return SCALE(game, tidy.final(sorted(chosen, key=lambda run: run.facts["seed"]), "evaluation_return"))
+    return SCALE(game, by_arm.final(sorted(chosen, key=lambda run: run.facts["seed"]), "evaluation_return"))
 
 
 def crash(run):
@@ -205,7 +205,7 @@ def test_efficiency_is_the_aggregate_along_training():
     figure = efficiency.sample_efficiency(runs, transform=SCALE, aggregate=over_games.median, name="median")
     (panel,) = figure.axes
     means = [
-        SCALE(game, tidy.curve([r for r in runs if r.facts["game"]["name"] == game], "evaluation_return")[1]).mean(0)
+        SCALE(game, by_arm.curve([r for r in runs if r.facts["game"]["name"] == game], "evaluation_return")[1]).mean(0)
         for game in BEST
     ]
     np.testing.assert_allclose(panel.lines[0].get_ydata(), np.median(means, axis=0))
@@ -334,7 +334,7 @@ def test_a_heat_map_has_the_statistic_of_each_pair_of_values():
     for column, rate in enumerate((0.01, 0.1)):
         for row, end in enumerate((0.05, 0.5)):
             chosen = [run for run in runs if run.facts["settings"] == {"rate": rate, "exploration.end": end}]
-            assert image.get_array()[row, column] == pytest.approx(np.mean(tidy.final(chosen, "evaluation_return")))
+            assert image.get_array()[row, column] == pytest.approx(np.mean(by_arm.final(chosen, "evaluation_return")))
     assert [text.get_text() for text in panel.get_xticklabels()] == ["0.01", "0.1"]
     assert [text.get_text() for text in panel.get_yticklabels()] == ["0.05", "0.5"]
     assert (panel.get_xlabel(), panel.get_ylabel(), panel.get_title()) == ("rate", "end", "catch")

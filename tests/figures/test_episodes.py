@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 
-import synthetic_runs
-from jaxdqn.figures import episodes, provenance, style
-from jaxdqn.results import statistics, store
+from jaxdqn.analysis import statistics
+from jaxdqn.figures import captions, episodes, style
+from jaxdqn.store import store
+from tests.helpers import synthetic_runs
 
 
 def stored(folder, returns, **described):
@@ -218,7 +219,7 @@ def test_ten_seeds_of_ten_thousand_episodes_an_arm_make_small_files_that_are_alw
     files = []
     for name in ("one", "other"):
         figure = episodes.episode_curves(runs, window=100)
-        files.append(style.save(figure, tmp_path / name / "episodes", provenance.provenance(runs)))
+        files.append(style.save(figure, tmp_path / name / "episodes", captions.provenance(runs)))
     for one, other in zip(*files, strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert os.path.getsize(one) < 400_000

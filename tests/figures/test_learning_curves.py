@@ -5,10 +5,10 @@ import pytest
 import scipy.stats
 from matplotlib.collections import PolyCollection
 
-import synthetic_runs
+from jaxdqn.analysis import by_arm, statistics
 from jaxdqn.figures import learning_curves, style
-from jaxdqn.results import statistics, tidy
-from jaxdqn.results.record import Run
+from jaxdqn.store.record import Run
+from tests.helpers import synthetic_runs
 
 
 def runs_of(games=("catch",), algorithms=("DQN",), seeds=5, **described):
@@ -31,7 +31,7 @@ def test_a_line_is_the_statistic_over_runs_and_its_band_the_interval():
     figure = learning_curves.learning_curves(runs)
     (panel,) = figure.axes
     (line,) = panel.lines
-    steps, values = tidy.curve(runs, "evaluation_return")
+    steps, values = by_arm.curve(runs, "evaluation_return")
     np.testing.assert_array_equal(line.get_xdata(), steps)
     np.testing.assert_allclose(line.get_ydata(), scipy.stats.trim_mean(values, 0.25, axis=0))
     (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
@@ -46,7 +46,7 @@ def test_a_line_is_the_statistic_over_runs_and_its_band_the_interval():
 def test_another_statistic_is_drawn_and_named():
     runs = runs_of(seeds=4)
     figure = learning_curves.learning_curves(runs, statistic=statistics.median, score="loss", ylabel="loss")
-    _, values = tidy.curve(runs, "loss")
+    _, values = by_arm.curve(runs, "loss")
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), np.median(values, axis=0))
     assert "median over seeds" in figure.get_label()
     assert figure.axes[0].get_ylabel() == "loss"
@@ -106,7 +106,7 @@ def test_scores_are_transformed_game_by_game_before_the_statistic():
     scale = {"catch": 1.0, "breakout": 10.0}
     figure = learning_curves.learning_curves(runs, transform=lambda game, values: np.exp(values / scale[game]))
     for panel, game in zip(figure.axes, scale, strict=True):
-        _, values = tidy.curve([run for run in runs if run.facts["game"]["name"] == game], "evaluation_return")
+        _, values = by_arm.curve([run for run in runs if run.facts["game"]["name"] == game], "evaluation_return")
         expected = scipy.stats.trim_mean(np.exp(values / scale[game]), 0.25, axis=0)
         np.testing.assert_allclose(panel.lines[0].get_ydata(), expected)
 
@@ -154,7 +154,7 @@ def test_crashed_runs_are_left_out_and_said_to_be():
         run.curves.update({name: values[:1] for name, values in run.curves.items()})
     figure = learning_curves.learning_curves(runs, reference_lines={"breakout": {"optimal": 40.0}})
     (line,) = figure.axes[0].lines
-    _, values = tidy.curve([runs[0], runs[2], runs[3]], "evaluation_return")
+    _, values = by_arm.curve([runs[0], runs[2], runs[3]], "evaluation_return")
     np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))  # fewer than four runs lose none to the IQM
     assert entries(figure) == ["DQN (n = 3)"]
     assert [panel.get_title() for panel in figure.axes] == ["catch"]

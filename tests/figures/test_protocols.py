@@ -2,9 +2,9 @@
 
 import pytest
 
-import synthetic_runs
+from jaxdqn.analysis import study_tables, time_to_solve
 from jaxdqn.figures import episodes, intervals, learning_curves, scaling, sensitivity
-from jaxdqn.results import solving, summary
+from tests.helpers import synthetic_runs
 
 SHOW = {
     "learning curves": learning_curves.learning_curves,
@@ -12,10 +12,10 @@ SHOW = {
     "sensitivity": sensitivity.sensitivity,
     "episodes": lambda runs: episodes.episode_curves(runs, window=1),
     "scaling": lambda runs: scaling.scaling(runs, {"catch": 1}, lambda returns: returns > 0),
-    "table": summary.table,
-    "table of first steps": lambda runs: summary.first_reached(runs, {"catch": 0.0}),
-    "table of episodes": lambda runs: summary.episodes(runs, {"first": slice(1)}),
-    "table of solved runs": lambda runs: solving.table(runs, lambda returns: returns > 0),
+    "table": study_tables.table,
+    "table of first steps": lambda runs: study_tables.first_reached(runs, {"catch": 0.0}),
+    "table of episodes": lambda runs: study_tables.episodes(runs, {"first": slice(1)}),
+    "table of solved runs": lambda runs: time_to_solve.table(runs, lambda returns: returns > 0),
 }
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import synthetic_runs
 from jaxdqn.figures import scaling
-from jaxdqn.results import store
+from jaxdqn.store import store
+from tests.helpers import synthetic_runs
 
 SIZES = {"deep_sea_4": 4, "deep_sea_6": 6}
 

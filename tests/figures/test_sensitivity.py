@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-import synthetic_runs
+from jaxdqn.analysis import by_arm, statistics
 from jaxdqn.figures import sensitivity
-from jaxdqn.results import statistics, tidy
+from tests.helpers import synthetic_runs
 
 RATES = [0.01, 0.0001, 0.001]  # not sorted, as an order of appearance may be
 
@@ -26,7 +26,7 @@ def entries(figure):
 
 
 def finals(runs, field, value, last):
-    return tidy.final([run for run in runs if run.facts["settings"][field] == value], "evaluation_return", last)
+    return by_arm.final([run for run in runs if run.facts["settings"][field] == value], "evaluation_return", last)
 
 
 def test_a_line_joins_the_final_scores_in_order_of_the_setting():

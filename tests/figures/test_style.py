@@ -10,8 +10,8 @@ import PIL.Image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-import synthetic_runs
 from jaxdqn.figures import learning_curves, style
+from tests.helpers import synthetic_runs
 
 ALGORITHMS = ["DQN", "double DQN", "dueling", "prioritized", "n-step", "noisy", "C51", "Rainbow"]
 GAMES = ["catch", "breakout", "cartpole", "deep_sea", "mountain_car", "freeway"]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-import host_games
 from jaxdqn import games
+from tests.helpers import host_games
 
 
 def own(name):
-    return games.make(f"gymnasium:host_games:{name}-v0")
+    return games.make(f"gymnasium:tests.helpers.host_games:{name}-v0")
 
 
 @pytest.mark.parametrize(
@@ -176,12 +176,15 @@ def test_frames_are_drawn_without_a_display(name, monkeypatch):
         ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),
         ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
         ("gymnasium:LunarLander", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),  # which version?
-        ("gymnasium:host_games:Countr-v0", ["no environment", "Did you mean gymnasium:host_games:Counter-v0"]),
+        (
+            "gymnasium:tests.helpers.host_games:Countr-v0",
+            ["no environment", "Did you mean gymnasium:tests.helpers.host_games:Counter-v0"],
+        ),
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
-        ("gymnasium:host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
-        ("gymnasium:host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
+        ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
+        ("gymnasium:tests.helpers.host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
     ],
 )

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-import trained
 from jaxdqn import games
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.networks.table import Table
 from jaxdqn.play import agent, choice
-from jaxdqn.results import weights
+from jaxdqn.store import weights
+from tests.helpers import trained
 
 NETWORKS = [MLP((8,)), MLP((), activation="tanh"), MLP((4, 4, 4)), Table((3, 5), (-1.2, -0.07), (0.6, 0.07))]
 

@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-import synthetic_runs
 from jaxdqn.play import choice
-from jaxdqn.results import store, weights
+from jaxdqn.store import store, weights
+from tests.helpers import synthetic_runs
 
 NAMED = {"params/kernel": np.zeros((2, 3))}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-import trained
 from jaxdqn.play import pictures
+from tests.helpers import trained
 
 BLACK, GREY, WHITE = ((level, level, level) for level in (0, 100, 255))
 

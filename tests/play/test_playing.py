@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import trained
 from jaxdqn.play import episodes
+from tests.helpers import trained
 
 HOST = "gymnasium:CartPole-v1"
 

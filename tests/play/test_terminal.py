@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-import trained
 from jaxdqn.play import terminal
 from jaxdqn.play.episodes import Moment
+from tests.helpers import trained
 
 
 class Terminal(io.StringIO):

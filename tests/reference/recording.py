@@ -11,12 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from corridor import GAME
-from jaxdqn import configuration, exploration, games, optimizers
+from jaxdqn import exploration, fields, games, optimizers
 from jaxdqn.interfaces import Sequence
 from jaxdqn.replay import sum_tree
 from jaxdqn.training import evaluate, host_loop, host_programs, loop, run
 from jaxdqn.training.evaluate import Evaluation
+from tests.reference.corridor import GAME
 
 NUM_LOGGED = 7
 
@@ -99,7 +99,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
         return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
 
     monkeypatch.setattr(evaluate, "exploration", types.SimpleNamespace(epsilon_greedy=epsilon_greedy))
-    config = configuration.to_arrays(trial.config)
+    config = fields.to_arrays(trial.config)
     state = jax.jit(functools.partial(loop.init, game=GAME, num_logged=NUM_LOGGED))(config, jax.random.key(3))
     advance = jax.jit(functools.partial(loop.advance, game=GAME, evaluation=evaluation))
     states, curves, drawn = [state], [], []
@@ -334,7 +334,7 @@ def record(monkeypatch, trial, periods):
         if iteration["loss"]:
             following = iteration["loss"][0]
     tape = {
-        "settings": configuration.to_dict(config),
+        "settings": fields.to_dict(config),
         "num_actions": 3,
         "observation_shape": (2,),
         "is_host": trial.is_host,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plain.games import row
+from tests.reference.plain.games import row
 
 
 def settings(**changed):

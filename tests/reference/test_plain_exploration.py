@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from plain import exploration
+from tests.reference.plain import exploration
 
 RULES = {
     "constant": {"type": "Constant", "value": 0.25},

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from plain import losses, networks, sequence_losses
-from small_networks import CATEGORICAL, IMPLICIT, MLP, PROPOSED, SQUARED, fresh, transitions
+from tests.reference.plain import losses, networks, sequence_losses
+from tests.reference.small_networks import CATEGORICAL, IMPLICIT, MLP, PROPOSED, SQUARED, fresh, transitions
 
 ALGORITHMS = {
     "DQN": (None, {"error": SQUARED}, 2),

@@ -7,8 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from plain import heads, initial, networks
-from small_networks import IMPLICIT, MLP, PROPOSED, fresh
+from tests.reference.plain import heads, initial, networks
+from tests.reference.small_networks import IMPLICIT, MLP, PROPOSED, fresh
 
 PLAIN = pathlib.Path(__file__).parent / "plain"
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from plain import optimizers
+from tests.reference.plain import optimizers
 
 
 def test_first_steps_of_the_optimizers_by_hand():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from plain import draws, replay, returns
-from small_runs import rows_of, settings
+from tests.reference.plain import draws, replay, returns
+from tests.reference.small_runs import rows_of, settings
 
 
 def test_returns_end_with_the_episode_and_a_time_limit_keeps_the_bootstrap():

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from plain import distributional, errors, losses, sequence_losses, soft
-from small_networks import MLP, SQUARED
+from tests.reference.plain import distributional, errors, losses, sequence_losses, soft
+from tests.reference.small_networks import MLP, SQUARED
 
 
 def test_a_projection_shares_a_value_out_between_its_neighbours():

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from plain import acting, learning, target_network, training
-from plain.games import Copies, Corridor
-from small_runs import settings, tape
+from tests.reference.plain import acting, learning, target_network, training
+from tests.reference.plain.games import Copies, Corridor
+from tests.reference.small_runs import settings, tape
 
 
 def test_the_corridor_ends_at_both_ends_and_after_seven_steps():

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import jaxdqn
-from configurations import TRIALS
-from plain import networks, training
-from plain.games import Corridor
-from recording import record
+from tests.reference.configurations import TRIALS
+from tests.reference.plain import networks, training
+from tests.reference.plain.games import Corridor
+from tests.reference.recording import record
 
 TOLERANCE = 1e-4  # relative to the largest number of an array, or of all parameters or gradients together
 NUM_UPDATES = 50

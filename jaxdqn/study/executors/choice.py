@@ -13,7 +13,7 @@ def executor(options: argparse.Namespace) -> Callable[..., execute.Report]:
     """Returns `execute.run`, or one like it that runs the study elsewhere.
 
     Args:
-      options: those of `jaxdqn.study.options.add_executor`.
+      options: those of `jaxdqn.commands.options.add_executor`.
     """
     asked = Asked(options.tasks, options.cpus_per_task, options.gpus_per_task)
     if options.executor == "ray":

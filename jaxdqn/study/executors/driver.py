@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.results import failures, manifest, schema, store
-from jaxdqn.study import execute, interruption, plan, progress, provenance, records, spec
+from jaxdqn.store import failures, manifest, schema, store
+from jaxdqn.study import execute, plan, progress, provenance, records, signals, spec
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Asked, Task
 from jaxdqn.study.executors.work import Done, Order, token_of
-from jaxdqn.study.interruption import Interruption
+from jaxdqn.study.signals import Interruption
 from jaxdqn.study.spec import Cell, Study
 
 
@@ -165,7 +165,7 @@ def _see_through(study: Study, folder: pathlib.Path, pool: Pool, orders: Sequenc
     """Hands the tasks out, shows how far they are, and returns what became of them."""
     ids = {id for order in orders for id in order.task.cells}
     outcomes: list[Outcome] = []
-    with progress.Bar(len(ids), study.steps) as bar, interruption.watched(bar.note) as told:
+    with progress.Bar(len(ids), study.steps) as bar, signals.watched(bar.note) as told:
         bar.elsewhere(f"{len(orders)} tasks: {pool.name}")
         bar.training(0)
         num_stored = 0

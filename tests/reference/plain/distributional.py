@@ -4,7 +4,7 @@ import math
 
 import autograd.numpy as np
 
-from plain.layers import log_softmax, stop_gradient
+from tests.reference.plain.layers import log_softmax, stop_gradient
 
 
 def project(atoms_from, probabilities, atoms):

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import autograd.numpy as np
 
-from plain.layers import Layers, linear, log_softmax, relu, stop_gradient
+from tests.reference.plain.layers import Layers, linear, log_softmax, relu, stop_gradient
 
 
 def midpoints(number):

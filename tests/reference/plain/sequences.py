@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from plain import draws
-from plain.priorities import Priorities
-from plain.returns import has_ended, n_step
-from plain.ring import Ring, batched, places_of
+from tests.reference.plain import draws
+from tests.reference.plain.priorities import Priorities
+from tests.reference.plain.returns import has_ended, n_step
+from tests.reference.plain.ring import Ring, batched, places_of
 
 
 class SequenceMemory:

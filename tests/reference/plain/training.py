@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
-from plain import exploration, replay
-from plain.acting import Acting, evaluate
-from plain.games import Copies
-from plain.learning import Learner, learn
-from plain.returns import has_ended
+from tests.reference.plain import exploration, replay
+from tests.reference.plain.acting import Acting, evaluate
+from tests.reference.plain.games import Copies
+from tests.reference.plain.learning import Learner, learn
+from tests.reference.plain.returns import has_ended
 
 
 class Counts:

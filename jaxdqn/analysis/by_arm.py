@@ -1,0 +1,276 @@
+"""From runs to arrays: which runs belong together, and their curves as `[runs, points]`.
+
+The unit is the arm of a comparison: runs of one game, algorithm and point of the grid that differ by seed only. A run
+that crashed belongs to its arm, but its shorter curves cannot be pooled: take `completed` runs, and give the `remarks`.
+A run that diverged counts as `jaxdqn.analysis.divergence` says.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.analysis import divergence
+from jaxdqn.store import schema
+from jaxdqn.store.record import Curves, Run
+
+# What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
+_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions")
+
+# What must be equal between arms: scores of runs that differ in one of these say nothing about the arms.
+_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
+
+
+class Arm(NamedTuple):
+    """What runs that differ by seed share: `settings` are pairs of dotted field and value, sorted by field."""
+
+    game: str
+    algorithm: str
+    settings: tuple[tuple[str, Any], ...]
+
+
+def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
+    """Returns the runs by arm, in order of first appearance, those of an arm ordered by seed.
+
+    Raises:
+      ValueError: if runs of an arm differ by more than their seed, or a seed occurs twice. Pooling them would count
+        one sample as two, or mix two distributions.
+    """
+    grouped: dict[Arm, list[Run]] = defaultdict(list)
+    for run in runs:
+        settings = tuple((field, _hashable(value)) for field, value in sorted(run.facts["settings"].items()))
+        grouped[Arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
+    for arm, members in grouped.items():
+        members.sort(key=lambda run: run.facts["seed"])
+        _check_arm(arm, members)
+    return {arm: tuple(members) for arm, members in grouped.items()}
+
+
+def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
+    """Returns the runs by arm, as `arms`, if all of them were made under one protocol.
+
+    That is an equal budget, equal evaluation (period, episodes, epsilon), one version of the training loop, and one of
+    each game. Everything that puts arms side by side starts here. From the step of its divergence on, a diverged run
+    has the worst return of its game.
+
+    Raises:
+      ValueError: as `arms`, or naming what two arms differ in, with both values.
+    """
+    grouped = arms(divergence.as_worst(runs))
+    firsts: dict[str, tuple[Arm, Run]] = {}  # by game
+    for arm, (run, *_) in grouped.items():
+        same_game = firsts.setdefault(arm.game, (arm, run))
+        _check_alike(same_game, (arm, run), ("game.version",))
+        _check_alike(next(iter(firsts.values())), (arm, run), _PROTOCOL)
+    return grouped
+
+
+def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Returns the runs that did not crash, in their order."""
+    return tuple(run for run in runs if not schema.crashed(run.facts))
+
+
+def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, ...]]:
+    """Returns the arms that have completed runs, with these runs only."""
+    kept = {arm: completed(members) for arm, members in arms.items()}
+    return {arm: members for arm, members in kept.items() if members}
+
+
+def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
+    """Returns a sentence about each arm of which runs crashed or diverged, or an empty string: how many of how many."""
+    sentences = []
+    for arm, members in arms.items():
+        of = f"{labels[arm]} on {arm.game}"
+        count = len(members) - len(completed(members))
+        if count:
+            runs = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of}"
+            sentences.append(f"{runs} crashed and {'is' if count == 1 else 'are'} left out.")
+        sentences.append(divergence.sentence(members, of, score))
+    return " ".join(filter(None, sentences))
+
+
+def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, ...]]:
+    """Returns the runs by the values of the keys, always as a tuple, in order of first appearance.
+
+    Args:
+      runs: any runs.
+      *keys: `game` (its name), `algorithm`, `seed`, or a dotted field of the settings such as `learning_rate`.
+
+    Raises:
+      ValueError: if a run has no such setting, naming those it has.
+    """
+    grouped: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        grouped[tuple(_value(run, key) for key in keys)].append(run)
+    return {values: tuple(members) for values, members in grouped.items()}
+
+
+def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where the runs were evaluated, int64 `[P]` environment steps, and a curve, float64 `[runs, P]`.
+
+    A diverged run has the worst return of these runs from its divergence on; after `compared`, that of all runs.
+
+    Raises:
+      ValueError: if there are no runs, one has no such curve or crashed, or they were evaluated at different steps.
+    """
+    if not runs:
+        raise ValueError(f"No runs to take {name!r} from: run the study first, or choose other runs.")
+    runs = divergence.as_worst(runs)
+    steps = runs[0].curves["steps"]
+    for run in runs:
+        if name not in run.curves:
+            known = ", ".join(sorted(run.curves))
+            raise ValueError(f"Run {run.facts['id']} has no curve {name!r}: it has {known}.")
+        if schema.crashed(run.facts):
+            raise ValueError(f"Run {run.facts['id']} crashed: take only tidy.completed runs, and say how many are not.")
+        if not np.array_equal(run.curves["steps"], steps):
+            raise ValueError(
+                f"Runs {runs[0].facts['id']} and {run.facts['id']} were evaluated at different steps "
+                f"({_grid(steps)}; {_grid(run.curves['steps'])}): compare runs of one budget and period."
+            )
+    return steps, np.stack([run.curves[name] for run in runs]).astype(np.float64)
+
+
+def final(runs: Sequence[Run], name: str, last: int = 1) -> np.ndarray:
+    """Returns one score a run, float64 `[runs]`: the mean over the last points of its curve.
+
+    Of a diverged run it is the last point alone, the worst return, however many are averaged of the others.
+
+    Args:
+      runs: evaluated at the same steps.
+      name: of the curve, such as `evaluation_return`.
+      last: how many points, from 1 to all. Chosen before looking: the best of a curve is not a fair score.
+
+    Raises:
+      ValueError: as `curve`, or if `last` is out of range.
+    """
+    _, values = curve(runs, name)  # [runs, P]
+    if not 1 <= last <= values.shape[1]:
+        raise ValueError(f"last = {last} is out of range: the curves have 1 to {values.shape[1]} points.")
+    return np.where([divergence.diverged(run) for run in runs], values[:, -1], values[:, -last:].mean(axis=1))
+
+
+def thin(curves: Mapping[str, np.ndarray], most: int = 200) -> Curves:
+    """Returns at most `most` points of curves `[P]`: every k-th one counted back from the last, k as small as can be.
+
+    Nothing is averaged: each point stays the value of one evaluation period, spacing stays even, the last one stays.
+
+    Raises:
+      ValueError: if `most` is not positive.
+    """
+    if most < 1:
+        raise ValueError(f"most = {most} is out of range: keep at least one point.")
+
+    def kept(values: np.ndarray) -> np.ndarray:
+        stride = max(1, -(-len(values) // most))  # rounded up
+        return values[(len(values) - 1) % stride :: stride]
+
+    return {name: kept(np.asarray(values)) for name, values in curves.items()}
+
+
+def labels(keys: Iterable[Arm], without: str | None = None) -> dict[Arm, str]:
+    """Returns a legend entry for each arm: its algorithm, with the settings only where those tell arms apart.
+
+    Args:
+      keys: all arms that are shown together.
+      without: a field of the settings that is shown otherwise, such as along an axis.
+    """
+    keys = list(keys)
+    shown = {arm: tuple(pair for pair in arm.settings if pair[0] != without) for arm in keys}
+    points: dict[tuple[str, str], set[Any]] = defaultdict(set)
+    for arm in keys:
+        points[arm.game, arm.algorithm].add(shown[arm])
+    several = {algorithm for (_, algorithm), values in points.items() if len(values) > 1}
+    return {
+        arm: ", ".join([arm.algorithm, *(f"{field} {value}" for field, value in shown[arm])])
+        if arm.algorithm in several
+        else arm.algorithm
+        for arm in keys
+    }
+
+
+def counted(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> dict[str, str]:
+    """Returns the labels with their number of runs, `DQN (n = 10)`, fewest to most where arms of a label differ."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for arm, members in arms.items():
+        sizes[labels[arm]].append(len(members))
+    return {label: f"{label} (n = {span(size)})" for label, size in sizes.items()}
+
+
+def span(numbers: Collection[int]) -> str:
+    """Returns the fewest and the most, `5 to 10`, or the one number that all are."""
+    fewest, most = min(numbers), max(numbers)
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
+
+
+def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
+    name = f"{arm.algorithm} on {arm.game}"
+    first = members[0]
+    for run in members:
+        differing = [key for key in _SHARED if schema.used(run.facts.get(key)) != schema.used(first.facts.get(key))]
+        if run.facts["game"]["version"] != first.facts["game"]["version"]:
+            differing.append("the version of the game")
+        if differing:
+            raise ValueError(
+                f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "
+                "be pooled: keep runs that differ by seed only, or give the arms different labels."
+            )
+    for previous, run in pairwise(members):
+        if previous.facts["seed"] == run.facts["seed"]:
+            raise ValueError(
+                f"Runs {previous.facts['id']} and {run.facts['id']} of {name} both have seed {run.facts['seed']} and "
+                "would count twice: keep one of them."
+            )
+
+
+def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable[str]) -> None:
+    """Returns nothing if two arms, each with one of its runs, have the same facts at the paths."""
+    values = {path: [_fact(run, path) for _, run in (first, other)] for path in paths}
+    differing = [f"{path} ({one} and {two})" for path, (one, two) in values.items() if one != two]
+    if differing:
+        names = [f"{described(arm)} on {arm.game}" for arm, _ in (first, other)]
+        raise ValueError(
+            f"{names[0]} and {names[1]} differ in {', '.join(differing)} and cannot be compared: choose runs of one "
+            "protocol, or run them again under one."
+        )
+
+
+def described(arm: Arm) -> str:
+    """Returns what an arm is called with all its settings, and without its game."""
+    return ", ".join([arm.algorithm, *(f"{field} {value}" for field, value in arm.settings)])
+
+
+def _fact(run: Run, path: str) -> Any:
+    """Returns a fact at a dotted path, or None where the record does not say it."""
+    try:
+        return schema.at(run.facts, path)
+    except ValueError:
+        return None
+
+
+def _value(run: Run, key: str) -> Any:
+    if key == "game":
+        return run.facts["game"]["name"]
+    if key in ("algorithm", "seed"):
+        return run.facts[key]
+    settings = run.facts["settings"]
+    if key not in settings:
+        known = ", ".join(["game", "algorithm", "seed", *settings])
+        raise ValueError(f"Run {run.facts['id']} has no setting {key!r}: group by {known}.")
+    return _hashable(settings[key])
+
+
+def _hashable(value: Any) -> Any:
+    """Returns a setting as it stands in keys and labels: lists as tuples, a part as `adam(epsilon=1e-08)`."""
+    if isinstance(value, list):
+        return tuple(_hashable(item) for item in value)
+    if isinstance(value, dict):
+        fields = ", ".join(f"{field}={_hashable(item)}" for field, item in value.items() if field != "type")
+        return f"{value.get('type', '')}({fields})"
+    return value
+
+
+def _grid(steps: np.ndarray) -> str:
+    return f"{len(steps)} points from {steps[0]} to {steps[-1]}"

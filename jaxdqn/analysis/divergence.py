@@ -1,0 +1,106 @@
+"""A diverged run never wins: what counts for a run whose loss was no longer finite at some step.
+
+From that step on nothing is learned. A network of NaN always takes the first action, and on some games that scores
+well; so the returns of its evaluations are not those of an agent, and no comparison uses them. There is one rule:
+
+- in a table and in a figure, a diverged run counts as the worst return of its game: the lowest that any of the compared
+  runs had on that game, at any evaluation. Its curve is drawn as it was until it diverged. Its final score is the worst
+  return even where part of the averaged evaluations came before;
+- in a search, it scores minus infinity: a point with a diverged run is worse than every point without one.
+
+Other curves, such as errors, have no lowest value that is worst; a diverged run has no value of them any more (NaN).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxdqn.store import schema
+from jaxdqn.store.record import Run
+
+RETURNS = ("evaluation_return", "episode_return")  # curves of which more is better
+
+
+def diverged(run: Run) -> bool:
+    """Returns whether the loss of a run that did not crash was no longer finite at some step."""
+    return run.facts.get("diverged_at") is not None and not schema.crashed(run.facts)
+
+
+def as_worst(runs: Iterable[Run]) -> list[Run]:
+    """Returns the runs, in their order, where those that diverged have the worst return of their game from then on.
+
+    Runs that did not diverge are returned as they are. To apply it twice changes nothing.
+
+    Args:
+      runs: all that are compared: the worst return is that of the compared runs that did not crash.
+    """
+    runs = list(runs)
+    games = {run.facts["game"]["name"] for run in runs if diverged(run)}
+    worst = {(game, name): _worst(runs, game, name) for game in games for name in RETURNS}
+    return [_with_worst(run, worst) if diverged(run) else run for run in runs]
+
+
+def search_score(returns: np.ndarray, diverged_at: int | None) -> float:
+    """Returns the score of a run in a search: the mean of its evaluations `[last]`; minus infinity if it diverged."""
+    return -np.inf if diverged_at is not None else float(np.mean(returns, dtype=np.float64))
+
+
+def of_episodes(runs: Sequence[Run], scores: Sequence[np.ndarray], worst: float) -> list[np.ndarray]:
+    """Returns the scores of training episodes, where logs of diverged runs go on with the worst score.
+
+    A log ends where its run diverged. It is made as long as the shortest of the others, if it is shorter.
+
+    Args:
+      runs: of one arm.
+      scores: of the episodes of each, `[N]` in their order.
+      worst: lowest score of an episode of any compared run on the game.
+    """
+    lengths = [len(values) for run, values in zip(runs, scores, strict=True) if not diverged(run)]
+    shared = min(lengths, default=0)
+    return [
+        np.append(values, np.full(max(0, shared - len(values)), worst)) if diverged(run) else values
+        for run, values in zip(runs, scores, strict=True)
+    ]
+
+
+def sentence(members: Sequence[Run], of: str, score: str = "evaluation_return") -> str:
+    """Returns how many runs of an arm diverged and what they count as; an empty string if none did.
+
+    Args:
+      members: the runs of the arm.
+      of: what the arm is called.
+      score: the curve that is shown.
+    """
+    number = sum(map(diverged, members))
+    if not number:
+        return ""
+    runs = f"{number} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of} diverged"
+    if score not in RETURNS:
+        return f"{runs} and {'has' if number == 1 else 'have'} no {score.replace('_', ' ')} from then on."
+    return f"{runs} and {'counts' if number == 1 else 'count'} as the worst score of the game."
+
+
+def _worst(runs: Sequence[Run], game: str, name: str) -> float:
+    """Returns the lowest finite value of a curve on a game; NaN if there is none."""
+    curves = [
+        run.curves[name]
+        for run in runs
+        if run.facts["game"]["name"] == game and name in run.curves and not schema.crashed(run.facts)
+    ]
+    values = np.concatenate([*curves, np.zeros(0)])
+    return float(np.min(values[np.isfinite(values)], initial=np.inf)) if np.isfinite(values).any() else np.nan
+
+
+def _with_worst(run: Run, worst: Mapping[tuple[str, str], float]) -> Run:
+    steps, at = run.curves["steps"], run.facts["diverged_at"]
+    first = min(int(np.searchsorted(steps, at)), len(steps) - 1)
+
+    def counted(name: str, values: np.ndarray) -> Any:
+        if not np.issubdtype(values.dtype, np.floating):
+            return values  # counts
+        changed = values.copy()
+        changed[first:] = worst.get((run.facts["game"]["name"], name), np.nan)
+        return changed
+
+    return run._replace(curves={name: counted(name, values) for name, values in run.curves.items()})

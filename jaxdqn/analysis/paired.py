@@ -1,0 +1,121 @@
+"""Paired comparisons: two arms that share seeds are compared seed by seed.
+
+What a seed brings to both arms, such as the first weights and the first episodes, cancels in a difference, so that the
+interval of a difference can be narrower than those of the arms. With a seed in common and nothing else it is as wide.
+
+A difference of IQMs is the IQM of the arm minus the IQM of the base, with both runs of a seed drawn together. It is not
+the IQM of the differences, which asks what a typical seed gains; only for the mean are both numbers equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxdqn.analysis import bootstrap_intervals, statistics
+from jaxdqn.analysis.bootstrap_intervals import Interval
+from jaxdqn.analysis.statistics import Aggregate, Statistic
+
+ScoresBySeed = Mapping[str, Mapping[int, ArrayLike]]  # by game, then by seed: a score, or a curve [points]
+
+
+class Differences(NamedTuple):
+    """Runs of two arms, seed by seed.
+
+    Attributes:
+      arm: float64 `[seeds]`, or `[seeds, points]`, by game and in the order of seeds.
+      base: as `arm`.
+      seeds: those that both arms have, by game.
+      unpaired: how many runs have no partner, of either arm and on any game.
+    """
+
+    arm: dict[str, np.ndarray]
+    base: dict[str, np.ndarray]
+    seeds: dict[str, tuple[int, ...]]
+    unpaired: int
+
+    @property
+    def by_game(self) -> dict[str, np.ndarray]:
+        """Returns the scores of the arm minus those of the base, as `arm`."""
+        return {game: scores - self.base[game] for game, scores in self.arm.items()}
+
+
+def differences(arm: ScoresBySeed, base: ScoresBySeed) -> Differences:
+    """Returns the runs of an arm and of a base with the same seed, on the games that both have.
+
+    Raises:
+      ValueError: if they share no game, or no seed of a game that they share.
+    """
+    games = [game for game in arm if game in base]
+    if not games:
+        raise ValueError(f"Two arms share no game: they have {', '.join(arm)} and {', '.join(base)}.")
+    seeds = {game: tuple(sorted(set(arm[game]) & set(base[game]))) for game in games}
+    for game in games:
+        if not seeds[game]:
+            raise ValueError(f"Two arms share no seed on {game}, so that no runs are pairs: run them with equal seeds.")
+    runs = sum(len(scores[game]) for scores in (arm, base) for game in scores)
+    of_arm, of_base = (
+        {game: np.array([scores[game][seed] for seed in seeds[game]], np.float64) for game in games}
+        for scores in (arm, base)
+    )
+    return Differences(of_arm, of_base, seeds, runs - 2 * sum(map(len, seeds.values())))
+
+
+def on(pairs: Differences, games: Sequence[str]) -> Differences:
+    """Returns the pairs on these games only."""
+    arm, base = ({game: by_game[game] for game in games} for by_game in (pairs.arm, pairs.base))
+    return pairs._replace(arm=arm, base=base, seeds={game: pairs.seeds[game] for game in games})
+
+
+def interval(
+    pairs: Differences,
+    generator: np.random.Generator,
+    *,
+    statistic: Statistic = statistics.mean,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns a statistic of the arm minus that of the base, over the runs of all games, and its interval.
+
+    Args:
+      pairs: on a scale that games share if there are several; every game has as many pairs.
+      generator: the only source of chance.
+      statistic: over the runs of all games.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: as `statistics.interval_over_games`.
+    """
+    return bootstrap(pairs, statistics.pooled(statistic), generator, confidence=confidence, resamples=resamples)
+
+
+def bootstrap(
+    pairs: Differences,
+    aggregate: Aggregate,
+    generator: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Returns an aggregate of the arm minus that of the base, and its interval: both runs of a seed are drawn together.
+
+    Args:
+      pairs: as `interval`.
+      aggregate: over games and runs, such as those of `jaxdqn.analysis.aggregates`.
+      generator: the only source of chance.
+      confidence: between 0 and 1.
+      resamples: how many draws.
+
+    Raises:
+      ValueError: as `statistics.bootstrap`.
+    """
+    bootstrap_intervals.check(confidence, resamples)
+    both = np.stack([statistics.stack(pairs.arm), statistics.stack(pairs.base)], axis=-1)  # [games, pairs, ..., 2]
+
+    def difference(scores: np.ndarray) -> np.ndarray:
+        arm, base = np.moveaxis(aggregate(scores), -1, 0)
+        return np.asarray(arm - base)
+
+    return bootstrap_intervals.interval(statistics.replicates(both, difference, generator, resamples), confidence)

@@ -1,0 +1,192 @@
+"""From runs to the scores that arms are compared by: by label, then by game, and what is left out and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxdqn.analysis import by_arm
+from jaxdqn.analysis.normalise import Reference, Transform
+from jaxdqn.store.record import Run
+
+
+class Scores(NamedTuple):
+    """The scores of a comparison.
+
+    Attributes:
+      values: by label, then by game, float64 `[runs]`, or curves `[runs, points]`.
+      seeds: of these runs, in the same order.
+      games: all that there are, in their order.
+      has_common_scale: whether scores of several games may be pooled.
+      left_out: sentences on which runs or arms are not among the scores; an empty string if all are.
+    """
+
+    values: dict[str, dict[str, np.ndarray]]
+    seeds: dict[str, dict[str, tuple[int, ...]]]
+    games: tuple[str, ...]
+    has_common_scale: bool
+    left_out: str
+
+
+def final(
+    runs: Iterable[Run], *, score: str = "evaluation_return", last: int = 1, transform: Transform | None = None
+) -> Scores:
+    """Returns one score a run: the mean over the last points of its curve. Runs that crashed are left out.
+
+    A run that diverged counts as `jaxdqn.analysis.divergence` says: as the worst return of its game. On
+    other curves it has no score.
+
+    Args:
+      runs: of any games, algorithms and settings.
+      score: the curve.
+      last: how many of its last points are averaged inside a run.
+      transform: to a scale that games share, such as `normalise.transform`; else only one game can be pooled.
+
+    Raises:
+      ValueError: if there are no runs, they do not form arms or follow several protocols, or there is no such curve.
+    """
+    arms, completed, labels = _completed(runs)
+    finals = {arm: by_arm.final(members, score, last) for arm, members in completed.items()}
+    return _scores(arms, completed, labels, finals, transform, score)
+
+
+def along(
+    runs: Iterable[Run], *, score: str = "evaluation_return", transform: Transform | None = None
+) -> tuple[np.ndarray, Scores]:
+    """Returns where runs were evaluated, int64 `[points]`, and their scores there. Runs that crashed are left out.
+
+    Args:
+      runs: as `final`.
+      score: as `final`.
+      transform: as `final`.
+
+    Raises:
+      ValueError: as `final`, or if games were evaluated at different steps.
+    """
+    arms, completed, labels = _completed(runs)
+    steps, _ = by_arm.curve([run for members in completed.values() for run in members], score)
+    curves = {arm: by_arm.curve(members, score)[1] for arm, members in completed.items()}
+    return steps, _scores(arms, completed, labels, curves, transform, score)
+
+
+def pooled(scores: Scores) -> Scores:
+    """Returns the scores of those labels whose games can be pooled: they have equally many runs on every game.
+
+    Otherwise one game would weigh more than another, or be missing; what is left out is said.
+
+    Raises:
+      ValueError: if there are several games and no common scale, or no such label.
+    """
+    if len(scores.games) > 1 and not scores.has_common_scale:
+        raise ValueError(
+            f"Scores of {len(scores.games)} games ({', '.join(scores.games)}) have no common scale: normalise them, or "
+            "choose one game."
+        )
+    counts = {label: [len(by_game.get(game, ())) for game in scores.games] for label, by_game in scores.values.items()}
+    uneven = [label for label, numbers in counts.items() if min(numbers) < max(numbers)]
+    kept = [label for label in counts if label not in uneven]
+    if not kept:
+        raise ValueError(f"No arm has equally many runs on {', '.join(scores.games)}: run those that are missing.")
+    sentence = f"Not shown, for having unequally many runs on games: {', '.join(uneven)}." if uneven else ""
+    return scores._replace(
+        values={label: scores.values[label] for label in kept},
+        seeds={label: scores.seeds[label] for label in kept},
+        left_out=" ".join(filter(None, [scores.left_out, sentence])),
+    )
+
+
+def references(
+    runs: Iterable[Run], low: float | str, high: float | str, *, score: str = "evaluation_return", last: int = 1
+) -> dict[str, Reference]:
+    """Returns references to normalise by, for each game: a number, or the mean score of the arm with that label.
+
+    Raises:
+      ValueError: as `final`, or if no arm has the label, or it has no runs on some game.
+    """
+    finals = final(runs, score=score, last=last)
+
+    def value(end: float | str, game: str) -> float:
+        if not isinstance(end, str):
+            return end
+        if game not in choose(finals.values, end):
+            raise ValueError(f"{end} has no completed run on {game}, by which its scores could be normalised.")
+        return float(np.mean(finals.values[end][game]))
+
+    return {game: Reference(value(low, game), value(high, game)) for game in finals.games}
+
+
+def by_seed(scores: Scores, label: str) -> dict[str, dict[int, np.ndarray]]:
+    """Returns the scores of a label by game and seed, for `jaxdqn.analysis.paired`.
+
+    Raises:
+      ValueError: as `choose`.
+    """
+    values, seeds = choose(scores.values, label), scores.seeds[label]
+    return {game: dict(zip(seeds[game], values[game], strict=True)) for game in values}
+
+
+def others(scores: Scores, base: str) -> list[str]:
+    """Returns the labels that can be compared to a base: all but itself.
+
+    Raises:
+      ValueError: if there is no such base, or nothing else.
+    """
+    choose(scores.values, base)
+    labels = [label for label in scores.values if label != base]
+    if not labels:
+        raise ValueError(f"There is no arm beside {base!r} to compare to it.")
+    return labels
+
+
+def on_shared_games(scores: Scores, label: str, base: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the scores of two labels on the games that both have.
+
+    Raises:
+      ValueError: as `choose`, or if they share no game.
+    """
+    arm, bases = choose(scores.values, label), choose(scores.values, base)
+    games = [game for game in arm if game in bases]
+    if not games:
+        raise ValueError(f"{label!r} and {base!r} share no game on which both have a completed run.")
+    return {game: arm[game] for game in games}, {game: bases[game] for game in games}
+
+
+def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[str, np.ndarray]:
+    """Returns the scores of a label.
+
+    Raises:
+      ValueError: if there is no such label, naming those there are.
+    """
+    if label not in by_label:
+        raise ValueError(f"There is no arm {label!r}: there are {', '.join(map(repr, by_label))}.")
+    return by_label[label]
+
+
+def _completed(
+    runs: Iterable[Run],
+) -> tuple[dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, str]]:
+    """Returns all arms, those that have completed runs with these runs only, and the labels of all."""
+    arms = by_arm.compared(runs)
+    completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
+    completed = {arm: members for arm, members in completed.items() if members}
+    if not completed:
+        raise ValueError("No runs to compare: run the study first, or choose runs that did not crash.")
+    return arms, completed, by_arm.labels(arms)
+
+
+def _scores(
+    arms: Mapping[by_arm.Arm, Sequence[Run]],
+    completed: Mapping[by_arm.Arm, Sequence[Run]],
+    labels: Mapping[by_arm.Arm, str],
+    numbers: Mapping[by_arm.Arm, np.ndarray],
+    transform: Transform | None,
+    score: str,
+) -> Scores:
+    values: dict[str, dict[str, np.ndarray]] = {}
+    seeds: dict[str, dict[str, tuple[int, ...]]] = {}
+    for arm, members in completed.items():
+        scores = numbers[arm] if transform is None else np.asarray(transform(arm.game, numbers[arm]), np.float64)
+        values.setdefault(labels[arm], {})[arm.game] = scores
+        seeds.setdefault(labels[arm], {})[arm.game] = tuple(run.facts["seed"] for run in members)
+    games = tuple(dict.fromkeys(arm.game for arm in arms))
+    return Scores(values, seeds, games, transform is not None, by_arm.remarks(arms, labels, score))

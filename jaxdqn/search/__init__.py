@@ -1,0 +1,1 @@
+"""Searches: settings that are chosen within a budget."""

@@ -1,0 +1,238 @@
+"""What to search: a space of settings, the seeds that settings are chosen by, and the others that judge the choice.
+
+A search is checked when it is made, in Python, before anything is compiled.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from jaxdqn import fields
+from jaxdqn.config import Config, part_versions
+from jaxdqn.search import halving, samplers
+from jaxdqn.search.samplers import Sampler
+from jaxdqn.store import schema
+from jaxdqn.study import grids, spec
+from jaxdqn.study.grids import Choice, Range
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+
+DEFAULT, TUNED = "default", "tuned"  # the arms of the comparison on test seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """A search for settings, written down.
+
+    Attributes:
+      name: of the folder of its results: lower-case letters, digits, `_` and `-`.
+      game: one name, as in a study.
+      config: what the settings change; it is what the choice is compared with.
+      space: what is searched, by dotted path. Numbers are free within bounds; structure, and parts, are listed. A part
+        stands before its fields.
+      tuning_seeds: one run of each point for each; all points share them.
+      test_seeds: of the runs that judge the choice; none of them is a tuning seed or one of the final.
+      steps: budget of a run, in environment steps.
+      evaluation: when and how runs are evaluated.
+      budget: environment steps of all tuning runs together, the final among them.
+      sampler: that chooses points: `samplers.tpe`, `samplers.random`, `samplers.cma_es`.
+      rungs: environment steps after which poor points are dropped; none trains every point to its end.
+      share: of the points of a rung that goes on.
+      rule: which points these are: `halving.best`, `halving.best_or_undecided`.
+      batch: points of a wave.
+      final_seeds: one run of each finalist for each; only these say which of them is the choice. None: no final.
+      finalists: points of the final, those with the highest means over tuning seeds.
+      last: how many of its last evaluations are averaged into the score of a run; None averages all until there, which
+        rewards learning fast and is less noisy.
+      seed: of what the sampler draws.
+    """
+
+    name: str
+    game: str
+    config: Config
+    space: Mapping[str, Range]
+    tuning_seeds: Sequence[int]
+    test_seeds: Sequence[int]
+    steps: int
+    evaluation: Evaluation
+    budget: int
+    sampler: Sampler = samplers.tpe
+    rungs: Sequence[int] = ()
+    share: float = 1 / 3
+    rule: halving.Rule = halving.best
+    batch: int = 8
+    final_seeds: Sequence[int] = ()
+    finalists: int = 4
+    last: int | None = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+def plan(search: Search) -> halving.Plan:
+    """Returns how the points of a search are trained."""
+    ends = (*search.rungs, search.steps)
+    num_seeds, num_final_seeds = len(search.tuning_seeds), len(search.final_seeds)
+    return halving.Plan(ends, search.share, search.batch, num_seeds, search.rule, search.finalists, num_final_seeds)
+
+
+def whole_numbers(search: Search) -> list[str]:
+    """Returns the fields of the space that range over whole numbers."""
+    declared = fields.fields(search.config)
+    ranges = [path for path, range_ in search.space.items() if not isinstance(range_, Choice)]
+    return [path for path in ranges if declared[path].metadata["kind"] == "whole"]
+
+
+def config_at(search: Search, settings: Mapping[str, Any]) -> Config:
+    """Returns the configuration at a point."""
+    config = search.config
+    for path, value in settings.items():
+        config = fields.replace_at(config, path, value)
+    return config
+
+
+def group(search: Search, settings: Mapping[str, Any]) -> Hashable:
+    """Returns what points share that share a compiled program."""
+    return jax.tree.structure(config_at(search, settings))
+
+
+def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> Study:
+    """Returns the runs of one point as a study, as if somebody had written it down; the final has its own seeds."""
+    return Study(
+        name=search.name,
+        games=(search.game,),
+        algorithms={DEFAULT: search.config},
+        seeds=search.final_seeds if rung == plan(search).final else search.tuning_seeds,
+        steps=search.steps,
+        evaluation=search.evaluation,
+        grid=[settings],
+    )
+
+
+def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
+    """Returns what judges a point: it and the default on the test seeds; one arm if they are the same."""
+    tuned = config_at(search, settings)
+    is_same = fields.to_dict(tuned) == fields.to_dict(search.config)
+    return Study(
+        name=search.name,
+        games=(search.game,),
+        algorithms={DEFAULT: search.config} | ({} if is_same else {TUNED: tuned}),
+        seeds=search.test_seeds,
+        steps=search.steps,
+        evaluation=search.evaluation,
+    )
+
+
+def about(search: Search) -> dict[str, Any]:
+    """Returns all that decides what a search does but its budget, as plain values."""
+    versions: dict[str, int] = {}
+    for settings in _corners(search):
+        versions |= part_versions(config_at(search, settings))
+    return {
+        "game": {"name": search.game, "version": spec.game(search.game).version},
+        "configuration": fields.to_dict(search.config),
+        "space": {path: _plain(range_) for path, range_ in search.space.items()},
+        "tuning_seeds": list(search.tuning_seeds),
+        "steps": search.steps,
+        "evaluation": dataclasses.asdict(search.evaluation),
+        "sampler": search.sampler.__name__,
+        "rungs": list(search.rungs),
+        "share": search.share,
+        "rule": search.rule.__name__,
+        "batch": search.batch,
+        "final_seeds": list(search.final_seeds),
+        "finalists": search.finalists,
+        "last": search.last,
+        "seed": search.seed,
+    } | ({"part_versions": versions} if versions else {})
+
+
+def _plain(range_: Range) -> dict[str, Any]:
+    if isinstance(range_, Choice):
+        listed = {str(i): value for i, value in enumerate(range_.values)}
+        return {"type": "Choice", "values": list(spec.plain_settings(listed).values())}
+    return {"type": type(range_).__name__, "low": range_.low, "high": range_.high}
+
+
+def _check(search: Search) -> None:
+    """Returns nothing if the search can be run.
+
+    Raises:
+      ValueError: in one sentence that names the field, the value and what is allowed.
+    """
+    for one, other in itertools.combinations(("tuning_seeds", "final_seeds", "test_seeds"), 2):
+        both = sorted(set(getattr(search, one)) & set(getattr(search, other)))
+        if both:
+            raise ValueError(f"Seeds {both} are among {one} and {other}: a choice is judged by seeds it never saw.")
+    if not search.space:
+        raise ValueError("space is empty: name at least one field and its range.")
+    _check_ranges(search)
+    for settings in _corners(search):
+        tuning_study(search, settings)
+    test_study(search, {})
+    _check_halving(search)
+    if type(search.finalists) is not int or search.finalists < 1:
+        raise ValueError(f"finalists = {search.finalists!r} must be a whole number of at least 1.")
+    if search.final_seeds:
+        tuning_study(search, {}, plan(search).final)
+    final = halving.cost_of_final(plan(search))
+    least = len(search.tuning_seeds) * search.steps + final
+    if type(search.budget) is not int or search.budget < least:
+        raise ValueError(
+            f"budget = {search.budget!r} must be a whole number of at least {least:_} environment steps, for one point "
+            f"with {len(search.tuning_seeds)} seeds" + (f" and {final:_} of the final." if final else ".")
+        )
+
+
+def _check_ranges(search: Search) -> None:
+    declared = fields.fields(search.config)
+    for path, range_ in search.space.items():
+        if isinstance(range_, Choice):
+            continue  # its values are checked at the corners
+        if path not in declared:
+            fields.replace_at(search.config, path, None)  # raises, naming those that are closest
+        kind = declared[path].metadata["kind"]
+        if kind not in ("number", "whole"):
+            what = "structure" if kind == "static" else "a part"
+            raise ValueError(f"space[{path!r}] = {range_} is a range over {what}: list its values with Choice.")
+        if kind == "whole" and (round(range_.low), round(range_.high)) != (range_.low, range_.high):
+            raise ValueError(f"space[{path!r}] = {range_} must be between whole numbers.")
+
+
+def _corners(search: Search) -> Iterator[grids.Point]:
+    """Yields points that between them have every bound and every listed value, the listed ones in all combinations."""
+    listed = {path: range_.values for path, range_ in search.space.items() if isinstance(range_, Choice)}
+    bounds = {path: range_ for path, range_ in search.space.items() if not isinstance(range_, Choice)}
+    for values in itertools.product(*listed.values()):
+        for side in ("low", "high"):
+            ends = {path: getattr(range_, side) for path, range_ in bounds.items()}
+            whole = {path: int(end) if path in whole_numbers(search) else end for path, end in ends.items()}
+            point = dict(zip(listed, values, strict=True)) | whole
+            yield {path: point[path] for path in search.space}
+            if not bounds:
+                break
+
+
+def _check_halving(search: Search) -> None:
+    every, ends = search.evaluation.every, plan(search).ends
+    if any(type(end) is not int or end < 1 or end % every for end in ends) or list(ends) != sorted(set(ends)):
+        raise ValueError(
+            f"rungs = {tuple(search.rungs)} must be multiples of {every:_} that grow, below {search.steps:_}."
+        )
+    if not 0.0 < search.share < 1.0:
+        raise ValueError(f"share = {search.share!r} is out of range: it lies between 0 and 1, such as 1/3.")
+    if type(search.batch) is not int or search.batch < 1:
+        raise ValueError(f"batch = {search.batch!r} must be a whole number of at least 1.")
+    most = ends[0] // every
+    if search.last is not None and (type(search.last) is not int or not 1 <= search.last <= most):
+        raise ValueError(
+            f"last = {search.last!r} must be None or a whole number of at least 1 and at most {most}, the evaluations "
+            "until the first rung."
+        )
+    if type(search.seed) is not int or not 0 <= search.seed < 2**31:
+        raise ValueError(f"seed = {search.seed!r} must be a whole number of at least 0 and below 2^31.")
+    schema.plain(about(search))

@@ -1,0 +1,260 @@
+"""Claims: which process runs which cell, so that several can share the folder of a study.
+
+Files of a study's folder `claims/`, in any file system that several machines share and that has hard links:
+
+    <process>.alive        who it is; its time of change is renewed while the process lives
+    <cell>-<n>.claim       the process that runs a cell; the highest n counts
+
+A claim is a new file, which only one process can make. That of a dead process is not removed but topped by one with
+the next n, which again only one can make. A process is dead if its machine says so, or, on another machine, if it has
+given no sign of life for `EXPIRY` seconds by the clock of the file system. One that was only silent for so long and
+goes on has lost its claim, which it can ask for, and leaves those of others alone. What has been dead for a day is
+swept away.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from jaxdqn.store import files
+
+EXPIRY = 120.0  # seconds without a sign of life after which a process on another machine counts as dead
+HEARTBEAT = 10.0  # seconds between signs of life
+
+
+class Holder(NamedTuple):
+    """A process that holds claims, and how many."""
+
+    host: str
+    pid: int
+    cells: tuple[str, ...]
+
+
+class Claims:
+    """The claims of this process, for a `with` statement; leaving it gives them all back."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+        self._token = secrets.token_hex(8)
+        self._alive = folder / f"{self._token}.alive"
+        self._held: dict[str, int] = {}  # which n, by cell
+        self._heard_at = time.time()  # when it last gave a sign of life
+        self._was_silent = False  # for so long that others may have taken it for dead
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> "Claims":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sign()
+        with contextlib.suppress(OSError):  # whatever cannot be removed stays
+            self._sweep()
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._heart.join()
+        self.release(tuple(self._held))
+        self._alive.unlink(missing_ok=True)
+
+    def claim(self, cells: Iterable[str], most: int) -> tuple[str, ...]:
+        """Returns those of the cells, in their order, that this process now holds, and at most so many.
+
+        A cell can have been finished between the look that found it missing and its claim: look again.
+        """
+        latest = _latest(self._folder)
+        claimed: list[str] = []
+        for cell in cells:
+            if len(claimed) == most:
+                break
+            generation, token = latest.get(cell, (0, None))
+            if cell in self._held or (token not in (None, self._token) and self._lives(str(token))):
+                continue
+            if token == self._token or self._top(cell, generation, token):
+                self._held[cell] = generation if token == self._token else generation + 1
+                claimed.append(cell)
+        return tuple(claimed)
+
+    def holds(self, cells: Iterable[str]) -> bool:
+        """Returns whether this process still has all of these cells: not if it was silent and another took them."""
+        if not self._was_silent and time.time() - self._heard_at < EXPIRY:
+            return True
+        for cell in cells:
+            generation = self._held.get(cell, 0)
+            try:
+                is_mine = self._path(cell, generation).read_text() == self._token
+                if not is_mine or self._path(cell, generation + 1).exists():
+                    return False
+            except FileNotFoundError:
+                return False
+            except OSError:  # a file system that does not answer takes nothing away
+                continue
+        return True
+
+    def release(self, cells: Iterable[str]) -> None:
+        """Gives cells back: they are done, or will not be done here."""
+        for cell in cells:
+            generation = self._held.pop(cell, 0)
+            if _token(self._path(cell, generation)) != self._token:  # lost: whoever topped it gives back what is there
+                continue
+            for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
+                if _generation(path) <= generation:
+                    path.unlink(missing_ok=True)  # those of dead processes first: ours counts to the last
+
+    def _path(self, cell: str, generation: int) -> pathlib.Path:
+        return self._folder / f"{cell}-{generation}.claim"
+
+    def _top(self, cell: str, generation: int, token: str | None) -> bool:
+        """Returns whether this process could put its claim on top of that of a dead process, or of none."""
+        path = self._path(cell, generation + 1)
+        try:
+            files.write_new(path, self._token.encode())
+        except FileExistsError:
+            # Another process was quicker; or a server of files did this twice, since its answer was lost on the way.
+            if _token(path) != self._token:
+                return False
+        # What was on top can have been given back since it was read, and claimed by a third process.
+        newest = max(map(_generation, self._folder.glob(f"{cell}-*.claim")), default=0)
+        if newest == generation + 1 and (token is None or _token(self._path(cell, generation)) == token):
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
+    def _sweep(self) -> None:
+        """Removes what processes left that have been dead for a day."""
+        files.remove_old_temporaries(self._folder)
+        for path in filter(files.is_abandoned, self._folder.glob("*.claim")):
+            if not self._lives(str(_token(path))):
+                path.unlink(missing_ok=True)
+        for path in filter(files.is_abandoned, self._folder.glob("*.alive")):
+            if not self._lives(path.stem):
+                path.unlink(missing_ok=True)
+
+    def _lives(self, token: str) -> bool:
+        return _lives(self._folder / f"{token}.alive", self._now())
+
+    def _now(self) -> float:
+        """Returns the time by the clock of the file system, which all processes share."""
+        self._sign()
+        return self._alive.stat().st_mtime
+
+    def _sign(self) -> None:
+        """Gives a sign of life."""
+        try:
+            os.utime(self._alive)
+        except FileNotFoundError:  # the first one; or it was swept away, since this process was silent for a day
+            files.write_new(self._alive, json.dumps(_identity()).encode())
+        now = time.time()
+        self._was_silent |= now - self._heard_at >= EXPIRY
+        self._heard_at = now
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT):
+            with contextlib.suppress(OSError):  # a full disk or a network that is down for a moment
+                self._sign()
+
+
+def holders(folder: pathlib.Path) -> tuple[Holder, ...]:
+    """Returns the living processes that hold claims in a folder, by the clock of this machine."""
+    cells: dict[str, list[str]] = {}
+    for cell, (_, token) in _latest(folder).items():
+        cells.setdefault(token, []).append(cell)
+    found = []
+    for token, held in cells.items():
+        path = folder / f"{token}.alive"
+        if _lives(path, time.time()):
+            who = _read(path)
+            found.append(Holder(str(who.get("host")), int(who.get("pid", 0)), tuple(sorted(held))))
+    return tuple(found)
+
+
+def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
+    """Returns the generation and the process of the claim that counts, by cell."""
+    newest: dict[str, pathlib.Path] = {}
+    for path in folder.glob("*.claim"):
+        cell = path.stem.rpartition("-")[0]
+        if cell not in newest or _generation(path) > _generation(newest[cell]):
+            newest[cell] = path
+    found = {}
+    for cell, path in newest.items():
+        token = _token(path)
+        if token is not None:  # else it was given back in this moment
+            found[cell] = (_generation(path), token)
+    return found
+
+
+def _token(claim: pathlib.Path) -> str | None:
+    """Returns the process that made a claim, or None if there is no such claim."""
+    try:
+        return claim.read_text()
+    except OSError:
+        return None
+
+
+def _generation(path: pathlib.Path) -> int:
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _lives(alive: pathlib.Path, now: float) -> bool:
+    try:
+        age = now - alive.stat().st_mtime
+    except OSError:  # it has given back what it held, and a claim of it is left over
+        return False
+    who, here = _read(alive), _identity()
+    if here["started"] is None or any(who.get(name) != here[name] for name in ("host", "processes")):
+        return age < EXPIRY
+    if who.get("boot") != here["boot"]:
+        # Of this machine before it was started again; or of one with the same name, if it was heard of since.
+        return age < min(EXPIRY, _uptime())
+    return _started(who.get("pid")) == who.get("started")
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        who = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return who if isinstance(who, dict) else {}
+
+
+def _identity() -> dict[str, Any]:
+    """Returns what tells this process from all others; a machine gives the number of a dead one to another."""
+    boot = processes = None
+    with contextlib.suppress(OSError):  # only Linux says
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        processes = os.readlink("/proc/self/ns/pid")  # containers on a machine number their processes apart
+    return {
+        "host": socket.gethostname(),
+        "boot": boot,
+        "processes": processes,
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+    }
+
+
+def _started(pid: Any) -> str | None:
+    """Returns when a process of this machine started, in its own units, or None if there is none that runs."""
+    try:
+        state, *facts = pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()
+        return None if state in "ZX" else facts[18]  # a dead one stays in the list until its parent has looked at it
+    except (OSError, ValueError, TypeError, IndexError):
+        return None
+
+
+def _uptime() -> float:
+    """Returns the seconds since this machine was started."""
+    try:
+        return float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return EXPIRY

@@ -1,0 +1,164 @@
+"""Weights: the parameters of a trained network beside the facts of the run that trained them.
+
+They are a pair of files, and the facts name, hash and describe the other:
+
+    <any name>.json    facts: at least `game` (name, version), `configuration` and `weights` (file, sha256, shapes)
+    <any name>.npz     arrays by parameter path, such as `params/Dense_0/kernel`
+
+The record of a run whose study kept weights is such facts too (`jaxdqn.store.store`). Both files are data from
+outside: nothing in them is unpickled or names code, and facts may not point out of their folder.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.store import arrays, files, schema
+from jaxdqn.store.arrays import Arrays
+
+# What to do where there are none: a study passes over runs that are stored, also those without weights.
+KEEP = "put the seed into the study's weights_of, delete the record and run the study again"
+
+
+class Weights(NamedTuple):
+    """Trained parameters.
+
+    Attributes:
+      facts: of the run, `game` and `configuration` among them.
+      arrays: read-only, by parameter path.
+      path: of the facts.
+    """
+
+    facts: dict[str, Any]
+    arrays: Arrays
+    path: Path
+
+
+def flatten(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the leaves of nested dictionaries by path: keys joined with `/`."""
+    named: dict[str, Any] = {}
+    for key, child in parameters.items():
+        below = flatten(child) if isinstance(child, Mapping) else {}
+        named |= {f"{key}/{path}": leaf for path, leaf in below.items()} or {key: child}
+    return named
+
+
+def unflatten(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns nested dictionaries of the leaves with these paths: the inverse of `flatten`."""
+    parameters: dict[str, Any] = {}
+    for path, leaf in named.items():
+        *keys, last = path.split("/")
+        level = parameters
+        for key in keys:
+            level = level.setdefault(key, {})
+        level[last] = leaf
+    return parameters
+
+
+def save(path: str | Path, facts: Mapping[str, Any], named: Mapping[str, np.ndarray]) -> Path:
+    """Writes weights apart from any study, and returns the path of their facts.
+
+    Args:
+      path: without suffix; folders are made where they are missing.
+      facts: `game` with `name` and `version`, `configuration`, and whatever else is known, such as `algorithm`, `seed`,
+        `steps`, and `score`, by which the best weights of a folder are found.
+      named: arrays by parameter path, as `flatten` returns them; stored as float32.
+
+    Raises:
+      FileExistsError: if one of the two files is there already; it stays as it is.
+      ValueError: naming what is missing or malformed; nothing has been written then.
+    """
+    path = Path(path)
+    if path.suffix in (".json", ".npz"):
+        raise ValueError(f"{path} has a suffix: give the path without it, since both a JSON and an npz are written.")
+    facts_path, arrays_path = (path.with_name(path.name + suffix) for suffix in (".json", ".npz"))
+    record = schema.plain(facts)
+    _check(facts_path, record)
+    stored = arrays.stored_attachment("weights", {name: np.asarray(v, np.float32) for name, v in named.items()})
+    packed = arrays.pack(stored)
+    digest = hashlib.sha256(packed).hexdigest()
+    record["weights"] = {"file": arrays_path.name, "sha256": digest, "shapes": _shapes(stored)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for taken in (facts_path, arrays_path):
+        if taken.exists():
+            raise FileExistsError(f"{taken} is there already and weights are never overwritten: choose another name.")
+    files.write_new(arrays_path, packed)
+    try:
+        files.write_new(facts_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+    except BaseException:
+        arrays_path.unlink()  # without facts they are nobody's
+        raise
+    return facts_path
+
+
+def load(path: str | Path) -> Weights:
+    """Returns the weights that facts describe, if they are what was written.
+
+    Args:
+      path: of the facts.
+
+    Raises:
+      FileNotFoundError: if one of the two files is not there.
+      ValueError: saying what is wrong with them.
+    """
+    path = Path(path)
+    record = read(path)
+    if not isinstance(record, dict) or not isinstance(record.get("weights"), dict):
+        raise ValueError(f"{path} has no weights: {KEEP}.")
+    _check(path, record)
+    name, shapes = record["weights"].get("file"), record["weights"].get("shapes")
+    if not isinstance(name, str) or not name.endswith(".npz") or Path(name).name != name or not name.isprintable():
+        raise ValueError(f"{path} has its weights in {name!r}: that must be the name of an npz in the same folder.")
+    arrays_path = path.with_name(name)
+    if not arrays_path.exists():
+        raise FileNotFoundError(f"{path} has lost its weights {name}: put them beside it again.")
+    packed = arrays_path.read_bytes()
+    if hashlib.sha256(packed).hexdigest() != record["weights"].get("sha256"):
+        raise ValueError(f"{arrays_path} is not what was written (its sha256 differs): get it again, or train again.")
+    try:
+        found = arrays.shapes(packed)
+        if found == shapes:
+            named = arrays.unpack(packed)
+    except arrays.UNREADABLE as problem:
+        raise ValueError(f"{arrays_path} holds no arrays ({str(problem).rstrip('.')}): train again.") from None
+    if found != shapes:
+        raise ValueError(f"{arrays_path} holds {found}, but {path.name} says {shapes}.")
+    wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
+    if wrong:
+        raise ValueError(f"{arrays_path} holds {wrong[0]} as {named[wrong[0]].dtype}: weights are real numbers.")
+    return Weights(record, named, path)
+
+
+def read(path: Path) -> Any:
+    """Returns what a JSON file holds.
+
+    Raises:
+      FileNotFoundError: if it is not there.
+      ValueError: if it is damaged.
+    """
+    try:
+        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
+        raise ValueError(f"{path} is damaged ({problem}): delete it, or choose another.") from None
+
+
+def _check(path: Path, record: dict[str, Any]) -> None:
+    for key, kind in (("game.name", str), ("game.version", int), ("configuration", dict)):
+        try:
+            value = schema.at(record, key)
+        except ValueError:
+            value = None
+        if not isinstance(value, kind):
+            raise ValueError(f"{path} does not say {key}: weights cannot be used without the facts of their run.")
+
+
+def _shapes(named: Arrays) -> dict[str, list[int]]:
+    return {name: list(values.shape) for name, values in sorted(named.items())}
+
+
+def _refuse_constant(token: str) -> None:
+    raise ValueError(f"{token} is not JSON")

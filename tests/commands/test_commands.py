@@ -1,0 +1,138 @@
+"""The command `jaxdqn`, as a person types it."""
+
+import contextlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from jaxdqn import commands, exploration, losses, optimizers, schedules
+from jaxdqn.algorithms import ALGORITHMS, dqn
+from jaxdqn.commands import script, train
+from jaxdqn.games import GAMES
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.study.executors import on_ray
+
+
+def jaxdqn(*arguments):
+    return subprocess.run([sys.executable, "-m", "jaxdqn", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
+def test_list_names_every_entry_with_its_summary(table, entries):
+    lines = jaxdqn("list", table).stdout.splitlines()[: len(entries)]
+    assert [line.split()[0] for line in lines] == list(entries)
+    assert all(line.endswith(entry.summary) for line, entry in zip(lines, entries.values(), strict=True))
+
+
+def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
+    last = jaxdqn("list", "games").stdout.splitlines()[len(GAMES) :]
+    assert last == [
+        "any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "train", "plan", "run", "search", "status", "runs", "figure", "export", "play"]
+)
+def test_help_names_every_command_and_each_has_its_own(command):
+    assert f"\n    {command} " in jaxdqn("--help").stdout
+    assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")
+
+
+def examples(command):
+    """Returns the arguments of the examples of a command in the help, each without its explanation."""
+    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + commands.PLAY_EPILOG, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("example", examples("train"), ids=" ".join)
+def test_an_example_of_training_parses(example):
+    game, algorithm, *arguments = example
+    with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
+        train.parse(game, algorithm, arguments)
+
+
+@pytest.mark.parametrize("example", examples("play"), ids=" ".join)
+def test_an_example_of_playing_parses(example, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["play", *example, "--episodes", "0"])
+    assert capsys.readouterr().err.startswith("error: --episodes 0 is out of range")
+
+
+def test_any_field_is_an_option():
+    options, config = train.parse(
+        "catch",
+        "dqn",
+        shlex.split(
+            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
+            "optimizer:rms-prop --optimizer.decay 0.95 exploration.epsilon:constant --exploration.epsilon.value 0.2 "
+            "algorithm.error:huber --algorithm.error.delta 2"
+        ),
+    )
+    assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)
+    assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
+    assert config.network == MLP((32, 16))
+    assert config.optimizer == optimizers.RMSProp(decay=0.95)
+    assert config.exploration == exploration.EpsilonGreedy(schedules.Constant(0.2))
+    assert config.algorithm == dqn.DQN(error=losses.Huber(2.0))
+    assert config.discount == dqn.CONFIG.discount
+
+
+def test_no_arguments_leave_the_algorithms_own_configuration():
+    assert train.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
+
+
+def test_how_a_study_is_run_stands_among_the_fields():
+    arguments = "--async --learning-rate 0.1 --executor ray --memory 2G --seeds 3 --slurm time=9 mem=2G --discount 0.5"
+    running, rest = train.parse_running(shlex.split(arguments))
+    assert rest == shlex.split("--learning-rate 0.1 --seeds 3 --discount 0.5")
+    assert (running.asynchronous, running.memory, running.run.func) == (True, 2 * 2**30, on_ray.run)
+    assert train.parse_running(["--learning-rate", "0.1"]) == (script.AS_USUAL, ["--learning-rate", "0.1"])
+
+
+def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        train.main("catch", "dqn", ["--help"])
+    shown = capsys.readouterr().out
+    assert "--learning-rate" in shown
+    assert "--executor" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "cartpol", "dqn"], "cartpole"),
+        (["train", "catch", "dqn", "--memory", "much"], "'much' is no size"),
+        (["train", "catch", "dqnn"], "did you mean 'dqn'"),
+        (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
+        (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
+        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),
+        (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
+        (["train", "catch"], "ALGORITHM"),
+        (["list", "things"], "invalid choice: 'things'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_ends_in_a_sentence_and_status_2(arguments, sentence):
+    done = jaxdqn(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
+    arguments = shlex.split("train probe_both dqn --steps 2000 --seeds 2 --evaluation.every 1000 --learning-rate 0.01")
+    done = jaxdqn(*arguments, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "probe_both-dqn"
+    records = [json.loads(path.read_text()) for path in (folder / "runs").glob("*.json")]
+    assert [record["configuration"]["learning_rate"] for record in records] == [0.01, 0.01]
+    assert {path.name for path in folder.iterdir()} == {
+        f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
+    } | {"runs", "claims", "study.json"}
+    assert "| probe_both | dqn" in done.stdout
+    assert str(folder / "probe_both-dqn.png") in done.stdout

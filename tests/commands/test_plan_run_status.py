@@ -1,0 +1,192 @@
+"""`jaxdqn plan`, `run` and `status`, as a person types them; the studies are small, and nothing is run twice."""
+
+import argparse
+import json
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from jaxdqn import commands
+from jaxdqn.commands import options
+from jaxdqn.store import claims, failures, manifest, status
+from jaxdqn.store.claims import Claims
+from jaxdqn.store.manifest import Manifest
+from jaxdqn.study import progress, scripts, spec
+
+SCRIPT = """
+'''Does it run?'''
+from jaxdqn.algorithms import dqn
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.study import script
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+
+STUDY = Study("small", ("probe_value", "catch"), {"DQN": dqn.CONFIG}, range(3), 400, Evaluation(200, 1))
+TOY = Study("small-toy", ("probe_value",), {"DQN": dqn.CONFIG}, range(1), 200, Evaluation(200, 1))
+
+if __name__ == "__main__":
+    script.main(STUDY, TOY, learning_curves, __doc__)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(textwrap.dedent(SCRIPT))
+    return path
+
+
+def test_running_a_script_by_the_command_is_running_it(script, tmp_path):
+    command = [sys.executable, "-m", "jaxdqn", "run", script, "--toy", "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 runs made, 0 there already" in done.stderr
+    again = subprocess.run([sys.executable, *command[4:]], capture_output=True, text=True, check=False)
+    assert "0 runs made, 1 there already" in again.stderr
+    assert again.stdout == done.stdout
+    shown = subprocess.run([*command[:5], "--help"], capture_output=True, text=True, check=True).stdout
+    assert "--retry-failed" in shown
+    assert "Does it run?" in shown
+
+
+def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_path, capsys):
+    commands.main(["plan", str(script), "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "small: 6 runs to make, 0 done; 400 steps each" in shown
+    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 not known yet: --calibrate" in shown
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["plan", str(script), "--memory", "1K"])
+    assert "error: A run on probe_value needs" in capsys.readouterr().err
+    commands.main(["plan", str(script), "--toy", "--out", str(tmp_path), "--calibrate"])
+    assert "in all" in (shown := capsys.readouterr().out)
+    assert "not known" not in shown
+
+
+def test_a_script_without_a_study_is_refused_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "wrong.py").write_text("x = 1")
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["plan", str(tmp_path / "wrong.py")])
+    assert "defines no STUDY: it must be a jaxdqn.study.spec.Study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
+        ("import jaxdqn.nothing", "cannot be imported: ModuleNotFoundError: No module named 'jaxdqn.nothing'"),
+        (
+            SCRIPT.replace("400", "300"),
+            "cannot be imported: ValueError: algorithms['DQN']: steps = 300 must be a multiple",
+        ),
+        (SCRIPT.replace("1))\nTOY", "1), stepz=1)\nTOY"), "unexpected keyword argument 'stepz'"),
+    ],
+)
+def test_a_script_that_cannot_be_imported_is_refused_in_one_sentence(tmp_path, capsys, command, text, sentence):
+    (tmp_path / "wrong.py").write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        commands.main([command, str(tmp_path / "wrong.py")])
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
+    study = scripts.load(script).study
+    failed = spec.identifier(study, spec.cells(study)[0])
+    failures.write(tmp_path / "small" / "failures", failed, about(0), "Traceback\nValueError: it broke")
+    commands.main(["status", str(script), "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "small: 0 of 6 runs done" in shown
+    assert "it broke" in shown
+
+
+def about(number):
+    return {"game": ("catch", "cartpole")[number % 2], "algorithm": "DQN", "settings": {}, "seed": number}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Returns the folder of a study of ten runs: four done, two under way here, one failed."""
+    folder = tmp_path / "study"
+    cells = {f"{number:016x}": about(number) for number in range(10)}
+    (folder / "runs").mkdir(parents=True)
+    manifest.write(folder, Manifest("study", 1_000, cells))
+    for number, seconds in enumerate((10.0, 30.0, 10.0, 30.0)):
+        cost = {"wall_seconds": seconds, "runs_at_once": 2}
+        (folder / "runs" / f"{number:016x}.json").write_text(json.dumps({"cost": cost}))
+    failures.write(folder / "failures", f"{4:016x}", about(4), "Traceback\nValueError: it broke")
+    return folder
+
+
+def test_the_status_counts_and_says_how_long_still(folder, capsys):
+    with Claims(folder / "claims") as mine:
+        mine.claim([f"{5:016x}", f"{6:016x}"], most=2)
+        found = status.of(folder)
+        assert [len(ids) for ids in (found.done, found.running, found.failed, found.missing)] == [4, 2, 1, 3]
+        assert found.seconds_left == 5 + 15 + 5 + 15 + 15  # numbers 5 to 9: catch takes 5 s a run, cartpole 15
+        commands.main(["status", str(folder)])
+    shown = capsys.readouterr().out
+    assert "study: 4 of 10 runs done" in shown
+    assert "0000000000000004 failed: ValueError: it broke" in shown
+    assert "about 55 s left" in shown
+
+
+def test_more_processes_share_the_time_left(folder):
+    with Claims(folder / "claims") as one, Claims(folder / "claims") as two:
+        one.claim([f"{5:016x}"], most=1)
+        two.claim([f"{6:016x}"], most=1)
+        assert len(claims.holders(folder / "claims")) == 2
+        assert status.of(folder).seconds_left == 55 / 2
+
+
+def test_the_status_of_ten_thousand_cells_comes_soon(tmp_path):
+    folder = tmp_path / "study"
+    manifest.write(folder.parent, Manifest("study", 1_000, {}))
+    (folder / "runs").mkdir(parents=True)
+    manifest.write(folder, Manifest("study", 1_000, {f"{number:016x}": about(number) for number in range(10_000)}))
+    record = json.dumps({"cost": {"wall_seconds": 1.0, "runs_at_once": 1}})
+    for number in range(9_000):
+        (folder / "runs" / f"{number:016x}.json").write_text(record)
+    started = time.process_time()
+    assert len(status.of(folder).missing) == 1_000
+    assert time.process_time() - started < 2  # of this process alone, so a busy machine does no harm
+
+
+@pytest.mark.parametrize("cells", [{"0" * 16: "catch"}, {"0" * 16: {}}, "none", [1]])
+def test_a_damaged_manifest_ends_in_a_sentence(folder, cells):
+    says = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(says | {"cells": cells}))
+    with pytest.raises(ValueError, match="cannot be read"):
+        manifest.read(folder)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_seconds_between_checkpoints_that_are_none_are_refused(capsys, seconds):
+    parser = argparse.ArgumentParser()
+    options.add_running(parser)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--checkpoint", seconds])
+    assert f"{seconds!r} must be a number of seconds of at least 0" in capsys.readouterr().err
+
+
+def test_the_bar_counts_what_failed_or_was_made_elsewhere_as_done(capsys):
+    with progress.Bar(num_runs=10, steps_per_run=100) as bar:
+        for num_left in (10, 6, 3):  # four are done elsewhere, and then three
+            bar.left(num_left)
+            assert bar._done == 1_000 - 100 * num_left
+        bar.training(50)
+        assert bar._done == 750
+
+
+def test_a_study_without_a_manifest_says_what_to_do(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["status", str(tmp_path)])
+    assert "study.json is missing: name the study's script, or run it here once" in capsys.readouterr().err
+    (tmp_path / "study.json").write_text('{"schema": 99}')
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["status", str(tmp_path)])
+    assert "has schema 99: this version of jaxdqn reads schema 1" in capsys.readouterr().err

@@ -1,0 +1,166 @@
+"""What every experiment does with its study: which runs it takes, how its files are named, and how it fails."""
+
+import dataclasses
+import shutil
+import sys
+
+import pytest
+
+from jaxdqn.analysis import study_tables
+from jaxdqn.commands import script
+from jaxdqn.figures.captions import Drawn
+from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.store import store
+from jaxdqn.study import execute
+from jaxdqn.study.spec import Study
+from jaxdqn.training.evaluate import Evaluation
+from tests.helpers.runs import SMALL
+
+STUDY = Study(
+    name="whole",
+    games=("probe_value",),
+    algorithms={"one": SMALL, "two": dataclasses.replace(SMALL, n_step=2)},
+    seeds=(0, 1),
+    more_seeds={"two": (2,)},
+    steps=200,
+    evaluation=Evaluation(every=200, episodes=1),
+    weights_of=(0, 1),
+)
+TOY = dataclasses.replace(STUDY, name="toy", seeds=(0,), more_seeds={}, weights_of=())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    execute.run(STUDY, out)
+    return out
+
+
+@pytest.fixture
+def out(finished, tmp_path):
+    """A copy of the results, to draw from and to damage."""
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def main(monkeypatch, *arguments, tabulate=study_tables.table):
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
+    script.main(STUDY, TOY, learning_curves, "A question.", tabulate)
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()} - {"runs"}
+
+
+def test_a_figure_of_some_runs_says_the_provenance_of_these(out, monkeypatch):
+    def draw(runs):
+        return {"": learning_curves(runs), "two": Drawn(learning_curves(runs[:2]), "Two of them.")}
+
+    monkeypatch.setattr(sys, "argv", ["script", "--figure-only", "--out", str(out)])
+    script.main(STUDY, TOY, draw, "")
+    assert "Study whole: 5 runs" in (out / "whole" / "whole.svg").read_text()
+    of_two = (out / "whole" / "whole-two.svg").read_text()
+    assert "Two of them." in of_two
+    assert "5 runs" not in of_two
+
+
+def test_runs_are_shown_under_the_labels_and_settings_that_the_study_has_now(out, monkeypatch, capsys):
+    """A run that is there is not made again, whatever the study called it then."""
+    renamed = dict(zip(("uno", "two"), STUDY.algorithms.values(), strict=True))
+    grid = {"learning_rate": (SMALL.learning_rate, 0.5)}
+    seen = []
+
+    def draw(runs):
+        seen.extend(runs)
+        return learning_curves(runs)
+
+    monkeypatch.setattr(sys, "argv", ["script", "--out", str(out)])
+    script.main(dataclasses.replace(STUDY, algorithms=renamed, grid=grid), TOY, draw, "")
+    assert "5 runs made, 5 there already" in capsys.readouterr().err
+    assert {run.facts["algorithm"] for run in seen} == {"uno", "two"}
+    assert {run.facts["settings"]["learning_rate"] for run in seen} == {SMALL.learning_rate, 0.5}
+
+
+def number_of_runs(table):
+    return [int(line.split("|")[4]) for line in table.splitlines() if line.startswith("| probe")]
+
+
+def test_a_number_of_seeds_holds_for_every_arm_and_leaves_the_files_of_the_whole_study(out, monkeypatch, capsys):
+    main(monkeypatch, "--figure-only", "--out", out)
+    assert number_of_runs(capsys.readouterr().out) == [2, 3]
+    assert names(out / "whole") - {"claims", "study.json"} == {"whole.png", "whole.svg", "whole.md"}
+    before = {name: (out / "whole" / name).read_bytes() for name in names(out / "whole") if name.startswith("whole")}
+    for number in (1, 2):
+        main(monkeypatch, "--figure-only", "--out", out, "--seeds", number)
+        assert number_of_runs(capsys.readouterr().out) == [number, number]
+        assert f"whole-{number}_seeds.png" in names(out / "whole")
+    assert before == {name: (out / "whole" / name).read_bytes() for name in before}
+
+
+def test_a_number_of_seeds_may_reach_into_those_that_an_arm_has_more_of(out, monkeypatch, capsys):
+    main(monkeypatch, "--figure-only", "--out", out, "--seeds", 3)
+    assert number_of_runs(capsys.readouterr().out) == [2, 3]
+
+
+def test_the_help_says_how_many_seeds_there_are(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(monkeypatch, "--help")
+    assert "default: those of the study, 2, 3 of two; with --toy 1)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--figure-only",)])
+def test_a_study_of_which_all_records_are_damaged_says_so(out, monkeypatch, arguments):
+    for path in (out / "whole" / "runs").glob("*.json"):
+        path.write_text("\x1b")
+    monkeypatch.setattr(script, "_run", lambda *given: 0)
+    with pytest.raises(SystemExit, match=r"damaged: .* Delete .* and run the study again") as end:
+        main(monkeypatch, "--out", out, *arguments)
+    assert "--figure-only" not in str(end.value)
+    assert "\x1b" not in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), [((), "."), (("--figure-only",), "; run it without --figure-only.")]
+)
+def test_advice_is_about_the_command_that_was_given(out, monkeypatch, capsys, arguments, sentence):
+    for path in (out / "whole" / "runs").iterdir():
+        path.unlink()
+    monkeypatch.setattr(script, "_run", lambda *given: 0)
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--out", out, *arguments)
+    assert capsys.readouterr().err.endswith(f"holds no run of this study{sentence}\n")
+
+
+def test_what_cannot_be_tabulated_ends_in_a_sentence_and_leaves_the_table_there_was(out, monkeypatch, capsys):
+    table = out / "whole" / "whole.md"
+    table.write_text("as it was")
+
+    def refused(runs):
+        raise ValueError("no place\x07 in a table")
+
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--figure-only", "--out", out, tabulate=refused)
+    assert capsys.readouterr().err == "error: no place\\x07 in a table\n"
+    assert table.read_text() == "as it was"
+    with pytest.raises(SystemExit, match=r"damaged: .* is not the name of weights"):
+        main(monkeypatch, "--figure-only", "--out", out, tabulate=_read_lost_weights)
+
+
+def _read_lost_weights(runs):
+    described = {"file": "elsewhere.npz", "sha256": "", "shapes": {}}
+    return str(store.attachment(runs[0]._replace(facts=runs[0].facts | {"weights": described}), "weights"))
+
+
+def test_tables_are_written_in_utf_8(out, monkeypatch):
+    main(monkeypatch, "--figure-only", "--out", out, tabulate=lambda runs: "γ\n")
+    assert (out / "whole" / "whole.md").read_bytes() == "γ\n".encode()
+
+
+def test_a_file_in_place_of_the_folder_of_runs_is_told_before_any_work(tmp_path, monkeypatch, capsys):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "runs").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        main(monkeypatch, "--out", tmp_path)
+    assert "File exists" in capsys.readouterr().err
+    with pytest.raises(FileExistsError):
+        execute.run(STUDY, tmp_path)

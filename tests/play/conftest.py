@@ -1,6 +1,0 @@
-"""Weights are tested with the made-up runs of the tests of results."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "results"))

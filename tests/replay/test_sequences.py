@@ -1,0 +1,236 @@
+"""Replay of sequences, with steps whose every field encodes the step and the environment they come from."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdqn.replay import ring, sum_tree
+from jaxdqn.replay.sequences import Priorities, Sequences
+from jaxdqn.returns import AsLearned
+from tests.helpers.coded_steps import coded_step
+
+DISCOUNT = 0.5
+COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which this replay does not read
+ROWS, LENGTH, EPISODE = 8, 3, 5  # of an environment; of a sequence; of an episode
+ALL = jnp.ones(2, bool)
+
+
+def step_with_memory(time):
+    code = time * 10.0 + np.arange(2)
+    memory = np.stack([code, -code, code / 2], axis=1)
+    return coded_step(time, 2)._replace(memory=jnp.asarray(memory, jnp.float32))
+
+
+def made(n_step=1, **settings):
+    config = Sequences(capacity=2 * ROWS, length=LENGTH, **settings)
+    replay = config.make(step_with_memory(0), n_step, AsLearned(jnp.float32(DISCOUNT)))
+    return replay._replace(
+        add=jax.jit(replay.add),
+        sample=jax.jit(lambda state, bits: replay.sample(state, bits, *COUNTS)),
+        update=jax.jit(replay.update),
+    )
+
+
+def filled(replay, steps, is_valid=lambda time: ALL):
+    state = replay.init()
+    for time in range(steps):
+        state = replay.add(state, step_with_memory(time), is_valid(time))
+    return state
+
+
+def drawn(replay, state, draws=2_000, seed=1):
+    """Returns a large sample, and which step each of its sequences starts at, as `time * 10 + environment`."""
+    sample = jax.device_get(replay.sample(state, jax.random.bits(jax.random.key(seed), (draws,))))
+    return sample, sample.transition.a_tm1[:, 0]
+
+
+def starts(steps, first=0):
+    """All starts of whole sequences after so many rows, the oldest of which are gone."""
+    times = range(max(first, steps - ROWS), steps - LENGTH + 1)
+    return [time * 10 + environment for time in times for environment in (0, 1)]
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def uniform(request):
+    return request.param, made(request.param)
+
+
+@pytest.mark.parametrize("steps", [3, 8, 13, 16])
+def test_a_sequence_is_what_a_loop_over_its_steps_says(uniform, steps):
+    n_step, replay = uniform
+    sample, first = drawn(replay, filled(replay, steps))
+    assert sorted(set(first.tolist())) == starts(steps)  # every start there is, and none across the newest step
+    for i in np.unique(first, return_index=True)[1]:
+        sequence = jax.tree.map(lambda x, i=i: x[i], sample.transition)
+        time, environment = divmod(int(first[i]), 10)
+        codes = [(time + t) * 10 + environment for t in range(LENGTH)]
+        assert sequence.a_tm1.tolist() == codes
+        assert sequence.s_tm1.tolist() == [[code, -code] for code in codes]
+        assert sequence.memory.tolist() == [codes[0], -codes[0], codes[0] / 2]
+        assert sequence.ended.tolist() == [(time + t) % EPISODE == EPISODE - 1 for t in range(LENGTH)]
+        assert sequence.is_first.tolist() == [False] + [(time + t) % EPISODE == 0 for t in range(1, LENGTH)]
+        for t in range(LENGTH):
+            reward, discount, last = 0.0, 1.0, t
+            for k in range(n_step):
+                if t + k == LENGTH:
+                    break
+                last, now = t + k, time + t + k
+                reward, discount = reward + discount * codes[last], discount * DISCOUNT
+                if now % EPISODE == EPISODE - 1:
+                    discount *= now // EPISODE % 2  # terminated, then cut by a time limit, in turn
+                    break
+            assert (sequence.r_t[t], sequence.discount_t[t], sequence.last[t]) == (reward, discount, last)
+            assert sequence.s_t[t].tolist() == [codes[last] + 10, -codes[last] - 10]
+    np.testing.assert_array_equal(sample.weight, np.ones(len(first)))
+
+
+def test_environments_that_skip_rows_keep_their_own_order():
+    """The second environment stores every other row only."""
+    replay = made()
+    sample, first = drawn(replay, filled(replay, 13, lambda time: jnp.array([True, time % 2 == 0])))
+    codes = sample.transition.a_tm1
+    steps = np.diff(codes, axis=1)
+    assert (steps[first % 10 == 0] == 10).all()
+    assert (steps[first % 10 == 1] == 20).all()
+    assert set(first[first % 10 == 1].tolist()) == {time * 10 + 1 for time in (0, 2, 4, 6, 8)}
+
+
+def test_sequences_are_drawn_equally_often():
+    replay = made()
+    _, first = drawn(replay, filled(replay, 13), draws=24_000)
+    counts = np.unique(first, return_counts=True)[1]
+    assert len(counts) == 12
+    assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
+
+
+def test_a_sequence_needs_as_many_rows_as_it_is_long():
+    replay = made()
+    assert replay.min_rows == LENGTH
+    state = filled(replay, 4, lambda time: jnp.array([True, time == 0]))
+    assert replay.size(state).tolist() == [4, 1]
+    assert sorted(set(drawn(replay, state)[1].tolist())) == [0, 10]  # of the environment that has enough
+
+
+@pytest.mark.parametrize("num_minibatches", [1, 2])
+def test_without_replacement_each_environments_one_sequence_is_there_once(num_minibatches):
+    config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False)
+    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
+    state, orders = replay.init(), set()
+    for time in range(2 * LENGTH + 9):
+        state = replay.add(state, step_with_memory(time), ALL)
+        if time + 1 < LENGTH:
+            continue
+        sample = replay.sample(state, jax.random.bits(jax.random.key(time), (2,)), *COUNTS)
+        newest = (time - LENGTH + 1) * 10
+        first = (sample.transition.a_tm1[:, 0] - newest).tolist()
+        assert sorted(first) == [0, 1]
+        assert sample.weight.tolist() == [1.0, 1.0]
+        orders.add(tuple(first))
+    assert len(orders) == num_minibatches  # minibatches of one sequence come in either order
+
+
+def test_only_what_was_added_since_the_last_training_is_new_and_weighs():
+    config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False, only_new=True)
+    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)))
+    state, bits = replay.init(), jnp.arange(2, dtype=jnp.uint32)
+    for time in range(LENGTH):
+        state = replay.add(state, step_with_memory(time), ALL)
+    sample = replay.sample(state, bits, *COUNTS)
+    assert sample.transition.is_new.all()
+    assert sample.weight.tolist() == [1.0, 1.0]
+    state = replay.after_training(state)
+    for time in range(LENGTH, 2 * LENGTH):  # the second environment spends two of three steps on a reset
+        state = replay.add(state, step_with_memory(time), jnp.array([True, time == LENGTH]))
+    sample = replay.sample(state, bits, *COUNTS)
+    assert sample.transition.a_tm1[:, -1].tolist() == [50, 31]
+    assert sample.transition.is_new.tolist() == [[True] * 3, [False, False, True]]
+    np.testing.assert_allclose(sample.weight, [3 / 2, 1 / 2])  # each new step as much as any other
+    assert not replay.sample(replay.after_training(state), bits, *COUNTS).transition.is_new.any()
+
+
+def test_steps_that_were_learned_from_stay_new_where_old_ones_count():
+    replay = made()
+    state = replay.after_training(filled(replay, LENGTH))
+    assert drawn(replay, state, draws=4)[0].transition.is_new.all()
+
+
+def test_nothing_spans_a_cut_and_the_step_before_it_stays_an_ordinary_one():
+    config = Sequences(capacity=2 * ROWS, length=LENGTH)
+    learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
+    example = step_with_memory(0)._replace(cut=jnp.zeros(2, bool))
+    replay = config.make(example, 2, learned)
+    state = replay.init()
+    for time in range(LENGTH):
+        state = replay.add(state, step_with_memory(time)._replace(cut=jnp.zeros(2, bool)), ALL)
+        if time == 1:
+            state = state._replace(ring=ring.cut(state.ring, example))
+    sequence = replay.sample(state, jnp.zeros(1, jnp.uint32), *COUNTS).transition
+    assert sequence.ended.tolist() == [[False, True, False]]
+    assert sequence.is_first.tolist() == [[False, False, True]]
+    assert sequence.r_t.tolist() == [[0 + DISCOUNT * 10, 10, 20]]
+    assert sequence.discount_t.tolist() == [[DISCOUNT**2, DISCOUNT, DISCOUNT]]
+    assert sequence.last.tolist() == [[1, 1, 2]]
+
+
+@pytest.fixture(scope="module")
+def prioritised():
+    return made(priorities=Priorities(exponent=2.0, importance=1.0))
+
+
+@pytest.mark.parametrize("steps", [3, 8, 13, 16])
+def test_exactly_the_whole_sequences_have_a_priority(prioritised, steps):
+    state = filled(prioritised, steps)
+    slots = [code // 10 % ROWS * 2 + code % 10 for code in starts(steps)]
+    leaves = np.asarray(sum_tree.get(state.tree, jnp.arange(2 * ROWS)))
+    assert np.flatnonzero(leaves).tolist() == sorted(slots)
+    assert set(leaves[slots].tolist()) == {1.0}
+    assert sorted(set(drawn(prioritised, state)[1].tolist())) == starts(steps)
+
+
+def test_sequences_are_drawn_in_proportion_to_a_power_of_their_priority(prioritised):
+    state = filled(prioritised, 13)
+    sample, first = drawn(prioritised, state)
+    priority = 1.0 + sample.transition.a_tm1[:, 0] % 7
+    state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(priority))
+    assert state.max_priority == priority.max()
+    sample, first = drawn(prioritised, state, draws=24_000, seed=2)
+    codes, counts = np.unique(first, return_counts=True)
+    assert codes.tolist() == starts(13)
+    power = (1.0 + codes % 7) ** 2.0
+    expected = 24_000 * power / power.sum()
+    assert ((counts - expected) ** 2 / expected).sum() < 31.3
+    rare = power.min() / (1.0 + first % 7) ** 2.0  # with importance 1 the weight undoes the draw
+    np.testing.assert_allclose(sample.weight, rare, rtol=1e-5)
+
+
+def test_what_is_overwritten_is_never_drawn_again_and_what_is_new_has_the_largest_priority(prioritised):
+    state = filled(prioritised, 13)
+    sample, first = drawn(prioritised, state)
+    state = prioritised.update(state, jnp.asarray(sample.indices), jnp.full(len(first), 3.0))
+    for time in (13, 14):
+        state = prioritised.add(state, step_with_memory(time), jnp.array([True, time == 13]))
+    _, first = drawn(prioritised, state)
+    old = [time * 10 + environment for time, environment in [(5, 0), (5, 1), (6, 0)]]
+    new = [110, 111, 120]
+    assert sorted(set(first.tolist())) == sorted({*starts(13), *new} - set(old))
+    leaves = np.asarray(sum_tree.get(state.tree, jnp.arange(2 * ROWS)))
+    assert sorted(leaves.tolist()) == [0.0] * 4 + [9.0] * 12
+
+
+def test_a_step_that_is_not_valid_changes_no_priority(prioritised):
+    state = filled(prioritised, 13)
+    sample, first = drawn(prioritised, state)
+    state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(2.0 + first % 7))
+    after = prioritised.add(state, step_with_memory(13), jnp.zeros(2, bool))
+    np.testing.assert_array_equal(*(sum_tree.get(tree, jnp.arange(2 * ROWS)) for tree in (after.tree, state.tree)))
+
+
+def test_an_exponent_of_zero_weighs_nothing():
+    replay = made(priorities=Priorities(exponent=0.0))
+    state = filled(replay, 8)
+    sample, first = drawn(replay, state)
+    state = replay.update(state, jnp.asarray(sample.indices), jnp.asarray(first, jnp.float32))
+    sample, first = drawn(replay, state)
+    assert sorted(set(first.tolist())) == starts(8)
+    np.testing.assert_array_equal(sample.weight, np.ones(len(first)))

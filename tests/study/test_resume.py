@@ -1,0 +1,529 @@
+"""A study that is interrupted at any moment ends with the same bytes as one that is not."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from jaxdqn import games, target_network
+from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.store import failures, store
+from jaxdqn.study import checkpoints, execute, signals, spec, waves
+from jaxdqn.study.spec import Study
+from jaxdqn.training import program
+from jaxdqn.training.evaluate import Evaluation
+from tests.helpers.runs import SMALL, results
+
+
+def study(**changes):
+    plain = Study(
+        name="resumed",
+        games=("catch",),
+        algorithms={
+            "DQN": dataclasses.replace(SMALL, replay=Prioritised(200)),
+            "Polyak": dataclasses.replace(SMALL, target_update=target_network.Polyak(0.1), n_step=3),
+        },
+        seeds=(0, 1, 2),
+        steps=1_000,
+        evaluation=Evaluation(every=200, episodes=2),
+        episodes_logged=20,
+        weights_of=(1,),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def stopping_after(number, monkeypatch):
+    """Lets a study be told to stop after so many evaluation periods."""
+    count, advance = [], execute.progress.Bar.advance
+
+    def told(bar, *arguments):
+        advance(bar, *arguments)
+        count.append(arguments)
+        if len(count) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(execute.progress.Bar, "advance", told)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    execute.run(study(), folder)
+    return results(folder / "resumed")
+
+
+@pytest.mark.parametrize("periods", [1, 4, pytest.param(5, marks=pytest.mark.equal_bits), 7])
+def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        stopping_after(periods, patch)
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+    folder = tmp_path / "resumed"
+    steps = [found.step for found in checkpoints.read(folder / "checkpoints")]
+    assert steps == ([200 * (periods % 5)] if periods % 5 else [])
+    assert not list((folder / "claims").iterdir())
+    report = execute.run(study(), tmp_path)
+    assert report.num_written == (6 if periods < 5 else 3)
+    assert results(folder) == uninterrupted
+    assert not list(folder.glob("checkpoints/*"))
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, uninterrupted):
+    code = (
+        "import sys; from tests import conftest; from tests.study import test_resume\n"
+        "from jaxdqn.study import execute\n"
+        "execute.run(test_resume.study(), sys.argv[1], checkpoint_seconds=0)"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    folder, generator, kills = tmp_path / "resumed", random.Random(0), 0
+    while kills < 4:
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        started = time.monotonic()
+        while process.poll() is None and not list(folder.glob("claims/*.claim")):
+            assert time.monotonic() - started < 120
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0.1, 1.5))  # compiling, training, writing a checkpoint or a result
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills >= 2
+    assert subprocess.run(command, check=True).returncode == 0
+    assert results(folder) == uninterrupted
+    assert not list(folder.glob("checkpoints/*"))
+
+
+def test_a_checkpoint_that_is_damaged_or_of_other_shapes_lets_its_runs_begin_again(
+    tmp_path, monkeypatch, uninterrupted
+):
+    for damage in (_lose_a_file, _cut_the_state, _lose_a_point):
+        with monkeypatch.context() as patch:
+            stopping_after(2, patch)
+            with pytest.raises(KeyboardInterrupt):
+                execute.run(study(), tmp_path / damage.__name__)
+        folder = tmp_path / damage.__name__ / "resumed"
+        damage(folder / "checkpoints")
+        execute.run(study(), tmp_path / damage.__name__)
+        assert results(folder) == uninterrupted
+
+
+def _lose_a_file(folder):
+    (found,) = checkpoints.read(folder)
+    for path in found.arrays.rglob("*"):
+        if path.is_file() and path.name != "_CHECKPOINT_METADATA":
+            path.unlink()
+
+
+def _cut_the_state(folder):
+    (found,) = checkpoints.read(folder)
+    *arrays, curve, seconds = checkpoints.load(found, found.versions)
+    checkpoints.remove(folder, found.cells)
+    cut = [values[:, :1] if values.ndim > 1 else values for values in arrays]
+    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*cut, curve, seconds])
+
+
+def _lose_a_point(folder):
+    (found,) = checkpoints.read(folder)
+    *arrays, seconds = checkpoints.load(found, found.versions)
+    checkpoints.remove(folder, found.cells)
+    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*arrays, seconds[:-1]])
+
+
+def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
+    tmp_path, monkeypatch, uninterrupted, capsys
+):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        versions = waves.provenance.versions()
+        patch.setattr(waves.provenance, "versions", lambda: versions | {"jax": "0.0.1"})
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    begun = []
+    begin = waves._begin
+    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    execute.run(study(), tmp_path)
+    assert [step for _, step, _, _ in begun] == [0, 0]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "3 runs begin again, since their checkpoint is of no use: it was made with other versions of jax" in said
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, uninterrupted):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        patch.setattr(waves.provenance, "commit", lambda: {"commit": "an earlier one", "modified": False})
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path)
+    execute.run(study(), tmp_path)
+    runs = store.read(tmp_path / "resumed" / "runs").runs
+    makers = {run.facts["algorithm"]: run.facts.get("makers") for run in runs}
+    assert makers["Polyak"] is None
+    assert [maker["until"] for maker in makers["DQN"]] == [400, 1_000]
+    assert [maker["commit"] for maker in makers["DQN"]] == ["an earlier one", runs[0].facts["code"]["commit"]]
+
+
+def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path):
+    for values in (np.zeros(3), np.ones(3)):
+        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [values])
+        (found,) = checkpoints.read(tmp_path)
+        np.testing.assert_array_equal(checkpoints.load(found, found.versions)[0], values)
+        assert len(list(tmp_path.iterdir())) == 2
+        _lose_a_file(tmp_path)
+
+
+def test_the_arrays_of_a_checkpoint_are_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    flushed, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino) or fsync(file))
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    (found,) = checkpoints.read(tmp_path)
+    assert {path.stat().st_ino for path in (found.arrays, *found.arrays.rglob("*"))} <= flushed
+
+
+def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    kept = set(tmp_path.iterdir())
+    for age, name in ((2, "0123-200-4567"), (2, "0123-400-89ab.orbax-checkpoint-tmp"), (0, "cdef-200-4567")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "d").touch()
+        os.utime(tmp_path / name, (time.time() - age * 24 * 3600 - 60,) * 2)
+    for path in kept:
+        os.utime(path, (0, 0))
+    checkpoints.remove_left_over(tmp_path)
+    assert set(tmp_path.iterdir()) == kept | {tmp_path / "cdef-200-4567"}
+
+
+def test_told_to_stop_while_it_compiles_it_begins_nothing(tmp_path, monkeypatch):
+    make = program.make
+
+    def told(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGINT)
+        return make(*arguments, **named)
+
+    monkeypatch.setattr(program, "make", told)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(study(), tmp_path)
+    assert not list(tmp_path.glob("resumed/checkpoints/*"))
+
+
+@pytest.mark.parametrize("looks", [2, 3, 4])
+def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypatch, looks):
+    class Told:
+        left = looks
+
+        @property
+        def is_asked(self):
+            self.left -= 1
+            return self.left < 0
+
+    advanced, advance = [], execute.progress.Bar.advance
+    monkeypatch.setattr(execute.interruption, "watched", lambda say: contextlib.nullcontext(Told()))
+    monkeypatch.setattr(execute.progress.Bar, "advance", lambda *given: advanced.append(advance(*given)))
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(study(), tmp_path)
+    steps = [found.step for found in checkpoints.read(tmp_path / "resumed" / "checkpoints")]
+    assert steps == [200 * len(advanced)]
+
+
+def test_a_request_to_stop_is_answered_by_another_thread():
+    said, speakers = threading.Event(), []
+    with signals.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as told:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert said.wait(10)
+    assert told.is_asked
+    assert len(speakers) == 1
+    assert speakers[0] is not threading.main_thread()
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_without_memory_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+    make = program.make
+
+    def failing(*arguments, **named):
+        def save(states):
+            raise MemoryError("no memory")
+
+        return make(*arguments, **named)._replace(save=save)
+
+    monkeypatch.setattr(program, "make", failing)
+    assert execute.run(study(), tmp_path, checkpoint_seconds=0).num_failed == 0
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert "no checkpoint could be written: no memory" in capsys.readouterr().err
+
+
+def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopping_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            execute.run(study(), tmp_path / "cut")
+    more = study(seeds=(0, 1, 2, 3))
+    begun = []
+    begin = waves._begin
+    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    execute.run(more, tmp_path / "cut")
+    assert sorted(step for _, step, _, _ in begun) == [0, 0, 400]  # three go on, and one begins
+    execute.run(more, tmp_path / "whole")
+    assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
+
+
+def host_study():
+    return study(games=("gymnasium:CartPole-v1",), seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_host(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted_host")
+    execute.run(host_study(), folder)
+    return results(folder / "resumed")
+
+
+def test_games_in_python_go_on_where_they_were(tmp_path, monkeypatch, uninterrupted_host):
+    for periods in (1, 2, 5):  # the third time in the second group
+        with monkeypatch.context() as patch:
+            stopping_after(periods, patch)
+            with pytest.raises(KeyboardInterrupt):
+                execute.run(host_study(), tmp_path)
+        assert len(checkpoints.read(tmp_path / "resumed" / "checkpoints")) == 1
+    execute.run(host_study(), tmp_path)
+    assert results(tmp_path / "resumed") == uninterrupted_host
+
+
+def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_says_so(tmp_path, monkeypatch):
+    entropic = study(games=("gymnasium:tests.helpers.host_games:Entropic-v0",), seeds=(0, 1))
+    stopping_after(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(entropic, tmp_path)
+    monkeypatch.undo()
+    execute.run(entropic, tmp_path)
+    runs = store.read(tmp_path / "resumed" / "runs").runs
+    assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "DQN"] == [[400], [400]]
+    assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "Polyak"] == [None, None]
+
+
+@pytest.mark.parametrize("name", ["Rewarding", "Refusing"])
+def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp_path, monkeypatch, name):
+    other = study(
+        games=(f"gymnasium:tests.helpers.host_games:{name}-v0",),
+        seeds=(0,),
+        algorithms={"DQN": SMALL},
+        steps=400,
+        weights_of=(),
+    )
+    stopping_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(other, tmp_path)
+    monkeypatch.undo()
+    execute.run(other, tmp_path)
+    (run,) = store.read(tmp_path / "resumed" / "runs").runs
+    assert run.facts["crash"] is None
+    assert run.facts.get("new_episodes_at") == [200]
+
+
+def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked(tmp_path, monkeypatch):
+    make = program.make
+
+    def failing(config, *arguments, **named):
+        if config.n_step == 3:
+            raise RuntimeError("out of memory, say")
+        return make(config, *arguments, **named)
+
+    monkeypatch.setattr(program, "make", failing)
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_failed) == (3, 3)
+    found = failures.read(tmp_path / "resumed" / "failures")
+    assert [failure.reason for failure in found] == ["RuntimeError: out of memory, say"] * 3
+    assert {failure.about["algorithm"] for failure in found} == {"Polyak"}
+    assert "test_resume.py" in found[0].traceback
+    monkeypatch.undo()
+    report = execute.run(study(), tmp_path)
+    assert (report.num_written, report.num_skipped, report.num_failed) == (0, 3, 3)
+    report = execute.run(study(), tmp_path, retry_failed=True)
+    assert (report.num_written, report.num_skipped, report.num_failed) == (3, 3, 0)
+
+
+def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_other_wave(tmp_path, monkeypatch):
+    one = study(algorithms={"DQN": SMALL})
+    room = 1.5 * program.size(SMALL, games.make(one.games[0])).total  # so that each of three waves has one run
+    tries, train = [], waves.train
+
+    def without_a_compiler(*arguments, **named):
+        tries.append("make")
+        raise RuntimeError("no compiler, say")
+
+    def failing_first(*arguments):
+        tries.append("train")
+        if tries == ["train"]:
+            raise RuntimeError("the device is lost, say")
+        return train(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(program, "make", without_a_compiler)
+        assert execute.run(one, tmp_path / "a", memory=room).num_failed == 3
+    assert tries == ["make"]
+    tries.clear()
+    monkeypatch.setattr(waves, "train", failing_first)
+    report = execute.run(one, tmp_path / "b", memory=room)
+    assert (report.num_written, report.num_failed, tries) == (2, 1, ["train"] * 3)
+
+
+def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_ended_since(
+    tmp_path, monkeypatch, uninterrupted
+):
+    train = waves.train
+
+    def failing(study, members, found, compiled, *rest):
+        if {cell.algorithm for cell in members.values()} != {"DQN"}:
+            return train(study, members, found, compiled, *rest)
+        with monkeypatch.context() as patched:
+            stopping_after(3, patched)
+            with contextlib.suppress(KeyboardInterrupt):
+                train(study, members, found, compiled, *rest)
+        rest[-1].told.is_asked = False
+        raise RuntimeError("the device is lost, say")
+
+    monkeypatch.setattr(waves, "train", failing)
+    assert execute.run(study(), tmp_path).num_failed == 3
+    monkeypatch.undo()
+    (found,) = checkpoints.read(tmp_path / "resumed" / "checkpoints")
+    assert found.step == 600
+    assert execute.run(study(), tmp_path, retry_failed=True).num_written == 3
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert checkpoints.read(tmp_path / "resumed" / "checkpoints") == ()
+
+
+def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp_path):
+    checkpoints.write(tmp_path, ["a", "b", "c"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 400, {}, [], [np.zeros(2)])
+    assert [found.step for found in checkpoints.read(tmp_path)] == [400, 200]
+
+
+def test_what_is_too_large_for_the_memory_fails_and_the_rest_goes_on(tmp_path):
+    sizes = [program.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
+    report = execute.run(study(), tmp_path, memory=(min(sizes) + max(sizes)) / 2)
+    assert (report.num_written, report.num_failed) == (3, 3)
+    assert {"allow more" in found.reason for found in failures.read(tmp_path / "resumed" / "failures")} == {True}
+
+
+def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="'0123' is no cell of this study"):
+        execute.run(study(), tmp_path, only=["0123"])
+
+
+def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path):
+    crashing = study(
+        games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
+    )
+    assert execute.run(crashing, tmp_path).num_crashed == 1
+    assert execute.run(crashing, tmp_path).num_crashed == 0
+    assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
+    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").glob("*.json")
+    assert (aside.parent / json.loads(aside.read_text())["curves"]["file"]).exists()
+    assert "the engine exploded" in json.loads(aside.read_text())["crash"]
+
+
+def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatch):
+    crashing = study(
+        games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
+    )
+    execute.run(crashing, tmp_path)
+    find = store.find
+
+    def overtaken(folder, id):
+        found = find(folder, id)
+        (folder / f"{id}.json").rename(tmp_path / "moved by the other one")
+        return found
+
+    monkeypatch.setattr(store, "find", overtaken)
+    cells = {execute.spec.identifier(crashing, cell): cell for cell in execute.spec.cells(crashing)}
+    execute.forget_failures(tmp_path / "resumed", cells)
+
+
+def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(
+    tmp_path, monkeypatch, capsys, uninterrupted
+):
+    looks = iter((True, True, False))
+    monkeypatch.setattr(execute.Claims, "holds", lambda claims, cells: next(looks, True))
+    assert execute.run(study(), tmp_path).num_failed == 0
+    assert "3 runs are made by another process" in " ".join(capsys.readouterr().err.split())
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
+    code = (
+        "import sys; from tests import conftest; from tests.study import test_resume\n"
+        "from jaxdqn.study import execute\n"
+        "print(execute.run(test_resume.study(), sys.argv[1]).num_written)"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    written = [int(process.communicate()[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum(written) == 6
+    assert results(tmp_path / "resumed") == uninterrupted
+
+
+def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterrupted):
+    mounted = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*mounted, "mount -t tmpfs none /mnt"], check=False).returncode:
+        pytest.skip("needs to mount a file system of its own")
+    code = (
+        "import sys; from tests import conftest; from tests.study import test_resume\n"
+        "from jaxdqn.commands import script\n"
+        "running = script.Running(checkpoint_seconds=0.0)\n"
+        "script.run_and_show(test_resume.study(), script.pathlib.Path(sys.argv[1]), None, running=running)"
+    )
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    out.mkdir()
+    # 60 KB hold the first few results and no more.
+    run = (
+        f"mount -t tmpfs -o size=60k none {out} && {sys.executable} -c '{code}' {out};"
+        f" status=$?; cp -a {out} {kept}; exit $status"
+    )
+    done = subprocess.run([*mounted, run], check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "error: [Errno 28] No space left on device" in done.stderr
+    assert "run the same command again to go on" in done.stderr
+    assert "Traceback" not in done.stderr
+    stored = len(store.read(kept / "resumed" / "runs").runs)
+    assert stored < 6
+    report = execute.run(study(), kept)
+    assert (report.num_skipped, report.num_written) == (stored, 6 - stored)
+    assert results(kept / "resumed") == uninterrupted
+
+
+@pytest.mark.equal_bits
+def test_members_are_spread_over_many_devices(tmp_path, uninterrupted):
+    code = (
+        "import sys, jax; from tests import conftest; from tests.study import test_resume\n"
+        "from jaxdqn.study import execute\n"
+        "jax.config.update('jax_num_cpu_devices', 8); execute.run(test_resume.study(), sys.argv[1])\n"
+        "print(len(jax.devices()))"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["8"]
+    found = results(tmp_path / "resumed")
+    assert found == uninterrupted
+
+
+def test_without_room_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.checkpoint, "save", full)
+    execute.run(study(), tmp_path, checkpoint_seconds=0)
+    assert results(tmp_path / "resumed") == uninterrupted
+    assert "no checkpoint could be written: [Errno 28] No space left on device" in capsys.readouterr().err

@@ -1,0 +1,181 @@
+import json
+import re
+import typing
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxdqn import fields
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.config import Config
+from jaxdqn.fields import number, part, static, whole
+
+
+@fields.configuration
+class Inner:
+    rate: float = number(0.5, above=0, at_most=1)
+
+
+@fields.configuration
+class Outer:
+    size: float = number(1.0, at_least=0)
+    limit: float | None = number(None, above=0)
+    count: int = whole(3, at_least=1)
+    widths: tuple[int, ...] = static((4, 4), at_least=1)
+    kind: str = static("a", choices=("a", "b"))
+    inner: Inner = part(Inner())
+
+
+def test_numbers_are_leaves_and_structure_is_not():
+    assert jax.tree.leaves(Outer(size=2.0, count=7)) == [2.0, 7, 0.5]
+    assert jax.tree.structure(Outer(size=2.0)) == jax.tree.structure(Outer(inner=Inner(rate=0.1)))
+
+
+@pytest.mark.parametrize("change", [{"widths": (4,)}, {"kind": "b"}, {"limit": 1.0}], ids=str)
+def test_a_change_of_structure_changes_the_tree(change):
+    assert jax.tree.structure(Outer(**change)) != jax.tree.structure(Outer())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("size", -1.0, "size = -1.0 is out of range: it must be at least 0."),
+        ("inner.rate", 1.5, "inner.rate = 1.5 is out of range: it must be above 0 and at most 1."),
+        ("inner.rate", 0.0, "inner.rate = 0.0 is out of range: it must be above 0 and at most 1."),
+        ("size", "big", "size = 'big' must be a number."),
+        ("size", float("nan"), "size = nan must be a number."),
+        ("size", float("inf"), "size = inf must be a number."),
+        ("size", True, "size = True must be a number."),
+        ("size", None, "size = None must be a number."),
+        ("count", 2.5, "count = 2.5 must be a whole number."),
+        ("widths", (4, 0), "widths = (4, 0) is out of range: it must be at least 1."),
+        ("widths", [4, 4], "widths = [4, 4] must be a tuple of int."),
+        ("widths", (4, 4.0), "widths = (4, 4.0) must be a tuple of int."),
+        ("kind", "c", "kind = 'c' is out of range: it must be one of 'a', 'b'."),
+        ("inner", 3, "inner = 3 must be a configuration, such as Inner(rate=0.5)."),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(path, value, sentence):
+    config = fields.replace_at(Outer(), path, value)
+    with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
+        fields.check(config)
+
+
+def test_none_is_allowed_where_it_is_the_default():
+    fields.check(Outer(limit=None))
+    fields.check(Outer(limit=2.0))
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_names():
+    with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* inner.rate"):
+        fields.replace_at(Outer(), "inner.rat", 1.0)
+
+
+def test_replacing_a_nested_field_leaves_the_rest():
+    changed = fields.replace_at(Outer(size=9.0), "inner.rate", 0.25)
+    assert changed == Outer(size=9.0, inner=Inner(rate=0.25))
+
+
+def test_a_plain_field_is_refused_when_the_class_is_made():
+    with pytest.raises(TypeError, match=r"Broken\.x must be declared with"):
+
+        @fields.configuration
+        class Broken:
+            x: int = 3
+
+
+def test_stacking_gives_one_leaf_a_field_in_32_bits():
+    stacked = fields.stack([Outer(size=1), Outer(size=2.5)])
+    np.testing.assert_array_equal(stacked.size, np.float32([1.0, 2.5]))
+    assert (stacked.size.dtype, stacked.count.dtype) == (np.float32, np.int32)
+    assert stacked.widths == (4, 4)
+
+
+def test_facts_name_the_type_of_every_part():
+    assert fields.to_dict(Outer(size=1)) == {
+        "type": "Outer",
+        "size": 1.0,
+        "limit": None,
+        "count": 3,
+        "widths": [4, 4],
+        "kind": "a",
+        "inner": {"type": "Inner", "rate": 0.5},
+    }
+
+
+@fields.configuration
+class Other:
+    slope: float = number(2.0)
+
+
+@fields.configuration
+class Choice:
+    inner: Inner | Other = part(Inner())
+    anything: typing.Any = part(Inner())
+
+
+def through_json(config):
+    return json.loads(json.dumps(fields.to_dict(config)))
+
+
+@settings(max_examples=50)
+@given(
+    size=st.floats(0, 1e30),
+    limit=st.none() | st.floats(0, 1e30, exclude_min=True),
+    count=st.integers(1, 2**31 - 1),
+    widths=st.lists(st.integers(1, 10**6)).map(tuple),
+    kind=st.sampled_from("ab"),
+    rate=st.floats(0, 1, exclude_min=True),
+)
+def test_a_configuration_is_rebuilt_from_its_facts(size, limit, count, widths, kind, rate):
+    config = Outer(size, limit, count, widths, kind, Inner(rate))
+    assert fields.from_dict(Outer, through_json(config)) == config
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_is_rebuilt_from_its_facts(name):
+    config = ALGORITHMS[name].config
+    assert fields.from_dict((Config, type(config.algorithm)), through_json(config)) == config
+
+
+def test_a_part_is_one_of_the_types_that_its_hint_names_or_else_of_those_allowed():
+    config = Choice(inner=Other(3.0), anything=Other(4.0))
+    assert fields.from_dict((Choice, Other), through_json(config)) == config
+    assert fields.from_dict(Choice | Other, through_json(config)) == config
+    with pytest.raises(ValueError, match=re.escape("anything is of type 'Other': it must be one of Choice.")):
+        fields.from_dict(Choice, through_json(config))
+
+
+def test_fields_that_facts_leave_out_have_their_default():
+    assert fields.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (3, "The configuration = 3 must be a dictionary with a type."),
+        ({"size": 1.0}, "The configuration = {'size': 1.0} must be a dictionary with a type."),
+        ({"type": "Inner"}, "The configuration is of type 'Inner': it must be one of Outer."),
+        ({"type": ["Outer"]}, "The configuration is of type ['Outer']: it must be one of Outer."),
+        ({"type": "Outer", "inner": {"type": "os.system"}}, "inner is of type 'os.system': it must be one of Inner."),
+        ({"type": "Outer", "inner": None}, "inner = None must be a dictionary with a type."),
+        (
+            {"type": "Outer", "inner": {"type": "Inner", "rat": 1}},
+            "'inner.rat' is not a field of Inner, which has rate.",
+        ),
+        ({"type": "Outer", "size": -1.0}, "size = -1.0 is out of range: it must be at least 0."),
+        ({"type": "Outer", "size": "1"}, "size = '1' must be a number."),
+        ({"type": "Outer", "widths": [4, [4]]}, "widths = (4, [4]) must be a tuple of int."),
+        (
+            {"type": "Outer", "size": 10**400},
+            "A number of this configuration is too large (int too large to convert to float).",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else str(value)[:60],
+)
+def test_facts_that_are_no_configuration_are_refused_by_name(facts, sentence):
+    with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
+        fields.from_dict(Outer, facts)

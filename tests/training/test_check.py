@@ -1,0 +1,122 @@
+"""Parts that do not understand one another are refused by name before anything is compiled."""
+
+import dataclasses
+import re
+
+import pytest
+
+from jaxdqn import exploration, games, target_network
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import Categorical, Quantiles
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.replay.sequences import Sequences
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.training.check import check
+from jaxdqn.training.evaluate import Evaluation
+from tests.helpers.runs import SMALL
+
+
+def checked(name, change):
+    config = dataclasses.replace(ALGORITHMS[name].config, **change)
+    steps = max(10_000, config.train_every) // config.train_every * config.train_every
+    check(config, games.make("catch"), Evaluation(every=steps, episodes=1), steps)
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "tabular_q_learning"])  # its grid fits no game
+def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
+    checked(name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("c51", {"network": MLP()}, "algorithm = C51 needs a network that answers with CategoricalOutput"),
+        ("qr_dqn", {"network": MLP(head=Categorical())}, "needs a network that answers with QuantileOutput"),
+        ("dqn", {"exploration": exploration.OneMember()}, "exploration = OneMember needs a network that answers with"),
+        ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
+        ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from sequences, and replay = Uniform samples"),
+        ("dqn", {"target_update": target_network.LastCopies()}, "LastCopies does not fit algorithm = DQN"),
+        ("averaged_dqn", {"target_update": target_network.Polyak()}, "Polyak does not fit algorithm = AveragedDQN"),
+        ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is more than algorithm = MunchausenDQN allows for, which is 1."),
+        (
+            "pqn",
+            {"replay": Sequences(2 * 32 * 64, only_new=True)},
+            "only_new = True needs a memory of the steps",
+        ),
+        ("pqn", {"n_step": 3}, "n_step = 3 is more than algorithm = PQN allows for, which is 1."),
+        ("r2d2", {"replay": Sequences(length=4)}, "burn_in = 4 leaves nothing to learn from of sequences of"),
+        ("r2d2", {"network": MLP()}, "algorithm = R2D2 needs a network that remembers"),
+        ("dqn", {"network": Recurrent()}, "algorithm = DQN learns nothing of a memory: set network to MLP"),
+        ("pqn", {"network": Recurrent()}, "algorithm = PQN learns nothing of a memory: set network to MLP"),
+        (
+            "c51",
+            {"network": MLP(head=Categorical(v_min=1.0, v_max=1.0))},
+            "network.head.v_min = 1.0 must be below network.head.v_max = 1.0.",
+        ),
+        (
+            "r2d2",
+            {"network": Recurrent(ends=MLP(head=Categorical(v_min=2.0, v_max=1.0)))},
+            "network.ends.head.v_min = 2.0 must be below network.ends.head.v_max = 1.0.",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_by_name(name, change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        checked(name, change)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("double_dqn", {"network": Ensemble(), "exploration": exploration.UpperConfidence()}),
+        ("dqn", {"network": MLP(head=Quantiles())}),
+        ("r2d2", {"n_step": 1, "network": Recurrent(ends=MLP(head=Categorical()))}),
+    ],
+)
+def test_what_an_algorithm_does_not_read_is_its_networks_own(name, change):
+    checked(name, change)
+
+
+def counts(change, every=200, steps=400):
+    check(dataclasses.replace(SMALL, **change), games.make("catch"), Evaluation(every=every, episodes=1), steps)
+
+
+MOST = 2**31
+SEQUENCES = {"algorithm": ALGORITHMS["pqn"].config.algorithm, "target_update": target_network.Online()}
+
+
+@pytest.mark.parametrize(
+    ("change", "every", "steps"),
+    [
+        ({}, MOST - 4, MOST - 4),
+        ({"n_step": 100}, 200, 400),  # of two environments with 100 transitions each
+        (SEQUENCES | {"replay": Sequences(capacity=200, length=100)}, 200, 400),
+        ({"num_updates": MOST // 4 - 1}, 200, 400),
+        ({"num_minibatches": 2, "num_updates": MOST // 8 - 1}, 200, 400),
+        ({"train_at": "episode_end", "num_updates": MOST // 400}, 200, 400),
+    ],
+    ids=str,
+)
+def test_counts_at_the_edge_of_what_is_allowed_are_taken(change, every, steps):
+    counts(change, every, steps)
+
+
+@pytest.mark.parametrize(
+    ("change", "every", "steps", "sentence"),
+    [
+        ({}, MOST, MOST, "steps = 2_147_483_648 must be at least 1 and below 2^31."),
+        ({"n_step": 101}, 200, 400, "n_step = 101 is more than replay.capacity = 200 holds of each of 2"),
+        (SEQUENCES | {"replay": Sequences(capacity=200, length=101)}, 200, 400, "replay.length = 101 is more than"),
+        ({"num_updates": MOST // 4}, 200, 400, "num_updates = 536_870_912 times num_minibatches = 1 is too much for 4"),
+        ({"num_minibatches": 2, "num_updates": MOST // 8}, 200, 400, "times num_minibatches = 2 is too much for 4"),
+        ({"train_at": "episode_end", "num_updates": MOST // 400 + 1}, 200, 400, "is too much for 400 steps"),
+        ({"train_every": 6}, 200, 400, "learning_starts = 40 must be a multiple of train_every = 6, such as 36 or 42."),
+        ({"train_every": 80, "learning_starts": 40}, 800, 800, "of train_every = 80, such as 80."),
+        ({"replay": Uniform(201)}, 200, 400, "replay.capacity = 201 must be a multiple of num_environments = 2"),
+    ],
+)
+def test_counts_beyond_the_edge_are_refused_with_what_would_do(change, every, steps, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        counts(change, every, steps)

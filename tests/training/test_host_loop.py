@@ -1,0 +1,509 @@
+"""The loop for host games: what it plays, stores, learns and counts; and that it is the loop of JAX games otherwise."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from jaxdqn import fields, games, learner, schedules
+from jaxdqn.algorithms import pqn
+from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
+from jaxdqn.networks.mlp import MLP
+from jaxdqn.optimizers import SGD
+from jaxdqn.replay.sequences import Sequences
+from jaxdqn.replay.uniform import Uniform
+from jaxdqn.returns import AsLearned
+from jaxdqn.target_network import Online
+from jaxdqn.training import host_loop, host_programs, loop
+from jaxdqn.training.evaluate import Evaluation
+from tests.helpers import host_games
+from tests.helpers.runs import SMALL, advancing, plain
+
+EVALUATION = Evaluation(every=200, episodes=2)
+
+
+@functools.cache
+def shared_programs(observation_shape, observation_dtype, num_actions):
+    """Returns the functions of all games of one kind: they see nothing else of a game, and are compiled once."""
+    return host_programs.make(
+        HostGame("any", 1, None, None, observation_shape, observation_dtype, num_actions, max_steps=None)
+    )
+
+
+class Runner:
+    """A run on a host game that goes on by `advance`."""
+
+    def __init__(self, game, config, seed=0, evaluation=EVALUATION, num_logged=0):
+        self.game, self.config, self.evaluation = game, config, evaluation
+        self.programs = shared_programs(game.observation_shape, game.observation_dtype, game.num_actions)
+        self.host = host_loop.init(
+            config, seed, game=game, programs=self.programs, num_evaluated=evaluation.episodes, num_logged=num_logged
+        )
+
+    def advance(self):
+        self.host, curves = host_loop.advance(
+            self.host, game=self.game, programs=self.programs, evaluation=self.evaluation
+        )
+        return jax.device_get(curves)
+
+    @property
+    def state(self):
+        return self.host.state
+
+    def q_values(self, observations):
+        network = learner.make(self.config, self.game).network
+        return np.asarray(network.apply(self.state.learner.parameters, np.asarray(observations, np.float32)).q_values)
+
+
+def own(name):
+    return games.make(f"gymnasium:tests.helpers.host_games:{name}-v0")
+
+
+def rings(state, size=2):
+    """Returns the memory as one array `[rows, ...]` an environment: s_tm1, a_tm1, r_t, terminated, truncated, s_t."""
+    (packed,), added = state.replay.packed, np.asarray(state.replay.added)
+    rows = [np.asarray(packed)[: added[e], e] for e in range(len(added))]
+    return [
+        (r[:, :size], r[:, size], r[:, size + 1], r[:, size + 2] > 0, r[:, size + 3] > 0, r[:, size + 4 : 2 * size + 4])
+        for r in rows
+    ]
+
+
+def played(begins, num_rows):
+    """Plays copies of Counter, the first episodes of which have these numbers, in a plain loop.
+
+    Returns, of so many steps of all copies, the transitions `(s_tm1, r_t, terminated, truncated, s_t)` of each copy,
+    and the episodes `(return, last reward, steps of all copies)` in the order in which they ended. A copy whose episode
+    has ended takes a step to reset; a step in which all reset is none.
+    """
+    copies = [host_games.Counter() for _ in begins]
+    at = [copy.reset(seed=begin)[0] for copy, begin in zip(copies, begins, strict=True)]
+    is_over, totals = [False] * len(copies), [0.0] * len(copies)
+    transitions, episodes, row = [[] for _ in copies], [], 0
+    while row < num_rows:
+        row += not all(is_over)
+        for e, copy in enumerate(copies):
+            if is_over[e]:
+                at[e], is_over[e], totals[e] = copy.reset()[0], False, 0.0
+                continue
+            seen, reward, terminated, truncated, _ = copy.step(0)
+            transitions[e].append((at[e], reward, terminated, truncated, seen))
+            at[e], is_over[e], totals[e] = seen, terminated or truncated, totals[e] + reward
+            if is_over[e]:
+                episodes.append((totals[e], reward, row * len(copies)))
+    return transitions, episodes
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["alone", "three side by side"])
+def counted(request):
+    """A run on copies of Counter over 240 steps, the one point of its curves, and what a plain loop sees."""
+    number = request.param
+    config = dataclasses.replace(
+        SMALL, num_environments=number, train_every=12, learning_starts=24, replay=Uniform(1_200)
+    )
+    run = Runner(own("Counter"), config, evaluation=Evaluation(every=240, episodes=4), num_logged=30)
+    curves = run.advance()
+    begins = [int(s_tm1[0, 0]) for s_tm1, *_ in rings(run.state)]
+    return run, curves, *played(begins, 240 // number)
+
+
+def test_every_transition_is_stored_once_and_no_reset_is(counted):
+    run, _, transitions, _ = counted
+    for stored, expected in zip(rings(run.state), transitions, strict=True):
+        s_tm1, _, *others = stored
+        for ours, theirs in zip((s_tm1, *others), zip(*expected, strict=True), strict=True):
+            np.testing.assert_array_equal(ours, np.stack(theirs))
+    num_stored = run.state.replay.added.sum()
+    if len(transitions) == 1:
+        assert num_stored == 240  # a reset of all copies at once is not counted
+    else:
+        assert 150 < num_stored < 240  # one beside other copies' steps is
+
+
+def test_training_returns_and_the_log_are_those_of_the_episodes_that_ended(counted):
+    run, curves, _, episodes = counted
+    assert len(episodes) > 30
+    assert (curves.steps, curves.updates) == (240, (240 - 24) // 12)
+    assert curves.episodes == run.state.num_episodes == len(episodes)
+    np.testing.assert_allclose(curves.episode_return, np.mean([episode[0] for episode in episodes]), rtol=1e-6)
+    for kept, expected in zip(run.state.log, zip(*episodes[:30], strict=True), strict=True):
+        np.testing.assert_array_equal(kept, expected)
+
+
+def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled(counted):
+    run, _, transitions, _ = counted
+    number, flags = len(transitions), np.zeros(len(transitions), bool)
+    observations, zeros = np.zeros((number, 2), np.float32), np.zeros(number, np.float32)
+    example = Step(observations, flags.astype(np.int32), zeros, flags, flags, observations)
+    memory = run.config.replay.make(example, 1, AsLearned(run.config.discount))
+    sample = memory.sample(run.state.replay, jax.random.bits(jax.random.key(0), (5_000,)), run.state.step, 0).transition
+    episode, time = np.asarray(sample.s_t).T
+    over = time == 3 + episode % 3
+    np.testing.assert_array_equal(sample.s_tm1, np.stack([episode, time - 1], axis=1))
+    np.testing.assert_array_equal(sample.discount_t, np.where(over & (episode % 2 == 0), 0, np.float32(0.9)))
+    assert (over & (episode % 2 == 1)).any()
+
+
+def test_an_evaluation_counts_one_episode_of_every_copy(counted):
+    run, curves, *_ = counted
+    seeds = [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+    assert len(set(seeds)) == 4
+    lengths = [3 + seed % 3 for seed in seeds]  # the rewards are 1, 2, ...
+    assert curves.evaluation_return == np.mean([n * (n + 1) / 2 for n in lengths])
+
+
+def test_no_two_evaluations_play_the_same_episodes():
+    run = Runner(
+        games.make("gymnasium:tests.helpers.host_games:Counter-v0"), SMALL, evaluation=Evaluation(every=20, episodes=4)
+    )
+    seeds = []
+    for _ in range(3):
+        run.advance()
+        seeds += [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+    assert len(set(seeds)) == 12
+
+
+@pytest.mark.parametrize(("epsilon", "mean"), [(0.0, 9.0), (0.4, 7.2), (1.0, 4.5)])
+def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean):
+    config = dataclasses.replace(SMALL, network=MLP(()), learning_rate=1e-30)
+    run = Runner(own("Pair"), config, evaluation=Evaluation(every=20, episodes=100, epsilon=epsilon))
+    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    learner = run.state.learner._replace(parameters=parameters)
+    run.host = run.host._replace(state=run.state._replace(learner=learner))
+    # An episode has nine steps, and each earns its action; 0.6 is four standard deviations.
+    np.testing.assert_allclose(run.advance().evaluation_return, mean, atol=0.6)
+
+
+def test_the_ratio_of_updates_to_steps_is_kept():
+    config = dataclasses.replace(
+        SMALL,
+        train_every=20,
+        num_updates=20,
+        learning_starts=60,
+        replay=Uniform(240),
+        exploration=EpsilonGreedy(schedules.Linear(1.0, 0.0, 240.0)),
+    )
+    run = Runner(own("Counter"), config, evaluation=Evaluation(every=120, episodes=2))
+    for steps in (120, 240):
+        curves = run.advance()
+        assert (curves.steps, run.state.step) == (steps, steps)
+        assert curves.updates == (steps - 60) // 20 * 20
+        np.testing.assert_allclose(curves.exploration, 1 - steps / 240, atol=1e-6)
+
+
+def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
+    config = dataclasses.replace(SMALL, train_at="episode_end")
+    run = Runner(own("Counter"), config, num_logged=80)
+    curves = run.advance()
+    ends = run.state.log.end_step[run.state.log.end_step > 0]
+    assert len(ends) == curves.episodes < 80
+    iterations = set((ends[ends > 40] - 1) // 4)  # of 4 steps each, the first 40 steps without learning
+    assert curves.updates == len(iterations) < 40
+
+
+def test_play_is_random_until_learning_starts_and_greedy_after_it():
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=1,
+        network=MLP(()),
+        learning_rate=1e-30,
+        exploration=EpsilonGreedy(schedules.Constant(0.0)),
+        learning_starts=100,
+        replay=Uniform(400),
+    )
+    run = Runner(games.make("gymnasium:CartPole-v1"), config, evaluation=Evaluation(every=400, episodes=2))
+    kernel = np.asarray(run.state.learner.parameters["params"]["Dense_0"]["kernel"])
+    run.advance()
+    ((s_tm1, actions, *_),) = rings(run.state, size=4)
+    greedy = (s_tm1 @ kernel).argmax(-1)
+    np.testing.assert_array_equal(actions[100:], greedy[100:])
+    assert 0 < greedy[100:].mean() < 1
+    assert 0.3 < (actions[:100] == greedy[:100]).mean() < 0.7  # 0.5 expected of 100 draws
+
+
+def test_a_schedule_over_episodes_moves_on_at_the_step_after_an_end():
+    config = dataclasses.replace(
+        SMALL,
+        num_environments=1,
+        network=MLP(()),
+        learning_rate=1e-30,
+        train_every=100,  # ends fall between trainings
+        exploration=EpsilonGreedy(schedules.MultiplicativePerEpisode(1.0, 0.0, 1e-9)),  # greedy from the second on
+        learning_starts=0,
+        replay=Uniform(200),
+    )
+    run = Runner(games.make("gymnasium:CartPole-v1"), config)
+    kernel = np.asarray(run.state.learner.parameters["params"]["Dense_0"]["kernel"])
+    run.advance()
+    ((s_tm1, actions, _, terminated, *_),) = rings(run.state, size=4)
+    greedy, end = (s_tm1 @ kernel).argmax(-1), int(terminated.argmax()) + 1
+    np.testing.assert_array_equal(actions[end:], greedy[end:])
+    assert 8 <= end < 80
+    assert (actions[:end] != greedy[:end]).sum() > 2
+
+
+def test_pictures_are_stored_byte_for_byte():
+    config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60))
+    run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
+    alone = gymnasium.make("Image-v0")  # 9 steps an episode
+    copy = run.host.environments.envs[0].unwrapped
+    pictures = [alone.reset(seed=copy.np_random_seed)[0]]
+    assert run.advance().updates == 10
+    of_bytes = next(ring for ring in run.state.replay.packed if ring.dtype == np.uint8)
+    stored = np.asarray(of_bytes).reshape(60, 2, 4, 4, 3)  # s_tm1, s_t
+    for row in range(60):
+        pictures.append(alone.step(0)[0])
+        np.testing.assert_array_equal(stored[row], pictures[-2:])
+        if row % 9 == 8:
+            pictures.append(alone.reset()[0])
+
+
+def test_every_function_is_compiled_once():
+    game = own("Counter")
+    programs = host_programs.make(game)
+    host_loop.compile(SMALL, game=game, programs=programs, num_evaluated=2)
+    for seed, rate in ((0, 0.01), (1, 0.02)):
+        config = dataclasses.replace(SMALL, learning_rate=rate)
+        host = host_loop.init(config, seed, game=game, programs=programs, num_evaluated=2)
+        for _ in range(2):
+            host, _ = host_loop.advance(host, game=game, programs=programs, evaluation=EVALUATION)
+    assert [function._cache_size() for function in programs] == [1] * len(programs)
+
+
+@pytest.mark.parametrize(("name", "values"), [("OneState", [[10.0, 10.0]]), ("TwoSteps", [[0.9, 0.9], [0.0, 1.0]])])
+def test_a_probe_reaches_its_closed_form(name, values):
+    config = dataclasses.replace(SMALL, exploration=EpsilonGreedy(schedules.Constant(1.0)))
+    run = Runner(own(name), config, evaluation=Evaluation(every=12_000, episodes=2))
+    curves = run.advance()
+    observations = [[1.0]] if name == "OneState" else [[0.0], [1.0]]
+    np.testing.assert_allclose(run.q_values(observations), values, atol=0.1)
+    assert curves.evaluation_return == {"OneState": 4.0, "TwoSteps": 1.0}[name]  # greedy, whatever was played
+
+
+def test_one_seed_is_one_run_and_another_is_another():
+    ends = []
+    for seed in (3, 3, 4):
+        run = Runner(games.make("gymnasium:CartPole-v1"), SMALL, seed=seed)
+        curves = [run.advance() for _ in range(2)]
+        ends.append((plain((run.state.learner, run.state.replay)), curves))
+    jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
+    assert not np.array_equal(ends[0][0][1].packed[0], ends[2][0][1].packed[0])
+
+
+def test_how_often_one_evaluates_does_not_change_what_is_trained():
+    game = games.make("gymnasium:CartPole-v1")
+    often = Runner(game, SMALL, evaluation=Evaluation(every=100, episodes=1, epsilon=0.5))
+    seldom = Runner(game, SMALL, evaluation=Evaluation(every=800, episodes=3))
+    for _ in range(8):
+        often.advance()
+    seldom.advance()
+    ours, theirs = (plain((run.state.learner, run.state.replay)) for run in (often, seldom))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+class Corridor(NamedTuple):
+    place: jax.Array
+    time: jax.Array
+
+
+def corridor(ends=True):
+    """Walk right to place 3 to earn 1, at most 9 steps long; nothing in it is random. `ends` says whether 3 ends it."""
+
+    def step(key, state, action):
+        del key
+        state = Corridor(jnp.maximum(state.place + 2 * action - 1, 0), state.time + 1)
+        is_there = state.place == 3
+        terminated = is_there & ends
+        seen = TimeStep(observe(state), is_there.astype(jnp.float32), terminated, ~terminated & (state.time == 9))
+        return state, seen
+
+    def observe(state):
+        return jnp.stack([state.place, state.time]).astype(jnp.float32)
+
+    return Game("corridor", 1, lambda key: Corridor(jnp.int32(0), jnp.int32(0)), step, observe, (2,), 2, 9)
+
+
+class Twin(gymnasium.Env):
+    """A game in JAX as an environment of gymnasium."""
+
+    def __init__(self, game, play):
+        self.game, self.play, self.action_space = game, play, gymnasium.spaces.Discrete(game.num_actions)
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, game.observation_shape, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = self.game.reset(jax.random.key(0))
+        return np.asarray(self.game.observe(self.at)), {}
+
+    def step(self, action):
+        self.at, seen = self.play(self.at, np.int32(action))
+        return (np.asarray(seen.observation), *(part.item() for part in seen[1:]), {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_environments": 2, "num_updates": 3, "n_step": 2, "learning_starts": 0},
+        {"train_at": "episode_end", "num_minibatches": 4, "bootstrap_time_limits": False, "terminal_reward": -1.0},
+        {
+            "algorithm": pqn.PQN(),
+            "replay": Sequences(capacity=40, length=10, replacement=False),
+            "target_update": Online(),
+            "train_every": 40,
+            "learning_starts": 0,
+            "batch_size": 4,
+            "num_minibatches": 2,
+        },
+    ],
+    ids=["every few steps", "several updates, two in step", "at the end of episodes", "PQN"],
+)
+def test_both_loops_train_alike(change):
+    """All that is random is the agent's, which both loops draw alike; without Adam, which would make rounding large.
+
+    Noise, ensembles and quantiles of both loops are compared with the plain reference (`tests/reference`).
+    """
+    config = dataclasses.replace(SMALL, **{"num_environments": 1, "optimizer": SGD()} | change)
+    game = corridor(ends=config.num_environments == 1)  # copies that end together reset together, which is no step
+    advance, arrays = advancing(game, EVALUATION), fields.to_arrays(config)
+    play = jax.jit(functools.partial(game.step, jax.random.key(0)))
+
+    def make_vector(number, asynchronous=False):
+        del asynchronous
+        return SyncVectorEnv([lambda: Twin(game, play)] * number, autoreset_mode=AutoresetMode.NEXT_STEP)
+
+    twin = HostGame("twin", 1, make_vector, None, game.observation_shape, np.float32, game.num_actions, game.max_steps)
+    run = Runner(twin, config, num_logged=30)
+    state = jax.jit(functools.partial(loop.init, game=game, num_logged=30))(arrays, jax.random.key(0))
+    for _ in range(3):
+        state, curves = advance(arrays, state)
+        ours = run.advance()
+        for name in (
+            "steps",
+            "updates",
+            "episodes",
+            "episode_return",
+            "evaluation_return",
+            "loss",
+            "max_q",
+            "exploration",
+        ):
+            np.testing.assert_allclose(getattr(ours, name), getattr(curves, name), rtol=1e-4, err_msg=name)
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+        plain((run.state.learner, without_cuts(run.state.replay), run.state.log)),
+        plain((state.learner, state.replay, state.log)),
+    )
+
+
+def without_cuts(replay):
+    """Returns a memory without the last column of its rows, which a JAX game does not need; here nothing was cut."""
+    inner = getattr(replay, "ring", replay)
+    assert not any(np.asarray(rows)[..., -1].any() for rows in inner.packed)
+    inner = inner._replace(packed=tuple(rows[..., :-1] for rows in inner.packed))
+    return replay._replace(ring=inner) if hasattr(replay, "ring") else inner
+
+
+def test_a_run_that_diverges_is_not_trained_on():
+    config = dataclasses.replace(SMALL, optimizer=SGD(), learning_rate=1e30, network=MLP((16,)))
+    run = Runner(games.make("gymnasium:CartPole-v1"), config)
+    run.advance()
+    assert 40 < int(run.state.diverged_at) <= 100
+    parameters = plain(run.state.learner.parameters)
+    curves = run.advance()
+    assert curves.steps == run.state.step == 400
+    assert np.isnan(curves.loss)
+    jax.tree.map(np.testing.assert_array_equal, plain(run.state.learner.parameters), parameters)
+
+
+def test_an_evaluation_episode_that_does_not_end_is_cut(monkeypatch):
+    monkeypatch.setattr(host_loop, "LONGEST_EVALUATION", 30)
+    assert Runner(own("Endless"), SMALL).advance().evaluation_return == 30.0
+
+
+def test_an_error_of_an_environment_carries_its_traceback():
+    run = Runner(own("Crash"), SMALL)
+    run.advance()  # 100 of the 150 steps that each copy has
+    with pytest.raises(host_loop.Crash) as crash:
+        run.advance()
+    text = crash.value.text()
+    assert "RuntimeError: the engine exploded" in text
+    assert "host_games.py" in text
+
+
+def test_pqn_learns_only_from_steps_of_the_iteration_that_has_ended(monkeypatch):
+    """Copies of Counter reset apart, so that some add fewer steps than others."""
+    number, rows = 3, 12
+    samples = []
+    make = Sequences.make
+
+    def recording(self, *arguments):
+        replay = make(self, *arguments)
+
+        def sample(state, *rest):
+            drawn = replay.sample(state, *rest)
+            jax.debug.callback(lambda *seen: samples.append(jax.device_get(seen)), drawn.transition, drawn.weight)
+            return drawn
+
+        return replay._replace(sample=sample)
+
+    monkeypatch.setattr(Sequences, "make", recording)
+    config = dataclasses.replace(
+        pqn.CONFIG,
+        num_environments=number,
+        train_every=number * rows,
+        batch_size=number,
+        num_minibatches=1,
+        num_updates=1,
+        network=MLP((4,)),
+        replay=Sequences(capacity=number * rows, length=rows, replacement=False, only_new=True),
+    )
+    game = own("Counter")
+    run = Runner(game, config, evaluation=Evaluation(every=number * rows, episodes=1))
+    run.programs = host_programs.make(game)  # of its own: those that are shared do not record
+    learned, num_old = np.zeros(number, int), 0
+    for _ in range(4):
+        run.advance()
+        jax.effects_barrier()
+        added = np.asarray(run.state.replay.ring.added)
+        if not samples:  # no copy has a whole sequence yet
+            continue
+        sequence, weight = samples.pop()
+        num_new = sequence.is_new.sum(axis=1)
+        whole = added >= rows
+        assert sorted(num_new[weight > 0]) == sorted(np.minimum(added - learned, rows)[whole])
+        np.testing.assert_array_equal(sequence.is_new, np.arange(rows) >= rows - num_new[:, None])  # the newest
+        np.testing.assert_allclose(weight.mean(), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(weight[weight > 0] / num_new[weight > 0], weight.max() / num_new.max(), rtol=1e-6)
+        learned, num_old = added, num_old + (~sequence.is_new).sum()
+    assert num_old > 0
+
+
+def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
+    config = dataclasses.replace(
+        pqn.CONFIG,
+        num_environments=3,
+        train_every=6,
+        batch_size=2,
+        num_minibatches=1,
+        num_updates=1,
+        network=MLP((4,)),
+        replay=Sequences(capacity=60, length=7),
+    )
+    game = own("Counter")
+    run = Runner(game, config, evaluation=Evaluation(every=6, episodes=1))
+    run.programs = host_programs.make(game)
+    for _ in range(8):
+        updates = int(run.state.learner.num_updates)
+        curves = run.advance()
+        can_sample = int(run.state.replay.ring.added.max()) >= 7
+        assert int(curves.updates) == updates + can_sample
+        assert run.state.learned_at == run.state.step
+    assert 0 < int(curves.updates) < 8
