@@ -32,7 +32,7 @@ def wanted(script: pathlib.Path, out: pathlib.Path) -> tuple[pathlib.Path, Manif
     """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
     with one_sentence():
         study = scripts.load(script).study
-        return out / study.name, records.wanted(study, spec.by_identifier(study))
+        return out / study.name, records.manifest(study, spec.cells(study))
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -45,7 +45,7 @@ def plan(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.study} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study
         folder = options.out / study.name
-        known = records.wanted(study, spec.by_identifier(study))
+        known = records.manifest(study, spec.cells(study))
         found = status.of(folder, known)
         planned = planning.plan(
             study,

@@ -124,7 +124,7 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, running)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.described(found.runs, records.wanted(study, spec.by_identifier(study)))
+        runs = manifest.described(found.runs, records.manifest(study, spec.cells(study)))
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
@@ -135,7 +135,7 @@ def run_and_show(
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
         path = folder / (name or study.name)
         try:
-            figures = _save(draw(runs), path, caption.provenance(runs))
+            figures = save_figures(draw(runs), path, caption.provenance(runs))
             text, table = tabulate(runs), path.with_name(f"{path.name}.md")
         except DamagedResult as problem:  # of what is attached to a run: read only now
             raise SystemExit(f"damaged: {printable(problem)}") from None
@@ -148,7 +148,7 @@ def run_and_show(
         raise SystemExit(1)
 
 
-def _save(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
     """Saves one figure, or several under the path with their suffix, and returns the files.
 
     The facts stand below each figure that has no provenance of its own.

@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         return len(self.ends)
 
 
-class Wave(NamedTuple):
+class ScoredWave(NamedTuple):
     """Points that were trained side by side to the end of a rung.
 
     Attributes:
@@ -114,7 +114,9 @@ def best_or_undecided(
     return kept + undecided
 
 
-def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[Wave]) -> list[int]:
+def promoted(
+    plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[ScoredWave]
+) -> list[int]:
     """Returns which points of a wave go on to the next rung; none goes on from the last, nor from the final.
 
     Args:
@@ -130,7 +132,7 @@ def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, w
     return [points[row] for row in plan.rule(scores, plan.share, earlier)]
 
 
-def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
+def waiting(num_points: int, waves: Sequence[ScoredWave]) -> dict[int, int]:
     """Returns which rung each point waits for; those that are dropped or done wait for none."""
     rungs = dict.fromkeys(range(num_points), 0)
     for wave in waves:
@@ -140,7 +142,7 @@ def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
     return rungs
 
 
-def spent(plan: Plan, waves: Sequence[Wave]) -> int:
+def spent(plan: Plan, waves: Sequence[ScoredWave]) -> int:
     """Returns the environment steps of all runs of all waves."""
     return sum(len(wave.points) * cost(plan, wave.rung) for wave in waves)
 
@@ -157,7 +159,7 @@ def expected(plan: Plan, rung: int) -> float:
     return sum(cost(plan, later) * plan.share ** (later - rung) for later in range(rung, len(plan.ends)))
 
 
-def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Ask | Train | None:
+def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[ScoredWave], budget: int) -> Ask | Train | None:
     """Returns what to do next; None at the end of the budget.
 
     A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
@@ -197,7 +199,7 @@ def cost_of_final(plan: Plan) -> int:
     return plan.finalists * cost(plan, plan.final)
 
 
-def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Train | None:
+def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[ScoredWave], budget: int) -> Train | None:
     """Returns which finalists are trained next, those of one program; None once all have been that can be paid for."""
     if not plan.num_final_seeds:
         return None
@@ -208,13 +210,13 @@ def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget
     return Train(plan.final, tuple(sorted(alike))) if alike else None
 
 
-def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:
+def _ranking(plan: Plan, waves: Sequence[ScoredWave]) -> list[int]:
     """Returns the points that were trained to the end, by their mean over tuning seeds, the best first."""
     last = [wave for wave in waves if wave.rung == plan.final - 1]
     return [point for _, point in sorted((-mean, point) for wave in last for point, mean in scored(wave))]
 
 
-def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
+def incumbents(waves: Sequence[ScoredWave]) -> list[tuple[int, float] | None]:
     """Returns the best point after each wave, and its score: of those that came furthest, the highest mean.
 
     Finalists came furthest, and have the mean of the final alone. A point that diverged, be it in the final, is none.
@@ -230,17 +232,17 @@ def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
     return found
 
 
-def diverged(waves: Sequence[Wave]) -> set[int]:
+def diverged(waves: Sequence[ScoredWave]) -> set[int]:
     """Returns the points with a run that diverged, in any wave."""
     return {point for wave in waves for point, mean in zip(wave.points, means(wave), strict=True) if mean == -np.inf}
 
 
-def scored(wave: Wave) -> list[tuple[int, float]]:
+def scored(wave: ScoredWave) -> list[tuple[int, float]]:
     """Returns the points of a wave that could be trained and did not diverge, with their means."""
     return [(point, mean) for point, mean in zip(wave.points, means(wave), strict=True) if np.isfinite(mean)]
 
 
-def means(wave: Wave) -> list[float]:
+def means(wave: ScoredWave) -> list[float]:
     """Returns the mean over seeds of each point of a wave."""
     return statistics.mean(np.array(wave.scores).T).tolist()
 
