@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from jaxdqn import commands
-from jaxdqn.play import show
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.play import show
 from jaxdqn.store import store, weights
 from tests.helpers import synthetic_runs, trained
 
