@@ -11,7 +11,7 @@ import pytest
 
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
-from jaxdqn.commands import script, train
+from jaxdqn.commands import configuration_options, play, script, train
 from jaxdqn.games import GAMES
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.study.executors import on_ray
@@ -45,7 +45,7 @@ def test_help_names_every_command_and_each_has_its_own(command):
 
 def examples(command):
     """Returns the arguments of the examples of a command in the help, each without its explanation."""
-    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + commands.PLAY_EPILOG, re.MULTILINE)
+    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
@@ -53,7 +53,7 @@ def examples(command):
 def test_an_example_of_training_parses(example):
     game, algorithm, *arguments = example
     with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
-        train.parse(game, algorithm, arguments)
+        configuration_options.parse(game, algorithm, arguments)
 
 
 @pytest.mark.parametrize("example", examples("play"), ids=" ".join)
@@ -64,7 +64,7 @@ def test_an_example_of_playing_parses(example, capsys):
 
 
 def test_any_field_is_an_option():
-    options, config = train.parse(
+    options, config = configuration_options.parse(
         "catch",
         "dqn",
         shlex.split(
@@ -83,7 +83,7 @@ def test_any_field_is_an_option():
 
 
 def test_no_arguments_leave_the_algorithms_own_configuration():
-    assert train.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
+    assert configuration_options.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
 
 
 def test_how_a_study_is_run_stands_among_the_fields():
@@ -96,7 +96,7 @@ def test_how_a_study_is_run_stands_among_the_fields():
 
 def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
     with pytest.raises(SystemExit, match="0"):
-        train.main("catch", "dqn", ["--help"])
+        commands.main(["train", "catch", "dqn", "--help"])
     shown = capsys.readouterr().out
     assert "--learning-rate" in shown
     assert "--executor" in shown

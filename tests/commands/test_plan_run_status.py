@@ -20,7 +20,7 @@ SCRIPT = """
 '''Does it run?'''
 from jaxdqn.algorithms import dqn
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.study import script
+from jaxdqn.commands import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from jaxdqn import commands
-from jaxdqn.commands import play
 from jaxdqn.networks.mlp import MLP
+from jaxdqn.play import show
 from jaxdqn.store import store, weights
 from tests.helpers import synthetic_runs, trained
 
@@ -92,7 +92,7 @@ def test_every_so_many_steps_there_is_a_frame_and_one_at_the_end(tmp_path, capsy
 
 
 def test_frames_beyond_the_most_that_are_kept_are_left_out_aloud(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(play, "MOST_FRAMES", 5)
+    monkeypatch.setattr(show, "MOST_FRAMES", 5)
     path = still_paddle(tmp_path / "still")
     status, out, err = jaxdqn(capsys, path, "--out", tmp_path / "film.gif", "--episodes", 2)
     assert status == 0
