@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sys
 import tempfile
@@ -21,8 +22,9 @@ from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
 from jaxdqn.study import execute, provenance, records, spec
 from jaxdqn.study import plan as planning
-from jaxdqn.study.executors import choice
+from jaxdqn.study.executors import on_ray, on_slurm
 from jaxdqn.study.executors.driver import Unfinished
+from jaxdqn.study.executors.tasks import Resources
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
@@ -54,8 +56,18 @@ class Running(NamedTuple):
             memory=options.memory,
             tensorboard=options.tensorboard,
             wandb=options.wandb,
-            run=choice.executor(options),
+            run=_executor(options),
         )
+
+
+def _executor(options: argparse.Namespace) -> Callable[..., execute.Report]:
+    """Returns `execute.run`, or a function with the same arguments that runs the study elsewhere."""
+    resources = Resources(options.tasks, options.cpus_per_task, options.gpus_per_task)
+    if options.executor == "ray":
+        return functools.partial(on_ray.run, address=options.address, resources=resources)
+    if options.executor == "slurm":
+        return functools.partial(on_slurm.run, settings=dict(options.slurm), resources=resources)
+    return execute.run
 
 
 AS_USUAL = Running()

@@ -20,7 +20,7 @@ from jaxdqn.commands import options, script
 from jaxdqn.store import claims, failures, store
 from jaxdqn.store.record import DamagedResult
 from jaxdqn.study import checkpoints, execute, plan, provenance, spec
-from jaxdqn.study.executors import choice, driver, on_ray, on_slurm, tasks, work
+from jaxdqn.study.executors import driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.executors.tasks import Needs, Resources
 from jaxdqn.study.spec import Study
@@ -143,9 +143,9 @@ def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monk
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     found = parts(STUDY, 4, cpus=2, gpus=1)
-    orders = [work.Order(task, b"", (), "", "", {}) for task in found]
+    requests = [work.TaskRequest(task, b"", (), "", "", {}) for task in found]
     with on_slurm.opened(tmp_path, "elsewhere", settings, "slurm") as pool:
-        pool.submit(orders)
+        pool.submit(requests)
     script = min(tmp_path.glob("slurm/*.sh"))  # submitit keeps a copy for each job of the array
     lines = set(script.read_text().splitlines())
     expected = {
@@ -207,15 +207,15 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
         (folder / "claims").mkdir(parents=True)
         token = work.token_of(folder, "t")
         token.write_text("t")
-        order = work.Order(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
+        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
         watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGUSR2))
         with pytest.raises(Again):
-            on_slurm.Job()(order)
+            on_slurm.Job()(request)
         watcher.join()
         assert signal.getsignal(signal.SIGUSR2) is queue_again
         assert steps
         assert 400 <= steps[0] < STUDY.steps
-        again = on_slurm.Job().checkpoint(order)
+        again = on_slurm.Job().checkpoint(request)
         assert again.function(*again.args).report.num_written == 3
     finally:
         signal.signal(signal.SIGUSR2, before)
@@ -267,7 +267,7 @@ def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tm
         watcher.join()
     assert lost
     assert report.num_written == 6
-    written = [outcome.done.report.num_written for outcome in outcomes]
+    written = [outcome.result.report.num_written for outcome in outcomes]
     assert written == [3, 3]  # by those tasks that ended, with nothing that another stored first
     assert results(folder) == results(here)
     assert not list((folder / "claims").glob("*.claim"))
@@ -338,14 +338,14 @@ def test_a_task_gets_the_script_that_runs_the_study(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "script", lambda: asks)
     handed_out = []
 
-    def submit(orders):
-        handed_out.extend(orders)
+    def submit(requests):
+        handed_out.extend(requests)
         raise Unfinished("that is all")
 
     pool = driver.Pool("nowhere", lambda cpus, gpus: 2, 0, submit, lambda seconds: (), lambda: None)
     with pytest.raises(Unfinished, match="that is all"):
         driver.run(STUDY, tmp_path, lambda folder: contextlib.nullcontext(pool), Resources(tasks=2))
-    assert [order.options["script"] for order in handed_out] == [asks, asks]
+    assert [request.options["script"] for request in handed_out] == [asks, asks]
 
 
 def test_curves_cannot_be_sent_from_elsewhere(tmp_path):
@@ -369,11 +369,15 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(tmp_pa
 def test_options_choose_who_runs_a_study():
     parser = argparse.ArgumentParser()
     options.add_running(parser)
-    assert choice.executor(parser.parse_args([])) is execute.run
+
+    def chosen(arguments):
+        return script.Running.of(parser.parse_args(arguments)).run
+
+    assert chosen([]) is execute.run
     ray = ["--executor", "ray", "--address", "auto", "--tasks", "8", "--gpus-per-task", "0"]
-    found = choice.executor(parser.parse_args(ray))
+    found = chosen(ray)
     assert (found.func, found.keywords) == (on_ray.run, {"address": "auto", "resources": Resources(8, 1, 0)})
     slurm = ["--executor", "slurm", "--slurm", "partition=long", "mem_per_cpu=2G"]
-    found = choice.executor(parser.parse_args(slurm))
+    found = chosen(slurm)
     settings = {"partition": "long", "mem-per-cpu": "2G"}
     assert (found.func, found.keywords) == (on_slurm.run, {"settings": settings, "resources": Resources()})

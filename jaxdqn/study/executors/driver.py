@@ -17,7 +17,7 @@ from jaxdqn.store import failures, manifest, schema, store
 from jaxdqn.study import execute, missing, plan, progress, provenance, records, signals, spec
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
-from jaxdqn.study.executors.work import Done, Order, token_of
+from jaxdqn.study.executors.work import TaskRequest, TaskResult, token_of
 from jaxdqn.study.spec import Cell, Study
 
 
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     """The outcome of a task: its result, or the reason why it ended without one."""
 
     task: Task
-    done: Done | None
+    result: TaskResult | None
     reason: str = ""
 
 
@@ -48,7 +48,7 @@ class Pool(NamedTuple):
     name: str
     slots: Callable[[int, int], int | None]
     gpus: int
-    submit: Callable[[Sequence[Order]], None]
+    submit: Callable[[Sequence[TaskRequest]], None]
     wait: Callable[[float], Sequence[Outcome]]
     cancel: Callable[[], None]
 
@@ -99,13 +99,13 @@ def run(
                 missing.retry(folder, cells)
                 left, damaged = missing.find(folder, cells)
             named = {"memory": memory, "script": provenance.script(), **options}
-            orders = [
-                Order(task, packed, tuple(sys.path), str(folder.parent), token, named)
+            requests = [
+                TaskRequest(task, packed, tuple(sys.path), str(folder.parent), token, named)
                 for task in _split(study, set(cells) - set(left), pool, resources, memory)
             ]
-            outcomes = _run_tasks(study, folder, pool, orders)
-    report = _report(folder, cells, left, damaged, [outcome.done.report for outcome in outcomes if outcome.done])
-    lost = [outcome for outcome in outcomes if outcome.done is None]
+            outcomes = _run_tasks(study, folder, pool, requests)
+    report = _report(folder, cells, left, damaged, [outcome.result.report for outcome in outcomes if outcome.result])
+    lost = [outcome for outcome in outcomes if outcome.result is None]
     if lost:
         raise Unfinished(f"{len(lost)} of {len(outcomes)} tasks ended before their runs were done: {lost[0].reason}")
     return report
@@ -161,17 +161,17 @@ def _split(
     return tasks.split(planned, slots, cpus=resources.cpus, gpus=gpus, memory=memory)
 
 
-def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, orders: Sequence[Order]) -> list[Outcome]:
+def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, requests: Sequence[TaskRequest]) -> list[Outcome]:
     """Submits the tasks, shows their progress, and returns their outcomes."""
-    ids = {id for order in orders for id in order.task.cells}
+    ids = {id for request in requests for id in request.task.cells}
     outcomes: list[Outcome] = []
     with progress.Bar(len(ids), study.steps) as bar, signals.watched(bar.note) as stop:
-        bar.elsewhere(f"{len(orders)} tasks: {pool.name}")
+        bar.elsewhere(f"{len(requests)} tasks: {pool.name}")
         bar.training(0)
         num_stored = 0
         try:
-            pool.submit(orders)
-            while len(outcomes) < len(orders):
+            pool.submit(requests)
+            while len(outcomes) < len(requests):
                 for outcome in pool.wait(_POLL):
                     outcomes.append(outcome)
                     _take(folder, outcome, bar)
@@ -189,10 +189,10 @@ def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, orders: Sequence[
 
 def _take(folder: pathlib.Path, outcome: Outcome, bar: progress.Bar) -> None:
     """Stores the records that a task returned, and notes its errors."""
-    if outcome.done is None:
+    if outcome.result is None:
         bar.note(f"a task of {len(outcome.task.cells)} runs ended before they were done: {outcome.reason}")
         return
-    contents = outcome.done.records
+    contents = outcome.result.records
     for id in outcome.task.cells:
         if f"runs/{id}.json" in contents:
             own = {pathlib.PurePath(path).name: content for path, content in contents.items() if _is_of(path, id)}
@@ -203,8 +203,8 @@ def _take(folder: pathlib.Path, outcome: Outcome, bar: progress.Bar) -> None:
         elif f"failures/{id}.json" in contents:
             failure = json.loads(contents[f"failures/{id}.json"])
             failures.write(folder / "failures", id, failure["about"], failure["traceback"])
-    if outcome.done.report.num_failed:
-        bar.note(f"{outcome.done.report.num_failed} runs failed")
+    if outcome.result.report.num_failed:
+        bar.note(f"{outcome.result.report.num_failed} runs failed")
 
 
 def _is_of(path: str, id: str) -> bool:

@@ -19,7 +19,7 @@ from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
 from jaxdqn.study.executors.tasks import Needs, Resources
-from jaxdqn.study.executors.work import Order, Sees
+from jaxdqn.study.executors.work import Sees, TaskRequest
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
@@ -101,26 +101,26 @@ def _check(address: str) -> None:
 
 def _pool(ray: Any, name: str, sees: Sees) -> Pool:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    orders: dict[Any, Order] = {}  # of the tasks under way, by Ray's reference to their result
+    requests: dict[Any, TaskRequest] = {}  # of the tasks under way, by Ray's reference to their result
 
     def slots(cpus: int, gpus: int) -> int:
         needed = {"CPU": cpus, "GPU": gpus}
         return sum(min(int(node.get(kind, 0) // number) for kind, number in needed.items() if number) for node in nodes)
 
-    def submit(given: Sequence[Order]) -> None:
-        _check_room(nodes, [order.task.needs for order in given])
-        for order in given:
-            orders[_remote(ray, order.task.needs).remote(order, sees)] = order
+    def submit(given: Sequence[TaskRequest]) -> None:
+        _check_room(nodes, [request.task.needs for request in given])
+        for request in given:
+            requests[_remote(ray, request.task.needs).remote(request, sees)] = request
 
     def wait(seconds: float) -> list[Outcome]:
-        ended, _ = ray.wait(list(orders), num_returns=len(orders), timeout=seconds)
-        return [_outcome(orders.pop(reference), functools.partial(ray.get, reference)) for reference in ended]
+        ended, _ = ray.wait(list(requests), num_returns=len(requests), timeout=seconds)
+        return [_outcome(requests.pop(reference), functools.partial(ray.get, reference)) for reference in ended]
 
     def cancel() -> None:
-        for reference in orders:
+        for reference in requests:
             ray.cancel(reference)  # as Ctrl-C there
-        if orders:
-            ray.wait(list(orders), num_returns=len(orders), timeout=_STOP)
+        if requests:
+            ray.wait(list(requests), num_returns=len(requests), timeout=_STOP)
 
     return Pool(name, slots, int(any(node.get("GPU", 0) >= 1 for node in nodes)), submit, wait, cancel)
 
@@ -133,11 +133,11 @@ def _remote(ray: Any, needs: Needs) -> Any:
     return declared(work.work)
 
 
-def _outcome(order: Order, result: Callable[[], work.Done]) -> Outcome:
+def _outcome(request: TaskRequest, result: Callable[[], work.TaskResult]) -> Outcome:
     try:
-        return Outcome(order.task, result())
+        return Outcome(request.task, result())
     except Exception as problem:  # of the task, or of its lost node
-        return Outcome(order.task, None, (str(problem).strip() or type(problem).__name__).splitlines()[-1])
+        return Outcome(request.task, None, (str(problem).strip() or type(problem).__name__).splitlines()[-1])
 
 
 def _check_room(nodes: Sequence[dict[str, float]], needs: Sequence[Needs]) -> None:

@@ -17,7 +17,7 @@ from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
 from jaxdqn.study.executors.tasks import Resources
-from jaxdqn.study.executors.work import Order
+from jaxdqn.study.executors.work import TaskRequest
 from jaxdqn.study.spec import Study
 
 _MINUTES = 240  # of a job before it is queued again
@@ -52,7 +52,7 @@ def run(
 class Job:
     """A task as a Slurm job. After a signal it stops at the end of the evaluation period and is queued again."""
 
-    def __call__(self, order: Order) -> work.Done:
+    def __call__(self, request: TaskRequest) -> work.TaskResult:
         """Runs the task."""
         received: list[int] = []
 
@@ -62,7 +62,7 @@ class Job:
 
         queue_again = signal.signal(signal.SIGUSR2, stop)
         try:
-            return work.work(order)
+            return work.work(request)
         except KeyboardInterrupt:
             if received and callable(queue_again):
                 queue_again(received[0], None)  # ends the process
@@ -70,11 +70,11 @@ class Job:
         finally:
             signal.signal(signal.SIGUSR2, queue_again)
 
-    def checkpoint(self, order: Order) -> Any:
+    def checkpoint(self, request: TaskRequest) -> Any:
         """Returns the job to queue again: the same."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, order)
+        return DelayedSubmission(self, request)
 
 
 @contextlib.contextmanager
@@ -108,18 +108,18 @@ def opened(folder: pathlib.Path, name: str, settings: Mapping[str, str], cluster
 
 
 def _pool(executor: Any, cluster: str, is_memory_set: bool) -> Pool:
-    jobs: dict[Any, Order] = {}  # running, with their orders
+    jobs: dict[Any, TaskRequest] = {}  # running, with their requests
 
-    def submit(orders: Sequence[Order]) -> None:
-        if not orders:
+    def submit(requests: Sequence[TaskRequest]) -> None:
+        if not requests:
             return
-        needs = [order.task.needs for order in orders]
+        needs = [request.task.needs for request in requests]
         executor.update_parameters(
             cpus_per_task=needs[0].cpus,
             gpus_per_node=needs[0].gpus or None,
             mem_gb=None if is_memory_set else round(max(need.memory for need in needs) / 2**30, 1),
         )
-        jobs.update(zip(executor.map_array(Job(), orders), orders, strict=True))
+        jobs.update(zip(executor.map_array(Job(), requests), requests, strict=True))
 
     def wait(seconds: float) -> list[Outcome]:
         until = time.monotonic() + seconds
@@ -137,8 +137,8 @@ def _pool(executor: Any, cluster: str, is_memory_set: bool) -> Pool:
     return Pool(f"jobs of {cluster}", lambda cpus, gpus: None, 0, submit, wait, cancel)
 
 
-def _outcome(job: Any, order: Order) -> Outcome:
+def _outcome(job: Any, request: TaskRequest) -> Outcome:
     problem = job.exception()
     if problem is None:
-        return Outcome(order.task, job.result())
-    return Outcome(order.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")
+        return Outcome(request.task, job.result())
+    return Outcome(request.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")

@@ -15,8 +15,8 @@ from jaxdqn.training import cores, devices
 Sees = Callable[[pathlib.Path, str], bool]
 
 
-class Order(NamedTuple):
-    """A task with all that its machine needs to run it.
+class TaskRequest(NamedTuple):
+    """A request to run a task, with all that its machine needs.
 
     Attributes:
       task: cells and resources.
@@ -35,7 +35,7 @@ class Order(NamedTuple):
     options: dict[str, Any]
 
 
-class Done(NamedTuple):
+class TaskResult(NamedTuple):
     """The result of a task.
 
     Attributes:
@@ -61,7 +61,7 @@ def sees(folder: pathlib.Path, token: str) -> bool:
         return False
 
 
-def work(order: Order, sees: Sees = sees) -> Done:
+def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     """Runs the cells of a task.
 
     Raises:
@@ -69,20 +69,20 @@ def work(order: Order, sees: Sees = sees) -> Done:
       OSError: if a result cannot be stored.
       KeyboardInterrupt: after a request to stop; if the folder is the driver's, checkpoints are left.
     """
-    sys.path.extend(path for path in order.paths if path not in sys.path)
-    study = pickle.loads(order.study)
-    needs = order.task.needs
+    sys.path.extend(path for path in request.paths if path not in sys.path)
+    study = pickle.loads(request.study)
+    needs = request.task.needs
     with cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
         if not needs.gpus:
             devices.leave_accelerators()
         devices.keep_compiled_programs()
-        _check_cells(study, order.task.cells)
-        if sees(pathlib.Path(order.out) / study.name, order.token):
-            return Done(execute.run(study, order.out, only=order.task.cells, **order.options), {})
+        _check_cells(study, request.task.cells)
+        if sees(pathlib.Path(request.out) / study.name, request.token):
+            return TaskResult(execute.run(study, request.out, only=request.task.cells, **request.options), {})
         with tempfile.TemporaryDirectory() as out:
-            report = execute.run(study, out, only=order.task.cells, **order.options)
-            return Done(report, _records(pathlib.Path(out) / study.name))
+            report = execute.run(study, out, only=request.task.cells, **request.options)
+            return TaskResult(report, _records(pathlib.Path(out) / study.name))
 
 
 def _check_cells(study: Study, ids: tuple[str, ...]) -> None:
