@@ -156,7 +156,7 @@ def load(found: Checkpoint) -> Snapshot:
         raise Unusable(f"it holds {len(arrays)} arrays, too few")
     state, curves, seconds = arrays[:num_leaves], arrays[num_leaves:-1], arrays[-1]
     num_runs = len(found.ids)
-    is_whole = len(found.trained_by) == num_runs == len(seconds) and seconds.ndim == 2
+    is_whole = len(found.trained_by) == num_runs == len(seconds) and seconds.ndim == 2 and seconds.size > 0
     if not is_whole or any(values.shape[:1] != (num_runs,) for values in state):
         raise Unusable("its arrays have another number of runs than its list")
     if any(values.shape != seconds.shape for values in curves):
