@@ -635,22 +635,26 @@ def test_a_point_whose_asking_was_cut_off_is_asked_again(finished, tmp_path, pro
     assert outcome.settings == finished[1].settings
 
 
-def test_an_interrupted_wave_goes_on_from_its_checkpoint(finished, tmp_path, programs, monkeypatch):
+@pytest.mark.parametrize(("period", "has_checkpoint"), [(1, True), (3, True), (4, False)])
+def test_after_a_request_to_stop_nothing_is_trained_twice(
+    period, has_checkpoint, finished, tmp_path, programs, monkeypatch
+):
+    """The fourth period ends the first wave of the last rung, after which no run waits."""
     stop = signals.StopRequest()
     calls = []
 
     def advanced(steps, scores):
         calls.append(steps)
-        stop.is_requested = len(calls) == 4
+        stop.is_requested = len(calls) == period
 
     monkeypatch.setattr(signals, "watched", lambda: contextlib.nullcontext(stop))
     with pytest.raises(KeyboardInterrupt):
         run_search.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
-    assert list((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json"))
+    assert any((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json")) == has_checkpoint
     stop.is_requested = False
     outcome = run_search.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
     assert outcome[:3] == finished[1][:3]
-    assert sum(calls) == outcome.spent  # nothing was trained twice
+    assert sum(calls) == outcome.spent
 
 
 def test_another_search_in_the_folder_is_refused_but_a_larger_budget_goes_on(finished, tmp_path, programs):
