@@ -924,7 +924,7 @@ class Refuse:
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
 import jaxdqn.figures.search, jaxdqn.store.trials
-from jaxdqn import cli
+from jaxdqn import commands
 commands.main(["search", "--help"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
