@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxdqn.commands import arguments as options_of_results
-from jaxdqn.commands import figure_options as options_of_figures
+from jaxdqn.commands import figure as figure_command
 from jaxdqn.commands import options as options_of_studies
 
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
@@ -87,8 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             runs.main(chosen)
         case "figure":
-            from jaxdqn.commands import figure as figure_command
-
             figure_command.main(chosen)
         case "export":
             from jaxdqn.commands import export as export_command
@@ -120,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     options_of_studies.add_search(subparsers)
     options_of_results.add_status(subparsers)
     options_of_results.add_runs(subparsers)
-    options_of_figures.add_figure(subparsers)
+    figure_command.add(subparsers)
     options_of_results.add_export(subparsers)
     playing = subparsers.add_parser(
         "play",
