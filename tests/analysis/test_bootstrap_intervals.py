@@ -202,7 +202,7 @@ def test_an_end_that_bca_puts_without_limit_is_the_last_replicate():
         ([10, 9], ["With 5 runs of a game"]),
         ([5], ["With 5 runs of a game"]),
         ([4, 8], ["With 3 runs of a game"]),
-        ([2, 10], ["No interval where there are fewer than 3 runs"]),
+        ([2, 10], ["No interval with fewer than 3 runs"]),
         ([1, 3], ["With 3 runs of a game", "No interval"]),
     ],
 )

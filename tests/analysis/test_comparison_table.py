@@ -142,7 +142,7 @@ def test_fewer_than_three_runs_have_no_interval_and_the_table_says_why(runs):
     table = comparison_table.compare(runs_of([9.0, 11.0][:runs], algorithm="few") + CLEAR)
     cell = table.rows["few"]["catch"]
     assert np.isnan([cell.low, cell.high]).all()
-    why = "No interval where there are fewer than 3 runs of a game"
+    why = "No interval with fewer than 3 runs of a game"
     assert why in comparison_table.markdown(table)
     assert why in comparison_table.latex(table)
     assert f"few,catch,{runs},{cell.point!r},,,false" in comparison_table.comma_separated(table)

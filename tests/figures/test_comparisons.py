@@ -292,7 +292,7 @@ DRAWN_WITH_TWO = SHOW | {
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_two_runs_have_no_interval_in_any_figure_and_it_says_so(tmp_path, name, seeds):
     figure = DRAWN_WITH_TWO[name](runs_of(seeds=seeds))
-    assert "No interval where there are fewer than 3 runs of a game" in figure.get_label()
+    assert "No interval with fewer than 3 runs of a game" in figure.get_label()
     assert "No interval" not in DRAWN_WITH_TWO[name](runs_of(seeds=3)).get_label()
     style.save(figure, tmp_path / "a", "Whence.", ["png"])  # nothing in it warns of a NaN
     bars = [patch.get_width() * patch.get_height() for panel in figure.axes for patch in panel.patches]
