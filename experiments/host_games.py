@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from classic_control import DQN
-from jaxdqn.analysis import by_arm, divergence, paired, study_tables
+from jaxdqn.analysis import by_arm, divergence, paired, study_tables, tables
 from jaxdqn.commands import script
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.store.record import Run
@@ -61,7 +61,7 @@ def table(runs: Sequence[Run]) -> str:
         return text
     apart = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
     found = paired.interval(apart, np.random.default_rng(0))
-    shown = study_tables.in_brackets(found, len(apart.seeds["both"]), ".3g")
+    shown = tables.in_brackets(found, len(apart.seeds["both"]), ".3g")
     return f"{text}\nMean of gymnasium's less that in JAX: {shown}.\n"
 
 

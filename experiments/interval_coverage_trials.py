@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, statistics
+from jaxdqn.analysis import aggregates, bootstrap_intervals, paired, resampling, statistics
 from jaxdqn.analysis.bootstrap_intervals import Replicates
 from jaxdqn.analysis.statistics import Aggregate
 
@@ -37,13 +37,8 @@ DISTRIBUTIONS: dict[str, Scores] = {
     "7 of 10 solve it": peaks(0.7),
     "9 of 10 solve it": peaks(0.9),
 }
-OVER_GAMES = aggregates.AGGREGATES
+OVER_GAMES = {name: entry.aggregate for name, entry in aggregates.AGGREGATES.items()}
 OVER_RUNS = OVER_GAMES | {"median": statistics.pooled(statistics.median)}
-
-
-def of_pairs(aggregate: Aggregate) -> Aggregate:
-    """Returns the aggregate of an arm minus that of its base, `[games, runs, ..., 2] -> [...]`."""
-    return lambda scores: aggregate(scores[..., 0]) - aggregate(scores[..., 1])
 
 
 class Question(NamedTuple):
@@ -91,7 +86,7 @@ QUESTIONS: dict[str, Question] = {
     "one game": Question(_one_game, OVER_RUNS),
     "four games": Question(_four_games, OVER_GAMES),
     "two arms": Question(_two_arms, OVER_RUNS),
-    "pairs": Question(_pairs, {name: of_pairs(aggregate) for name, aggregate in OVER_RUNS.items()}),
+    "pairs": Question(_pairs, {name: paired.difference_of(aggregate) for name, aggregate in OVER_RUNS.items()}),
 }
 
 
@@ -110,7 +105,7 @@ def replicates(
     by_statistic = []
     for aggregate in question.aggregates.values():
         found = [
-            statistics.replicates(arm, aggregate, np.random.default_rng(seed), resamples)
+            resampling.replicates(arm, aggregate, np.random.default_rng(seed), resamples)
             for arm, seed in zip(arms, seeds, strict=True)
         ]
         by_statistic.append(found[0] if len(found) == 1 else found[0].minus(found[1]))

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxdqn.analysis import study_tables
+from jaxdqn.analysis import tables
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.store import failures, schema, store
 from jaxdqn.store.record import Run
@@ -137,7 +137,7 @@ def main() -> None:
             studies = [scripts.load(script).study for script in options.scripts]
             for study in studies:
                 rows += rows_of(study, options.out, options.cells, folder)
-    print(study_tables.markdown(rows))
+    print(tables.markdown(rows))
 
 
 if __name__ == "__main__":

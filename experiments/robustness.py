@@ -29,13 +29,13 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn.algorithms import double_dqn, munchausen
-from jaxdqn.analysis import by_arm, normalise, statistics, study_tables
+from jaxdqn.analysis import by_arm, normalise, statistics, study_tables, tables
 from jaxdqn.analysis.normalise import Reference
 from jaxdqn.commands import script
 from jaxdqn.figures.captions import Drawn, provenance
-from jaxdqn.figures.differences import paired_differences
 from jaxdqn.figures.heat_map import heat_map
-from jaxdqn.figures.profiles import performance_profiles
+from jaxdqn.figures.paired_differences import paired_differences
+from jaxdqn.figures.performance_profiles import performance_profiles
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
@@ -120,7 +120,7 @@ def over_settings(runs: Iterable[Run]) -> str:
         means = np.array([statistics.iqm(score) for score in scores])
         best, middle, worst = (f"{value:.2f}" for value in np.quantile(means, (1.0, 0.5, 0.0)))
         rows.append((game, algorithm, str(len(means)), str(sum(means >= 1)), best, middle, worst))
-    return study_tables.markdown(rows)
+    return tables.markdown(rows)
 
 
 if __name__ == "__main__":

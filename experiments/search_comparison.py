@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.analysis import aggregates, paired, statistics, study_tables
+from jaxdqn.analysis import paired, resampling, statistics, tables
 from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 
@@ -47,8 +47,8 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         for method, values in methods.items():
             better = _probability({game: values}, {game: methods[base]})
             compared = ("-", "-") if method == base else (_difference(values, methods[base]), better)
-            mean = study_tables.in_brackets(
-                statistics.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
+            mean = tables.in_brackets(
+                resampling.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
             )
             before = f"{scores[game][method][:, 0].mean():.4g}"
             rows.append((game, method, str(len(values)), before, mean, *compared))
@@ -56,7 +56,7 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
             rows.append(("all games", method, "-", "-", "-", "-", _probability(*pooled)))
-    return study_tables.markdown(rows)
+    return tables.markdown(rows)
 
 
 def _difference(scores: np.ndarray, base: np.ndarray) -> str:
@@ -64,10 +64,10 @@ def _difference(scores: np.ndarray, base: np.ndarray) -> str:
     arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
     pairs = paired.differences(arm, of_base)
     found = paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE)
-    return study_tables.in_brackets(found, len(scores), ".3g")
+    return tables.in_brackets(found, len(scores), ".3g")
 
 
 def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
     """Returns the probability of improvement, with its interval."""
-    found = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
-    return study_tables.in_brackets(found, min(map(len, scores.values())), ".3g")
+    found = resampling.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
+    return tables.in_brackets(found, min(map(len, scores.values())), ".3g")

@@ -94,7 +94,7 @@ sys.meta_path.insert(0, Refuse())
 import jaxdqn.store.store, jaxdqn.analysis.statistics, jaxdqn.analysis.study_tables, jaxdqn.analysis.by_arm
 import jaxdqn.store.weights, jaxdqn.commands.runs, jaxdqn.commands.export
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.captions
-import jaxdqn.figures.episodes, jaxdqn.commands.figure
+import jaxdqn.figures.episodes, jaxdqn.figures.inputs, jaxdqn.commands.figure
 from jaxdqn import cli
 COMMANDS = ("play", "figure", "runs", "export", "plan", "run", "status")
 for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):

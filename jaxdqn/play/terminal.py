@@ -1,5 +1,6 @@
 """Boards in a terminal: redrawn in place in colour, or one after the other in plain characters."""
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -12,8 +13,6 @@ from jaxdqn.play.episodes import Moment
 Show = Callable[[int, Moment], None]  # from the number of an episode and a moment of it
 
 CLEAR = "\x1b[J"  # from the cursor to the end of the screen
-_LEVELS = np.array([0, 95, 135, 175, 215, 255])  # of red, green and blue in a terminal's colours 16 to 231
-_GREYS = np.arange(8, 239, 10)  # of its colours 232 to 255
 _MARKS = "#*+o"  # of cells from dark to bright
 
 
@@ -55,7 +54,7 @@ def boards(stream: TextIO, *, only_first: bool) -> Show:
 
 def coloured(picture: np.ndarray) -> str:
     """Returns a picture, uint8 `[height, width, 3]`, as lines of coloured cells, two characters wide each."""
-    lines = ("".join(f"\x1b[48;5;{colour}m  " for colour in row) for row in terminal_colours(picture))
+    lines = ("".join(f"{_background(*colour)}  " for colour in row) for row in picture.tolist())
     return "".join(f"{line}\x1b[0m\n" for line in lines)
 
 
@@ -67,11 +66,10 @@ def plain(picture: np.ndarray) -> str:
     return "".join("".join(marks[cell] for cell in row) + "\n" for row in index.reshape(picture.shape[:2]))
 
 
-def terminal_colours(picture: np.ndarray) -> np.ndarray:
-    """Returns the nearest of a terminal's 256 colours for each cell, int `[height, width]`."""
-    wanted = picture.astype(int)
-    levels = np.abs(wanted[..., None] - _LEVELS).argmin(axis=-1)  # [height, width, 3]
-    grey = np.abs(wanted.mean(axis=-1)[..., None] - _GREYS).argmin(axis=-1)
-    in_cube = np.square(wanted - _LEVELS[levels]).sum(axis=-1)
-    in_grey = np.square(wanted - _GREYS[grey][..., None]).sum(axis=-1)
-    return np.where(in_grey < in_cube, 232 + grey, 16 + levels @ np.array([36, 6, 1]))
+@functools.cache
+def _background(red: int, green: int, blue: int) -> str:
+    """Returns the code that makes the nearest of a terminal's 256 colours the background."""
+    from rich.color import Color, ColorSystem
+
+    codes = Color.from_rgb(red, green, blue).downgrade(ColorSystem.EIGHT_BIT).get_ansi_codes(foreground=False)
+    return f"\x1b[{';'.join(codes)}m"
