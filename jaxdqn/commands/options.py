@@ -37,7 +37,7 @@ def folder_of(
 
     with one_sentence():
         found = scripts.load(study).study
-        return out / found.name, records.wanted(found, spec.by_identifier(found))
+        return out / found.name, records.manifest(found, spec.cells(found))
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.script} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study
         folder = options.out / study.name
-        known = records.wanted(study, spec.by_identifier(study))
+        known = records.manifest(study, spec.cells(study))
         found = status.of(folder, known)
         planned = plan.plan(
             study,

@@ -18,7 +18,7 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.play import choice
 from jaxdqn.store import schema, store
-from jaxdqn.study import execute, plan, spec, waves
+from jaxdqn.study import execute, plan, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training import program
@@ -85,7 +85,7 @@ def test_one_program_serves_all_numbers_and_seeds():
     study = dataclasses.replace(TINY, grid={"learning_rate": (1e-2, 1e-3, 1e-4), "discount": (0.9, 0.99)})
     (group,) = plan.groups(spec.cells(study))
     assert len(group.cells) == 3 * 2 * 3
-    assert len({spec.identifier(study, cell) for cell in group.cells}) == 18
+    assert len({cell.id for cell in group.cells}) == 18
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_another_structure_is_another_program(change, num_programs):
 
 def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else():
     def first(study):
-        return spec.identifier(study, spec.cells(study)[0])
+        return spec.cells(study)[0].id
 
     known = first(TINY)
     assert known == first(dataclasses.replace(TINY, name="other", algorithms={"another label": SMALL}))
@@ -123,10 +123,10 @@ def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else()
     assert len({known, *map(first, others)}) == 7
 
 
-def of(**changes):
-    """Returns a study of one run, and its cell."""
+def cell_of(**changes):
+    """Returns the first cell of a study of one arm."""
     study = dataclasses.replace(TINY, algorithms={"DQN": dataclasses.replace(SMALL, **changes)}, grid={})
-    return study, spec.cells(study)[0]
+    return spec.cells(study)[0]
 
 
 NORMALISED = MLP((8,), normalisation=LayerNorm())
@@ -145,15 +145,15 @@ NORMALISED = MLP((8,), normalisation=LayerNorm())
     ],
 )
 def test_a_part_that_trains_otherwise_than_it_did_gives_its_results_other_names(changes, versions):
-    study, cell = of(**changes)
-    facts = spec.determinants(study, cell)
+    cell = cell_of(**changes)
+    facts = cell.determinants
     before = {name: value for name, value in facts.items() if name != "part_versions"}
     assert facts["part_versions"] == (versions or None)
-    assert (spec.identifier(study, cell) == store.identifier(schema.used(before))) == (not versions)
+    assert (cell.id == store.identifier(schema.used(before))) == (not versions)
 
 
 @pytest.mark.parametrize("num_members", [1, 2, 3, 8, 9, 10, 70])
-def test_waves_are_wide_enough_and_leave_less_than_a_round_in_vain(num_members):
+def test_waves_are_wide_enough_and_have_less_than_a_round_of_padding(num_members):
     (planned,) = plan.plan(dataclasses.replace(TINY, grid={}, seeds=range(num_members)))
     layout = planned.layout
     assert layout.batch == 1
@@ -285,7 +285,7 @@ def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever
 
 def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_rest(tmp_path, monkeypatch):
     study = dataclasses.replace(TINY, seeds=range(6))  # 12 cells: two waves of at most 10
-    begun, train = [], waves.train
+    begun, train = [], run_group._train
 
     def interrupted(*arguments):
         begun.append(arguments)
@@ -293,7 +293,7 @@ def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_res
             raise KeyboardInterrupt
         return train(*arguments)
 
-    monkeypatch.setattr(waves, "train", interrupted)
+    monkeypatch.setattr(run_group, "_train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         execute.run(study, tmp_path)
     stored = len(store.read(tmp_path / "tiny" / "runs").runs)
@@ -346,9 +346,7 @@ def test_a_grid_over_parts_is_stored_by_their_fields(tmp_path):
 def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(tmp_path):
     ours = dataclasses.replace(TINY, seeds=(0,), grid={"learning_rate": (0.01, 0.001), "batch_size": (8,)})
     theirs = dataclasses.replace(ours, grid={"learning_rate": np.array([0.01, 0.001]), "batch_size": np.array([8])})
-    assert [spec.identifier(ours, cell) for cell in spec.cells(ours)] == [
-        spec.identifier(theirs, cell) for cell in spec.cells(theirs)
-    ]
+    assert list(spec.by_identifier(ours)) == list(spec.by_identifier(theirs))
     found = store.read(execute.run(theirs, tmp_path).folder)
     assert [run.facts["settings"] for run in found.runs] == [
         {"learning_rate": rate, "batch_size": 8} for rate in (0.001, 0.01)
@@ -396,7 +394,7 @@ def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finish
     )
     found = {run.facts["seed"]: run for run in store.read(execute.run(asked, tmp_path).folder).runs}
     for cell in spec.cells(study):
-        run, plain_run = found[cell.seed], store.find(finished[1].folder, spec.identifier(study, cell))
+        run, plain_run = found[cell.seed], store.find(finished[1].folder, cell.id)
         for name in set(plain_run.curves) - {"value_error", "value_bias"}:
             np.testing.assert_array_equal(run.curves[name], plain_run.curves[name], err_msg=name)
         assert np.isnan([plain_run.curves["value_error"], plain_run.curves["value_bias"]]).all()
