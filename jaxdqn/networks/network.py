@@ -58,9 +58,7 @@ class QNetwork:
         if self.memory is None:
             return _feed_forward(self, observation_shape, num_actions)
         if self.noisy is not None or (self.head is not None and self.head.is_random):
-            raise ValueError(
-                "network.memory needs network.noisy = None and a network.head that draws nothing at random."
-            )
+            raise ValueError("network.memory needs network.noisy = None and a network.head without random numbers.")
         return _recurrent(self, self.memory, observation_shape, num_actions)
 
     @property

@@ -71,7 +71,8 @@ def test_any_field_is_an_option():
         shlex.split(
             "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.torso.hidden 32 16 "
             "--network.activation tanh --max-gradient-norm 10 optimizer:rms-prop --optimizer.decay 0.95 "
-            "exploration.epsilon:constant --exploration.epsilon.value 0.2 algorithm.error:huber --algorithm.error.delta 2"
+            "exploration.epsilon:constant --exploration.epsilon.value 0.2 "
+            "algorithm.error:huber --algorithm.error.delta 2"
         ),
     )
     assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)

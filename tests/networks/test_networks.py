@@ -1,10 +1,13 @@
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn import fields
+from jaxdqn.fields import configuration, static
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
 from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy, factorised_noise
@@ -18,13 +21,13 @@ from jaxdqn.networks.torsos import Dense
     ("hidden", "count"),
     [((), 12 * 3 + 3), ((5,), 12 * 5 + 5 + 5 * 3 + 3), ((5, 4), 12 * 5 + 5 + 5 * 4 + 4 + 4 * 3 + 3)],
 )
-def test_an_mlp_has_exactly_its_parameters(hidden, count):
+def test_a_dense_network_has_exactly_its_parameters(hidden, count):
     parameters = QNetwork(Dense(hidden)).make((3, 4), num_actions=3).init(jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(parameters)) == count
 
 
 @pytest.mark.parametrize(("activation", "function"), [("relu", lambda x: np.maximum(x, 0)), ("tanh", np.tanh)])
-def test_an_mlp_equals_its_layers_written_out(activation, function):
+def test_a_dense_network_equals_its_layers_written_out(activation, function):
     network = QNetwork(Dense((5, 4)), activation=activation).make((3, 4), num_actions=2)
     parameters = network.init(jax.random.key(0))
     observation = np.random.default_rng(0).normal(size=(7, 3, 4)).astype(np.float32)
@@ -404,6 +407,45 @@ def test_each_member_has_noise_of_its_own():
     quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, chance).members) for chance in chances)
     np.testing.assert_array_equal(quiet[:, 0], quiet[:, 1])
     assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))
+
+
+@configuration
+class Filters:
+    """A torso of a user: a convolution, and one dense layer after it."""
+
+    num_filters: int = static(2)
+
+    def __call__(self, layers, observation, observation_shape):
+        assert observation.shape[-3:] == observation_shape == (3, 3, 1)
+        x = nn.relu(nn.Conv(self.num_filters, (2, 2), padding="VALID")(observation / 255.0))
+        return layers.hidden(x.reshape(*x.shape[:-3], -1), (4,))
+
+
+PICTURES = np.random.default_rng(5).integers(0, 256, (2, 5, 3, 3, 1)).astype(np.uint8)
+
+
+def test_a_torso_may_be_a_configuration_from_elsewhere():
+    config = QNetwork(Filters(), noisy=Noisy(), head=Quantiles(num_quantiles=2))
+    network = config.make((3, 3, 1), num_actions=2)
+    parameters = network.init(FIRST)
+    assert {name: layer["kernel"].shape for name, layer in parameters["params"].items()} == {
+        "Conv_0": (2, 2, 1, 2),
+        "NoisyDense_0": (8, 4),
+        "NoisyDense_1": (4, 4),
+    }
+    assert network.apply(parameters, PICTURES, network.draw(SECOND)).quantiles.shape == (2, 5, 2, 2)
+    assert fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
+
+
+def test_a_memory_follows_any_torso():
+    network = QNetwork(Filters(), memory=LSTM(5)).make((3, 3, 1), num_actions=2)
+    parameters = network.init(FIRST)
+    assert set(parameters["params"]) == {"first", "cell", "last"}
+    is_first = np.eye(5, dtype=bool)[[0, 2]]
+    output, memories = network.unroll(parameters, PICTURES, jnp.zeros((2, 10)), is_first)
+    assert (output.q_values.shape, memories.shape) == ((2, 5, 2), (2, 5, 10))
+    anew = network.apply(parameters, PICTURES[1, 2]).q_values
+    np.testing.assert_allclose(output.q_values[1, 2], anew, rtol=1e-5, atol=1e-6)
 
 
 def test_what_a_recurrent_network_says_depends_on_what_it_saw():
