@@ -45,7 +45,8 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import captions as caption
 from jaxdqn.figures import search as figures
 from jaxdqn.figures.captions import Drawn
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Linear
 from jaxdqn.search import run_search, samplers, waiting
@@ -63,7 +64,7 @@ STEPS = 10_000
 
 DQN = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((32, 32)),
+    network=QNetwork(Dense((32, 32))),
     batch_size=32,
     num_updates=2,  # for every 10 steps
     learning_starts=500,
