@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxdqn import noise as noises
 from jaxdqn.fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, feed_forward
 from jaxdqn.networks.heads import Head
@@ -48,23 +49,23 @@ class MLP:
         # Made while it is traced, a key starts no device: studies are made before devices are chosen.
         template = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((size,)))).get(NOISE)
 
-        def draw(key: Key) -> _Chance:
-            noise_key, head_key = jax.random.split(key)
-            return _Chance(
-                noise=None if template is None else factorised_noise(noise_key, template),
+        def noise(key: Key) -> _Noise:
+            weights_key, head_key = jax.random.split(key)
+            return _Noise(
+                weights=None if template is None else factorised_noise(weights_key, template),
                 head_key=head_key if self.head is not None and self.head.is_random else None,
             )
 
-        def apply(parameters: Any, observation: Array, chance: _Chance | None = None) -> Any:
+        def apply(parameters: Any, observation: Array, key: Any = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(*batch, size).astype(jnp.float32)
-            noise, head_key = (None, None) if chance is None else chance
-            if noise is not None:
-                parameters = {**parameters, NOISE: noise}
+            weights, head_key = noises.of_pass(key, noise) or (None, None)
+            if weights is not None:
+                parameters = {**parameters, NOISE: weights}
             return module.apply(parameters, flat, head_key)
 
         output = NetworkOutput if self.head is None else self.head.output
-        return feed_forward(init, apply, output, draw)
+        return feed_forward(init, apply, output, noise)
 
     def layers(self, num_actions: int) -> Layers:
         """Returns what its layers are made of, for networks that end as this one does."""
@@ -78,10 +79,10 @@ def outcome(config: MLP, layers: Layers, features: Array, key: Key | None) -> An
     return config.head(layers, features, key)
 
 
-class _Chance(NamedTuple):
-    """What one pass draws: the noise of all layers, and a key for a head that draws for each example."""
+class _Noise(NamedTuple):
+    """The noise of one pass: of the weights of all layers, and a key for a head that draws for each example."""
 
-    noise: Any
+    weights: Any
     head_key: Key | None
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.fields import configuration, part, static
-from jaxdqn.interfaces import Array, Key, Network, Parameters, nothing
+from jaxdqn.interfaces import Array, Key, Network, Parameters, no_noise
 from jaxdqn.networks.mlp import MLP, outcome
 from jaxdqn.outputs import NetworkOutput
 
@@ -44,18 +44,16 @@ class Recurrent:
         def init(key: Key) -> Parameters:
             return module.init(key, jnp.zeros(size), empty)
 
-        def step(parameters: Parameters, observation: Array, memory: Array, chance: Any = None) -> Any:
-            del chance
+        def step(parameters: Parameters, observation: Array, memory: Array, key: Any = None) -> Any:
+            del key
             return module.apply(parameters, flat(observation), memory)
 
-        def apply(parameters: Parameters, observation: Array, chance: Any = None) -> Any:
+        def apply(parameters: Parameters, observation: Array, key: Any = None) -> Any:
             batch = observation.shape[: observation.ndim - len(observation_shape)]
-            return step(parameters, observation, jnp.zeros((*batch, 2 * self.units)), chance)[0]
+            return step(parameters, observation, jnp.zeros((*batch, 2 * self.units)), key)[0]
 
-        def unroll(
-            parameters: Parameters, observations: Array, memory: Array, is_first: Array, chance: Any = None
-        ) -> Any:
-            del chance
+        def unroll(parameters: Parameters, observations: Array, memory: Array, is_first: Array, key: Any = None) -> Any:
+            del key
 
             def remember(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
                 features, starts = now
@@ -70,7 +68,7 @@ class Recurrent:
             return module.apply(parameters, memories, method=_Memory.after), memories
 
         output = NetworkOutput if self.ends.head is None else self.ends.head.output
-        return Network(init, nothing, apply, output, empty, step, unroll)
+        return Network(init, no_noise, apply, output, empty, step, unroll)
 
 
 class _Memory(nn.Module):

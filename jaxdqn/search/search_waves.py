@@ -20,7 +20,7 @@ from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.checkpoint import Unusable
 from jaxdqn.training.program import Layout, Program
-from jaxdqn.training.run import Curves, Ending
+from jaxdqn.training.state import Ending
 
 Programs = dict[Any, tuple[Program, Layout]]  # by game, structure, evaluation and number of members
 
@@ -115,9 +115,10 @@ def load(runs: Runs) -> None:
     for found in reversed(checkpoints.read(runs.folder / "checkpoints")):
         with contextlib.suppress(Unusable):
             *arrays, seconds = checkpoints.load(found, provenance.versions())
-            state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
+            first = len(arrays) - len(found.curves)
+            state, points = arrays[:first], arrays[first:]
             for row, id in enumerate(found.cells):
-                curves = {name: values[row] for name, values in zip(Curves._fields, points, strict=True)}
+                curves = {name: values[row] for name, values in zip(found.curves, points, strict=True)}
                 state_of_it = [values[row] for values in state]
                 runs.kept[id] = Kept(found.step, state_of_it, curves, seconds[row], found.makers)
 
@@ -143,13 +144,16 @@ def _save(runs: Runs) -> None:
     alike: dict[Any, list[str]] = {}
     for id, run in runs.kept.items():
         shapes = [(leaf.shape, str(leaf.dtype)) for leaf in run.state]
-        alike.setdefault((run.step, str(run.makers), *shapes), []).append(id)
+        alike.setdefault((run.step, str(run.makers), *sorted(run.curves), *shapes), []).append(id)
     for (step, *_), ids in alike.items():
         waiting = [runs.kept[id] for id in ids]
         state = [np.stack(leaves) for leaves in zip(*(run.state for run in waiting), strict=True)]
-        curves = [np.stack([run.curves[name] for run in waiting]) for name in Curves._fields]
+        names = sorted(waiting[0].curves)
+        curves = [np.stack([run.curves[name] for run in waiting]) for name in names]
         seconds = np.stack([run.seconds for run in waiting])
-        checkpoints.write(folder, ids, step, provenance.versions(), waiting[0].makers, [*state, *curves, seconds])
+        checkpoints.write(
+            folder, ids, step, provenance.versions(), waiting[0].makers, names, [*state, *curves, seconds]
+        )
     for old in before:
         if list(old.cells) not in alike.values():
             checkpoints.remove(folder, old.cells)
@@ -175,10 +179,10 @@ def _train_chunk(
     while step < stop:
         states, point = compiled.advance(states, step)
         step += every
-        for name, values in point._asdict().items():
-            curves[name].append(values[: len(ids)])
+        for name, values in point.items():
+            curves.setdefault(name, []).append(values[: len(ids)])
         seconds.append(time.perf_counter() - started)
-        runs.advanced(every * len(ids), point.evaluation_return[: len(ids)])
+        runs.advanced(every * len(ids), point["evaluation_return"][: len(ids)])
         is_due = time.perf_counter() - kept_at >= runs.checkpoint_seconds
         if step == stop or is_due or runs.told.is_asked:
             _keep(runs, ids, step, compiled, states, curves, seconds)
@@ -205,13 +209,13 @@ def _begin(
     if len(kept) == len(ids) and len({run.step for run in kept}) == 1:
         rows = [*kept, *[kept[-1]] * (len(filled) - len(ids))]
         state = [np.stack(leaves) for leaves in zip(*(run.state for run in rows), strict=True)]
-        curves = {name: list(np.stack([run.curves[name] for run in kept], axis=1)) for name in Curves._fields}
+        curves = {name: list(np.stack([run.curves[name] for run in kept], axis=1)) for name in kept[0].curves}
         with contextlib.suppress(Unusable):  # made by another version: these runs begin again
             longest = max((run.seconds for run in kept), key=lambda seconds: float(seconds[-1]))
             return compiled.load(configs, seeds, state), kept[0].step, curves, longest.tolist()
     for id in ids:
         runs.kept.pop(id, None)
-    return compiled.init(configs, seeds), 0, {name: [] for name in Curves._fields}, []
+    return compiled.init(configs, seeds), 0, {}, []
 
 
 def _keep(
@@ -229,7 +233,7 @@ def _keep(
         raise RuntimeError(f"A run crashed in its game:\n{compiled.end(states)[crashed[0]].crash}")
     for row, id in enumerate(ids):
         state = [np.array(values[places.index(row)]) for values in arrays]  # a copy: a view would keep all rows
-        points = {name: np.array([values[row] for values in curves[name]]) for name in Curves._fields}
+        points = {name: np.array([values[row] for values in curves[name]]) for name in curves}
         makers = records.made(runs.kept[id].makers if id in runs.kept else (), step)
         runs.kept[id] = Kept(step, state, points, np.array(seconds), makers)
 

@@ -22,7 +22,7 @@ import numpy as np
 from jaxdqn.store import files
 from jaxdqn.training import checkpoint
 
-_SCHEMA = 3
+_SCHEMA = 4
 
 
 class Checkpoint(NamedTuple):
@@ -33,6 +33,7 @@ class Checkpoint(NamedTuple):
       step: environment steps of each.
       versions: of the packages that computed it, by name.
       makers: what made it, as `records.made` says, up to which step; several where it was taken up elsewhere.
+      curves: names of the curves among the arrays, in their order.
       arrays: the folder that holds them.
     """
 
@@ -40,6 +41,7 @@ class Checkpoint(NamedTuple):
     step: int
     versions: dict[str, str]
     makers: tuple[dict[str, Any], ...]
+    curves: tuple[str, ...]
     arrays: pathlib.Path
 
 
@@ -49,6 +51,7 @@ def write(
     step: int,
     versions: Mapping[str, str],
     makers: Sequence[Mapping[str, Any]],
+    curves: Sequence[str],
     arrays: Sequence[np.ndarray],
 ) -> None:
     """Puts a checkpoint in the place of the one before it.
@@ -68,6 +71,7 @@ def write(
             "step": step,
             "versions": dict(versions),
             "makers": list(makers),
+            "curves": list(curves),
             "arrays": place.name,
         }
         files.replace(folder / f"{wave}.json", json.dumps(says).encode())
@@ -83,8 +87,9 @@ def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
             says = json.loads(path.read_bytes())
             cells, step, name = tuple(map(str, says["cells"])), int(says["step"]), _arrays_of(path)
             versions, makers = dict(says["versions"]), tuple(map(dict, says["makers"]))
+            curves = tuple(map(str, says["curves"]))
             if says["schema"] == _SCHEMA and name is not None and _name(cells) == path.stem:
-                found.append(Checkpoint(cells, step, versions, makers, folder / name))
+                found.append(Checkpoint(cells, step, versions, makers, curves, folder / name))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return tuple(sorted(found, key=lambda found: (-found.step, -len(found.cells))))

@@ -20,7 +20,7 @@ from jaxdqn.study.checkpoints import Checkpoint
 from jaxdqn.study.signals import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
-from jaxdqn.training.run import Ending
+from jaxdqn.training.state import Ending
 
 CHECKPOINT_SECONDS = 300.0
 _POLL = 2.0  # seconds between looks at what other processes have done

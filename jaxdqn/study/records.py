@@ -13,7 +13,7 @@ from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import provenance, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
-from jaxdqn.training.run import Ending
+from jaxdqn.training.state import Ending
 
 
 def wanted(study: Study, cells: Mapping[str, Cell]) -> Manifest:

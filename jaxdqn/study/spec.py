@@ -16,7 +16,7 @@ from jaxdqn.interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check, run
+from jaxdqn.training import check, iteration
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -91,7 +91,7 @@ def determinants(study: Study, cell: Cell) -> dict[str, Any]:
         "steps": study.steps,
         "evaluation": dataclasses.asdict(study.evaluation),
         "episodes_logged": study.episodes_logged or None,
-        "training_version": run.VERSION,
+        "training_version": iteration.VERSION,
         "algorithm_version": cell.config.algorithm.version,
         "part_versions": part_versions(cell.config) or None,
     }

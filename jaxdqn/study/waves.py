@@ -16,7 +16,7 @@ from jaxdqn.study.signals import Interruption
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
 from jaxdqn.training.checkpoint import Unusable
-from jaxdqn.training.run import Curves, Ending
+from jaxdqn.training.state import Ending
 
 
 class Around(NamedTuple):
@@ -100,11 +100,11 @@ def train(
     kept_at = time.perf_counter()
     for step in range(first, study.steps, study.evaluation.every):
         states, point = compiled.advance(states, step)
-        for name, values in point._asdict().items():
+        for name, values in point.items():
             curves.setdefault(name, []).append(values)
         seconds.append(time.perf_counter() - started)
-        live.point(point._asdict())
-        around.bar.advance(study.evaluation.every * len(cells), point.evaluation_return[: len(cells)])
+        live.point(point)
+        around.bar.advance(study.evaluation.every * len(cells), point["evaluation_return"][: len(cells)])
         stop = step + study.evaluation.every
         if stop < study.steps and not around.holds(ids):
             raise TakenOver
@@ -145,14 +145,15 @@ def _begin(
 def _read(found: Checkpoint, rows: list[int]) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], list[float]]:
     """Returns the rows of a checkpoint: of the state, of the points of each curve, and the seconds at each point."""
     arrays = checkpoints.load(found, provenance.versions())
-    if len(arrays) <= 1 + len(Curves._fields):
+    first = len(arrays) - 1 - len(found.curves)
+    if first <= 0:
         raise Unusable(f"it holds {len(arrays)} arrays, too few")
     *arrays, seconds = arrays
-    state, points = arrays[: -len(Curves._fields)], arrays[-len(Curves._fields) :]
+    state, points = arrays[:first], arrays[first:]
     whole = (len(found.cells), len(seconds))
     if any(values.shape[:1] != whole[:1] for values in state) or any(values.shape != whole for values in points):
         raise Unusable("its arrays are not of as many runs and points as it says")
-    curves = {name: list(values[rows].T) for name, values in zip(Curves._fields, points, strict=True)}
+    curves = {name: list(values[rows].T) for name, values in zip(found.curves, points, strict=True)}
     return [values[rows] for values in state], curves, seconds.tolist()
 
 
@@ -171,11 +172,12 @@ def _keep(
         rows = [place for place in places if place < len(ids)]  # not of those that fill the wave up
         if not rows:
             return
-        points = [np.stack(curves[name], axis=1)[rows] for name in Curves._fields]
+        names = sorted(curves)
+        points = [np.stack(curves[name], axis=1)[rows] for name in names]
         state = [values[[places.index(row) for row in rows]] for values in arrays]
         around.checkpoints.mkdir(exist_ok=True)
         kept = [ids[row] for row in rows]
         arrays = [*state, *points, np.array(seconds)]
-        checkpoints.write(around.checkpoints, kept, step, provenance.versions(), makers, arrays)
+        checkpoints.write(around.checkpoints, kept, step, provenance.versions(), makers, names, arrays)
     except Exception as problem:
         around.bar.note(f"no checkpoint could be written: {problem}")
