@@ -98,7 +98,7 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
     return min(seconds) / updates, float(once["flops"])
 
 
-def _filled(parts: run.Parts) -> tuple[learner.LearnerState, Any]:
+def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
     """Returns a learner, and a replay that is full of random steps."""
     random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
 

@@ -32,16 +32,16 @@ class UpdateInfo(NamedTuple):
     """One update as a person wants to see it; nothing but replay reads it back, and of it the priorities alone.
 
     Attributes:
-      priority: float32 `[B]`, for replay.
       loss: float32 `[]`, weighted mean over the batch.
-      gradient_norm: float32 `[]`, over all parameters, before clipping.
       metrics: float32 `[]` by name, mean over the batch of what the loss returned, each example counting once.
+      gradient_norm: float32 `[]`, over all parameters, before clipping.
+      priority: float32 `[B]`, for replay.
     """
 
-    priority: Array
     loss: Array
-    gradient_norm: Array
     metrics: dict[str, Array]
+    gradient_norm: Array
+    priority: Array
 
 
 class Learner(NamedTuple):
@@ -92,10 +92,10 @@ def make(config: Config, game: AnyGame) -> Learner:
         parameters = optax.apply_updates(state.parameters, changes)
         target_parameters = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
         info = UpdateInfo(
-            priority=output.priority,
             loss=loss,
-            gradient_norm=optax.tree.norm(gradient),
             metrics={name: values.mean() for name, values in output.metrics.items()},
+            gradient_norm=optax.tree.norm(gradient),
+            priority=output.priority,
         )
         return LearnerState(parameters, target_parameters, optimizer_state, state.num_updates + 1), info
 

@@ -18,6 +18,7 @@ Curves of every run; means over nothing are NaN:
 To these comes each metric that the loss returns: the mean over the batch, then over the updates of the period.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -47,36 +48,30 @@ class Sums(NamedTuple):
 
     Attributes:
       updates: int32 `[]`, batches learned from.
-      learning: float32 `[]` by name, sums over them: loss, gradient norm and metrics.
+      learning: float32 `[N]`, sums over them: of the loss, of the metrics in alphabetical order, of the gradient norm.
       episodes: int32 `[]`, episodes that ended.
       episode_return: float32 `[]`, sum of their returns.
     """
 
     updates: Any
-    learning: dict[str, Any]
+    learning: Any
     episodes: Any
     episode_return: Any
 
     def add(self, info: UpdateInfo) -> "Sums":
         """Returns the sums with one more batch."""
-        now = {"loss": info.loss, "gradient_norm": info.gradient_norm, **info.metrics}
-        return self._replace(
-            updates=self.updates + 1, learning={name: total + now[name] for name, total in self.learning.items()}
-        )
+        metrics = [info.metrics[name] for name in sorted(info.metrics)]
+        learning = jnp.stack([info.loss, *metrics, info.gradient_norm])
+        return self._replace(updates=self.updates + 1, learning=self.learning + learning)
 
 
-def no_sums(parts: Parts) -> Sums:
-    """Returns the sums at the start of a period.
-
-    Raises:
-      ValueError: as `metric_names`.
-    """
-    learning = {name: jnp.float32(0.0) for name in ("loss", "gradient_norm", *metric_names(parts))}
-    return Sums(jnp.int32(0), learning, jnp.int32(0), jnp.float32(0.0))
+def no_sums(metrics: Sequence[str]) -> Sums:
+    """Returns the sums at the start of a period, given the names of the metrics."""
+    return Sums(jnp.int32(0), jnp.zeros(2 + len(metrics)), jnp.int32(0), jnp.float32(0.0))
 
 
 def metric_names(parts: Parts) -> tuple[str, ...]:
-    """Returns the names of the metrics that the algorithm's loss returns, from the shapes of one batch.
+    """Returns the names of the metrics that the algorithm's loss returns, in alphabetical order.
 
     Raises:
       ValueError: a metric has the name of another curve, or is not float32 `[B]`.
@@ -87,7 +82,8 @@ def metric_names(parts: Parts) -> tuple[str, ...]:
         init_key, loss_key = jax.random.split(jax.random.key(0))
         learner, bits = parts.learner.init(init_key), jnp.zeros(config.batch_size, jnp.uint32)
         sample = parts.replay.sample(parts.replay.init(), bits, jnp.int32(0), jnp.int32(0))
-        return config.algorithm.loss(network, learner.parameters, learner.target_parameters, sample, loss_key).metrics
+        output = config.algorithm.loss(network, learner.parameters, learner.target_parameters, sample, loss_key)
+        return output.metrics
 
     name_of = type(config.algorithm).__name__
     found = jax.eval_shape(metrics)
@@ -101,28 +97,37 @@ def metric_names(parts: Parts) -> tuple[str, ...]:
                 f"algorithm = {name_of} returns the metric {name!r} as {values.dtype} {values.shape}: it must be "
                 f"float32 ({config.batch_size},), a number for each example of the batch."
             )
-    return tuple(found)
+    return tuple(sorted(found))
 
 
-def point(parts: Parts, state: RunState, sums: Sums, evaluation_return: Array, value_errors: tuple[Any, Any]) -> Curves:
+def point(
+    parts: Parts,
+    metrics: Sequence[str],
+    state: RunState,
+    sums: Sums,
+    evaluation_return: Array,
+    value_errors: tuple[Any, Any],
+) -> Curves:
     """Returns one point of every curve, at the end of a period.
 
     Args:
       parts: of the run.
+      metrics: their names, as `metric_names` returns them.
       state: at the end of the period.
       sums: over the period.
       evaluation_return: float32 `[]`, the mean.
       value_errors: float32 `[]` each, `value_error` and `value_bias`.
     """
     value_error, value_bias = value_errors
+    names = ("loss", *metrics, "gradient_norm")
     return {
         "steps": state.step,
         "updates": state.learner.num_updates,
         "episodes": sums.episodes,
         "episode_return": sums.episode_return / sums.episodes,
         "evaluation_return": evaluation_return,
+        **dict(zip(names, sums.learning / sums.updates, strict=True)),
         "exploration": parts.config.exploration.current_value(state.step, state.num_episodes),
         "value_error": value_error,
         "value_bias": value_bias,
-        **{name: total / sums.updates for name, total in sums.learning.items()},
     }

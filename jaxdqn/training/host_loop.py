@@ -55,6 +55,7 @@ def init(
     """
     config = jax.device_put(fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
+    metrics = curves.metric_names(host_programs.parts_of(config, game))
     made: list[Any] = []
     seeds = np.asarray(drawn)
     try:
@@ -77,7 +78,7 @@ def init(
     decision = programs.act(config, state.learner.parameters, state.actor, numbers, observation, position)
     environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool))
     state, history = state._replace(game=environment, actor=None), ActionHistory(seeds, bytearray(), ())
-    return HostRun(config, state, environments, evaluation_environments, history)
+    return HostRun(config, metrics, state, environments, evaluation_environments, history)
 
 
 def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
@@ -92,7 +93,7 @@ def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated
         config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
     )
     learning = _on_device(state._replace(replay=replay))
-    programs.learn_and_act(config, learning, programs.no_sums(config), rows, actor, numbers, observation, position)
+    programs.learn_and_act(config, learning, curves.no_sums(host.metrics), rows, actor, numbers, observation, position)
     close(host)
 
 
@@ -104,7 +105,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     Raises:
       Crash: an environment raised an error.
     """
-    stop, sums = host.state.step + evaluation.every, programs.no_sums(host.config)
+    stop, sums = host.state.step + evaluation.every, curves.no_sums(host.metrics)
     if int(host.state.diverged_at) < 0:
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
@@ -112,7 +113,8 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     returns = host_evaluate.evaluate(host, _network(host.config, game), programs, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    return host, curves.point(host_programs.parts_of(host.config, game), counted, sums, returns.mean(), unknown)
+    parts = host_programs.parts_of(host.config, game)
+    return host, curves.point(parts, host.metrics, counted, sums, returns.mean(), unknown)
 
 
 def close(host: HostRun) -> None:

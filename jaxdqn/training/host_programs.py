@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
-from jaxdqn.training import curves, iteration, state
+from jaxdqn.training import iteration, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums
 from jaxdqn.training.iteration import CHUNK, RandomNumbers
@@ -59,7 +59,6 @@ class Programs(NamedTuple):
 
     init: Callable[..., tuple[RunState, Array]]
     draw: Callable[..., RandomNumbers]
-    no_sums: Callable[..., Sums]
     act: Callable[..., Decision]
     store_and_act: Callable[..., tuple[Any, Decision]]
     learn_and_act: Callable[..., tuple[RunState, Sums, Decision]]
@@ -123,9 +122,6 @@ def make(game: HostGame) -> Programs:
         decision = _act(parts, run.learner.parameters, actor, numbers, observation, position)
         return run._replace(step=None, learned_at=None, num_episodes=None), sums, decision
 
-    def no_sums(config: Config) -> Sums:
-        return curves.no_sums(parts_of(config, game))
-
     def values(config: Config, parameters: Parameters, observation: Array, memory: Any) -> tuple[Array, Any]:
         output, memory = parts_of(config, game).learner.network.step(parameters, observation, memory)
         return output.q_values, memory
@@ -133,7 +129,6 @@ def make(game: HostGame) -> Programs:
     return Programs(
         init=jax.jit(init, static_argnames="num_logged"),
         draw=jax.jit(draw),
-        no_sums=jax.jit(no_sums),
         act=jax.jit(act),
         store_and_act=jax.jit(store_and_act, donate_argnames="replay"),
         learn_and_act=jax.jit(learn_and_act, donate_argnames=("run", "sums")),

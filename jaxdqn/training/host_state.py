@@ -44,6 +44,7 @@ class HostRun(NamedTuple):
 
     Attributes:
       config: with numbers as arrays on the device.
+      metrics: names of the algorithm's metrics.
       state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` an `EnvironmentState`.
       environments: of training; they step, and carry what cannot be stored.
       evaluation_environments: one for each evaluation episode.
@@ -51,6 +52,7 @@ class HostRun(NamedTuple):
     """
 
     config: Config
+    metrics: tuple[str, ...]
     state: RunState
     environments: Any
     evaluation_environments: Any

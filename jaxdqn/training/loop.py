@@ -1,5 +1,6 @@
 """The loop for JAX games: `init` a run, then `advance` it one evaluation period at a time, all in compiled code."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,11 +41,11 @@ def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation
     """
     parts = parts_of(config, game)
     num_iterations = evaluation.every // config.train_every
-    next_step, no_sums = run.step + evaluation.every, curves.no_sums(parts)
+    next_step, metrics = run.step + evaluation.every, curves.metric_names(parts)
     run, sums = jax.lax.cond(
         run.diverged_at < 0,
-        lambda run: _train(parts, run, no_sums, num_iterations),
-        lambda run: (run, no_sums),
+        lambda run: _train(parts, run, metrics, num_iterations),
+        lambda run: (run, curves.no_sums(metrics)),
         run,
     )
     run = run._replace(step=next_step)
@@ -52,7 +53,7 @@ def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation
     network, parameters = parts.learner.network, run.learner.parameters
     returns = evaluate(key, parameters, network, game, evaluation)
     errors = value_errors(parameters, network, game, config.discount, evaluation)
-    return run, curves.point(parts, run, sums, returns.mean(), errors)
+    return run, curves.point(parts, metrics, run, sums, returns.mean(), errors)
 
 
 def parts_of(config: Config, game: Game) -> Parts:
@@ -60,7 +61,7 @@ def parts_of(config: Config, game: Game) -> Parts:
     return state.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
 
 
-def _train(parts: Parts, run: RunState, sums: Sums, num_iterations: int) -> tuple[RunState, Sums]:
+def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: int) -> tuple[RunState, Sums]:
     """Returns the run after so many iterations, and the sums over them."""
     first = run.step // parts.config.train_every
     num_filling = parts.config.learning_starts // parts.config.train_every
@@ -100,7 +101,7 @@ def _train(parts: Parts, run: RunState, sums: Sums, num_iterations: int) -> tupl
         return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
 
     num_chunks = -(-num_iterations // CHUNK)
-    return jax.lax.fori_loop(0, num_chunks, chunk, (run, sums))
+    return jax.lax.fori_loop(0, num_chunks, chunk, (run, curves.no_sums(metrics)))
 
 
 def _collect(
