@@ -22,7 +22,7 @@ from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Step
 from jaxdqn.replay.sequences import Sequences
-from jaxdqn.training import run
+from jaxdqn.training import state as states
 
 NUM_STEPS = 128  # of a batch
 CAPACITY = 10_240
@@ -69,20 +69,20 @@ def comparable(config: Config) -> Config:
 def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
     """Returns the seconds of an update, the best of so many loops, and its operations as the compiler counts them."""
     config = fields.to_arrays(config)
-    parts = run.parts(config, games.make("cartpole"), jnp.float32)
+    parts = states.parts(config, games.make("cartpole"), jnp.float32)
     state, memory = _filled(parts)
 
     def update(
         carry: tuple[learner.LearnerState, Any], drawn: tuple[jax.Array, Any]
     ) -> tuple[tuple[learner.LearnerState, Any], None]:
-        (state, memory), (bits, chances) = carry, drawn
+        (state, memory), (bits, noise) = carry, drawn
         sample = parts.replay.sample(memory, bits, jnp.int32(0), jnp.int32(0))
-        state, info = parts.learner.update(state, sample, chances, jnp.int32(0), jnp.int32(1))
+        state, info = parts.learner.update(state, sample, noise, jnp.int32(0), jnp.int32(1))
         return (state, parts.replay.update(memory, sample.indices, info.priority)), None
 
     def draw(key: jax.Array) -> tuple[jax.Array, Any]:
         bits_key, update_key = jax.random.split(key)
-        return jax.random.bits(bits_key, (config.batch_size,)), parts.learner.draw(update_key)
+        return jax.random.bits(bits_key, (config.batch_size,)), parts.learner.noise(update_key)
 
     loop: Callable[..., Any] = jax.jit(
         lambda carry, key: jax.lax.scan(update, carry, jax.vmap(draw)(jax.random.split(key, updates)))[0],
@@ -98,13 +98,13 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
     return min(seconds) / updates, float(once["flops"])
 
 
-def _filled(parts: run.Parts) -> tuple[learner.LearnerState, Any]:
+def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
     """Returns a learner, and a replay that is full of random steps."""
     random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
 
     def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:
         no, reward = jnp.zeros(1, bool), observation[:, 0]
-        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.begin.stored_memory())
+        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.actor.stored_memory())
         return parts.replay.add(memory, step, jnp.ones(1, bool)), None
 
     memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())

@@ -23,13 +23,13 @@ What differs between implementations, and what is done here:
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, Replay, Sample, Step
+from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
 from jaxdqn.replay import bits, ring, sum_tree
 from jaxdqn.replay.ring import RingState
 from jaxdqn.replay.sum_tree import SumTree
@@ -64,6 +64,9 @@ class Prioritised:
         straight line over the whole run, so its steps should be those of the run.
       uniform_mix: share of the draws for which all transitions are equally likely, so that none is forgotten.
     """
+
+    provides: ClassVar[Provides] = Provides()
+    requires: ClassVar[Requires] = ANY
 
     capacity: int = static(10_000, at_least=1)
     exponent: float = number(0.6, at_least=0)

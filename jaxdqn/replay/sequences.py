@@ -5,13 +5,13 @@ computed from it starts anew there.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, Replay, Sample, Sequence, Step
+from jaxdqn.interfaces import Array, Provides, Replay, Requires, Sample, Sequence, Step
 from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.ring import RingState
 from jaxdqn.replay.uniform import numbers
@@ -63,13 +63,21 @@ class Sequences:
       priorities: by which sequences are drawn; None is uniformly.
     """
 
-    samples: ClassVar[type] = Sequence
-
     capacity: int = static(10_000, at_least=1)
     length: int = static(20, at_least=1)
     replacement: bool = static(True)
     only_new: bool = static(False)
     priorities: Priorities | None = part(None)
+
+    @property
+    def provides(self) -> Provides:
+        """Returns what it samples."""
+        return Provides(Sequence, self.length)
+
+    @property
+    def requires(self) -> Requires:
+        """Returns what it requires: to learn from new steps only, it holds the steps of one training and no more."""
+        return Requires(one_training=self.only_new)
 
     def make(
         self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1

@@ -1,12 +1,13 @@
 """Uniform replay of whole transitions, with n-step returns computed when sampling (Lin 1992; Mnih et al. 2015)."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, static
-from jaxdqn.interfaces import Array, Replay, Sample, Step
+from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
 from jaxdqn.replay import bits, ring
 from jaxdqn.replay.ring import RingState
 from jaxdqn.returns import NStepReturn
@@ -23,6 +24,9 @@ class Uniform:
         transitions than a batch is drawn whole, again and again until the batch is full; within a minibatch only the
         first of equal transitions counts.
     """
+
+    provides: ClassVar[Provides] = Provides()
+    requires: ClassVar[Requires] = ANY
 
     capacity: int = static(10_000, at_least=1)
     replacement: bool = static(True)

@@ -228,8 +228,8 @@ def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
     alone, alone_curves = advancing(game, evaluation)(config, state)
     many = jax.tree.map(lambda x: x[1], plain(states.learner))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), many, plain(alone.learner))
-    assert curves.updates[1] == alone_curves.updates == 40
-    assert curves.episodes[1] == alone_curves.episodes
+    assert curves["updates"][1] == alone_curves["updates"] == 40
+    assert curves["episodes"][1] == alone_curves["episodes"]
 
 
 @pytest.fixture(scope="module")
