@@ -40,7 +40,7 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import style
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.games import random_walk
-from jaxdqn.interfaces import Algorithm, Distribution
+from jaxdqn.interfaces import Algorithm, DiscreteDistribution
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.mlp import MLP
 from jaxdqn.outputs import CategoricalOutput
@@ -136,7 +136,7 @@ def functions(runs: Sequence[Run]) -> Figure:
             )
             handles[f"{family}, N = {number}"] = line
         style.legend(figure, handles)
-    figure.set_label(f"Distribution functions of the return, of every seed and of the truth; N = {number}.")
+    figure.set_label(f"DiscreteDistribution functions of the return, of every seed and of the truth; N = {number}.")
     return figure
 
 
@@ -183,25 +183,25 @@ def measured(runs: Sequence[Run]) -> list[Run]:
 
 
 @functools.cache
-def true_distribution() -> Distribution:
+def true_distribution() -> DiscreteDistribution:
     """Returns the distribution of the return of the right action at the start, and the right ones after it."""
     return random_walk.return_distribution(BASE.discount)
 
 
 @functools.cache
-def learned_distribution(facts: Path) -> Distribution:
+def learned_distribution(facts: Path) -> DiscreteDistribution:
     """Returns what the network of the run with these facts says of the right action at the start."""
     player = agent.make(weights.load(facts))
     start = jnp.eye(player.game.observation_shape[0])[0]
     action = int(random_walk.right_action(jnp.int32(0)))
     output = jax.device_get(player.network.apply(player.parameters, start))
     if isinstance(output, CategoricalOutput):
-        return Distribution(np.asarray(output.atoms), np.asarray(jax.nn.softmax(output.logits[action])))
+        return DiscreteDistribution(np.asarray(output.atoms), np.asarray(jax.nn.softmax(output.logits[action])))
     quantiles = output.quantiles[action]
-    return Distribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
+    return DiscreteDistribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
 
 
-def categorical_limit(number: int) -> Distribution:
+def categorical_limit(number: int) -> DiscreteDistribution:
     """Returns what C51 converges to if every expectation is exact: each step back is projected onto the atoms."""
     atoms = jnp.linspace(*RANGE, number)
     target = jax.vmap(distributional.categorical_target, in_axes=(0, None, None, None))
@@ -210,25 +210,27 @@ def categorical_limit(number: int) -> Distribution:
         targets = target(jnp.asarray(REWARDS), jnp.float32(discount), probabilities, atoms)
         probabilities = jnp.asarray(CHANCES) @ targets
         discount = BASE.discount
-    return Distribution(np.asarray(atoms), np.asarray(probabilities))
+    return DiscreteDistribution(np.asarray(atoms), np.asarray(probabilities))
 
 
-def nearest_quantiles(number: int) -> Distribution:
+def nearest_quantiles(number: int) -> DiscreteDistribution:
     """Returns the N equally probable values that are nearest to the truth (Dabney et al. 2018a, lemma 2)."""
     values, probabilities = true_distribution()
     fractions = (np.arange(number) + 0.5) / number
-    return Distribution(values[np.searchsorted(np.cumsum(probabilities), fractions)], np.full(number, 1.0 / number))
+    return DiscreteDistribution(
+        values[np.searchsorted(np.cumsum(probabilities), fractions)], np.full(number, 1.0 / number)
+    )
 
 
 LIMITS = {"C51 with every expectation exact": categorical_limit, "N equally probable values at best": nearest_quantiles}
 
 
-def _distance(found: Distribution) -> float:
+def _distance(found: DiscreteDistribution) -> float:
     numbers = [jnp.asarray(values, jnp.float32) for values in (*found, *true_distribution())]
     return float(distributional.wasserstein(*numbers))
 
 
-def _steps(known: Distribution) -> tuple[np.ndarray, np.ndarray]:
+def _steps(known: DiscreteDistribution) -> tuple[np.ndarray, np.ndarray]:
     """Returns a distribution function as a line of steps over the whole range."""
     order = np.argsort(known.values)
     heights = np.cumsum(np.asarray(known.probabilities)[order])

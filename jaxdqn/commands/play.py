@@ -62,7 +62,7 @@ def _main(options: argparse.Namespace) -> None:
     if encode is not None:
         seconds = every / playing.pace if options.delay is None else options.delay
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
-    elif not draws and (isinstance(player.game, HostGame) or player.game.drawn_by):
+    elif not draws and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see it: --out film.gif)")
 
 
@@ -98,7 +98,7 @@ def _play_typical(playing: episodes.Player, number: int, show: Show) -> None:
 
 
 def _has_picture(player: Agent) -> bool:
-    return not isinstance(player.game, HostGame) and player.game.picture is not None
+    return not isinstance(player.game, HostGame) and player.game.render_board is not None
 
 
 def _shown(player: Agent, options: argparse.Namespace, pace: float) -> Show:

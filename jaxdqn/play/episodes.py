@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxdqn import exploration
 from jaxdqn.interfaces import Array, Game, HostGame, Key
-from jaxdqn.play import drawing
+from jaxdqn.play import rendering
 from jaxdqn.play.agent import Agent
 
 MOST_STEPS = 20_000  # of an episode of a game that has no limit
@@ -61,13 +61,13 @@ def player(agent: Agent, *, seed: int, epsilon: float, draws: bool) -> Iterator[
     Raises:
       ValueError: if moments are to be drawn and the game cannot be.
     """
-    drawing.need_no_display()
+    rendering.need_no_display()
     if isinstance(agent.game, HostGame):
-        env = agent.game.make_drawn() if draws else agent.game.make_vector(1)
+        env = agent.game.make_rendered() if draws else agent.game.make_vector(1)
         play = _playing_host(agent, env, is_vector=not draws, seed=seed, epsilon=epsilon)
         pace, close = float(env.metadata.get("render_fps", 30)), env.close
     else:
-        canvas = drawing.canvas(agent.game) if draws else drawing.NO_CANVAS
+        canvas = rendering.canvas(agent.game) if draws else rendering.NO_CANVAS
         play = _playing(agent, agent.game, canvas.paint, seed=seed, epsilon=epsilon)
         pace, close = canvas.pace, canvas.close
     try:

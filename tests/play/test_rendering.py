@@ -7,7 +7,7 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.games import acrobot, cartpole, catch, mountain_car
-from jaxdqn.play import drawing
+from jaxdqn.play import rendering
 
 CASES = {
     "cartpole": ("CartPole-v1", lambda physical: cartpole.CartPoleState(*physical, time=7)),
@@ -19,10 +19,10 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_frame_is_what_gymnasium_draws_in_that_state(name):
     environment, state = CASES[name]
-    drawing.need_no_display()
+    rendering.need_no_display()
     env = gymnasium.make(environment, render_mode="rgb_array")
     env.reset(seed=3)
-    canvas = drawing.canvas(games.make(name))
+    canvas = rendering.canvas(games.make(name))
     frames, terminated = [], False
     while len(frames) < 40 and not terminated:
         terminated = env.step((len(frames) // 5) % 2 * (env.action_space.n - 1))[2]
@@ -38,7 +38,7 @@ def test_a_frame_is_what_gymnasium_draws_in_that_state(name):
 
 def test_catch_is_drawn_in_the_colours_of_its_source():
     state = catch.CatchState(ball_row=0, ball_column=2, paddle_column=3)
-    picture = games.make("catch").picture(state)
+    picture = games.make("catch").render_board(state)
     assert (picture.shape, picture.dtype) == ((10, 10, 3), np.uint8)
     is_full = np.zeros((10, 10), bool)
     is_full[0, 2] = is_full[9, 2:5] = True
@@ -47,11 +47,11 @@ def test_catch_is_drawn_in_the_colours_of_its_source():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in games.GAMES if games.make(name).picture or games.make(name).drawn_by]
+    "name", [name for name in games.GAMES if games.make(name).render_board or games.make(name).gymnasium_rendering]
 )
 def test_what_draws_a_game_takes_the_states_of_the_game(name):
     game = games.make(name)
-    canvas = drawing.canvas(game)
+    canvas = rendering.canvas(game)
     frame = canvas.paint(game.reset(jax.random.key(0)))
     canvas.close()
     assert frame.dtype == np.uint8

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxdqn.interfaces import DrawnBy, Game
+from jaxdqn.interfaces import Game, GymnasiumRendering
 
 PACE = 5.0  # steps a second of a board
 
@@ -32,11 +32,11 @@ def canvas(game: Game) -> Canvas:
     Raises:
       ValueError: if the game has neither a picture nor an environment of gymnasium that draws it.
     """
-    if game.picture is not None:
-        picture = jax.jit(game.picture)
+    if game.render_board is not None:
+        picture = jax.jit(game.render_board)
         return Canvas(lambda state: np.asarray(picture(state)), PACE, lambda: None)
-    if game.drawn_by is not None:
-        return _gymnasium(game.drawn_by)
+    if game.gymnasium_rendering is not None:
+        return _gymnasium(game.gymnasium_rendering)
     raise ValueError(f"{game.name} has no picture: play it without --out to see its returns.")
 
 
@@ -50,12 +50,12 @@ def need_no_display() -> None:
         os.environ.setdefault(variable, value)
 
 
-def _gymnasium(drawn_by: DrawnBy) -> Canvas:
+def _gymnasium(gymnasium_rendering: GymnasiumRendering) -> Canvas:
     import gymnasium
 
-    env = gymnasium.make(drawn_by.environment, render_mode="rgb_array", disable_env_checker=True)
+    env = gymnasium.make(gymnasium_rendering.environment, render_mode="rgb_array", disable_env_checker=True)
     env.reset(seed=0)  # the state that it draws is set, not stepped
-    physical_state = jax.jit(drawn_by.physical_state)
+    physical_state = jax.jit(gymnasium_rendering.physical_state)
 
     def paint(state: Any) -> np.ndarray:
         env.unwrapped.state = np.asarray(physical_state(state), np.float64)  # type: ignore[attr-defined]
