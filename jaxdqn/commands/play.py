@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.interfaces import HostGame
-from jaxdqn.play import agent, choice, episodes, pictures, terminal
+from jaxdqn.play import agent, episodes, pictures, ranking, select_weights, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
 from jaxdqn.store import files, weights
@@ -40,16 +40,16 @@ def _main(options: argparse.Namespace) -> None:
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
-        chosen = choice.choose(
+        chosen = select_weights.select(
             options.study, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
         )
         trained = weights.load(chosen)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
-    draws = encode is not None or _has_picture(player)
+    rendered = encode is not None or _has_picture(player)
     with contextlib.ExitStack() as stack:
         with one_sentence():
-            seat = episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
+            seat = episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
             playing = stack.enter_context(seat)
         print(_described(trained))
         every = options.every or max(1, round(playing.pace / _SMOOTH))
@@ -62,7 +62,7 @@ def _main(options: argparse.Namespace) -> None:
     if encode is not None:
         seconds = every / playing.pace if options.delay is None else options.delay
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
-    elif not draws and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
+    elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see it: --out film.gif)")
 
 
@@ -116,7 +116,7 @@ def _filmed(film: list[list[Any]], width: int, every: int) -> Show:
         if moment.steps == 0:
             film.append([])
         if (moment.steps % every == 0 or moment.ended) and sum(map(len, film)) < MOST_FRAMES:
-            film[episode].append(pictures.resized(moment.draw(), width))
+            film[episode].append(pictures.resized(moment.render(), width))
 
     return show
 
@@ -124,15 +124,15 @@ def _filmed(film: list[list[Any]], width: int, every: int) -> Show:
 def _described(trained: weights.Weights) -> str:
     """Returns a line about the run that is shown."""
     facts = trained.facts
-    returns = choice.evaluation_returns(trained.path, facts)
-    stands = choice.standing(trained.path, facts) if returns else None
+    returns = ranking.evaluation_returns(trained.path, facts)
+    stands = ranking.standing(trained.path, facts) if returns else None
     known = [
         facts.get("algorithm"),
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
         f"seed {facts['seed']}" if "seed" in facts else None,
         f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
         f"last evaluation {returns[-1]:g}" if returns else None,
-        f"number {stands.rank} of {stands.number} runs, whose median is {stands.median:g}" if stands else None,
+        f"number {stands.rank} of {stands.num_runs} runs, whose median is {stands.median:g}" if stands else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
     # Facts are data from outside, and a terminal obeys control characters.

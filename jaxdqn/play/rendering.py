@@ -1,4 +1,4 @@
-"""How a game in JAX looks: its own picture of a board, or gymnasium's drawing of its state."""
+"""Renders states of games in JAX: as the board of the game, or with the gymnasium environment that renders them."""
 
 import os
 from collections.abc import Callable
@@ -9,39 +9,39 @@ import numpy as np
 
 from jaxdqn.interfaces import Game, GymnasiumRendering
 
-PACE = 5.0  # steps a second of a board
+PACE = 5.0  # steps per second, of a game with a board
 
 
-class Canvas(NamedTuple):
-    """Where a game is drawn.
+class Renderer(NamedTuple):
+    """Renders the states of a game.
 
     Attributes:
       paint: `state -> uint8 [height, width, 3]`.
-      pace: steps a second at which the game is meant to be seen.
-      close: `() -> None`, gives back what drawing needed.
+      pace: normal speed of the game in steps per second.
+      close: `() -> None`, releases the resources of the renderer.
     """
 
-    paint: Callable[[Any], np.ndarray]
+    render: Callable[[Any], np.ndarray]
     pace: float
     close: Callable[[], None]
 
 
-def canvas(game: Game) -> Canvas:
-    """Returns where the game is drawn; nothing needs a display.
+def make(game: Game) -> Renderer:
+    """Returns the renderer of a game; it needs no display.
 
     Raises:
-      ValueError: if the game has neither a picture nor an environment of gymnasium that draws it.
+      ValueError: the game has no board and no gymnasium environment renders it.
     """
     if game.render_board is not None:
-        picture = jax.jit(game.render_board)
-        return Canvas(lambda state: np.asarray(picture(state)), PACE, lambda: None)
+        render_board = jax.jit(game.render_board)
+        return Renderer(lambda state: np.asarray(render_board(state)), PACE, lambda: None)
     if game.gymnasium_rendering is not None:
         return _gymnasium(game.gymnasium_rendering)
-    raise ValueError(f"{game.name} has no picture: play it without --out to see its returns.")
+    raise ValueError(f"{game.name} cannot be rendered: play it without --out to see its returns.")
 
 
-def need_no_display() -> None:
-    """Keeps pygame, which gymnasium draws with, from looking for a display and a sound card: it draws into memory."""
+def disable_display() -> None:
+    """Makes pygame, which gymnasium renders with, use memory instead of a display and a sound card."""
     for variable, value in (
         ("SDL_VIDEODRIVER", "dummy"),
         ("SDL_AUDIODRIVER", "dummy"),
@@ -50,22 +50,22 @@ def need_no_display() -> None:
         os.environ.setdefault(variable, value)
 
 
-def _gymnasium(gymnasium_rendering: GymnasiumRendering) -> Canvas:
+def _gymnasium(rendering: GymnasiumRendering) -> Renderer:
     import gymnasium
 
-    env = gymnasium.make(gymnasium_rendering.environment, render_mode="rgb_array", disable_env_checker=True)
-    env.reset(seed=0)  # the state that it draws is set, not stepped
-    physical_state = jax.jit(gymnasium_rendering.physical_state)
+    env = gymnasium.make(rendering.environment, render_mode="rgb_array", disable_env_checker=True)
+    env.reset(seed=0)  # gymnasium requires a reset; the rendered states are set below
+    physical_state = jax.jit(rendering.physical_state)
 
-    def paint(state: Any) -> np.ndarray:
+    def render(state: Any) -> np.ndarray:
         env.unwrapped.state = np.asarray(physical_state(state), np.float64)  # type: ignore[attr-defined]
         return np.asarray(env.render())
 
-    return Canvas(paint, float(env.metadata["render_fps"]), env.close)
+    return Renderer(render, float(env.metadata["render_fps"]), env.close)
 
 
-def _nothing(state: Any) -> np.ndarray:
-    raise ValueError("This player was made without draws=True: it cannot draw.")
+def _not_rendered(state: Any) -> np.ndarray:
+    raise ValueError("This player cannot render frames: make it with rendered=True.")
 
 
-NO_CANVAS = Canvas(_nothing, PACE, lambda: None)
+NO_RENDERER = Renderer(_not_rendered, PACE, lambda: None)
