@@ -146,9 +146,8 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(allowed: Any, facts: Any) -> Any:
     """Returns the configuration from the output of `to_dict`; fields that are missing get their defaults.
 
-    The input can be an untrusted file: type names select among the given types only, and values must be allowed by
-      their
-    fields. The type of a part must be in the type hint of its field, or in `allowed` if the hint is a protocol.
+    The input can be an untrusted file. Type names select among the given types only, and each value must be allowed by
+    its field. The type of a part must be in the type hint of its field, or in `allowed` if the hint is a protocol.
 
     Args:
       allowed: type of a configuration, a union of such types, or a tuple of both.

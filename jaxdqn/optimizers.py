@@ -61,8 +61,7 @@ def rectification(count: Array, b2: Number) -> tuple[Array, Array]:
     """Returns RAdam's factor on Adam's update, float32 `[]`, and whether RAdam normalises the update, bool `[]`.
 
     Source: Liu et al. (2020), equations 5 and 12. With `ρ∞ = 2 / (1 − b2) − 1` and `ρ = ρ∞ − 2 t b2^t / (1 − b2^t)`,
-      the
-    factor is `√((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))`.
+    the factor is `√((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))`.
 
     ρ is small, but it is the difference of two large numbers. With `x = −ln b2` and `y = t x`, it equals
     `coth(x / 2) − (2 / x) · y / (e^y − 1)`, which is `t − t y / 6 + …` for small y. The code uses this series for small

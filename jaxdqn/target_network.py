@@ -83,7 +83,7 @@ class LastCopies:
     def __call__(
         self, parameters: Parameters, target_parameters: Parameters, steps_before: Array, steps_after: Array
     ) -> Parameters:
-        """Returns the copies, newest first. When a copy is due, `parameters` are the first and the oldest is dropped."""
+        """Returns the copies, newest first. If a copy is due, `parameters` come first and the oldest is dropped."""
         is_due = steps_after // self.every > steps_before // self.every
 
         def shifted(new: Array, old: Array) -> Array:

@@ -34,8 +34,7 @@ def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = Fal
     if importlib.util.find_spec("wandb") is None:
         raise ValueError('Weights & Biases needs wandb: pip install "jaxdqn[wandb]".')
     if not re.fullmatch(rf"[^/\\#?%:]{{1,{_LONGEST}}}", project):
-        raise ValueError(f"project = {project!r} must have 1 to {_LONGEST} letters and must not contain / \\ # ? % or
-        :.")
+        raise ValueError(f"project = {project!r} must have 1 to {_LONGEST} letters, without / \\ # ? % and :.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     import wandb
@@ -78,7 +77,6 @@ def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = Fal
 def _point(run: Any, step: int, values: Values) -> None:
     known = exporter.known(values)
     if known:  # the steps of wandb are environment steps
-
         run.log(known, step=step)
 
 

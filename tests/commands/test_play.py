@@ -80,7 +80,7 @@ def test_an_animation_and_a_strip_are_made_and_never_overwritten(cartpole, tmp_p
         made = (tmp_path / name).read_bytes()
         status, _, err = jaxdqn(capsys, *arguments)
         assert status == 2
-        assert err.endswith(f"{name} is there already and is not overwritten: delete it, or choose another name.\n")
+        assert err.endswith(f"{name} exists and is not overwritten: delete it, or use another name.\n")
         assert (tmp_path / name).read_bytes() == made
 
 
