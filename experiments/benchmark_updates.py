@@ -1,10 +1,10 @@
-"""The part of `benchmark.py` that asks what an update of each algorithm costs in comparison with DQN's.
+"""Part of `benchmark.py`: how long does an update of each algorithm take, relative to DQN's?
 
-Each algorithm has its own configuration with batches of 128 transitions, or as many steps of sequences, observations of
-four float32, two actions, and two hidden layers of 64 units, one of them behind the head, the streams or the memory
-where it has such. An update is one draw from a full replay, one gradient step for all of the batch, and what it tells
-replay; its randomness is drawn for many updates at once, as in a run. Beside its time stand the floating-point
-operations that the compiler counts in it, so that one sees what costs more than its arithmetic.
+Each algorithm has its own configuration, with batches of 128 transitions or as many steps of sequences, observations of
+four float32, two actions, and two hidden layers of 64 units. One of these layers follows the head, the streams or the
+memory if there are any. An update is one sample from a full replay, one gradient step on the whole batch, and the
+update of replay. Random numbers are generated for many updates at once, as in a run. The table also gives the
+floating-point operations that the compiler counts in an update, so that overhead beyond arithmetic is visible.
 """
 
 import dataclasses
@@ -24,14 +24,15 @@ from jaxdqn.interfaces import Step
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.training import state as states
 
-NUM_STEPS = 128  # of a batch
+NUM_STEPS = 128  # steps in a batch
 CAPACITY = 10_240
-ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # one transition an update, by their nature
+ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # these learn from one transition at a time
+
 BATCHED = tuple(name for name in ALGORITHMS if name not in ONLINE)
 
 
 def measure(updates: int, names: Sequence[str] = BATCHED) -> list[dict[str, Any]]:
-    """Returns a row for each algorithm, `dqn` among them: seconds and operations of an update."""
+    """Returns a row for each algorithm, including `dqn`: seconds and floating-point operations of an update."""
     rows: list[dict[str, Any]] = []
     for name in names:
         seconds, operations = _cost(comparable(ALGORITHMS[name].config), updates)
@@ -58,7 +59,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def comparable(config: Config) -> Config:
-    """Returns the configuration with the batch and the replay that all have here."""
+    """Returns the configuration with the batch size and the replay capacity of this benchmark."""
     length = config.replay.length if isinstance(config.replay, Sequences) else 1
     replay = dataclasses.replace(config.replay, capacity=CAPACITY)
     return dataclasses.replace(
@@ -67,7 +68,7 @@ def comparable(config: Config) -> Config:
 
 
 def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
-    """Returns the seconds of an update, the best of so many loops, and its operations as the compiler counts them."""
+    """Returns the seconds of an update, the best of several loops, and its operations as counted by the compiler."""
     config = fields.to_arrays(config)
     parts = states.parts(config, games.make("cartpole"), jnp.float32)
     state, memory = _filled(parts)
@@ -99,7 +100,7 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
 
 
 def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
-    """Returns a learner, and a replay that is full of random steps."""
+    """Returns the state of a learner, and a replay that is full of random steps."""
     random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
 
     def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:

@@ -34,22 +34,22 @@ class TimeStep(NamedTuple):
     truncated: Array
 
 
-class Distribution(NamedTuple):
-    """A random number with few values: `values` and `probabilities`, float64 `[N]` each, in NumPy."""
+class DiscreteDistribution(NamedTuple):
+    """The distribution of a number that takes N values: `values` and `probabilities`, float64 `[N]` each, in NumPy."""
 
     values: np.ndarray
     probabilities: np.ndarray
 
 
-class Chance(NamedTuple):
-    """What a step leaves to chance, laid open so that it can be enumerated.
+class RandomStep(NamedTuple):
+    """A random step of a game, split into its noise and a deterministic function, so that outcomes can be enumerated.
 
     Attributes:
-      distribution: of the number that every step draws, whatever the state and the action.
-      step: `(number float32 [], state, action) -> (state, TimeStep)`, what a step does with the number it drew.
+      noise: the distribution of the number that each step samples; it is the same in every state and for every action.
+      step: `(number float32 [], state, action) -> (state, TimeStep)`, deterministic once the number is given.
     """
 
-    distribution: Distribution
+    noise: DiscreteDistribution
     step: Callable[[Array, Any, Array], tuple[Any, TimeStep]]
 
 
@@ -58,21 +58,22 @@ class Game(NamedTuple):
 
     Attributes:
       name: as in the table `jaxdqn.games.GAMES`.
-      version: raised when the behaviour changes, since results of two versions must not be mixed.
-      reset: `key -> state`, the start of an episode. It needs nothing but a key, so the loop draws starts ahead.
-      step: `(key, state, action) -> (state, TimeStep)`; not to be called on the state of an ended episode.
+      version: raised when the behaviour changes, because results of two versions must not be mixed.
+      reset: `key -> state`, samples the start of an episode. It takes only a key, so the training loop can sample many
+        starts in one call.
+      step: `(key, state, action) -> (state, TimeStep)`; do not call it on the state of an ended episode.
       observe: `state -> observation`.
       observation_shape: without a batch axis.
       num_actions: actions are int32 in `[0, num_actions)`.
-      max_steps: no episode is longer, in steps.
-      states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
-        where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
-        towards a time limit and nothing else, so states that differ only in it are one.
-      chance: what a step draws, for exact values of games whose steps are random; `step` must be
-        `jaxdqn.games.chances.step` of it. None where steps are not random, or too many things can happen.
-      picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file;
-        None where the game is no board.
-      drawn_by: gymnasium's environment that draws the game, and the state that it is given; None where it has none.
+      max_steps: the longest episode, in steps.
+      states: `() -> state` with a leading axis over every state that can occur before the end of an episode; None where
+        there are too many. `jaxdqn.games.exact` computes optimal values from it. A field called `time` must count
+        towards a time limit and do nothing else: states that differ only in `time` are treated as one.
+      random_step: noise and outcome of a step, for exact values of games whose steps are random; `step` must be
+        `jaxdqn.games.random_steps.make_step` of it. None where steps are not random, or have too many outcomes.
+      render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
+        board.
+      gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
     """
 
     name: str
@@ -84,17 +85,17 @@ class Game(NamedTuple):
     num_actions: int
     max_steps: int
     states: Callable[[], Any] | None = None
-    chance: Chance | None = None
-    picture: Callable[[Any], Array] | None = None
-    drawn_by: "DrawnBy | None" = None
+    random_step: RandomStep | None = None
+    render_board: Callable[[Any], Array] | None = None
+    gymnasium_rendering: "GymnasiumRendering | None" = None
 
 
-class DrawnBy(NamedTuple):
-    """How gymnasium draws a game that is not gymnasium's.
+class GymnasiumRendering(NamedTuple):
+    """A gymnasium environment that renders the states of a game in JAX.
 
     Attributes:
-      environment: its id there, such as `CartPole-v1`.
-      physical_state: `state -> float32 [N]`, what that environment keeps as its `state`.
+      environment: its id in gymnasium, such as `CartPole-v1`.
+      physical_state: `state -> float32 [N]`, the value that the environment keeps in its attribute `state`.
     """
 
     environment: str
@@ -106,22 +107,24 @@ class HostGame(NamedTuple):
 
     Attributes:
       name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3`.
-      version: raised when what this package does with the environment changes; the environment's own is in its name.
+      version: raised when this package treats the environment differently; the environment's own version is in its
+        name.
       make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
-        after an episode has ended, the next `step` ignores the action and answers with the reset observation. Its
-        observations are one array `[E, *observation_shape]` of `observation_dtype`, its actions `[E]` in
-        `[0, num_actions)`. `asynchronous` gives each copy a process.
-      make_drawn: `() -> gymnasium.Env`, one copy with the same observations and actions that draws `rgb_array` frames.
+        after the end of an episode, the next `step` ignores the action and returns the reset observation. Observations
+        are one array `[E, *observation_shape]` of `observation_dtype`; actions are one array `[E]` of numbers in
+        `[0, num_actions)`. `asynchronous` runs each copy in a process of its own.
+      make_rendered: `() -> gymnasium.Env`, one copy with the same observations and actions that renders `rgb_array`
+        frames.
       observation_shape: without a batch axis.
-      observation_dtype: as the environment has it, but 64 bits become 32.
-      num_actions: actions are counted from 0, also where the environment's own start elsewhere.
-      max_steps: no episode is longer, in steps; None where the environment sets no limit.
+      observation_dtype: the environment's own, with 64 bits reduced to 32.
+      num_actions: actions are numbered from 0, also where the environment starts at another number.
+      max_steps: the longest episode, in steps; None where the environment sets no limit.
     """
 
     name: str
     version: int
     make_vector: Callable[..., Any]
-    make_drawn: Callable[[], Any]
+    make_rendered: Callable[[], Any]
     observation_shape: tuple[int, ...]
     observation_dtype: Any
     num_actions: int
