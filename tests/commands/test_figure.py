@@ -242,7 +242,7 @@ def test_damaged_records_are_named_and_the_others_drawn(tmp_path):
     assert (tmp_path / "figures" / "curves.png").exists()
 
 
-EXAMPLES = [shlex.split(line) for line in re.findall(r"^  jaxdqn figure (.+)$", figure.EPILOG, re.MULTILINE)]
+EXAMPLES = [shlex.split(line) for line in re.findall(r"^  jaxdqn figure (.+)$", figure.COMMAND.epilog, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=" ".join)
