@@ -1,7 +1,7 @@
-"""What the searches of `search.py` are worth, beside a base: a figure and a table of scores on test seeds.
+"""Compares the searches of `search.py` with a base: a figure and a table of scores on test seeds.
 
-Scores are by game and method, float64 `[repetitions, stages]`, of the best point before the final and after it; those
-of one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
+Scores are float64 `[repetitions, stages]` by game and method, of the best point before and after the final. Scores of
+one repetition are pairs. `default` is the score by game of the configuration from which all searches start.
 """
 
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.analysis import aggregates, paired, statistics, study_tables
+from jaxdqn.analysis import paired, resampling, statistics, tables
 from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 
-CONFIDENCE = 0.97  # of comparisons: Pocock's for two looks, for those of acrobot after 10 and after 20 repetitions
+CONFIDENCE = 0.97  # of comparisons, after Pocock for two looks: acrobot was compared after 10 and after 20 repetitions
 
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> Figure:
-    """Returns the scores against the budget `spent`, environment steps `[stages]`, a line a method."""
+    """Returns a figure of scores against environment steps `spent` `[stages]`, with one line for each method."""
     drawn = search.best_so_far(
         {
             game: {method: Progress(spent, values) for method, values in methods.items()}
@@ -32,14 +32,16 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
     before, after = spent
     for panel in drawn.axes:
         panel.set_xlim(0.9 * before, 1.08 * after)
-        panel.set_xticks(spent, [f"{style.readable(before)}\nbefore the final", f"{style.readable(after)}\nafter it"])
+        labels = f"{style.readable(before)}\nbefore the final", f"{style.readable(after)}\nafter the final"
+        panel.set_xticks(spent, labels)
     return drawn
 
 
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
-    """Returns the scores at the whole budget, and how they compare with those of the base, in Markdown."""
-    wider = f"{100 * CONFIDENCE:.0f} %"
-    names = ("before the final", "mean test score (95 %)", f"mean minus that of {base} ({wider})", f"better ({wider})")
+    """Returns a Markdown table of the scores after the whole budget and their comparison with the base."""
+    percent = f"{100 * CONFIDENCE:.0f} %"
+    compared_names = f"mean minus that of {base} ({percent})", f"better ({percent})"
+    names = ("before the final", "mean test score (95 %)", *compared_names)
     rows = [("game", "method", "repetitions", *names)]
     final = {game: {method: values[:, -1] for method, values in methods.items()} for game, methods in scores.items()}
     for game, methods in final.items():
@@ -47,8 +49,8 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         for method, values in methods.items():
             better = _probability({game: values}, {game: methods[base]})
             compared = ("-", "-") if method == base else (_difference(values, methods[base]), better)
-            mean = study_tables.in_brackets(
-                statistics.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
+            mean = tables.in_brackets(
+                resampling.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
             )
             before = f"{scores[game][method][:, 0].mean():.4g}"
             rows.append((game, method, str(len(values)), before, mean, *compared))
@@ -56,18 +58,18 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
             rows.append(("all games", method, "-", "-", "-", "-", _probability(*pooled)))
-    return study_tables.markdown(rows)
+    return tables.markdown(rows)
 
 
 def _difference(scores: np.ndarray, base: np.ndarray) -> str:
-    """Returns the mean difference over pairs, with its interval."""
+    """Returns the mean difference of pairs, with its interval."""
     arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
     pairs = paired.differences(arm, of_base)
     found = paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE)
-    return study_tables.in_brackets(found, len(scores), ".3g")
+    return tables.in_brackets(found, len(scores), ".3g")
 
 
 def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
     """Returns the probability of improvement, with its interval."""
-    found = aggregates.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
-    return study_tables.in_brackets(found, min(map(len, scores.values())), ".3g")
+    found = resampling.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
+    return tables.in_brackets(found, min(map(len, scores.values())), ".3g")

@@ -37,7 +37,7 @@ Config.learning_rate: number, 0.001, above 0
 Config.learning_starts: static, 1000, at least 0
 Config.max_gradient_norm: number, None, above 0
 Config.n_step: static, 1, at least 1 and at most 100
-Config.network: part, MLP(), finite
+Config.network: part, QNetwork(), finite
 Config.num_environments: static, 10, at least 1
 Config.num_minibatches: static, 1, at least 1
 Config.num_updates: static, 1, at least 1
@@ -50,9 +50,10 @@ Config.train_at: static, 'steps', one of 'steps', 'episode_end'
 Config.train_every: static, 10, at least 1
 Constant.value: number, 0.1, at least 0
 DQN.error: part, SquaredError(), finite
+Dense.hidden: static, (64, 64), at least 1
 DoubleDQN.error: part, SquaredError(), finite
 Dueling.hidden: static, (64,), at least 1
-Ensemble.member: part, MLP(), finite
+Ensemble.member: part, QNetwork(), finite
 Ensemble.num_members: static, 10, at least 1
 Ensemble.prior_scale: number, None, at least 0
 EpsilonGreedy.epsilon: part, Linear(), finite
@@ -70,19 +71,13 @@ ImplicitQuantiles.num_cosines: static, 64, at least 1
 ImplicitQuantiles.num_policy_quantiles: static, 16, at least 1
 ImplicitQuantiles.num_quantiles: static, 16, at least 1
 ImplicitQuantiles.risk: part, Neutral(), finite
+LSTM.units: static, 64, at least 1
 LastCopies.every: whole, 500, at least 1
 LastCopies.num_copies: static, 10, at least 1
 LayerNorm.epsilon: number, 1e-06, above 0
 Linear.end: number, 0.05, at least 0
 Linear.start: number, 1.0, at least 0
 Linear.steps: number, 10000, above 0
-MLP.activation: static, 'relu', one of 'relu', 'tanh'
-MLP.dueling: part, None, finite
-MLP.head: part, None, finite
-MLP.hidden: static, (64, 64), at least 1
-MLP.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
-MLP.noisy: part, None, finite
-MLP.normalisation: part, None, finite
 MultiplicativePerEpisode.end: number, 0.1, at least 0
 MultiplicativePerEpisode.factor: number, 0.995, above 0 and at most 1
 MultiplicativePerEpisode.start: number, 1.0, at least 0
@@ -111,6 +106,14 @@ ProposedFractions.hidden: static, (64,), at least 1
 ProposedFractions.num_cosines: static, 64, at least 1
 ProposedFractions.num_quantiles: static, 16, at least 2
 ProposedFractions.pace: number, 0.01, above 0
+QNetwork.activation: static, 'relu', one of 'relu', 'tanh'
+QNetwork.dueling: part, None, finite
+QNetwork.head: part, None, finite
+QNetwork.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
+QNetwork.memory: part, None, finite
+QNetwork.noisy: part, None, finite
+QNetwork.normalisation: part, None, finite
+QNetwork.torso: part, Dense(), finite
 QuantileRegression.kappa: number, 1.0, at least 0
 QuantileRegression.selector: static, 'target', one of 'target', 'online'
 Quantiles.num_quantiles: static, 51, at least 1
@@ -124,8 +127,6 @@ RAdam.eps: number, 1e-08, above 0
 RMSProp.centred: static, False, finite
 RMSProp.decay: number, 0.9, at least 0 and below 1
 RMSProp.eps: number, 1e-08, above 0
-Recurrent.ends: part, MLP(hidden=(64,)), finite
-Recurrent.units: static, 64, at least 1
 Sequences.capacity: static, 10000, at least 1
 Sequences.length: static, 20, at least 1
 Sequences.only_new: static, False, finite
@@ -144,7 +145,7 @@ Wang.eta: number, -0.75, finite
 # The fields in which an algorithm's configuration differs from the defaults; the version of its loss, and
 # the the passes through a network for which it draws.
 ALGORITHM_FIELDS = """
-tabular_q_learning version 1, draws 0
+tabular_q_learning version 1, passes 0
 tabular_q_learning learning_rate = 0.1
 tabular_q_learning batch_size = 1
 tabular_q_learning train_every = 1
@@ -160,7 +161,7 @@ tabular_q_learning exploration.scale = HarmonicPerEpisode
 tabular_q_learning exploration.scale.start = 1.0
 tabular_q_learning target_update = Online
 tabular_q_learning replay.capacity = 1
-naive_deep_q_learning version 1, draws 2
+naive_deep_q_learning version 1, passes 2
 naive_deep_q_learning algorithm.error.blend = 0.1
 naive_deep_q_learning batch_size = 1
 naive_deep_q_learning train_every = 1
@@ -170,13 +171,13 @@ naive_deep_q_learning exploration.epsilon = Constant
 naive_deep_q_learning exploration.epsilon.value = 0.3
 naive_deep_q_learning target_update = Online
 naive_deep_q_learning replay.capacity = 1
-dqn version 1, draws 2
-double_dqn version 1, draws 3
-dueling_dqn version 1, draws 2
-dueling_dqn network.hidden = (64,)
+dqn version 1, passes 2
+double_dqn version 1, passes 3
+dueling_dqn version 1, passes 2
+dueling_dqn network.torso.hidden = (64,)
 dueling_dqn network.dueling = Dueling
 dueling_dqn network.dueling.hidden = (64,)
-prioritised_dqn version 1, draws 2
+prioritised_dqn version 1, passes 2
 prioritised_dqn replay = Prioritised
 prioritised_dqn replay.exponent = 0.6
 prioritised_dqn replay.importance = Linear
@@ -184,69 +185,71 @@ prioritised_dqn replay.importance.start = 0.4
 prioritised_dqn replay.importance.end = 1.0
 prioritised_dqn replay.importance.steps = 100000
 prioritised_dqn replay.uniform_mix = 0.001
-n_step_dqn version 1, draws 2
+n_step_dqn version 1, passes 2
 n_step_dqn n_step = 3
-noisy_dqn version 1, draws 2
+noisy_dqn version 1, passes 2
 noisy_dqn network.noisy = Noisy
 noisy_dqn network.noisy.scale = 0.5
 noisy_dqn exploration.epsilon = Constant
 noisy_dqn exploration.epsilon.value = 0.0
-clipped_double_dqn version 1, draws 3
+clipped_double_dqn version 1, passes 3
 clipped_double_dqn network = Ensemble
-clipped_double_dqn network.member = MLP
-clipped_double_dqn network.member.hidden = (64, 64)
-clipped_double_dqn network.member.activation = 'relu'
-clipped_double_dqn network.member.initializer = 'lecun_normal'
+clipped_double_dqn network.member = QNetwork
+clipped_double_dqn network.member.torso = Dense
+clipped_double_dqn network.member.torso.hidden = (64, 64)
+clipped_double_dqn network.member.memory = None
 clipped_double_dqn network.member.head = None
 clipped_double_dqn network.member.dueling = None
 clipped_double_dqn network.member.noisy = None
 clipped_double_dqn network.member.normalisation = None
+clipped_double_dqn network.member.activation = 'relu'
+clipped_double_dqn network.member.initializer = 'lecun_normal'
 clipped_double_dqn network.num_members = 2
 clipped_double_dqn network.prior_scale = None
-averaged_dqn version 2, draws None
+averaged_dqn version 2, passes None
 averaged_dqn target_update = LastCopies
 averaged_dqn target_update.num_copies = 10
-c51 version 1, draws 3
+c51 version 1, passes 3
 c51 network.head = Categorical
 c51 network.head.num_atoms = 101
 c51 network.head.v_min = -100.0
 c51 network.head.v_max = 100.0
-qr_dqn version 1, draws 3
+qr_dqn version 1, passes 3
 qr_dqn network.head = Quantiles
 qr_dqn network.head.num_quantiles = 51
-iqn version 1, draws 3
-iqn network.hidden = (64,)
+iqn version 1, passes 3
+iqn network.torso.hidden = (64,)
 iqn network.head = ImplicitQuantiles
 iqn network.head.num_quantiles = 16
 iqn network.head.num_policy_quantiles = 16
 iqn network.head.num_cosines = 64
 iqn network.head.hidden = (64,)
 iqn network.head.risk = Neutral
-fqf version 1, draws 2
-fqf network.hidden = (64,)
+fqf version 1, passes 2
+fqf network.torso.hidden = (64,)
 fqf network.head = ProposedFractions
 fqf network.head.num_quantiles = 16
 fqf network.head.num_cosines = 64
 fqf network.head.hidden = (64,)
 fqf network.head.pace = 0.01
-hl_gauss version 1, draws 2
+hl_gauss version 1, passes 2
 hl_gauss network.head = Categorical
 hl_gauss network.head.num_atoms = 101
 hl_gauss network.head.v_min = -100.0
 hl_gauss network.head.v_max = 100.0
-munchausen_dqn version 1, draws 3
-munchausen_iqn version 1, draws 3
-munchausen_iqn network.hidden = (64,)
+munchausen_dqn version 1, passes 3
+munchausen_iqn version 1, passes 3
+munchausen_iqn network.torso.hidden = (64,)
 munchausen_iqn network.head = ImplicitQuantiles
 munchausen_iqn network.head.num_quantiles = 16
 munchausen_iqn network.head.num_policy_quantiles = 16
 munchausen_iqn network.head.num_cosines = 64
 munchausen_iqn network.head.hidden = (64,)
 munchausen_iqn network.head.risk = Neutral
-rainbow version 1, draws 3
+rainbow version 1, passes 3
 rainbow algorithm.selector = 'online'
 rainbow n_step = 3
-rainbow network.hidden = (64,)
+rainbow network.torso.hidden = (64,)
 rainbow network.head = Categorical
 rainbow network.head.num_atoms = 101
 rainbow network.head.v_min = -100.0
@@ -264,22 +267,24 @@ rainbow replay.importance.start = 0.4
 rainbow replay.importance.end = 1.0
 rainbow replay.importance.steps = 100000
 rainbow replay.uniform_mix = 0.001
-bootstrapped_dqn version 1, draws 3
+bootstrapped_dqn version 1, passes 3
 bootstrapped_dqn network = Ensemble
-bootstrapped_dqn network.member = MLP
-bootstrapped_dqn network.member.hidden = (64, 64)
-bootstrapped_dqn network.member.activation = 'relu'
-bootstrapped_dqn network.member.initializer = 'lecun_normal'
+bootstrapped_dqn network.member = QNetwork
+bootstrapped_dqn network.member.torso = Dense
+bootstrapped_dqn network.member.torso.hidden = (64, 64)
+bootstrapped_dqn network.member.memory = None
 bootstrapped_dqn network.member.head = None
 bootstrapped_dqn network.member.dueling = None
 bootstrapped_dqn network.member.noisy = None
 bootstrapped_dqn network.member.normalisation = None
+bootstrapped_dqn network.member.activation = 'relu'
+bootstrapped_dqn network.member.initializer = 'lecun_normal'
 bootstrapped_dqn network.num_members = 10
 bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember
 bootstrapped_dqn exploration.epsilon = Constant
 bootstrapped_dqn exploration.epsilon.value = 0.0
-pqn version 2, draws 2
+pqn version 2, passes 2
 pqn batch_size = 32
 pqn num_minibatches = 16
 pqn train_every = 2048
@@ -299,19 +304,12 @@ pqn replay.length = 64
 pqn replay.replacement = False
 pqn replay.only_new = True
 pqn replay.priorities = None
-r2d2 version 2, draws 0
+r2d2 version 2, passes 0
 r2d2 n_step = 3
 r2d2 batch_size = 32
-r2d2 network = Recurrent
-r2d2 network.ends = MLP
-r2d2 network.ends.hidden = (64,)
-r2d2 network.ends.activation = 'relu'
-r2d2 network.ends.initializer = 'lecun_normal'
-r2d2 network.ends.head = None
-r2d2 network.ends.dueling = None
-r2d2 network.ends.noisy = None
-r2d2 network.ends.normalisation = None
-r2d2 network.units = 64
+r2d2 network.torso.hidden = (64,)
+r2d2 network.memory = LSTM
+r2d2 network.memory.units = 64
 r2d2 replay = Sequences
 r2d2 replay.capacity = 50000
 r2d2 replay.length = 20
@@ -361,7 +359,7 @@ def test_every_field_has_the_kind_the_default_and_the_range_written_down_here():
 def test_an_algorithm_starts_from_the_values_written_down_here(name):
     config = ALGORITHMS[name].config
     default = Config(algorithm=type(config.algorithm)())
-    found = [f"{name} version {config.algorithm.version}, draws {config.algorithm.num_draws}"]
+    found = [f"{name} version {config.algorithm.version}, passes {config.algorithm.requires.passes}"]
     for path, value in fields.paths(config).items():
         known = fields.paths(default).get(path, dataclasses.MISSING)
         if plain(known) != plain(value):

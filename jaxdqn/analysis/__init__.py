@@ -1,1 +1,1 @@
-"""Statistics of stored runs: NumPy only."""
+"""Analysis of stored runs, with NumPy only: arms, scores, statistics, intervals and tables."""

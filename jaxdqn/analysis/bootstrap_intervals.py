@@ -1,24 +1,25 @@
-"""The interval of every figure and table, from replicates of a statistic: the outer one of percentiles, BCa and t.
+"""The interval of every figure and table, from bootstrap replicates: the widest of percentile, BCa and t.
 
-Runs are drawn with replacement, and a statistic is taken of each draw: these are its replicates. Their quantiles at 2.5
-and 97.5 % (Efron 1979) hold the truth too rarely with few runs. Each end here is the outer one of three:
+Runs are drawn with replacement, and the statistic of each draw is computed: these are its replicates. With few runs the
+quantiles of the replicates at 2.5 and 97.5 % (Efron 1979) contain the true value too rarely. Each end here is the outer
+one of three:
 
 - The percentile: the quantile of the replicates.
-- BCa (Efron, "Better Bootstrap Confidence Intervals", JASA, 1987): a quantile of the replicates at a level that their
-  median bias and the acceleration move. The acceleration is one sixth of the skewness of the influences of runs; an
-  influence is the covariance of the replicates with how often the run was drawn (Efron and Narasimhan, "The Automatic
-  Construction of Bootstrap Confidence Intervals", JCGS, 2020), which exists for a median, too, and costs no further
-  evaluation.
-- t with the bootstrap's standard error: it covers where a direction is missing among few runs, as where none of them
-  failed on one side, and where the bias is badly known. With seven runs or more it ends with what the statistic can be
-  of draws of these runs. With fewer, whose range often misses the truth, it ends with what the statistic can be of any
-  scores: a probability stays between 0 and 1.
+- BCa (Efron, "Better Bootstrap Confidence Intervals", JASA, 1987): a quantile of the replicates at a level corrected by
+  their median bias and the acceleration. The acceleration is one sixth of the skewness of the influences of runs; an
+  influence is the covariance of the replicates with the number of times that the run was drawn (Efron and Narasimhan,
+  "The Automatic Construction of Bootstrap Confidence Intervals", JCGS, 2020), which exists for a median, too, and needs
+  no further evaluation.
+- t with the bootstrap's standard error: it covers the true value if few runs show no variation in one direction, for
+  example since none of them failed, and if the bias is badly estimated. With seven runs or more it is limited to the
+  values that the statistic can have for draws of these runs. With fewer, whose range often misses the true value, it is
+  limited to the values that the statistic can have for any scores: a probability stays between 0 and 1.
 
-All have Student's quantile (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician,
-2015): draws of n runs vary by √((n - 1) / n) less than runs do, and their spread is estimated, so that √(n / (n - 1)) t
-stands for the normal z. Strata have Welch's and Satterthwaite's degrees of freedom.
+All use Student's quantile (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician,
+2015): the spread of draws of n runs is √((n - 1) / n) of that of runs, and it is estimated, so that √(n / (n - 1)) t
+replaces the normal z. Strata have the degrees of freedom of Welch and Satterthwaite.
 
-`experiments/interval_coverage.py` measures how often the intervals hold the truth. Of nominal 95 %:
+`experiments/interval_coverage.py` measures how often the intervals contain the true value. For nominal 95 %:
 
     runs of a game   IQM         mean        median      optimality gap
      3               70 to 98    65 to 97    54 to 99    45 to 96
@@ -26,11 +27,12 @@ stands for the normal z. Strata have Welch's and Satterthwaite's degrees of free
     10               96 to 100   65 to 99    80 to 100   65 to 99
     20               96 to 100   86 to 98    87 to 100   86 to 98
 
-These are the least and the most over 24 cases: normal, skewed, very skewed scores and those of runs of which 6, 7 or 9
-of 10 solve the game; one game, four games, the difference of two arms and of pairs. With 10 runs all are at least 94 %
-but these: means of skewed (93.7 % of one game) and of very skewed scores (89 to 93 %); means and optimality gaps where
-9 of 10 runs solve the game (65 % of one game, where in one case of three all do; 90 to 94 % of pairs); the median over
-four games of the last two kinds (80 and 87 %). An IQM's is wide rather than narrow: 98 % in the middle case.
+These are the lowest and the highest over 24 cases: normal, skewed and very skewed scores, and scores of runs of which
+6, 7 or 9 of 10 solve the game; for one game, four games, the difference of two arms, and the difference of pairs. With
+10 runs all are at least 94 %, except: means of skewed (93.7 % for one game) and of very skewed scores (89 to 93 %);
+means and optimality gaps if 9 of 10 runs solve the game (65 % for one game, where all ten do in one case of three; 90
+to 94 % for pairs); the median over four games of the last two kinds (80 and 87 %). Intervals of an IQM are wide rather
+than narrow: 98 % in the median case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,10 +40,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-FEWEST = 3  # runs of a game, below which there is no interval
-FEW = 10  # runs of a game, below which an interval covers less than it says
-WITHIN_RANGE = 7  # runs of a game, from which on an interval ends with what draws of them can give
-MEASURED = {  # see above; of nominal 95 % intervals, by runs of a game
+FEWEST = 3  # runs of a game; with fewer there is no interval
+FEW = 10  # runs of a game; with fewer the coverage is below the nominal one
+WITHIN_RANGE = 7  # runs of a game; with at least so many an interval is limited to values of draws of them
+MEASURED = {  # coverage of nominal 95 % intervals, by runs of a game; see above
     3: "45 to 99 % of simulations (in the median case 95 %)",
     5: "45 to 100 % of simulations (in the median case 96 %)",
     10: "65 to 100 % (97 %)",
@@ -49,7 +51,7 @@ MEASURED = {  # see above; of nominal 95 % intervals, by runs of a game
 
 
 class Interval(NamedTuple):
-    """A statistic of the runs and its interval, each float64 `[...]`; the ends are NaN where there is none."""
+    """A statistic of the runs and its interval, each float64 `[...]`; the ends are NaN if there is no interval."""
 
     point: np.ndarray
     low: np.ndarray
@@ -60,13 +62,13 @@ class Replicates(NamedTuple):
     """A statistic of the runs, and of draws from them.
 
     Attributes:
-      point: float64 `[...]`, of the runs themselves.
-      values: float64 `[resamples, ...]`, of each draw.
-      times_drawn: how often each run is in each draw, `[resamples, runs]` for each stratum: the runs of a game, or of
-        an arm on a game. Strata are drawn apart.
-      lowest: float64 `[...]`, the least that the statistic can be: with seven runs or more of draws of them, with fewer
-        of any scores (-inf of a mean, 0 of a probability).
-      highest: float64 `[...]`, the most.
+      point: float64 `[...]`, statistic of the runs themselves.
+      values: float64 `[resamples, ...]`, statistic of each draw.
+      times_drawn: number of times that each run is in each draw, `[resamples, runs]` for each stratum: the runs of a
+        game, or of an arm on a game. Strata are drawn independently.
+      lowest: float64 `[...]`, lowest possible value of the statistic: over draws of these runs if there are seven or
+        more, else over any scores (-inf for a mean, 0 for a probability).
+      highest: float64 `[...]`, highest possible value of the statistic.
     """
 
     point: np.ndarray
@@ -76,17 +78,17 @@ class Replicates(NamedTuple):
     highest: np.ndarray
 
     def minus(self, other: "Replicates") -> "Replicates":
-        """Returns the difference to another statistic, whose runs were drawn apart from these."""
+        """Returns the difference to another statistic, whose runs were drawn independently of these."""
         strata = (*self.times_drawn, *other.times_drawn)
         lowest, highest = self.lowest - other.highest, self.highest - other.lowest
         return Replicates(self.point - other.point, self.values - other.values, strata, lowest, highest)
 
 
 def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
-    """Returns the statistic and its interval; without ends where a stratum has fewer than three runs.
+    """Returns the statistic and its interval; the ends are NaN if a stratum has fewer than three runs.
 
     Args:
-      replicates: of draws with replacement, as many as there are runs in each stratum.
+      replicates: of draws with replacement; a draw has the size of each stratum.
       confidence: between 0 and 1.
     """
     from scipy import special
@@ -109,10 +111,10 @@ def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
 
 
 def caveat(numbers: Iterable[int]) -> str:
-    """Returns what a caption says of intervals of few runs: that there is none, or how often it holds the truth.
+    """Returns a warning for a caption about intervals of few runs; an empty string if all have ten runs or more.
 
     Args:
-      numbers: of runs of a game, of everything that is shown; an empty string is returned if all are ten or more.
+      numbers: number of runs of a game, for everything that is shown.
     """
     sizes = set(numbers)
     few = [size for size in sizes if FEWEST <= size < FEW]
@@ -120,15 +122,13 @@ def caveat(numbers: Iterable[int]) -> str:
     if few:
         measured = max(size for size in MEASURED if size <= min(few))
         sentences.append(
-            f"With {measured} runs of a game, nominal 95 % intervals held the true value in {MEASURED[measured]}; "
+            f"With {measured} runs of a game, nominal 95 % intervals contained the true value in {MEASURED[measured]}; "
             f"with {FEW} in {MEASURED[FEW]}."
         )
     if any(FEWEST <= size < WITHIN_RANGE for size in sizes):
-        sentences.append(f"With fewer than {WITHIN_RANGE}, an interval may end beyond what the game can give.")
+        sentences.append(f"With fewer than {WITHIN_RANGE}, an interval may contain scores that the game cannot give.")
     if any(size < FEWEST for size in sizes):
-        sentences.append(
-            f"No interval where there are fewer than {FEWEST} runs of a game: they do not tell the spread."
-        )
+        sentences.append(f"No interval with fewer than {FEWEST} runs of a game.")
     return " ".join(sentences)
 
 
@@ -139,17 +139,17 @@ def check(confidence: float, resamples: int) -> None:
       ValueError: naming the one that is out of range.
     """
     if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence = {confidence} is out of range: it lies between 0 and 1, such as 0.95.")
+        raise ValueError(f"confidence = {confidence} is out of range: give a number between 0 and 1, such as 0.95.")
     if resamples < 1:
-        raise ValueError(f"resamples = {resamples} is out of range: draw at least once, usually 2000 times.")
+        raise ValueError(f"resamples = {resamples} is out of range: give at least 1, usually 2000.")
 
 
 def times_drawn(drawn: np.ndarray, number: int) -> np.ndarray:
-    """Returns how often each of so many runs is in each draw, float64 `[resamples, number]`.
+    """Returns the number of times that each run is in each draw, float64 `[resamples, number]`.
 
     Args:
       drawn: indices of runs, `[resamples, runs]`.
-      number: of runs there are.
+      number: the number of runs.
     """
     cells = drawn + number * np.arange(len(drawn))[:, None]
     counts = np.bincount(cells.ravel(), minlength=number * len(drawn))
@@ -157,14 +157,14 @@ def times_drawn(drawn: np.ndarray, number: int) -> np.ndarray:
 
 
 def student(influences: Sequence[np.ndarray], confidence: float) -> np.ndarray:
-    """Returns what stands for the normal quantile, √(n / (n - 1)) t, float64 `[points]`; 2.38 with ten runs of a game.
+    """Returns the replacement of the normal quantile, √(n / (n - 1)) t, float64 `[points]`; 2.38 for ten runs.
 
-    Strata share in it by the variance that each brings: degrees of freedom are (Σ v)² / Σ (v² / (n - 1)). Where none
-    brings any, they are those of the smallest.
+    Strata are weighted by their variances v: the degrees of freedom are (Σ v)² / Σ (v² / (n - 1)). If all variances are
+    zero, they are those of the smallest stratum.
 
     Args:
-      influences: of the runs of each stratum, `[runs, points]`.
-      confidence: of the interval.
+      influences: influences of the runs of each stratum, `[runs, points]`.
+      confidence: between 0 and 1.
     """
     from scipy import special
 
@@ -179,27 +179,27 @@ def student(influences: Sequence[np.ndarray], confidence: float) -> np.ndarray:
 
 
 def influences_of(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the covariance of the replicates with how often each run was drawn, `[runs, points]`."""
+    """Returns the covariance of the replicates with the number of times each run was drawn, `[runs, points]`."""
     return (counts - 1.0).T @ (values - np.mean(values, axis=0)) / len(values)
 
 
 def median_bias(values: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Returns the normal quantile of the share of replicates below the statistic, ties counted half, `[points]`."""
+    """Returns the normal quantile of the share of replicates below the statistic, a tie as half, `[points]`."""
     from scipy import special
 
-    rounding = 1e-9 * np.ptp(values, axis=0)  # equal runs in another order have another sum
+    rounding = 1e-9 * np.ptp(values, axis=0)  # sums of equal runs differ by their order
     below = np.mean(values < point - rounding, axis=0) + 0.5 * np.mean(np.abs(values - point) <= rounding, axis=0)
     return special.ndtri(np.clip(below, 0.5 / len(values), 1.0 - 0.5 / len(values)))
 
 
 def acceleration_of(influences: np.ndarray) -> np.ndarray:
-    """Returns Σ u³ / (6 (Σ u²)^(3/2)) over the runs of all strata, `[points]`; 0 where no run has an influence."""
+    """Returns Σ u³ / (6 (Σ u²)^(3/2)) over the runs of all strata, `[points]`; 0 if all influences are 0."""
     size = np.sqrt(np.sum(influences**2, axis=0))
     return np.sum((influences / np.where(size > 0.0, size, 1.0)) ** 3, axis=0) / 6.0
 
 
 def corrected(z: np.ndarray, bias: np.ndarray, acceleration: np.ndarray) -> np.ndarray:
-    """Returns BCa's level, Φ(z₀ + (z₀ + z) / (1 - a (z₀ + z))), `[points]`: 0 or 1 where that has no limit."""
+    """Returns BCa's level, Φ(z₀ + (z₀ + z) / (1 - a (z₀ + z))), `[points]`; 0 or 1 if it is unlimited."""
     from scipy import special
 
     moved = bias + z
@@ -210,7 +210,7 @@ def corrected(z: np.ndarray, bias: np.ndarray, acceleration: np.ndarray) -> np.n
 
 
 def at(ordered: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Returns the quantile of each column at its own level, `[resamples, points], [points] -> [points]`."""
+    """Returns a quantile of each sorted column, at a level of its own, `[resamples, points], [points] -> [points]`."""
     place = level * (len(ordered) - 1)
     before = np.floor(place).astype(np.int64)
     low, high = (np.take_along_axis(ordered, row[None], axis=0)[0] for row in (before, np.ceil(place).astype(np.int64)))

@@ -1,8 +1,8 @@
-"""From runs to arrays: which runs belong together, and their curves as `[runs, points]`.
+"""Sorts runs into the arms of a comparison, and stacks the curves of an arm as `[runs, points]`.
 
-The unit is the arm of a comparison: runs of one game, algorithm and point of the grid that differ by seed only. A run
-that crashed belongs to its arm, but its shorter curves cannot be pooled: take `completed` runs, and give the `remarks`.
-A run that diverged counts as `jaxdqn.analysis.divergence` says.
+The runs of an arm have one game, algorithm and point of the grid, and differ by seed only. A run that crashed belongs
+to its arm, but its shorter curves cannot be pooled: use `completed` runs, and report the `remarks`. A run that diverged
+counts as in `jaxdqn.analysis.divergence`.
 """
 
 from collections import defaultdict
@@ -16,15 +16,15 @@ from jaxdqn.analysis import divergence
 from jaxdqn.store import schema
 from jaxdqn.store.record import Curves, Run
 
-# What must be equal within an arm: runs that differ in one of these do not sample the same distribution.
+# Facts that are equal in an arm: runs that differ in one of these do not sample the same distribution.
 _SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions")
 
-# What must be equal between arms: scores of runs that differ in one of these say nothing about the arms.
+# Facts that are equal in all arms: scores of runs that differ in one of these cannot be compared.
 _PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
 
 
 class Arm(NamedTuple):
-    """What runs that differ by seed share: `settings` are pairs of dotted field and value, sorted by field."""
+    """The facts that runs of an arm share: `settings` are pairs of dotted field and value, sorted by field."""
 
     game: str
     algorithm: str
@@ -32,11 +32,11 @@ class Arm(NamedTuple):
 
 
 def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
-    """Returns the runs by arm, in order of first appearance, those of an arm ordered by seed.
+    """Returns the runs by arm, in order of first appearance; the runs of an arm are sorted by seed.
 
     Raises:
-      ValueError: if runs of an arm differ by more than their seed, or a seed occurs twice. Pooling them would count
-        one sample as two, or mix two distributions.
+      ValueError: if runs of an arm differ by more than their seed, or a seed occurs twice. To pool them would mix two
+        distributions, or count one sample as two.
     """
     grouped: dict[Arm, list[Run]] = defaultdict(list)
     for run in runs:
@@ -49,14 +49,14 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
 
 
 def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
-    """Returns the runs by arm, as `arms`, if all of them were made under one protocol.
+    """Returns the runs by arm, as `arms`, after a check that all runs follow one protocol.
 
-    That is an equal budget, equal evaluation (period, episodes, epsilon), one version of the training loop, and one of
-    each game. Everything that puts arms side by side starts here. From the step of its divergence on, a diverged run
-    has the worst return of its game.
+    The protocol is the budget, the evaluation (period, episodes, epsilon), the version of the training loop, and the
+    version of each game. Every comparison of arms starts with this function. From the step of its divergence on, a
+    diverged run has the worst return of its game.
 
     Raises:
-      ValueError: as `arms`, or naming what two arms differ in, with both values.
+      ValueError: as `arms`, or if two arms differ in the protocol; it names the facts and both values.
     """
     grouped = arms(divergence.as_worst(runs))
     firsts: dict[str, tuple[Arm, Run]] = {}  # by game
@@ -68,18 +68,18 @@ def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
 
 
 def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """Returns the runs that did not crash, in their order."""
+    """Returns the runs that did not crash, in the same order."""
     return tuple(run for run in runs if not schema.crashed(run.facts))
 
 
 def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, ...]]:
-    """Returns the arms that have completed runs, with these runs only."""
+    """Returns the arms with at least one completed run, without the runs that crashed."""
     kept = {arm: completed(members) for arm, members in arms.items()}
     return {arm: members for arm, members in kept.items() if members}
 
 
 def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
-    """Returns a sentence about each arm of which runs crashed or diverged, or an empty string: how many of how many."""
+    """Returns a sentence for each arm with crashed or diverged runs, with their number; else an empty string."""
     sentences = []
     for arm, members in arms.items():
         of = f"{labels[arm]} on {arm.game}"
@@ -108,7 +108,7 @@ def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, .
 
 
 def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns where the runs were evaluated, int64 `[P]` environment steps, and a curve, float64 `[runs, P]`.
+    """Returns the environment steps of evaluation, int64 `[P]`, and a curve, float64 `[runs, P]`.
 
     A diverged run has the worst return of these runs from its divergence on; after `compared`, that of all runs.
 
@@ -124,7 +124,7 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
             known = ", ".join(sorted(run.curves))
             raise ValueError(f"Run {run.facts['id']} has no curve {name!r}: it has {known}.")
         if schema.crashed(run.facts):
-            raise ValueError(f"Run {run.facts['id']} crashed: take only tidy.completed runs, and say how many are not.")
+            raise ValueError(f"Run {run.facts['id']} crashed: use `by_arm.completed` to leave it out.")
         if not np.array_equal(run.curves["steps"], steps):
             raise ValueError(
                 f"Runs {runs[0].facts['id']} and {run.facts['id']} were evaluated at different steps "
@@ -136,12 +136,12 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
 def final(runs: Sequence[Run], name: str, last: int = 1) -> np.ndarray:
     """Returns one score a run, float64 `[runs]`: the mean over the last points of its curve.
 
-    Of a diverged run it is the last point alone, the worst return, however many are averaged of the others.
+    For a diverged run it is the last point alone, which is the worst return.
 
     Args:
       runs: evaluated at the same steps.
-      name: of the curve, such as `evaluation_return`.
-      last: how many points, from 1 to all. Chosen before looking: the best of a curve is not a fair score.
+      name: name of the curve, such as `evaluation_return`.
+      last: number of points, from 1 to all. Choose it before training: the best value of a curve is no fair score.
 
     Raises:
       ValueError: as `curve`, or if `last` is out of range.
@@ -153,9 +153,9 @@ def final(runs: Sequence[Run], name: str, last: int = 1) -> np.ndarray:
 
 
 def thin(curves: Mapping[str, np.ndarray], most: int = 200) -> Curves:
-    """Returns at most `most` points of curves `[P]`: every k-th one counted back from the last, k as small as can be.
+    """Returns at most `most` points of curves `[P]`: every k-th point counted back from the last, with the smallest k.
 
-    Nothing is averaged: each point stays the value of one evaluation period, spacing stays even, the last one stays.
+    Nothing is averaged: each point is the value of one evaluation, the spacing is even, and the last point is kept.
 
     Raises:
       ValueError: if `most` is not positive.
@@ -171,11 +171,11 @@ def thin(curves: Mapping[str, np.ndarray], most: int = 200) -> Curves:
 
 
 def labels(keys: Iterable[Arm], without: str | None = None) -> dict[Arm, str]:
-    """Returns a legend entry for each arm: its algorithm, with the settings only where those tell arms apart.
+    """Returns a label for each arm: its algorithm, with its settings if several arms share algorithm and game.
 
     Args:
       keys: all arms that are shown together.
-      without: a field of the settings that is shown otherwise, such as along an axis.
+      without: a field of the settings that is left out, such as the field along an axis.
     """
     keys = list(keys)
     shown = {arm: tuple(pair for pair in arm.settings if pair[0] != without) for arm in keys}
@@ -192,7 +192,7 @@ def labels(keys: Iterable[Arm], without: str | None = None) -> dict[Arm, str]:
 
 
 def counted(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> dict[str, str]:
-    """Returns the labels with their number of runs, `DQN (n = 10)`, fewest to most where arms of a label differ."""
+    """Returns the labels with their number of runs, `DQN (n = 10)`, or `DQN (n = 5 to 10)` if arms differ."""
     sizes: dict[str, list[int]] = defaultdict(list)
     for arm, members in arms.items():
         sizes[labels[arm]].append(len(members))
@@ -200,7 +200,7 @@ def counted(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str]) -> dic
 
 
 def span(numbers: Collection[int]) -> str:
-    """Returns the fewest and the most, `5 to 10`, or the one number that all are."""
+    """Returns the lowest and the highest number, `5 to 10`, or one number if all are equal."""
     fewest, most = min(numbers), max(numbers)
     return str(fewest) if fewest == most else f"{fewest} to {most}"
 
@@ -226,7 +226,7 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
 
 
 def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable[str]) -> None:
-    """Returns nothing if two arms, each with one of its runs, have the same facts at the paths."""
+    """Raises a ValueError if two arms, each with one of its runs, differ in a fact at one of the paths."""
     values = {path: [_fact(run, path) for _, run in (first, other)] for path in paths}
     differing = [f"{path} ({one} and {two})" for path, (one, two) in values.items() if one != two]
     if differing:
@@ -238,12 +238,12 @@ def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable
 
 
 def described(arm: Arm) -> str:
-    """Returns what an arm is called with all its settings, and without its game."""
+    """Returns the name of an arm with all its settings and without its game."""
     return ", ".join([arm.algorithm, *(f"{field} {value}" for field, value in arm.settings)])
 
 
 def _fact(run: Run, path: str) -> Any:
-    """Returns a fact at a dotted path, or None where the record does not say it."""
+    """Returns a fact at a dotted path, or None if the record lacks it."""
     try:
         return schema.at(run.facts, path)
     except ValueError:
@@ -263,7 +263,7 @@ def _value(run: Run, key: str) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    """Returns a setting as it stands in keys and labels: lists as tuples, a part as `adam(epsilon=1e-08)`."""
+    """Returns a setting for keys and labels: a list as a tuple, a part as `adam(epsilon=1e-08)`."""
     if isinstance(value, list):
         return tuple(_hashable(item) for item in value)
     if isinstance(value, dict):

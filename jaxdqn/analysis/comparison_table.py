@@ -1,32 +1,24 @@
-"""Tables of a comparison: a row an arm, a column a game, in Markdown, LaTeX and CSV.
+"""The comparison table: one row for each arm, one column for each game, in Markdown, LaTeX and CSV.
 
-The best of a column is bold, and so is every arm whose interval overlaps that of the best: with these seeds, they are
-not told apart. Overlap is careful: intervals of arms that differ significantly may still overlap a little.
+The best arm of a column is bold, and so is every arm whose interval overlaps that of the best. The rule is cautious:
+intervals of arms that differ significantly may still overlap a little.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, scores, statistics, study_tables
+from jaxdqn.analysis import aggregates, bootstrap_intervals, resampling, scores, statistics, tables
 from jaxdqn.analysis.normalise import Transform
 from jaxdqn.analysis.statistics import Aggregate
 from jaxdqn.store.record import Run
-
-ALL_GAMES = "all games"
-READING = (
-    f"{ALL_GAMES.capitalize()}: over the normalised scores of all; the median is that of the games' means, the "
-    "optimality gap how far scores fall short of 1, where less is better."
-)
 
 
 class Cell(NamedTuple):
     """A statistic over runs, its 95 % interval, the number of runs, and whether it is bold.
 
-    Point and interval are NaN where some run has no finite score; where a game has fewer than three, the interval is.
+    Point and interval are NaN if some run has no finite score; the interval is NaN if a game has fewer than three runs.
     """
 
     point: float
@@ -37,7 +29,7 @@ class Cell(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A table: cells by arm and then by column, and the sentences to read it by."""
+    """A table: cells by arm and then by column, and the sentences that explain it."""
 
     columns: tuple[str, ...]
     rows: dict[str, dict[str, Cell]]
@@ -56,19 +48,19 @@ def compare(
 ) -> Comparison:
     """Returns the final scores of arms on each game, with intervals, and on all games if these have a common scale.
 
-    All games together have four columns: median, IQM, mean and optimality gap. Runs that crashed are left out, and the
-    reading says so. Nothing is bold in a column of one arm, or where some arm has fewer than three runs and so no
-    interval to overlap.
+    All games together have a column for each aggregate (`jaxdqn.analysis.aggregates`). Runs that crashed are left out,
+    and the explanation says so. Nothing is bold in a column of one arm, or if some arm has fewer than three runs and
+    so no interval.
 
     Args:
       runs: of any games, algorithms and settings.
       score: the curve.
-      last: how many of its last points are averaged inside a run.
+      last: number of its last points that are averaged in each run.
       statistic: over the runs of an arm on one game.
-      transform: to a scale that games share, for the columns of all games, on which 1 ends the optimality gap; the
-        others hold scores as they are.
-      lower_is_better: as for an error.
-      bootstrap_seed: of the generator of each interval.
+      transform: of the scores of a game to a scale that games share, for the columns of all games; columns of single
+        games have scores without transform. Without it there are no columns of all games.
+      lower_is_better: whether the lowest score is the best, as for an error.
+      bootstrap_seed: seed of the generator of each interval.
 
     Raises:
       ValueError: if there are no runs, or they do not form arms or follow several protocols.
@@ -83,19 +75,18 @@ def compare(
     left_out = found.left_out
     if transform is not None and len(found.games) > 1:
         together = scores.pooled(scores.final(runs, score=score, last=last, transform=transform))
-        for name, aggregate in aggregates.AGGREGATES.items():
-            cells = _column(together.values, together.games, aggregate, bootstrap_seed)
-            is_lower = lower_is_better != (name in aggregates.LOWER_IS_BETTER)
-            columns[f"{ALL_GAMES}: {name}"] = _with_best(cells, is_lower)
-        left_out = together.left_out.replace("Not shown,", f"Not among {ALL_GAMES},")
+        for name, entry in aggregates.AGGREGATES.items():
+            cells = _column(together.values, together.games, entry.aggregate, bootstrap_seed)
+            columns[aggregates.panel(name)] = _with_best(cells, lower_is_better != entry.lower_is_better)
+        left_out = together.left_out.replace("Not shown,", f"Not among {aggregates.ALL_GAMES},")
     rows = {label: {name: cells[label] for name, cells in columns.items() if label in cells} for label in found.values}
     averaged = "the last evaluation" if last == 1 else f"the mean of the last {last} evaluations"
     sizes = [len(final) for by_game in found.values.values() for final in by_game.values()]
     sentences = (
         f"{statistics.name(statistic)} over seeds of {score.replace('_', ' ')}, {averaged} of a run, with its 95 % "
-        f"stratified bootstrap interval; bold: the {'lowest' if lower_is_better else 'highest'} of a column, and all "
-        "whose interval overlaps its own.",
-        READING if len(columns) > len(found.games) else "",
+        f"stratified bootstrap interval. Bold: the {'lowest' if lower_is_better else 'highest'} score of a column, and "
+        "all scores whose interval overlaps its interval.",
+        aggregates.explanation() if len(columns) > len(found.games) else "",
         left_out,
         bootstrap_intervals.caveat(sizes),
     )
@@ -103,47 +94,33 @@ def compare(
 
 
 def markdown(table: Comparison) -> str:
-    """Returns a table in Markdown, aligned to be read as text too."""
-    lines = [["arm", *table.columns]]
-    for label, cells in table.rows.items():
-        lines.append([label.replace("|", "\\|"), *(_markdown(cells.get(name)) for name in table.columns)])
-    return f"{study_tables.markdown(lines)}\n{table.reading}\n"
+    """Returns a table in Markdown, with the explanation below it."""
+    return f"{tables.markdown([_heading(table), *_rows(table, _markdown)])}\n{table.reading}\n"
 
 
 def latex(table: Comparison) -> str:
-    """Returns a table in LaTeX, to be put into a `table`; it needs `\\usepackage{booktabs}`."""
-    lines = [
-        f"% {table.reading}",
-        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
-        r"\toprule",
-        " & ".join(["arm", *map(escaped, table.columns)]) + r" \\",
-        r"\midrule",
-        *(
-            " & ".join([escaped(label), *(_latex(cells.get(name)) for name in table.columns)]) + r" \\"
-            for label, cells in table.rows.items()
-        ),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    """Returns a `tabular` in LaTeX, with the explanation as a comment; it needs `\\usepackage{booktabs}`."""
+    escaped = [[tables.latex_text(cell) for cell in _heading(table)]]
+    escaped += [[tables.latex_text(label), *cells] for label, *cells in _rows(table, _latex)]
+    return f"% {table.reading}\n{tables.latex(escaped)}"
 
 
 def comma_separated(table: Comparison) -> str:
-    """Returns a table as CSV, one line a cell, with all digits; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["arm", "column", "runs", "point", "low", "high", "bold"])
+    """Returns a table as CSV, one line for each cell, with all digits; unknown numbers are empty."""
+    rows = [["arm", "column", "runs", "point", "low", "high", "bold"]]
     for label, cells in table.rows.items():
         for name, cell in cells.items():
             numbers = ["" if np.isnan(value) else repr(value) for value in (cell.point, cell.low, cell.high)]
-            writer.writerow([label, name, cell.runs, *numbers, str(cell.is_bold).lower()])
-    return text.getvalue()
+            rows.append([label, name, str(cell.runs), *numbers, str(cell.is_bold).lower()])
+    return tables.comma_separated(rows)
 
 
-def escaped(text: str) -> str:
-    """Returns text as LaTeX sets it: its special characters are escaped."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(letter, f"\\{letter}" if letter in "{}$&#_%" else letter) for letter in text)
+def _heading(table: Comparison) -> list[str]:
+    return ["arm", *table.columns]
+
+
+def _rows(table: Comparison, text: Callable[[Cell | None], str]) -> list[list[str]]:
+    return [[label, *(text(cells.get(name)) for name in table.columns)] for label, cells in table.rows.items()]
 
 
 def _column(
@@ -162,7 +139,7 @@ def _column(
         if not all(np.all(np.isfinite(final)) for final in pooled.values()):
             cells[label] = Cell(np.nan, np.nan, np.nan, number)
             continue
-        estimate = statistics.bootstrap(pooled, aggregate, np.random.default_rng(bootstrap_seed))
+        estimate = resampling.aggregate_interval(pooled, aggregate, np.random.default_rng(bootstrap_seed))
         cells[label] = Cell(float(estimate.point), float(estimate.low), float(estimate.high), number)
     return cells
 
@@ -186,7 +163,7 @@ def _markdown(cell: Cell | None) -> str:
 
 
 def _latex(cell: Cell | None) -> str:
-    """Returns a cell with its numbers in mathematics, where a minus is not a hyphen."""
+    """Returns a cell with its numbers in math mode, so that a minus is not set as a hyphen."""
     if cell is None or np.isnan(cell.point):
         return "--"
     point, low, high = (_number(value).replace(",", "{,}") for value in cell[:3])
@@ -195,5 +172,5 @@ def _latex(cell: Cell | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Returns four digits, or all of the whole part: 0.1235, -98.77, 12,346."""
+    """Returns a number with four digits, or with all digits of its whole part: 0.1235, -98.77, 12,346."""
     return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"

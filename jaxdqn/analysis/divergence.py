@@ -1,14 +1,14 @@
-"""A diverged run never wins: what counts for a run whose loss was no longer finite at some step.
+"""Divergence: the score of a run whose loss was not finite at some step.
 
 From that step on nothing is learned. A network of NaN always takes the first action, and on some games that scores
-well; so the returns of its evaluations are not those of an agent, and no comparison uses them. There is one rule:
+well. So the later returns are not those of an agent, and no comparison uses them. The rule is:
 
-- in a table and in a figure, a diverged run counts as the worst return of its game: the lowest that any of the compared
-  runs had on that game, at any evaluation. Its curve is drawn as it was until it diverged. Its final score is the worst
-  return even where part of the averaged evaluations came before;
+- in a table and in a figure, a diverged run counts as the worst return of its game: the lowest return that any of the
+  compared runs had on that game, at any evaluation. Until it diverged, its curve is drawn unchanged. Its final score is
+  the worst return, even if some of the averaged evaluations came before the divergence;
 - in a search, it scores minus infinity: a point with a diverged run is worse than every point without one.
 
-Other curves, such as errors, have no lowest value that is worst; a diverged run has no value of them any more (NaN).
+Other curves, such as errors, have no worst value; from its divergence on, a diverged run has NaN there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,21 +19,21 @@ import numpy as np
 from jaxdqn.store import schema
 from jaxdqn.store.record import Run
 
-RETURNS = ("evaluation_return", "episode_return")  # curves of which more is better
+RETURNS = ("evaluation_return", "episode_return")  # curves for which higher is better
 
 
 def diverged(run: Run) -> bool:
-    """Returns whether the loss of a run that did not crash was no longer finite at some step."""
+    """Returns whether a run did not crash, and had a loss that was not finite at some step."""
     return run.facts.get("diverged_at") is not None and not schema.crashed(run.facts)
 
 
 def as_worst(runs: Iterable[Run]) -> list[Run]:
-    """Returns the runs, in their order, where those that diverged have the worst return of their game from then on.
+    """Returns the runs, in the same order; diverged runs have the worst return of their game from then on.
 
-    Runs that did not diverge are returned as they are. To apply it twice changes nothing.
+    Other runs are not changed. To apply the function twice has the same effect as once.
 
     Args:
-      runs: all that are compared: the worst return is that of the compared runs that did not crash.
+      runs: all compared runs: the worst return is the lowest of those that did not crash.
     """
     runs = list(runs)
     games = {run.facts["game"]["name"] for run in runs if diverged(run)}
@@ -47,13 +47,13 @@ def search_score(returns: np.ndarray, diverged_at: int | None) -> float:
 
 
 def of_episodes(runs: Sequence[Run], scores: Sequence[np.ndarray], worst: float) -> list[np.ndarray]:
-    """Returns the scores of training episodes, where logs of diverged runs go on with the worst score.
+    """Returns the scores of training episodes, with the logs of diverged runs continued with the worst score.
 
-    A log ends where its run diverged. It is made as long as the shortest of the others, if it is shorter.
+    The log of a diverged run ends early. It is continued to the length of the shortest log of the other runs.
 
     Args:
       runs: of one arm.
-      scores: of the episodes of each, `[N]` in their order.
+      scores: scores of the episodes of each run, `[N]` in their order.
       worst: lowest score of an episode of any compared run on the game.
     """
     lengths = [len(values) for run, values in zip(runs, scores, strict=True) if not diverged(run)]
@@ -65,11 +65,11 @@ def of_episodes(runs: Sequence[Run], scores: Sequence[np.ndarray], worst: float)
 
 
 def sentence(members: Sequence[Run], of: str, score: str = "evaluation_return") -> str:
-    """Returns how many runs of an arm diverged and what they count as; an empty string if none did.
+    """Returns a sentence with the number of diverged runs of an arm and their score; an empty string if there are none.
 
     Args:
       members: the runs of the arm.
-      of: what the arm is called.
+      of: name of the arm.
       score: the curve that is shown.
     """
     number = sum(map(diverged, members))

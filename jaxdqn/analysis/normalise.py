@@ -1,7 +1,7 @@
-"""Normalised scores: on the scale of a game on which one reference is 0 and another is 1.
+"""Normalised scores, (score - low) / (high - low): one reference of a game becomes 0 and another becomes 1.
 
-Scores of several games have no unit in common; (score - low) / (high - low) gives them one. Usual references are the
-scores of random play and of people (`human`), of random play and of another algorithm, or the ends of what can be had.
+Scores of several games have no common unit without it. Usual references are the scores of random play and of people
+(`human`), of random play and of another algorithm, or the lowest and the highest possible return.
 """
 
 import csv
@@ -19,14 +19,14 @@ Transform = Callable[[str, np.ndarray], np.ndarray]  # (game, scores [...]) -> s
 
 
 class Reference(NamedTuple):
-    """The scores of a game that become 0 and 1."""
+    """The two scores of a game that become 0 and 1."""
 
     low: float
     high: float
 
 
 def transform(references: Mapping[str, Reference]) -> Transform:
-    """Returns the normalisation by these references, as figures and tables take it: `(game, scores) -> scores`.
+    """Returns the normalisation by these references for figures and tables, `(game, scores) -> scores`.
 
     Raises:
       ValueError: if the references of a game are not finite or equal; when called, if a game has none.
@@ -38,7 +38,7 @@ def transform(references: Mapping[str, Reference]) -> Transform:
     def normalised(game: str, scores: np.ndarray) -> np.ndarray:
         if game not in references:
             known = ", ".join(references) or "no game"
-            raise ValueError(f"There are no references to normalise {game} by: there are some for {known}.")
+            raise ValueError(f"There are no references to normalise {game}: there are references for {known}.")
         low, high = references[game]
         return (np.asarray(scores) - low) / (high - low)
 
@@ -46,7 +46,7 @@ def transform(references: Mapping[str, Reference]) -> Transform:
 
 
 def reading(references: Mapping[str, Reference]) -> str:
-    """Returns a sentence about the scale, for the caption of a figure or a table; many games are counted only."""
+    """Returns a sentence about the scale for a caption; for more than six games it has only their number."""
     if len(references) > 6:
         return f"Scores are normalised: 0 and 1 are the low and the high reference of each of {len(references)} games."
     ends = ", ".join(f"{low:g} and {high:g} on {game}" for game, (low, high) in references.items())
@@ -54,16 +54,15 @@ def reading(references: Mapping[str, Reference]) -> str:
 
 
 def human(games: Iterable[str]) -> dict[str, Reference]:
-    """Returns the scores of random play and of people on Atari games, by the names given.
+    """Returns the scores of random play and of people on Atari games, by these names.
 
-    They are those of the literature (`jaxdqn.analysis.atari_scores`), under its protocol: no-op starts and at most 30
-    minutes.
+    They are the scores of the literature (`jaxdqn.analysis.atari_scores`), for no-op starts and at most 30 minutes.
 
     Args:
       games: names in the Arcade Learning Environment, such as `gymnasium:ALE/SpaceInvaders-v5` or `ALE/Pong-v5`.
 
     Raises:
-      ValueError: naming a game that is none of the 57.
+      ValueError: if a game is not one of the 57.
     """
     from jaxdqn.analysis import atari_scores
 
@@ -73,7 +72,9 @@ def human(games: Iterable[str]) -> dict[str, Reference]:
         match = re.fullmatch(r"(?:.*[:/])?ALE/([A-Za-z]+)-v\d+", game)
         title = match[1].lower() if match else ""
         if title not in known:
-            raise ValueError(f"There is no human score of {game}: they are of 57 Atari games, such as ALE/Pong-v5.")
+            raise ValueError(
+                f"There is no human score of {game}: there are scores of 57 Atari games, such as ALE/Pong-v5."
+            )
         found[game] = known[title]
     return found
 
@@ -82,23 +83,23 @@ def read(path: str | Path) -> dict[str, Reference]:
     """Returns the references in a file, by game.
 
     Args:
-      path: of a CSV with a column `game` and then two columns, low and high, such as `game,random,human` (more columns
-        are passed over); or of a JSON object with `[low, high]` for each game.
+      path: of a CSV with a column `game` and then two columns, low and high, such as `game,random,human` (further
+        columns are ignored); or of a JSON object with `[low, high]` for each game.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: naming the file and what is wrong with it.
+      ValueError: if the file has another form; it names the file and the fault.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there: {_FORMS}")
+        raise FileNotFoundError(f"{path} does not exist: {_FORMS}")
     try:
         text = path.read_text()
         rows = _of_json(text) if path.suffix == ".json" else _of_csv(text)
         found = {game: Reference(float(low), float(high)) for game, low, high in rows}
         transform(found)
     except (ValueError, TypeError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
-        raise ValueError(f"{path} holds no references to normalise by ({str(problem).rstrip('.')}): {_FORMS}") from None
+        raise ValueError(f"{path} has no references ({str(problem).rstrip('.')}): {_FORMS}") from None
     return found
 
 

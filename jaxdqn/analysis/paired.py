@@ -1,10 +1,10 @@
 """Paired comparisons: two arms that share seeds are compared seed by seed.
 
-What a seed brings to both arms, such as the first weights and the first episodes, cancels in a difference, so that the
-interval of a difference can be narrower than those of the arms. With a seed in common and nothing else it is as wide.
+Two runs with the same seed share their initial weights and their first episodes. The effect of these cancels in the
+difference, so that its interval can be narrower than with independent runs.
 
 A difference of IQMs is the IQM of the arm minus the IQM of the base, with both runs of a seed drawn together. It is not
-the IQM of the differences, which asks what a typical seed gains; only for the mean are both numbers equal.
+the IQM of the differences; the two numbers are equal for the mean only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdqn.analysis import bootstrap_intervals, statistics
+from jaxdqn.analysis import bootstrap_intervals, resampling, statistics
 from jaxdqn.analysis.bootstrap_intervals import Interval
 from jaxdqn.analysis.statistics import Aggregate, Statistic
 
@@ -26,8 +26,8 @@ class Differences(NamedTuple):
     Attributes:
       arm: float64 `[seeds]`, or `[seeds, points]`, by game and in the order of seeds.
       base: as `arm`.
-      seeds: those that both arms have, by game.
-      unpaired: how many runs have no partner, of either arm and on any game.
+      seeds: the seeds that both arms have, by game.
+      unpaired: number of runs without a partner, in either arm and on any game.
     """
 
     arm: dict[str, np.ndarray]
@@ -49,11 +49,11 @@ def differences(arm: ScoresBySeed, base: ScoresBySeed) -> Differences:
     """
     games = [game for game in arm if game in base]
     if not games:
-        raise ValueError(f"Two arms share no game: they have {', '.join(arm)} and {', '.join(base)}.")
+        raise ValueError(f"The two arms share no game: they have {', '.join(arm)} and {', '.join(base)}.")
     seeds = {game: tuple(sorted(set(arm[game]) & set(base[game]))) for game in games}
     for game in games:
         if not seeds[game]:
-            raise ValueError(f"Two arms share no seed on {game}, so that no runs are pairs: run them with equal seeds.")
+            raise ValueError(f"The two arms share no seed on {game}: run them with equal seeds.")
     runs = sum(len(scores[game]) for scores in (arm, base) for game in scores)
     of_arm, of_base = (
         {game: np.array([scores[game][seed] for seed in seeds[game]], np.float64) for game in games}
@@ -79,19 +79,21 @@ def interval(
     """Returns a statistic of the arm minus that of the base, over the runs of all games, and its interval.
 
     Args:
-      pairs: on a scale that games share if there are several; every game has as many pairs.
-      generator: the only source of chance.
+      pairs: on a scale that games share if there are several; every game has the same number of pairs.
+      generator: the only source of random numbers.
       statistic: over the runs of all games.
       confidence: between 0 and 1.
-      resamples: how many draws.
+      resamples: number of draws.
 
     Raises:
-      ValueError: as `statistics.interval_over_games`.
+      ValueError: as `resampling.interval_over_games`.
     """
-    return bootstrap(pairs, statistics.pooled(statistic), generator, confidence=confidence, resamples=resamples)
+    return aggregate_interval(
+        pairs, statistics.pooled(statistic), generator, confidence=confidence, resamples=resamples
+    )
 
 
-def bootstrap(
+def aggregate_interval(
     pairs: Differences,
     aggregate: Aggregate,
     generator: np.random.Generator,
@@ -104,18 +106,25 @@ def bootstrap(
     Args:
       pairs: as `interval`.
       aggregate: over games and runs, such as those of `jaxdqn.analysis.aggregates`.
-      generator: the only source of chance.
+      generator: the only source of random numbers.
       confidence: between 0 and 1.
-      resamples: how many draws.
+      resamples: number of draws.
 
     Raises:
-      ValueError: as `statistics.bootstrap`.
+      ValueError: as `resampling.aggregate_interval`.
     """
     bootstrap_intervals.check(confidence, resamples)
-    both = np.stack([statistics.stack(pairs.arm), statistics.stack(pairs.base)], axis=-1)  # [games, pairs, ..., 2]
+    both = np.stack([resampling.stack(pairs.arm), resampling.stack(pairs.base)], axis=-1)  # [games, pairs, ..., 2]
+    return bootstrap_intervals.interval(
+        resampling.replicates(both, difference_of(aggregate), generator, resamples), confidence
+    )
+
+
+def difference_of(aggregate: Aggregate) -> Aggregate:
+    """Returns the aggregate of an arm minus that of its base, `[games, runs, ..., 2] -> [...]`."""
 
     def difference(scores: np.ndarray) -> np.ndarray:
         arm, base = np.moveaxis(aggregate(scores), -1, 0)
         return np.asarray(arm - base)
 
-    return bootstrap_intervals.interval(statistics.replicates(both, difference, generator, resamples), confidence)
+    return difference

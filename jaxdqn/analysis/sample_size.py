@@ -1,10 +1,10 @@
-"""How many seeds: from a few pilot runs, how wide the interval over a given number of seeds will be.
+"""Sample size: the number of seeds that an interval of a given width needs, estimated from a few pilot runs.
 
-The pilot's scores stand for the distribution of scores (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
-section 25.4): so many of them are drawn as there are to be seeds, and the statistic over such draws varies as it will
-over other seeds. The draws are smoothed (Silverman and Young, "The Bootstrap: To Smooth or Not to Smooth?", 1987), as
-a median of values from a short list would keep a width however many are drawn. Few pilot runs know the spread badly:
-from twelve, the answer lies between half and twice the truth four times in five. Ask again once there are more.
+Experiments with n seeds are simulated: n scores are drawn from those of the pilot (Efron and Tibshirani, "An
+Introduction to the Bootstrap", 1993, section 25.4), and the interval of each simulated experiment is computed. The
+draws are smoothed (Silverman and Young, "The Bootstrap: To Smooth or Not to Smooth?", 1987), since the median of values
+from a short list would keep its spread for every n. Few pilot runs estimate the spread badly: with twelve, the answer
+is between half and twice the true number in four cases of five. Compute it again with more runs.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdqn.analysis import bootstrap_intervals, statistics
+from jaxdqn.analysis import bootstrap_intervals, resampling, statistics
 from jaxdqn.analysis.statistics import Statistic
 
 MOST = 1000  # seeds of a game
-_SIMULATED = 4_000  # runs of a game, of at least 20 and at most 200 experiments: the more runs, the steadier a width
+_SIMULATED = 4_000  # runs of a game in all experiments, of which there are 20 to 200
 
 
 def widths(
@@ -28,37 +28,36 @@ def widths(
     confidence: float = 0.95,
     resamples: int = 500,
 ) -> np.ndarray:
-    """Returns how wide the interval over so many seeds of each game is expected to be, float64 `[numbers]`.
+    """Returns the expected width of the interval for each number of seeds of a game, float64 `[numbers]`.
 
-    Experiments with so many seeds are simulated, and the interval of each is made as figures and tables make it
-    (`jaxdqn.analysis.bootstrap_intervals`); the mean of their widths is returned. Fewer than three seeds have no
-    interval: infinity.
+    It is the mean width of the intervals (`jaxdqn.analysis.bootstrap_intervals`) of simulated experiments. For fewer
+    than three seeds, which have no interval, it is infinity.
 
     Args:
       pilot: scores by game, `[runs]` with two runs or more; or paired differences.
       numbers: of seeds of each game, whole and positive.
-      generator: the only source of chance.
+      generator: the only source of random numbers.
       statistic: over the pooled scores of all games.
       confidence: between 0 and 1.
-      resamples: how many draws of the seeds of each simulated experiment.
+      resamples: number of draws from the seeds of each simulated experiment.
 
     Raises:
-      ValueError: if there are too few pilot runs, one is not finite, or a number is out of range.
+      ValueError: if a game has fewer than two pilot runs, a score is not finite, or a number is out of range.
     """
     bootstrap_intervals.check(confidence, resamples)
     every = np.atleast_1d(np.asarray(numbers))
     if not np.issubdtype(every.dtype, np.integer) or np.any(every < 1):
         raise ValueError(f"numbers = {numbers!r} is out of range: numbers of seeds are whole and positive.")
-    scores = statistics.stack(pilot)  # [games, runs]
+    scores = resampling.stack(pilot)  # [games, runs]
     if scores.ndim != 2 or scores.shape[1] < 2:
-        raise ValueError("A pilot needs one score a run and two runs or more of each game: one run has no spread.")
+        raise ValueError("A pilot needs one score for each run, and two runs or more of each game.")
     found = []
     for number in every:
         if number < bootstrap_intervals.FEWEST:
             found.append(np.inf)
             continue
         experiments = _drawn(scores, number, min(max(_SIMULATED // number, 20), 200), generator)
-        made = statistics.replicates(experiments, statistics.pooled(statistic), generator, resamples)
+        made = resampling.replicates(experiments, statistics.pooled(statistic), generator, resamples)
         interval = bootstrap_intervals.interval(made, confidence)
         found.append(np.mean(interval.high - interval.low))
     return np.array(found)
@@ -73,14 +72,14 @@ def seeds_needed(
     confidence: float = 0.95,
     resamples: int = 500,
 ) -> int | None:
-    """Returns how many seeds of each game an interval of a width needs, or None if more than `MOST`.
+    """Returns the number of seeds of each game that an interval of a width needs, or None if more than `MOST`.
 
-    Numbers are doubled until the expected width is small enough, and then narrowed down.
+    The number is doubled until the expected width is small enough, and then found by bisection.
 
     Args:
       pilot: as `widths`.
       width: of the whole interval, in units of the score.
-      generator: the only source of chance.
+      generator: the only source of random numbers.
       statistic: as `widths`.
       confidence: as `widths`.
       resamples: as `widths`.
@@ -89,7 +88,7 @@ def seeds_needed(
       ValueError: as `widths`, or if the width is not positive.
     """
     if not width > 0.0:
-        raise ValueError(f"width = {width} is out of range: an interval has a positive width.")
+        raise ValueError(f"width = {width} is out of range: give a positive width.")
 
     def is_enough(number: int) -> bool:
         (expected,) = widths(
@@ -112,8 +111,8 @@ def seeds_needed(
 def _drawn(scores: np.ndarray, number: int, experiments: int, generator: np.random.Generator) -> np.ndarray:
     """Returns smoothed draws from the scores of each game, `[games, runs] -> [games, number, experiments]`.
 
-    Of n runs the variance around their own mean is (n - 1) / n of that of scores, which draws from them would keep, and
-    the smoothing would add to it: draws have the unbiased variance.
+    The draws are rescaled to the unbiased variance of the scores: plain draws from n runs would have (n - 1) / n of it,
+    and smoothing would add to that.
     """
     num_games, num_runs = scores.shape
     size = (num_games, number, experiments)

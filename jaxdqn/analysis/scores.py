@@ -1,4 +1,4 @@
-"""From runs to the scores that arms are compared by: by label, then by game, and what is left out and why."""
+"""Scores of a comparison, from runs: by label of the arm and by game, with a sentence on what is left out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,10 +15,10 @@ class Scores(NamedTuple):
 
     Attributes:
       values: by label, then by game, float64 `[runs]`, or curves `[runs, points]`.
-      seeds: of these runs, in the same order.
-      games: all that there are, in their order.
+      seeds: seeds of these runs, in the same order.
+      games: names of all games, in order of first appearance.
       has_common_scale: whether scores of several games may be pooled.
-      left_out: sentences on which runs or arms are not among the scores; an empty string if all are.
+      left_out: sentences about runs or arms that are left out; an empty string if none are.
     """
 
     values: dict[str, dict[str, np.ndarray]]
@@ -33,14 +33,14 @@ def final(
 ) -> Scores:
     """Returns one score a run: the mean over the last points of its curve. Runs that crashed are left out.
 
-    A run that diverged counts as `jaxdqn.analysis.divergence` says: as the worst return of its game. On
-    other curves it has no score.
+    A run that diverged counts as the worst return of its game (`jaxdqn.analysis.divergence`). On other curves it has no
+    score.
 
     Args:
       runs: of any games, algorithms and settings.
       score: the curve.
-      last: how many of its last points are averaged inside a run.
-      transform: to a scale that games share, such as `normalise.transform`; else only one game can be pooled.
+      last: number of its last points that are averaged in each run.
+      transform: to a scale that games share, such as `normalise.transform`; without it only one game can be pooled.
 
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, or there is no such curve.
@@ -53,7 +53,7 @@ def final(
 def along(
     runs: Iterable[Run], *, score: str = "evaluation_return", transform: Transform | None = None
 ) -> tuple[np.ndarray, Scores]:
-    """Returns where runs were evaluated, int64 `[points]`, and their scores there. Runs that crashed are left out.
+    """Returns the steps of evaluation, int64 `[points]`, and the scores at them. Runs that crashed are left out.
 
     Args:
       runs: as `final`.
@@ -70,29 +70,34 @@ def along(
 
 
 def pooled(scores: Scores) -> Scores:
-    """Returns the scores of those labels whose games can be pooled: they have equally many runs on every game.
+    """Returns the scores of the labels that have the same number of runs on every game, so that games can be pooled.
 
-    Otherwise one game would weigh more than another, or be missing; what is left out is said.
+    Otherwise one game would weigh more than another, or be missing. `left_out` names the other labels.
 
     Raises:
       ValueError: if there are several games and no common scale, or no such label.
     """
-    if len(scores.games) > 1 and not scores.has_common_scale:
-        raise ValueError(
-            f"Scores of {len(scores.games)} games ({', '.join(scores.games)}) have no common scale: normalise them, or "
-            "choose one game."
-        )
+    check_common_scale(scores)
     counts = {label: [len(by_game.get(game, ())) for game in scores.games] for label, by_game in scores.values.items()}
     uneven = [label for label, numbers in counts.items() if min(numbers) < max(numbers)]
     kept = [label for label in counts if label not in uneven]
     if not kept:
-        raise ValueError(f"No arm has equally many runs on {', '.join(scores.games)}: run those that are missing.")
-    sentence = f"Not shown, for having unequally many runs on games: {', '.join(uneven)}." if uneven else ""
+        raise ValueError(f"No arm has the same number of runs on {', '.join(scores.games)}: run the missing ones.")
+    sentence = f"Not shown, with different numbers of runs on the games: {', '.join(uneven)}." if uneven else ""
     return scores._replace(
         values={label: scores.values[label] for label in kept},
         seeds={label: scores.seeds[label] for label in kept},
         left_out=" ".join(filter(None, [scores.left_out, sentence])),
     )
+
+
+def check_common_scale(scores: Scores) -> None:
+    """Raises a ValueError if there are several games without a common scale."""
+    if len(scores.games) > 1 and not scores.has_common_scale:
+        raise ValueError(
+            f"Scores of {len(scores.games)} games ({', '.join(scores.games)}) have no common scale: normalise them, or "
+            "choose one game."
+        )
 
 
 def references(
@@ -109,7 +114,7 @@ def references(
         if not isinstance(end, str):
             return end
         if game not in choose(finals.values, end):
-            raise ValueError(f"{end} has no completed run on {game}, by which its scores could be normalised.")
+            raise ValueError(f"{end} has no completed run on {game}: its score cannot be a reference for that game.")
         return float(np.mean(finals.values[end][game]))
 
     return {game: Reference(value(low, game), value(high, game)) for game in finals.games}
@@ -126,7 +131,7 @@ def by_seed(scores: Scores, label: str) -> dict[str, dict[int, np.ndarray]]:
 
 
 def others(scores: Scores, base: str) -> list[str]:
-    """Returns the labels that can be compared to a base: all but itself.
+    """Returns the labels that can be compared with a base: all others.
 
     Raises:
       ValueError: if there is no such base, or nothing else.
@@ -134,7 +139,7 @@ def others(scores: Scores, base: str) -> list[str]:
     choose(scores.values, base)
     labels = [label for label in scores.values if label != base]
     if not labels:
-        raise ValueError(f"There is no arm beside {base!r} to compare to it.")
+        raise ValueError(f"There is no other arm to compare with {base!r}.")
     return labels
 
 

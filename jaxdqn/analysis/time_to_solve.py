@@ -1,11 +1,11 @@
-"""When a run solved its game, in episodes of training: a time that may lie beyond what was seen.
+"""Time to solve: the training episode at which a run solved its game, and its median over seeds.
 
-The rule is bsuite's for deep sea (Osband et al., "Behaviour Suite for Reinforcement Learning", ICLR 2020): a game is
-solved by the first episode with which fewer than nine tenths were bad. Here it is ten good ones of the last hundred
-episodes, not a share of all, so that a late solution is not judged by how long the search was.
+The rule follows that of bsuite for deep sea (Osband et al., "Behaviour Suite for Reinforcement Learning", ICLR 2020),
+by which a game is solved at the first episode at which fewer than nine tenths of all episodes failed. Here a game is
+solved when ten of the last hundred episodes succeeded, so that the number of earlier episodes does not matter.
 
-A run that did not get there has the time infinity. It is larger than any that was seen, which is all that is known of
-it and all that a median asks for; no run is left out. A run that diverged never solved its game, even if it did before.
+A run that did not solve its game has the time infinity. That is larger than every observed time, and a median needs to
+know no more; no run is left out. A run that diverged counts as not solved, even if it solved the game before.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import by_arm, divergence
+from jaxdqn.analysis import by_arm, divergence, tables
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 
@@ -26,7 +26,7 @@ Succeeds = Callable[[np.ndarray], np.ndarray]  # returns [N] of episodes -> bool
 
 
 class Median(NamedTuple):
-    """A median and its interval, each of which may be infinite."""
+    """A median and its interval; each number may be infinite."""
 
     point: float
     low: float
@@ -34,12 +34,12 @@ class Median(NamedTuple):
 
 
 def solved_at(succeeded: np.ndarray, *, window: int = WINDOW, found: int = FOUND) -> float:
-    """Returns the first episode, counted from 1, with which so many of the last `window` succeeded, or infinity.
+    """Returns the first episode, from 1, at which `found` of the last `window` episodes succeeded, or infinity.
 
     Args:
-      succeeded: bool `[N]`, of the episodes in their order.
-      window: how many episodes count; the first ones have fewer before them.
-      found: how many of these have to succeed.
+      succeeded: bool `[N]`, whether each episode succeeded, in their order.
+      window: number of last episodes that count; early episodes have fewer before them.
+      found: number of these that must succeed.
     """
     total = np.cumsum(np.concatenate([np.zeros(window, np.int64), succeeded]))  # [window + N]
     is_solved = total[window:] - total[:-window] >= found
@@ -47,13 +47,13 @@ def solved_at(succeeded: np.ndarray, *, window: int = WINDOW, found: int = FOUND
 
 
 def times(runs: Iterable[Run], succeeds: Succeeds) -> tuple[np.ndarray, int]:
-    """Returns when each run solved its game, float64 `[runs]`, and the fewest episodes that one of them was seen for.
+    """Returns the episode at which each run solved its game, float64 `[runs]`, and the length of the shortest log.
 
-    The log of a run that diverged ends there, and does not count as how long it was seen, unless all diverged.
+    The log of a run that diverged ends early and does not count as the shortest, unless all runs diverged.
 
     Args:
       runs: stored with the attachment `episodes`.
-      succeeds: which episodes do, from their returns.
+      succeeds: from returns of episodes `[N]` to whether each succeeded, bool `[N]`.
     """
     logs = [(divergence.diverged(run), store.attachment(run, "episodes")["episode_return"]) for run in runs]
     solved = [math.inf if diverged else solved_at(succeeds(values)) for diverged, values in logs]
@@ -62,9 +62,9 @@ def times(runs: Iterable[Run], succeeds: Succeeds) -> tuple[np.ndarray, int]:
 
 
 def kept(runs: Iterable[Run], succeeds: Succeeds) -> float:
-    """Returns the share of later episodes that succeed, a mean over the runs that solved their game; NaN if none did.
+    """Returns the share of later episodes that succeed, averaged over the runs that solved their game; NaN if none did.
 
-    What is solved may be lost again. A run that was not seen any more after it solved its game does not count.
+    An agent that has solved a game may fail again. Runs without an episode after the one that solved it do not count.
 
     Args:
       runs: as for `times`.
@@ -83,28 +83,27 @@ def kept(runs: Iterable[Run], succeeds: Succeeds) -> float:
 def median(solved: np.ndarray) -> Median:
     """Returns the median of times `[runs]` and its interval of at least 95 %.
 
-    The interval lies between two of the sorted times and holds for any distribution, since as many of n times lie below
-    the true median as a fair coin shows heads in n throws (David and Nagaraja, "Order Statistics", 2003, section 7.1).
-    With ten runs these are the second and the ninth (98 %). Fewer than six have none, since from the first to the last
-    of five covers 94 %: theirs is from 0 to infinity. Times may be infinite, so that it is no bootstrap interval.
+    The ends of the interval are two of the sorted times. It holds for any distribution, since the number of times below
+    the true median is binomial with p = 1/2 (David and Nagaraja, "Order Statistics", 2003, section 7.1). With ten runs
+    the ends are the second and the ninth time (98 %). With fewer than six runs there is none, since from the first to
+    the last of five times it has only 94 %: the ends are then 0 and infinity. It is no bootstrap interval, since times
+    may be infinite.
     """
     ordered, number = np.sort(solved), len(solved)
     tails = np.cumsum([math.comb(number, heads) * 0.5**number for heads in range(number)])
-    rank = int(np.sum(tails[: number // 2] <= 0.025))  # times to go in from either end
+    rank = int(np.sum(tails[: number // 2] <= 0.025))  # number of times to leave out at either end
     low, high = (ordered[rank - 1], ordered[number - rank]) if rank else (0.0, math.inf)
     middle = 0.5 * (ordered[(number - 1) // 2] + ordered[number // 2])
     return Median(float(middle), float(low), float(high))
 
 
 def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
-    """Returns one row per arm in Markdown: how many diverged, how many solved the game, and the median episode.
+    """Returns one row per arm in Markdown: numbers of diverged and solved runs, median episode, later successes.
 
-    Then come the share of later episodes that succeed, and the number of episodes that were seen. Runs that diverged
-    count as runs that never solved it.
+    The last column is the length of the shortest log, in episodes. Runs that diverged count as not solved.
     """
-    rows = [
-        "| game | algorithm | diverged | solved | median episode | 95 % interval | later successes | episodes |",
-        "|---|---|---|---|---|---|---|---|",
+    rows: list[tuple[str, ...]] = [
+        ("game", "algorithm", "diverged", "solved", "median episode", "95 % interval", "later successes", "episodes")
     ]
     for arm, members in by_arm.compared(runs).items():
         completed = by_arm.completed(members)
@@ -118,11 +117,9 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
         diverged = sum(map(divergence.diverged, completed))
         share_kept = kept(completed, succeeds)
         later = "-" if math.isnan(share_kept) else f"{100 * share_kept:.0f} %"
-        rows.append(
-            f"| {arm.game} | {arm.algorithm} | {diverged} | {share} | {_episode(estimate.point)} | {interval} "
-            f"| {later} | {budget:,} |"
-        )
-    return "\n".join(rows) + "\n"
+        middle = _episode(estimate.point)
+        rows.append((arm.game, arm.algorithm, str(diverged), share, middle, interval, later, f"{budget:,}"))
+    return tables.markdown(rows)
 
 
 def _episode(time: float) -> str:

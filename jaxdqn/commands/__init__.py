@@ -6,7 +6,7 @@ A command is one file of this package and one line of `COMMANDS`.
 import argparse
 from collections.abc import Sequence
 
-from jaxdqn.commands import list, plan, play, run, search, status, train
+from jaxdqn.commands import figure, list, plan, play, run, search, status, train
 
 COMMANDS = {
     "list": list.COMMAND,
@@ -15,6 +15,7 @@ COMMANDS = {
     "run": run.COMMAND,
     "search": search.COMMAND,
     "status": status.COMMAND,
+    "figure": figure.COMMAND,
     "play": play.COMMAND,
 }
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."

@@ -1,184 +1,161 @@
-"""`jaxdqn figure`: one figure, or one table, of the runs in a folder."""
+"""The command `jaxdqn figure`: draws one figure, or one table, of the stored runs of a study."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdqn.analysis import aggregates as over_games
-from jaxdqn.analysis import comparison_table, statistics
-from jaxdqn.analysis.statistics import Aggregate, Statistic
-from jaxdqn.commands import figure_inputs
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.figures import (
-    aggregates,
-    captions,
-    differences,
-    efficiency,
-    heat_map,
-    improvement,
-    intervals,
-    learning_curves,
-    profiles,
-    seeds_needed,
-    sensitivity,
-    style,
-)
-from jaxdqn.store import files
-from jaxdqn.store.record import Run
+from jaxdqn.commands.options import add_study, folder_of
+from jaxdqn.figures import FIGURES, style
+from jaxdqn.figures.entry import NORMALISE, Entry, Option
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from jaxdqn.store.record import Run
 
-_STATISTICS: dict[str, Statistic] = {"iqm": statistics.iqm, "mean": statistics.mean, "median": statistics.median}
-_AGGREGATES: dict[str, Aggregate] = {"iqm": over_games.iqm, "mean": over_games.mean, "median": over_games.median}
-_WRITTEN = {"md": comparison_table.markdown, "tex": comparison_table.latex, "csv": comparison_table.comma_separated}
+_DESCRIPTION = """\
+Draws one figure of the runs of a study, or a table, with 95 % stratified bootstrap intervals over seeds. Nothing is
+trained. Runs of different protocols (budget, evaluation, versions) are refused. Runs that crashed are left out, and
+the caption says so. A run that diverged counts as the worst return of its game.
+"""
+_EPILOG = """\
+kinds, and what they show (`jaxdqn figure STUDY KIND --help` lists the options of one):
+{kinds}
+
+examples:
+  jaxdqn figure results/classic_control curves
+  jaxdqn figure results/classic_control profile --normalise cartpole=0:475 acrobot=-500:-100 mountain_car=-200:-110
+  jaxdqn figure results/classic_control efficiency --normalise references.csv --aggregate median
+  jaxdqn figure results/classic_control improvement --base DQN --last 5
+  jaxdqn figure results/mountain_car ablation --base strong
+  jaxdqn figure results/mountain_car seeds --width 20
+  jaxdqn figure results/learning_rate sensitivity --field learning_rate --games cartpole
+  jaxdqn figure results/overestimation table --score value_error --lower-is-better --format tex
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn figure`: the study, and a parser for each kind of figure."""
+    add_study(parser)
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", help="what to show, see below")
+    for name, entry in FIGURES.items():
+        _add_kind(kinds.add_parser(name, description=entry.summary), name, entry)
 
 
 def main(chosen: argparse.Namespace) -> None:
-    """Runs the command; bad input ends with one sentence and exit status 2, damaged records with 1 after the figure.
+    """Runs the command.
+
+    Bad input ends with one sentence and exit status 2. Damaged records end with exit status 1 after the figure.
 
     Args:
-      chosen: as `jaxdqn.commands.figure_options` reads them.
+      chosen: the options that `add` describes.
     """
+    from jaxdqn.figures import captions, inputs
+
+    entry = FIGURES[chosen.kind]
+    study, requested = folder_of(chosen.study)
     with one_sentence():
-        figure_inputs.check(chosen)
-        folder, found = figure_inputs.stored(chosen.study, getattr(chosen, "wanted", None))
-        runs = figure_inputs.narrowed(found.runs, chosen.games, chosen.arms)
-        paths = figure_inputs.paths(chosen, folder)
-        scale = figure_inputs.scale(figure_inputs.narrowed(found.runs, chosen.games, None), chosen)
-        write = _tabulate if chosen.kind == "table" else _draw
-        written = write(runs, chosen, scale, paths)
-    print(*(f"{'table' if chosen.kind == 'table' else 'figure'}  {path}" for path in written), sep="\n")
+        folder, found = inputs.stored(study, requested)
+        path, formats = _files(chosen, entry, folder)
+        runs = inputs.chosen(found.runs, chosen.games, chosen.arms)
+        options, scale = _options(chosen, entry, inputs.chosen(found.runs, chosen.games, None))
+        drawn = entry.draw(runs, **options)
+        facts = " ".join(filter(None, [scale, captions.provenance(runs)]))
+        written = entry.output.save(drawn, path, facts, formats)
+    print(entry.output.text(drawn, facts), *(f"{entry.output.noun}  {file}" for file in written), sep="\n")
     if found.damaged:
         raise SystemExit("\n".join(f"damaged: {printable(problem)}" for problem in found.damaged))
 
 
-def _tabulate(
-    runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale, paths: Sequence[Path]
-) -> list[Path]:
-    """Writes a table in each format, prints it, and returns the paths."""
-    table = comparison_table.compare(
-        runs,
-        score=figure_inputs.score(chosen),
-        last=figure_inputs.last(chosen),
-        statistic=_STATISTICS[chosen.statistic or "iqm"],
-        transform=scale.transform,
-        lower_is_better=bool(chosen.lower_is_better),
-    )
-    reading = " ".join(filter(None, [table.reading, scale.reading, captions.provenance(runs)]))
-    table = table._replace(reading=reading)
-    print(comparison_table.markdown(table))
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, _WRITTEN[path.suffix[1:]](table).encode())
-    return list(paths)
+def _add_kind(parser: argparse.ArgumentParser, name: str, entry: Entry) -> None:
+    """Adds the options of a kind: its own, the choice of runs, and the file."""
+    for option in entry.options:
+        _add_option(parser, option)
+    which = parser.add_argument_group("which runs (default: all)")
+    which.add_argument("--games", nargs="+", metavar="NAME", help="only runs of these games")
+    which.add_argument("--arms", nargs="+", metavar="LABEL", help="only runs of these algorithms, in this order")
+    where = parser.add_argument_group(f"where it is written (default: figures/{name} in the folder of the study)")
+    where.add_argument("--out", type=Path, metavar="FILE", help="another file; a suffix chooses the format")
+    output = entry.output
+    usual = f"{', '.join(output.formats)} (default: {' '.join(output.usual)})"
+    where.add_argument("--format", nargs="+", choices=output.formats, metavar="F", help=usual)
 
 
-def _draw(
-    runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale, paths: Sequence[Path]
-) -> list[Path]:
-    """Writes a figure in each format, prints how to read it, and returns the paths."""
-    figure = DRAW[chosen.kind](runs, chosen, scale)
-    figure.set_label(" ".join(filter(None, [str(figure.get_label()), scale.reading])))
-    print(figure.get_label())
-    formats = [path.suffix[1:] for path in paths]
-    return style.save(figure, paths[0].with_suffix(""), captions.provenance(runs), formats)
-
-
-def _common(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Returns the arguments that a kind hands on as they are; those not given keep the function's default."""
-    given: dict[str, Any] = {"score": chosen.score, "last": chosen.last}
-    given["statistic"] = _STATISTICS.get(chosen.statistic)
-    given["order"] = chosen.arms
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _curves(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    ylabel = figure_inputs.named(chosen, scale)
-    return learning_curves.learning_curves(runs, transform=scale.transform, ylabel=ylabel, **_common(chosen))
-
-
-def _efficiency(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    statistic = chosen.statistic or "iqm"
-    return efficiency.sample_efficiency(
-        runs,
-        transform=scale.transform,
-        aggregate=_AGGREGATES[statistic],
-        name="IQM" if statistic == "iqm" else statistic,
-        score=figure_inputs.score(chosen),
-        ylabel=figure_inputs.named(chosen, scale),
-        order=chosen.arms or (),
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    flag = f"--{option.name.replace('_', '-')}"
+    if option.is_flag:
+        parser.add_argument(flag, action="store_const", const=True, help=option.help)
+        return
+    choices = None if option.choices is None else list(_choices(option.choices))
+    parser.add_argument(
+        flag,
+        type=option.type,
+        choices=choices,
+        nargs=option.nargs,
+        metavar=option.metavar,
+        required=option.is_required,
+        help=option.help,
     )
 
 
-def _intervals(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    xlabel = f"final {figure_inputs.named(chosen, scale)}"
-    return intervals.intervals(runs, figure_inputs.on_one_scale(runs, scale), xlabel=xlabel, **_common(chosen))
+def _choices(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a table by their names on the command line: `iqm`, `optimality-gap`."""
+    return {name.lower().replace(" ", "-"): value for name, value in table.items()}
 
 
-def _aggregates(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    if scale.transform is None:
-        raise ValueError("aggregates needs --normalise: the optimality gap is the distance to a score of 1.")
-    xlabel = f"final {figure_inputs.named(chosen, scale)}"
-    return aggregates.aggregate_intervals(runs, scale.transform, xlabel=xlabel, **_common(chosen))
+def _options(chosen: argparse.Namespace, entry: Entry, runs: "Sequence[Run]") -> tuple[dict[str, Any], str]:
+    """Returns the arguments of the function that draws, and a sentence on the scale of scores.
+
+    Args:
+      chosen: all options; those that are None keep the default of the function.
+      entry: of the figure.
+      runs: of all arms, which may be references of the scale.
+    """
+    from jaxdqn.analysis import normalise
+    from jaxdqn.figures import inputs
+
+    values = {option.name: getattr(chosen, option.name) for option in entry.options}
+    given = {name: value for name, value in values.items() if value is not None}
+    for option in entry.options:
+        if option.choices is not None and option.name in given:
+            given[option.name] = _choices(option.choices)[given[option.name]]
+    words = given.pop(NORMALISE.name, None)
+    if words is None:
+        return given, ""
+    of_score = {name: given[name] for name in ("score", "last") if name in given}
+    references = inputs.references(words, runs, **of_score)
+    return given | {"transform": normalise.transform(references)}, normalise.reading(references)
 
 
-def _profile(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    xlabel = f"final {figure_inputs.named(chosen, scale)}"
-    return profiles.performance_profiles(runs, transform=scale.transform, xlabel=xlabel, **_common(chosen))
+def _files(chosen: argparse.Namespace, entry: Entry, folder: Path) -> tuple[Path, list[str]]:
+    """Returns the path without suffix, and the formats to write.
+
+    Raises:
+      ValueError: if file and formats do not agree, or a file exists that is no figure of this command.
+    """
+    output = entry.output
+    if chosen.out is None:
+        return folder / "figures" / chosen.kind, list(dict.fromkeys(chosen.format or output.usual))
+    suffix = chosen.out.suffix.removeprefix(".")
+    known = {name for other in FIGURES.values() for name in other.output.formats}
+    if suffix in known and suffix not in output.formats:
+        raise ValueError(f"A {output.noun} has no format {suffix}: choose among {', '.join(output.formats)}.")
+    if suffix in known and chosen.format not in (None, [suffix]):
+        raise ValueError(f"--out {chosen.out} and --format {' '.join(chosen.format)} name different formats: give one.")
+    path = chosen.out.with_suffix("") if suffix in known else chosen.out
+    formats = [suffix] if suffix in known else list(dict.fromkeys(chosen.format or output.usual))
+    for name in formats:
+        file = path.with_name(f"{path.name}.{name}")
+        if file.exists() and not (name in style.FORMATS and b"jaxdqn" in file.read_bytes()):
+            raise ValueError(f"{file} exists and is no figure of this command: choose a new name.")
+    return path, formats
 
 
-def _improvement(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    del scale  # only the order of scores counts
-    return improvement.probability_of_improvement(runs, chosen.base, **_common(chosen))
-
-
-def _paired(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    xlabel = f"difference of {_plural(chosen)} of {figure_inputs.named(chosen, scale)}"
-    return differences.paired_differences(
-        runs, chosen.base, transform=scale.transform, xlabel=xlabel, **_common(chosen)
-    )
-
-
-def _ablation(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    ylabel = f"difference of {_plural(chosen)} of {figure_inputs.named(chosen, scale)}"
-    return differences.ablation(runs, chosen.base, transform=scale.transform, ylabel=ylabel, **_common(chosen))
-
-
-def _plural(chosen: argparse.Namespace) -> str:
-    return f"{statistics.name(_STATISTICS[chosen.statistic or 'mean'])}s"
-
-
-def _sensitivity(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    ylabel = f"final {figure_inputs.named(chosen, scale)}"
-    return sensitivity.sensitivity(runs, chosen.field[0], transform=scale.transform, ylabel=ylabel, **_common(chosen))
-
-
-def _heat_map(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    given = {name: value for name, value in _common(chosen).items() if name != "order"}
-    name = f"final {figure_inputs.named(chosen, scale)}"
-    across, up = chosen.field
-    return heat_map.heat_map(runs, (across, up), transform=scale.transform, name=name, **given)
-
-
-def _seeds(runs: Sequence[Run], chosen: argparse.Namespace, scale: figure_inputs.Scale) -> "Figure":
-    ylabel = figure_inputs.named(chosen, scale)
-    return seeds_needed.seeds_needed(
-        runs, width=chosen.width, transform=scale.transform, ylabel=ylabel, **_common(chosen)
-    )
-
-
-DRAW: dict[str, Callable[[Sequence[Run], argparse.Namespace, figure_inputs.Scale], "Figure"]] = {
-    "curves": _curves,
-    "efficiency": _efficiency,
-    "intervals": _intervals,
-    "aggregates": _aggregates,
-    "profile": _profile,
-    "improvement": _improvement,
-    "paired": _paired,
-    "ablation": _ablation,
-    "sensitivity": _sensitivity,
-    "heatmap": _heat_map,
-    "seeds": _seeds,
-}
+COMMAND = Command(
+    "draw or tabulate a comparison from stored runs",
+    _DESCRIPTION,
+    add,
+    main,
+    epilog=_EPILOG.format(kinds="\n".join(f"  {name:<13} {entry.summary}" for name, entry in FIGURES.items())),
+)

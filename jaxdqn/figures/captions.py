@@ -1,4 +1,4 @@
-"""How the numbers of a figure came about, in a few sentences, from the facts of its runs and nothing else."""
+"""Provenance in the caption of a figure: study, seeds, protocol, code and machine, from the facts of its runs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,11 +11,11 @@ from jaxdqn.store.trials import Trials
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_NAMED = 3  # values of one fact, before the rarer ones are only counted
+_MOST_NAMED = 3  # values of one fact that are named; with more, the rarer ones are only counted
 
 
 def provenance(runs: Iterable[Run]) -> str:
-    """Returns study, seeds, protocol, code, packages and machine of runs; where runs disagree, it counts them.
+    """Returns study, seeds, protocol, code, packages and machine of runs, with numbers of runs if these differ.
 
     Raises:
       ValueError: if there are no runs, or they do not form arms.
@@ -38,14 +38,14 @@ def provenance(runs: Iterable[Run]) -> str:
 
 
 class Drawn(NamedTuple):
-    """A figure that shows other runs than the study as a whole, and the provenance of those that it shows."""
+    """A figure of some runs of a study, and the provenance of these runs."""
 
     figure: "Figure"
     provenance: str
 
 
 def of_search(trials: Trials) -> str:
-    """Returns which search its points come from, with which seeds and code they were trained."""
+    """Returns the name, seeds, protocol and code of the search that made the points of a figure."""
     seeds = trials.facts["tuning_seeds"]
     return (
         f"Search {trials.name}: {_number(len(trials.points), 'point')}, {_number(len(seeds), 'tuning seed')} "
@@ -55,7 +55,7 @@ def of_search(trials: Trials) -> str:
 
 
 def _agreed(name: str, runs: Sequence[Run], fact: Callable[[dict[str, Any]], str]) -> str:
-    """Returns the name and the fact of all runs, or the most frequent ones with the number of runs they hold for."""
+    """Returns the name and the fact of all runs, or the most frequent facts with their numbers of runs."""
     counts = Counter(fact(run.facts) for run in runs)
     if len(counts) == 1:
         return f"{name} {next(iter(counts))}"
@@ -68,18 +68,18 @@ def _agreed(name: str, runs: Sequence[Run], fact: Callable[[dict[str, Any]], str
 
 
 def _seeds(runs: Sequence[Run]) -> str:
-    """Returns how many seeds an arm has, and which."""
+    """Returns the number of seeds of an arm, and the seeds."""
     of_arms = [tuple(run.facts["seed"] for run in members) for members in by_arm.arms(runs).values()]
     if len(set(of_arms)) == 1:
         return f"{_number(len(of_arms[0]), 'seed')} each ({_ranges(of_arms[0])})"
     fewest, most = min(map(len, of_arms)), max(map(len, of_arms))
     count = _number(most, "seed") if fewest == most else f"{fewest} to {_number(most, 'seed')}"
     every = sorted({seed for seeds in of_arms for seed in seeds})
-    return f"{count} each, not the same ones everywhere ({_ranges(every)} in all)"
+    return f"{count} each, different in some arms ({_ranges(every)} in all)"
 
 
 def _ranges(seeds: Sequence[int]) -> str:
-    """Returns sorted seeds with neighbours drawn together: `0-3, 7`."""
+    """Returns sorted seeds with neighbours as ranges: `0-3, 7`."""
     spans: list[list[int]] = []
     for seed in seeds:
         if spans and seed == spans[-1][1] + 1:
@@ -95,7 +95,7 @@ def _protocol(evaluation: dict[str, Any]) -> str:
 
 
 def _commit(code: dict[str, Any]) -> str:
-    """Returns the commit cut to ten digits, whether package or script differ from it, and a script that is in none."""
+    """Returns the commit with ten digits, `with changes` if the code differs from it, and a script that is in none."""
     is_in_none = code.get("script") and code.get("script_commit") is None
     no_script = f", from {code['script']}, which no commit holds" if is_in_none else ""
     if code["commit"] is None:
@@ -106,7 +106,7 @@ def _commit(code: dict[str, Any]) -> str:
 def _machine(facts: dict[str, Any]) -> str:
     hardware = facts["hardware"]
     known = [str(hardware[key]) for key in ("platform", "device") if hardware.get(key)]
-    return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both say the same
+    return ", ".join(dict.fromkeys(known)) or "an unknown machine"  # on a CPU both are equal
 
 
 def _counted(count: int, runs: Sequence[Run], what: str) -> str:

@@ -1,6 +1,6 @@
-"""Episodes: the score of training episodes against their number, one panel an arm.
+"""Training episodes: their score against their number, one panel for each arm.
 
-The figure that tutorials end with: single episodes scatter far, and a mean over the last few of them shows the trend.
+The usual last figure of a tutorial: single episodes scatter widely, and a mean over the last few shows the trend.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdqn.analysis import bootstrap_intervals, by_arm, divergence, statistics
+from jaxdqn.analysis import bootstrap_intervals, by_arm, divergence, resampling, statistics
+from jaxdqn.analysis.normalise import Transform
 from jaxdqn.figures import style
-from jaxdqn.figures.learning_curves import Transform
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DOTS = 12_000  # in a figure: more make its files large without showing more
-_POINTS = 300  # along a line, about one a dot of print
+_DOTS = 12_000  # in a figure; more dots make its files larger and show nothing new
+_POINTS = 300  # along a line, about one for each dot of print
 
 
 def episode_curves(
@@ -38,24 +38,24 @@ def episode_curves(
 ) -> "Figure":
     """Returns a figure of training episodes: trailing means over seeds in colour, single episodes in grey behind them.
 
-    Scores are averaged over `window` episodes inside each seed, from the first episode that ends a whole window; then
-    the statistic over seeds and its 95 % bootstrap band are taken at each episode number. Seeds finish different
-    numbers of episodes in equally many steps: a panel ends where the first of them has no more, or its log was full.
-    Runs that crashed are left out; the log of a run that diverged goes on with the worst score of its game. The label
-    of the figure says all of this.
+    Scores are averaged over the last `window` episodes of each seed, from the first episode that ends a whole window;
+    then the statistic over seeds and its 95 % bootstrap band are computed at each episode number. Seeds finish
+    different numbers of episodes in the same number of steps: a panel ends where the first seed has no more episodes,
+    or its log was full. Runs that crashed are left out; the log of a run that diverged is continued with the worst
+    score of its game. The label of the figure says so.
 
     Args:
       runs: stored with the attachment `episodes`; of any games and algorithms, with a panel for each setting.
-      window: how many episodes a mean is over.
+      window: number of episodes that a mean is over.
       y: the array of the attachment, `[N]`: `episode_return`, `last_reward`.
-      transform: of the scores of a game before the mean, `(game, [runs, N]) -> [runs, N]`, such as whether it is won.
-      ylabel: what the score is after the transform, with its unit.
+      transform: of the scores of a game before the mean, `(game, [runs, N]) -> [runs, N]`.
+      ylabel: name of the score after the transform, with its unit.
       statistic: over the runs of an arm.
-      num_episodes: where panels end at the latest.
-      reference_lines: by game, values by label, such as the score of a solved game; drawn as given.
+      num_episodes: the last episode of a panel, at most.
+      reference_lines: by game, values by label, such as the score of a solved game; they are not transformed.
       title: above all panels.
       order: algorithms in the order of colours and panels; others follow as they appear.
-      bootstrap_seed: of the generator of each band.
+      bootstrap_seed: seed of the generator of each band.
 
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, have no such episodes or
@@ -105,7 +105,7 @@ def episode_curves(
 
 
 def _worst(arms: Mapping[by_arm.Arm, Sequence[Run]], y: str) -> dict[str, float]:
-    """Returns the lowest score of an episode of any run, by game; NaN where no run diverged and none is needed."""
+    """Returns the lowest score of an episode of any run, by game; NaN if no run diverged on the game."""
     games = {arm.game for arm, members in arms.items() if any(map(divergence.diverged, members))}
     every = {game: [run for arm in arms if arm.game == game for run in arms[arm]] for game in games}
     lowest = {game: float(np.min(np.concatenate([_row(run, y) for run in runs]))) for game, runs in every.items()}
@@ -113,7 +113,10 @@ def _worst(arms: Mapping[by_arm.Arm, Sequence[Run]], y: str) -> dict[str, float]
 
 
 def _scores(members: Sequence[Run], y: str, worst: float) -> np.ndarray:
-    """Returns the scores of the episodes that every run finished, float64 `[runs, N]`; of a diverged run, as if."""
+    """Returns the scores of the episodes that every run finished, float64 `[runs, N]`.
+
+    The log of a diverged run is continued with the worst score.
+    """
     rows = divergence.of_episodes(members, [_row(run, y) for run in members], worst)
     shared = min(len(row) for row in rows)
     return np.stack([row[:shared] for row in rows]).astype(np.float64)
@@ -123,15 +126,15 @@ def _row(run: Run, y: str) -> np.ndarray:
     episodes = store.attachment(run, "episodes")
     if y not in episodes:
         known = ", ".join(episodes)
-        raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: they have {known}.")
+        raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: it has {known}.")
     return episodes[y]
 
 
 def _draw_dots(panel: "Axes", values: np.ndarray, stride: int) -> None:
-    """Draws every stride-th episode of every run, counted back from the last."""
+    """Draws one episode in `stride` of every run, counted back from the last."""
     episodes = np.arange(values.shape[1])[::-1][::stride]
     numbers = np.broadcast_to(episodes + 1, (len(values), len(episodes)))
-    # Thousands of dots are an image also in an SVG, which would be far larger with a shape for each.
+    # Thousands of dots are an image in an SVG, too: a shape for each would make it far larger.
     panel.scatter(
         numbers, values[:, episodes], s=1.2, color="#808080", alpha=0.35, linewidths=0, zorder=1.2, rasterized=True
     )
@@ -145,18 +148,18 @@ def _draw_means(
     color: str,
     bootstrap_seed: int,
 ) -> None:
-    """Draws the statistic over runs of the mean over the last `window` episodes, `_POINTS` times at most."""
+    """Draws the statistic over runs of the mean over the last `window` episodes, at `_POINTS` points at most."""
     ends = np.arange(window, values.shape[1] + 1)  # numbers of the episodes that end a window
     ends = by_arm.thin({"ends": ends}, _POINTS)["ends"]
     windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)  # [runs, N - window + 1, window]
     means = windows[:, ends - window].mean(axis=2)  # [runs, points]
-    band = statistics.interval(means, statistic, np.random.default_rng(bootstrap_seed))
+    band = resampling.interval(means, statistic, np.random.default_rng(bootstrap_seed))
     panel.fill_between(ends, band.low, band.high, color=color, alpha=0.3, linewidth=0, zorder=1.6)
     panel.plot(ends, band.point, color=color)
 
 
 def _share_axes(panels: "Sequence[Axes]") -> None:
-    """Gives the panels of a game the same limits, so that heights and widths compare."""
+    """Gives the panels of a game the same limits, so that they can be compared."""
     low = min((panel.get_ylim()[0] for panel in panels), default=0.0)
     high = max((panel.get_ylim()[1] for panel in panels), default=1.0)
     right = max((panel.get_xlim()[1] for panel in panels), default=1.0)

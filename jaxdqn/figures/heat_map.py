@@ -1,62 +1,69 @@
-"""Interaction: the final score over two hyperparameters, one panel a game and algorithm, as a map of colours."""
+"""Heat map: the final score over two hyperparameters as colours, one panel for each game and algorithm."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
-from jaxdqn.analysis.normalise import Transform
+from jaxdqn.analysis import statistics
 from jaxdqn.figures import style
+from jaxdqn.figures.entry import FINAL_STATISTIC, Entry, Option
 from jaxdqn.store import schema
-from jaxdqn.store.record import Run
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from jaxdqn.analysis.bootstrap_intervals import Interval
+    from jaxdqn.analysis.by_arm import Arm
+    from jaxdqn.analysis.normalise import Transform
+    from jaxdqn.store.record import Run
 
 _MOST_TEXTS = 49  # cells of a panel in which numbers can be read
 
 
 def heat_map(
-    runs: Iterable[Run],
-    fields: tuple[str, str],
+    runs: "Iterable[Run]",
+    fields: Sequence[str],
     *,
     statistic: statistics.Statistic = statistics.iqm,
     score: str = "evaluation_return",
     last: int = 1,
-    transform: Transform | None = None,
-    name: str = "final evaluation return",
+    transform: "Transform | None" = None,
+    name: str | None = None,
     xlabel: str | None = None,
     ylabel: str | None = None,
     bootstrap_seed: int = 0,
 ) -> "Figure":
     """Returns a figure of a statistic over seeds for each pair of values of two settings, with its 95 % interval.
 
-    Cells without a run, or where some run has no finite score, are left blank. Runs that crashed are left out, and the
-    label of the figure says so. Colours span each panel apart, or all panels together where a transform gives their
-    scores a scale in common.
+    A cell is blank if it has no run, or if some run has no finite score. Runs that crashed are left out, and the label
+    of the figure says so. Each panel has its own scale of colours; with a transform all panels share one.
 
     Args:
-      runs: of any games and algorithms; where other settings vary too, each of their points has a panel.
-      fields: two dotted fields of the settings, the first along the horizontal axis; values of any type.
+      runs: of any games and algorithms; where other settings vary too, each combination of them has a panel.
+      fields: dotted names of two settings, the first on the horizontal axis; values of any type.
       statistic: over the runs of an arm.
       score: the curve.
-      last: how many of its last points are averaged inside a run.
+      last: number of its last points that are averaged in each run.
       transform: of the final scores of a game before the statistic: `(game, [runs]) -> [runs]`.
-      name: what the score is after the transform, with its unit.
-      xlabel: of the first field; by default its name.
-      ylabel: of the second.
-      bootstrap_seed: of the generator of each interval.
+      name: name of the score after the transform, with its unit; by default from `score`.
+      xlabel: name of the first field; by default its last part.
+      ylabel: name of the second field; by default its last part.
+      bootstrap_seed: seed of the generator of each interval.
 
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, the fields are equal, or a
         run lacks one.
     """
+    import numpy as np
+
+    from jaxdqn.analysis import bootstrap_intervals, by_arm
+
     across, up = fields
     if across == up:
-        raise ValueError(f"fields = {fields} are one: name two settings, or draw the sensitivity to it.")
+        raise ValueError(f"fields = {fields} are the same: name two settings, or draw the sensitivity to one.")
+    name = name or f"final {style.score_name(score, transform)}"
     arms = by_arm.compared(runs)
     completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
     if not any(completed.values()):
@@ -85,22 +92,26 @@ def heat_map(
         if limits != (None, None):
             figure.colorbar(image, ax=list(axes.values()), shrink=0.5, label=name)
     number = by_arm.span([len(members) for members in completed.values() if members])
-    sentences = (
-        f"Colours and numbers: {statistics.name(statistic)} over seeds (n = {number}) of the {name}, which of "
-        f"a run is {style.averaged(last)}; in brackets: 95 % stratified bootstrap interval over seeds.",
+    style.describe(
+        figure,
+        f"The score of a run is {style.averaged(last)}. Colours and numbers: {statistics.name(statistic)} over seeds "
+        f"(n = {number}) of the {name}; in brackets: 95 % stratified bootstrap interval over seeds.",
         by_arm.remarks(arms, by_arm.labels(arms), score),
         bootstrap_intervals.caveat(len(final) for cells in panels.values() for final in cells.values()),
     )
-    figure.set_label(" ".join(filter(None, sentences)))
     return figure
 
 
 def _estimates(
-    cells: Mapping[tuple[int, int], np.ndarray], statistic: statistics.Statistic, bootstrap_seed: int
-) -> dict[tuple[int, int], statistics.Interval]:
-    """Returns the statistic of each cell all of whose runs have a finite score, with its interval."""
+    cells: "Mapping[tuple[int, int], np.ndarray]", statistic: statistics.Statistic, bootstrap_seed: int
+) -> "dict[tuple[int, int], Interval]":
+    """Returns the statistic with its interval, for each cell in which every run has a finite score."""
+    import numpy as np
+
+    from jaxdqn.analysis import resampling
+
     return {
-        cell: statistics.interval(final, statistic, np.random.default_rng(bootstrap_seed))
+        cell: resampling.interval(final, statistic, np.random.default_rng(bootstrap_seed))
         for cell, final in cells.items()
         if np.all(np.isfinite(final))
     }
@@ -108,10 +119,13 @@ def _estimates(
 
 def _draw(
     panel: "Axes",
-    estimates: Mapping[tuple[int, int], statistics.Interval],
+    estimates: "Mapping[tuple[int, int], Interval]",
     shape: tuple[int, int],
     limits: tuple[float, float] | tuple[None, None],
 ) -> Any:
+    """Draws the cells of a panel, and returns the image."""
+    import numpy as np
+
     points = np.full(shape, np.nan)
     for cell, (point, _, _) in estimates.items():
         points[cell] = point
@@ -120,9 +134,7 @@ def _draw(
         np.ma.masked_invalid(points), origin="lower", aspect="auto", cmap="viridis", vmin=darkest, vmax=brightest
     )
     panel.grid(visible=False)
-    shades = np.asarray(
-        image.norm(np.ma.masked_invalid(points)), np.float64
-    )  # 0 is the darkest colour, 1 the brightest
+    shades = np.asarray(image.norm(np.ma.masked_invalid(points)), np.float64)  # from 0, dark, to 1, bright
     if points.size <= _MOST_TEXTS:
         for (row, column), (point, low, high) in estimates.items():
             spread = f"\n({low:.3g}, {high:.3g})" if np.isfinite(low) else ""
@@ -131,8 +143,10 @@ def _draw(
     return image
 
 
-def _titles(arms: Iterable[by_arm.Arm], fields: Sequence[str]) -> dict[by_arm.Arm, str]:
-    """Returns the name of the panel of each arm: its game, with the algorithm and settings that tell panels apart."""
+def _titles(arms: "Iterable[Arm]", fields: Sequence[str]) -> "dict[Arm, str]":
+    """Returns the title of the panel of each arm: its game, with algorithm and settings if panels differ in them."""
+    from jaxdqn.analysis import by_arm
+
     arms = list(arms)
     without = {
         arm: arm._replace(settings=tuple(pair for pair in arm.settings if pair[0] not in fields)) for arm in arms
@@ -142,7 +156,7 @@ def _titles(arms: Iterable[by_arm.Arm], fields: Sequence[str]) -> dict[by_arm.Ar
     return {arm: arm.game if is_one else f"{arm.game}: {labels[without[arm]]}" for arm in arms}
 
 
-def _value(arm: by_arm.Arm, field: str) -> Any:
+def _value(arm: "Arm", field: str) -> Any:
     settings = dict(arm.settings)
     if field not in settings:
         known = ", ".join(settings) or "none"
@@ -156,3 +170,7 @@ def _short(field: str) -> str:
 
 def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+FIELDS = Option("fields", "dotted names of two settings, across and up", "PATH", nargs=2, is_required=True)
+FIGURE = Entry("final scores over two --fields as colours", (*FINAL_STATISTIC, FIELDS), heat_map)

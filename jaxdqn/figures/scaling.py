@@ -1,4 +1,4 @@
-"""Scaling: how many episodes it takes to solve a game, against the size of the game.
+"""Scaling: the number of episodes until a game is solved, against the size of the game.
 
 The figure of deep sea in Osband et al., "Behaviour Suite for Reinforcement Learning" (ICLR 2020), over seeds.
 """
@@ -28,17 +28,17 @@ def scaling(
     xlabel: str = "size",
     order: Sequence[str] = (),
 ) -> "Figure":
-    """Returns a figure of the episodes until solved (`jaxdqn.analysis.time_to_solve`) against size, a line an arm.
+    """Returns a figure of the episodes until solved (`jaxdqn.analysis.time_to_solve`), one line for each arm.
 
-    A point is the median over seeds. Runs that did not solve the game stand apart, above a grey line where training
-    ended: a hollow red marker an arm, with their number; a median is drawn where more than half of the runs did.
+    A point is the median over seeds; it is drawn if more than half of the runs solved the game. A grey line is the end
+    of training. Above it, a hollow red marker for each arm has the number of runs that did not solve the game.
 
     Args:
       runs: stored with the attachment `episodes`.
-      sizes: of the games, by name.
-      succeeds: which episodes do, from their returns.
-      law: a label, and from sizes to episodes; drawn dashed.
-      xlabel: what the size is.
+      sizes: sizes of the games, by name.
+      succeeds: from returns of episodes `[N]` to whether each succeeded, bool `[N]`.
+      law: a label, and a function from sizes to episodes; it is drawn dashed.
+      xlabel: name of the size.
       order: algorithms in the order of colours and legend; others follow as they appear.
 
     Raises:
@@ -50,11 +50,11 @@ def scaling(
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     unknown = sorted({arm.game for arm in arms} - set(sizes))
     if unknown:
-        raise ValueError(f"sizes has none of {', '.join(unknown)}: say how large every game is.")
+        raise ValueError(f"sizes lacks {', '.join(unknown)}: give the size of every game.")
     labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
     found = {arm: time_to_solve.times(members, succeeds) for arm, members in completed.items()}
-    seen: dict[int, int] = {}  # episodes that every run of a size was seen for
+    seen: dict[int, int] = {}  # length of the shortest log of each size, in episodes
     for arm, (_, number) in found.items():
         seen[sizes[arm.game]] = min(number, seen.get(sizes[arm.game], number))
     every = np.array(sorted(seen))
@@ -68,7 +68,7 @@ def scaling(
         panel.set_yscale("log")
         for index, (label, look) in enumerate(looks.items()):
             points = sorted((sizes[arm.game], arm) for arm in found if labels[arm] == label)
-            shift = 0.9 * ((index + 0.5) / len(looks) - 0.5)  # so that the bars of arms stand side by side
+            shift = 0.9 * ((index + 0.5) / len(looks) - 0.5)  # so that the bars of arms are side by side
             medians = [
                 _draw(panel, size, shift, found[arm][0], seen[size], look, 1.35 ** (2 + index)) for size, arm in points
             ]
@@ -93,20 +93,13 @@ def scaling(
         panel.set_ylim(bottom=5, top=highest * 1.35 ** (len(looks) + 3))
         panel.set_xticks(every)
         style.legend(figure, handles)
-    figure.set_label(
-        " ".join(
-            filter(
-                None,
-                (
-                    f"Solved: the first episode with which {time_to_solve.FOUND} of the last {time_to_solve.WINDOW} "
-                    "succeeded.",
-                    "Lines: median over seeds, unsolved runs counted as later than all others; no point where half of "
-                    "them or more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to "
-                    "the end of training where it is open; fewer than six runs have none. Faint dots: runs.",
-                    by_arm.remarks(arms, labels),
-                ),
-            )
-        )
+    style.describe(
+        figure,
+        f"Solved: the first episode at which {time_to_solve.FOUND} of the last {time_to_solve.WINDOW} succeeded. "
+        "Lines: median over seeds, where unsolved runs count as later than all others; no point if half of the runs or "
+        "more are unsolved. Bars: distribution-free interval of the median, at least 95 %, up to the end of training "
+        "if it has no upper end; no interval with fewer than six runs. Faint dots: runs.",
+        by_arm.remarks(arms, labels),
     )
     return figure
 

@@ -1,6 +1,6 @@
-"""Figures of a search for settings: what was tried, what mattered, and how fast the best point was found.
+"""Figures of a search for settings: its points, the importance of fields, and the best score against the budget.
 
-They are drawn from the plain numbers of `jaxdqn.store.trials`, as `jaxdqn search` leaves them.
+They are drawn from the plain numbers of `jaxdqn.store.trials`, which `jaxdqn search` writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import bootstrap_intervals, by_arm, statistics
+from jaxdqn.analysis import bootstrap_intervals, by_arm, resampling, statistics
 from jaxdqn.figures import style
 from jaxdqn.store.trials import Point, Trials, reading
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _MOST_TICKS = 6
 _INCH_OF_AN_AXIS = 1.15
-_WIDTH_OF_METHODS = 0.1  # of the whole budget, that the bars of all methods at one budget take up
+_WIDTH_OF_METHODS = 0.1  # of the bars of all methods at one budget, as a share of the whole budget
 
 
 class Progress(NamedTuple):
-    """What repetitions of a search had found when so much was spent.
+    """The score of the best point of each repetition of a search, against the budget spent.
 
     Attributes:
-      spent: float64 `[P]`, environment steps of all tuning runs.
-      scores: float64 `[repetitions, P]`, of the best point until then.
+      spent: float64 `[P]`, environment steps of all tuning runs until then.
+      scores: float64 `[repetitions, P]`, score of the best point until then.
     """
 
     spent: np.ndarray
@@ -34,14 +34,16 @@ class Progress(NamedTuple):
 
 
 def importance(trials: Trials) -> "Figure":
-    """Returns a figure of how much each field decides whether a point is among the best, most important on top.
+    """Returns a figure of the importance of each field for being among the best points, most important on top.
 
     Raises:
-      ValueError: if there are too few points to say it.
+      ValueError: if there are too few points to estimate it.
     """
     shares = sorted(trials.importance.shares.items(), key=lambda item: -item[1])
     if not shares:
-        raise ValueError(f"{trials.name} has too few points to say which fields matter: search with a larger budget.")
+        raise ValueError(
+            f"{trials.name} has too few points to estimate the importance of fields: search with a larger budget."
+        )
     with style.look():
         figure, panels = style.panels([_title(trials)], xlabel="importance (sums to 1)", ylabel="", title=None)
         (panel,) = panels.values()
@@ -52,8 +54,8 @@ def importance(trials: Trials) -> "Figure":
         panel.set_ylim(len(shares) - 0.5, -0.5)
         panel.set_xlim(0, 1)
     figure.set_label(
-        f"PED-ANOVA: how much a field decides whether one of {trials.importance.num_points} points is among the best "
-        f"quarter, by its mean score over {_seeds(trials)} after {trials.importance.steps:,} steps. "
+        f"PED-ANOVA: importance of a field for being in the best quarter of {trials.importance.num_points} points, "
+        f"by their mean score over {_seeds(trials)} after {trials.importance.steps:,} steps. "
         f"{reading(trials.facts)}"
     )
     return figure
@@ -62,8 +64,8 @@ def importance(trials: Trials) -> "Figure":
 def parallel_coordinates(trials: Trials) -> "Figure":
     """Returns a figure with an axis for each field and one for the score, and a line for each point.
 
-    The score is that at the last rung a point came through; points that were dropped before the end are drawn thin and
-    dashed, since their score is not that of a whole run. Points that diverged are counted, and not drawn.
+    The score is that at the last rung that a point passed. Points that were dropped before the end are drawn thin and
+    dashed, since their score is not that of a whole run. Points that diverged are counted, but not drawn.
 
     Raises:
       ValueError: if no point has a score.
@@ -86,7 +88,7 @@ def parallel_coordinates(trials: Trials) -> "Figure":
         heights, ticks = zip(*columns, _score_column(points), strict=True)
         _draw_axes(panel, [*paths, "score"], ticks)
         shade = _shades(points)
-        for row, point in enumerate(points):  # the best last, so that it lies on top
+        for row, point in enumerate(points):  # the best point last, so that it is on top
             is_whole = point.state == "complete"
             panel.plot(
                 range(len(heights)),
@@ -100,21 +102,21 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     num_whole = sum(point.state == "complete" for point in points)
     num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
-        f"Lines: {len(points)} points, darker ones score higher; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} trained for all {trials.ends[-1]:,} "
-        "steps; dashed: dropped."
+        f"Lines: {len(points)} points, darker for higher scores; score: mean over {_seeds(trials)} at the last rung "
+        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} points trained for all "
+        f"{trials.ends[-1]:,} steps; dashed: points that were dropped."
         + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
     )
     return figure
 
 
 def progress_of(trials: Trials) -> Progress:
-    """Returns the score of the best point after each wave, by its tuning seeds, and after a final by those of it.
+    """Returns the score of the best point after each wave, on the tuning seeds, and after the final on its seeds.
 
-    Points that came further count as better whatever their score, so that the curve may fall.
+    A point that passed more rungs counts as better than any that passed fewer, so that the curve may fall.
 
     Raises:
-      ValueError: if no point is best, since all diverged or none was trained.
+      ValueError: if there is no best point, since all diverged or none was trained.
     """
     if not trials.progress:
         raise ValueError(f"{trials.name} has no best point: all diverged or could not be trained.")
@@ -132,17 +134,17 @@ def best_so_far(
     score: str = "",
     bootstrap_seed: int = 0,
 ) -> "Figure":
-    """Returns a figure of the score of the best point against the budget spent, a panel a game, a line a method.
+    """Returns a figure of the score of the best point against the budget, one line for each method.
 
     Args:
-      found: by game and method; one repetition is drawn in steps, several as a statistic with its 95 % bootstrap
-        interval, those of the methods side by side.
+      found: by game and method. One repetition is drawn in steps, several as a statistic with its 95 % bootstrap
+        interval, with the methods side by side.
       statistic: over repetitions.
-      ylabel: what the score is.
+      ylabel: name of the score.
       references: by game, values of horizontal lines by label.
       order: methods in the order of colours and legend.
-      score: what the score of a run is, as `trials.reading` says it, for the label of the figure.
-      bootstrap_seed: of the generator of each interval.
+      score: the definition of the score of a run from `trials.reading`, for the label of the figure.
+      bootstrap_seed: seed of the generator of each interval.
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
     lines: dict[str, Any] = {}
@@ -158,7 +160,7 @@ def best_so_far(
         style.legend(figure, lines)
     over = f"{statistics.name(statistic)} over {by_arm.span(sizes)} repetitions"
     several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
-    one = "The best point so far, of those that came furthest, by its tuning seeds, and after a final by those of it."
+    one = "The best of the points that passed most rungs so far, on the tuning seeds, and after the final on its seeds."
     figure.set_label(
         " ".join(filter(None, [several, bootstrap_intervals.caveat(sizes), score] if max(sizes) > 1 else [one, score]))
     )
@@ -173,7 +175,7 @@ def _draw_progress(
     bootstrap_seed: int,
     shift: float,
 ) -> Any:
-    estimate = statistics.interval(progress.scores, statistic, np.random.default_rng(bootstrap_seed))
+    estimate = resampling.interval(progress.scores, statistic, np.random.default_rng(bootstrap_seed))
     drawn = {"color": look.color, "linestyle": look.line, "marker": look.marker}
     if len(progress.scores) == 1:
         return panel.plot(progress.spent, estimate.point, drawstyle="steps-post", **drawn)[0]

@@ -1,10 +1,9 @@
-"""How figures look, and how they are laid out and saved.
+"""The look, layout and saving of figures.
 
-Sizes are those of print: a figure of one panel fits a column of 3.5 inches, three panels fit a page of 7 inches, and no
-text needs enlarging. Algorithms differ in colour, line and marker, so that a grey copy can still be read.
+Sizes are those of print: a figure of one panel fits a column of 3.5 inches, and three panels fit a page of 7 inches.
+Algorithms differ in colour, line and marker, so that a grey copy can still be read.
 
-Nothing here touches pyplot: figures are objects, drawn by Agg, and settings of matplotlib are changed only inside
-`look`.
+pyplot is not used: figures are objects, drawn by Agg, and settings of matplotlib change only inside `look`.
 """
 
 import io
@@ -14,8 +13,6 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from jaxdqn.store import files
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
     from matplotlib.axes import Axes
@@ -71,7 +68,7 @@ _LOOK: dict[Any, Any] = {
 
 
 class Style(NamedTuple):
-    """How an algorithm is drawn: a colour, and for grey print a dash pattern and a marker."""
+    """The look of an algorithm: a colour, and for grey print a dash pattern and a marker."""
 
     color: str
     line: Any
@@ -81,8 +78,8 @@ class Style(NamedTuple):
 def styles(labels: Iterable[str], order: Sequence[str] = ()) -> dict[str, Style]:
     """Returns a style for each label, in the order of the legend: first those of `order`, then by first appearance.
 
-    The first eight differ in colour; later ones repeat a colour with another line and marker. A figure that shows a
-    part of the algorithms of another keeps their colours if both are given the same order.
+    The first eight differ in colour; later ones repeat a colour with another line and marker. Two figures of
+    different algorithms use the same colours if both are given the same order.
     """
     present = list(dict.fromkeys(labels))
     ordered = list(dict.fromkeys([*order, *present]))
@@ -96,7 +93,7 @@ def styles(labels: Iterable[str], order: Sequence[str] = ()) -> dict[str, Style]
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Applies the look to what is created or drawn inside, and puts the settings of matplotlib back."""
+    """Applies the look to figures created or drawn inside, and restores the settings of matplotlib."""
     import matplotlib
 
     with matplotlib.rc_context(_LOOK):
@@ -104,7 +101,10 @@ def look() -> Iterator[None]:
 
 
 def panels(names: Sequence[str], *, xlabel: str, ylabel: str, title: str | None) -> "tuple[Figure, dict[str, Axes]]":
-    """Returns a figure with one panel a name, at most three in a row, and its axes by name. To be called in `look`."""
+    """Returns a figure with one panel for each name, at most three in a row, and its axes by name.
+
+    To be called in `look`.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -130,7 +130,7 @@ def panels(names: Sequence[str], *, xlabel: str, ylabel: str, title: str | None)
 
 
 def count_axis(panel: "Axes") -> None:
-    """Makes the horizontal axis one of counts: from zero, with few ticks, readable."""
+    """Makes the horizontal axis an axis of counts: it starts at zero and has few, readable ticks."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     panel.set_xlim(left=0)
@@ -139,7 +139,7 @@ def count_axis(panel: "Axes") -> None:
 
 
 def readable(count: float) -> str:
-    """Returns a count in few letters: 500, 10k, 2.5M."""
+    """Returns a short text for a count: 500, 10k, 2.5M."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(count) >= unit:
             return f"{count / unit:g}{letter}"
@@ -147,25 +147,38 @@ def readable(count: float) -> str:
 
 
 def averaged(last: int) -> str:
-    """Returns what the score of a run is, for the label of a figure."""
+    """Returns the definition of the score of a run, for the label of a figure."""
     return "its last evaluation" if last == 1 else f"the mean of its last {last} evaluations"
+
+
+def score_name(score: str, transform: object) -> str:
+    """Returns the name of a score for an axis: `evaluation return`, `normalised evaluation return`."""
+    words = score.replace("_", " ")
+    return words if transform is None else f"normalised {words}"
+
+
+def describe(figure: "Figure", *sentences: str) -> None:
+    """Makes these sentences the label of a figure, which `save` puts into its caption; empty ones are left out."""
+    figure.set_label(" ".join(filter(None, sentences)))
 
 
 def draw_references(
     panels: "Mapping[str, Sequence[Axes]]", values: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Any]:
-    """Draws grey horizontal lines and returns one of each label, for the legend. To be called in `look`.
+    """Draws grey horizontal lines, and returns one line of each label for the legend. To be called in `look`.
 
     Args:
       panels: by game; a game may have none.
       values: by game, values by label.
 
     Raises:
-      ValueError: if a game is not among those of the panels.
+      ValueError: if a game has no panels.
     """
     unknown = sorted(set(values) - set(panels))
     if unknown:
-        raise ValueError(f"There are reference lines for {unknown}, which have no runs: games are {sorted(panels)}.")
+        raise ValueError(
+            f"There are reference lines for {unknown}, which have no runs: the games are {sorted(panels)}."
+        )
     lines: dict[str, Any] = {}
     labels = dict.fromkeys(label for game in panels for label in values.get(game, {}) if panels[game])
     for index, label in enumerate(labels):
@@ -178,7 +191,7 @@ def draw_references(
 
 
 def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
-    """Puts one legend for all panels below them, in as many columns as fit, and makes the figure higher by it."""
+    """Adds one legend below all panels, in as many columns as fit, and makes the figure higher for it."""
     longest = max(len(label) for label in handles)
     entry = 0.055 * longest + 0.58  # inches: letters of 7 points, and the line before them
     columns = max(1, min(len(handles), int(figure.get_figwidth() / entry)))
@@ -187,7 +200,7 @@ def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
     height = figure.get_figheight() + room
     figure.set_figheight(height)
     figure.set_layout_engine("constrained", rect=(0.0, room / height, 1.0, 1.0 - room / height))
-    # A legend of `loc="outside ..."` hangs on the figure's box, which `save` enlarges for the caption; this one stays.
+    # A legend of `loc="outside ..."` would move with the box that `save` enlarges for the caption; this one does not.
     figure.legend(
         list(handles.values()),
         list(handles),
@@ -201,24 +214,25 @@ def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
 def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Writes a figure, by default as PNG (200 dots an inch) and SVG, and returns the paths.
 
-    What the figure says about its reading (its label, as the functions that draw set it) and the provenance stand
-    below the figure and in the metadata of the files. Equal figures give equal files. Existing files are replaced
-    at once: figures are derived and can be drawn again.
+    The caption is the label of the figure, which explains it, and the provenance. It is below the figure and in the
+    metadata of the files. Equal figures give equal files. Existing files are replaced: they can be drawn again.
 
     Args:
-      figure: as a function of `jaxdqn.figures` returns it; left as it was.
-      path: without suffix; folders are made where they are missing.
-      provenance: as `jaxdqn.figures.captions.provenance` makes it.
+      figure: from a function of `jaxdqn.figures`; it is not changed.
+      path: without suffix; missing folders are made.
+      provenance: from `jaxdqn.figures.captions.provenance`.
       formats: of `FORMATS`; each is a file with that suffix.
 
     Raises:
-      ValueError: if the path has a suffix of such files, or a format is not known.
+      ValueError: if the path has a suffix of `FORMATS`, or a format is not known.
     """
+    from jaxdqn.store import files
+
     path = Path(path)
     if path.suffix.removeprefix(".") in FORMATS:
-        raise ValueError(f"{path} has a suffix: give the path without it, since each format adds its own.")
+        raise ValueError(f"{path} has a suffix: give the path without it; each format adds its own.")
     if not set(formats) <= set(FORMATS):
-        raise ValueError(f"formats = {formats} are not all known: choose among {', '.join(FORMATS)}.")
+        raise ValueError(f"formats = {formats} has an unknown format: choose among {', '.join(FORMATS)}.")
     description = " ".join(filter(None, [str(figure.get_label()), provenance]))
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Title": path.name, "Description": description},
@@ -227,13 +241,15 @@ def save(figure: "Figure", path: str | Path, provenance: str, formats: Sequence[
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with look():
-        width = int(figure.get_figwidth() * 72 / (0.56 * _CAPTION_SIZE))  # letters in a line: they are half as wide
+        width = int(
+            figure.get_figwidth() * 72 / (0.56 * _CAPTION_SIZE)
+        )  # letters in a line: a letter is about half as wide as high
         below = -0.05 / figure.get_figheight()
         caption = figure.text(
             0.01, below, textwrap.fill(description, width), ha="left", va="top", fontsize=_CAPTION_SIZE, color="#404040"
         )
         try:
-            # The caption lies below the figure; a tight bounding box takes it in whatever its height.
+            # The caption is below the figure; the tight bounding box includes it.
             drawn = {suffix: _draw(figure, suffix, metadata[suffix]) for suffix in dict.fromkeys(formats)}
         finally:
             caption.remove()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import statistics
+from jaxdqn.analysis import resampling, statistics
 
 Rule = Callable[[np.ndarray, float, Sequence[float]], list[int]]  # as `best`
 
@@ -108,7 +108,7 @@ def best_or_undecided(
     undecided = []
     for row in rest[: len(kept)]:
         difference = scores[row] - scores[kept[-1]]
-        interval = statistics.interval(difference, statistics.mean, np.random.default_rng(0), confidence=confidence)
+        interval = resampling.interval(difference, statistics.mean, np.random.default_rng(0), confidence=confidence)
         undecided += [] if interval.high < 0.0 else [row]
     return kept + undecided
 

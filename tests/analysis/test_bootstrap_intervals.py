@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, statistics
+from jaxdqn.analysis import aggregates, bootstrap_intervals, resampling, statistics
 
 SKEWED = [0.3, 0.5, 0.6, 0.9, 1.1, 1.2, 1.9, 2.2, 3.8, 7.5]
 
@@ -21,7 +21,7 @@ def student_z(runs, confidence=0.95):
 
 
 def replicates_of(scores, statistic=statistics.mean, resamples=20_000):
-    return statistics.replicates(np.array([scores]), statistics.pooled(statistic), generator(), resamples)
+    return resampling.replicates(np.array([scores]), statistics.pooled(statistic), generator(), resamples)
 
 
 @pytest.mark.parametrize("name", ["mean", "root mean square"])
@@ -39,7 +39,7 @@ def test_the_ends_are_the_outer_ones_of_percentiles_scipys_bca_and_a_t_interval(
     low, high = theirs.confidence_interval
     first, last = np.quantile(theirs.bootstrap_distribution, scipy.stats.norm.cdf([-z, z]))
     center, error = statistic(SKEWED), z * theirs.standard_error
-    ours = statistics.interval(SKEWED, statistic, generator(2), confidence=confidence, resamples=40_000)
+    ours = resampling.interval(SKEWED, statistic, generator(2), confidence=confidence, resamples=40_000)
     assert ours.point == pytest.approx(center)
     assert ours.low == pytest.approx(min(first, low, center - error), abs=0.05)
     assert ours.high == pytest.approx(max(last, high, center + error), abs=0.15)
@@ -100,22 +100,22 @@ def test_the_interval_moves_and_turns_with_the_scores(scores, factor, shift):
 def test_fewer_than_three_runs_have_a_point_and_no_interval(runs):
     scores = {"a": [1.0, 2.0][:runs], "b": [3.0, 5.0][:runs]}
     made = [
-        statistics.interval_over_games(scores, statistics.mean, generator()),
-        aggregates.difference(scores, {"a": SKEWED, "b": SKEWED}, aggregates.mean, generator()),
-        aggregates.difference({"a": SKEWED, "b": SKEWED}, scores, aggregates.mean, generator()),
-        aggregates.probability_of_improvement({"a": SKEWED}, {"a": scores["a"]}, generator()),
+        resampling.interval_over_games(scores, statistics.mean, generator()),
+        resampling.difference(scores, {"a": SKEWED, "b": SKEWED}, aggregates.mean, generator()),
+        resampling.difference({"a": SKEWED, "b": SKEWED}, scores, aggregates.mean, generator()),
+        resampling.probability_of_improvement({"a": SKEWED}, {"a": scores["a"]}, generator()),
     ]
     for estimate in made:
         assert np.isfinite(estimate.point)
         assert np.isnan([estimate.low, estimate.high]).all()
-    curves = statistics.interval(np.zeros((runs, 4)), statistics.iqm, generator())
+    curves = resampling.interval(np.zeros((runs, 4)), statistics.iqm, generator())
     assert curves.point.shape == curves.low.shape == curves.high.shape == (4,)
     assert np.isnan(curves.low).all()
 
 
 def test_the_interval_of_three_runs_is_that_of_student():
     expected = scipy.stats.t.interval(0.95, 2, loc=2.0, scale=scipy.stats.sem([3.0, 1.0, 2.0]))
-    estimate = statistics.interval([3.0, 1.0, 2.0], statistics.mean, generator(), resamples=100_000)
+    estimate = resampling.interval([3.0, 1.0, 2.0], statistics.mean, generator(), resamples=100_000)
     assert estimate.point == 2.0
     np.testing.assert_allclose(estimate[1:], expected, rtol=0.03)
 
@@ -123,7 +123,7 @@ def test_the_interval_of_three_runs_is_that_of_student():
 @pytest.mark.parametrize("statistic", [statistics.mean, statistics.median, statistics.iqm])
 def test_equal_runs_have_an_interval_without_width_at_each_point(statistic):
     scores = np.tile([0.1, -7.0, 1e9], (6, 1))
-    for part in statistics.interval(scores, statistic, generator()):
+    for part in resampling.interval(scores, statistic, generator()):
         np.testing.assert_allclose(part, [0.1, -7.0, 1e9], rtol=1e-12)
 
 
@@ -131,20 +131,22 @@ def test_intervals_stay_where_the_statistic_can_be():
     chance = generator(3)
     for _ in range(20):
         x, y = chance.integers(0, 2, size=(2, 6)).astype(float)
-        better = aggregates.probability_of_improvement({"a": x}, {"a": y}, chance, resamples=200)
-        share = aggregates.profile({"a": x}, [-0.5, 0.5, 1.5], chance, resamples=200)
-        gap = statistics.bootstrap({"a": x}, aggregates.optimality_gap, chance, resamples=200, score_range=(0.0, 1.0))
+        better = resampling.probability_of_improvement({"a": x}, {"a": y}, chance, resamples=200)
+        share = resampling.profile({"a": x}, [-0.5, 0.5, 1.5], chance, resamples=200)
+        gap = resampling.aggregate_interval(
+            {"a": x}, aggregates.optimality_gap, chance, resamples=200, score_range=(0.0, 1.0)
+        )
         for estimate in (better, share, gap):
             assert np.all((estimate.low >= 0.0) & (estimate.low <= estimate.point))
             assert np.all((estimate.point <= estimate.high) & (estimate.high <= 1.0))
-        of_any_scores = statistics.bootstrap({"a": x}, aggregates.optimality_gap, chance, resamples=200)
+        of_any_scores = resampling.aggregate_interval({"a": x}, aggregates.optimality_gap, chance, resamples=200)
         assert of_any_scores.low >= 0.0
 
 
 @pytest.mark.parametrize("statistic", [statistics.mean, statistics.median, statistics.iqm])
 def test_an_interval_of_one_game_ends_with_its_runs(statistic):
     peaks = [0.0, 0.02, 0.01, 1.0, 0.99, 1.01, 0.98]
-    estimate = statistics.interval(peaks, statistic, generator())
+    estimate = resampling.interval(peaks, statistic, generator())
     assert min(peaks) <= estimate.low < estimate.high <= max(peaks)
     made = replicates_of(peaks, statistic, resamples=50)
     assert (made.lowest, made.highest) == (pytest.approx(0.0), pytest.approx(1.01))
@@ -152,16 +154,16 @@ def test_an_interval_of_one_game_ends_with_its_runs(statistic):
 
 def test_of_means_over_games_the_ends_are_those_of_the_worst_and_the_best_runs():
     scores = generator(8).normal(size=(3, bootstrap_intervals.WITHIN_RANGE))
-    made = statistics.replicates(scores, aggregates.mean, generator(), resamples=5)
+    made = resampling.replicates(scores, aggregates.mean, generator(), resamples=5)
     assert made.lowest == pytest.approx(np.mean(np.min(scores, axis=1)))
     assert made.highest == pytest.approx(np.mean(np.max(scores, axis=1)))
     # A median over games, where what each game changes alone says little of what all change together.
     scores = generator(9).normal(size=(4, 10))
-    made = statistics.replicates(scores, aggregates.median, generator(), resamples=5)
+    made = resampling.replicates(scores, aggregates.median, generator(), resamples=5)
     assert made.lowest == pytest.approx(np.median(np.min(scores, axis=1)))
     assert made.highest == pytest.approx(np.median(np.max(scores, axis=1)))
     pairs = generator(10).normal(size=(2, 10, 3, 2))
-    made = statistics.replicates(pairs, lambda both: np.mean(both[..., 0] - both[..., 1], axis=(0, 1)), generator(), 5)
+    made = resampling.replicates(pairs, lambda both: np.mean(both[..., 0] - both[..., 1], axis=(0, 1)), generator(), 5)
     np.testing.assert_allclose(made.lowest, np.mean(np.min(pairs[..., 0] - pairs[..., 1], axis=1), axis=0))
     apart = made.minus(made)
     np.testing.assert_array_equal(apart.lowest, made.lowest - made.highest)
@@ -180,7 +182,7 @@ def test_of_means_over_games_the_ends_are_those_of_the_worst_and_the_best_runs()
 )
 def test_with_few_runs_the_ends_are_those_of_any_scores(aggregate, score_range, expected):
     scores = generator(8).normal(size=(3, bootstrap_intervals.WITHIN_RANGE - 1))
-    made = statistics.replicates(scores, aggregate, generator(), resamples=5, score_range=score_range)
+    made = resampling.replicates(scores, aggregate, generator(), resamples=5, score_range=score_range)
     assert (made.lowest, made.highest) == expected
 
 
@@ -200,7 +202,7 @@ def test_an_end_that_bca_puts_without_limit_is_the_last_replicate():
         ([10, 9], ["With 5 runs of a game"]),
         ([5], ["With 5 runs of a game"]),
         ([4, 8], ["With 3 runs of a game"]),
-        ([2, 10], ["No interval where there are fewer than 3 runs"]),
+        ([2, 10], ["No interval with fewer than 3 runs"]),
         ([1, 3], ["With 3 runs of a game", "No interval"]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxdqn.analysis import aggregates, comparison_table, statistics, study_tables
+from jaxdqn.analysis import aggregates, comparison_table, resampling, statistics, study_tables
 from jaxdqn.store.record import Run
 from tests.helpers import synthetic_runs
 
@@ -33,7 +33,7 @@ CLEAR = runs_of([9.0, 10.0, 11.0], algorithm="best") + runs_of([1.0, 2.0, 3.0], 
 
 def test_a_cell_is_the_statistic_with_its_interval():
     table = comparison_table.compare(CLEAR)
-    expected = statistics.interval([9.0, 10.0, 11.0], statistics.iqm, np.random.default_rng(0))
+    expected = resampling.interval([9.0, 10.0, 11.0], statistics.iqm, np.random.default_rng(0))
     assert table.columns == ("catch",)
     assert table.rows["best"]["catch"] == (*map(float, expected), 3, True)
 
@@ -102,7 +102,7 @@ def test_all_games_have_a_column_on_a_common_scale_only():
     assert table.rows["best"]["all games: mean"].point == pytest.approx(1.0)
     assert table.rows["worst"]["all games: mean"].point == pytest.approx(0.1)
     assert table.rows["worst"]["all games: mean"].runs == 6
-    assert "All games: over the normalised scores" in table.reading
+    assert "All games, median: of the mean scores of the games;" in table.reading
 
 
 def test_all_games_are_aggregated_in_four_ways_side_by_side():
@@ -142,7 +142,7 @@ def test_fewer_than_three_runs_have_no_interval_and_the_table_says_why(runs):
     table = comparison_table.compare(runs_of([9.0, 11.0][:runs], algorithm="few") + CLEAR)
     cell = table.rows["few"]["catch"]
     assert np.isnan([cell.low, cell.high]).all()
-    why = "No interval where there are fewer than 3 runs of a game"
+    why = "No interval with fewer than 3 runs of a game"
     assert why in comparison_table.markdown(table)
     assert why in comparison_table.latex(table)
     assert f"few,catch,{runs},{cell.point!r},,,false" in comparison_table.comma_separated(table)
@@ -157,7 +157,7 @@ def test_an_arm_that_lacks_a_game_has_an_empty_cell_and_is_not_among_all():
     table = comparison_table.compare(runs, transform=lambda game, scores: scores)
     assert not any("all games" in name for name in table.rows["half"])
     assert "pong" not in table.rows["half"]
-    assert "Not among all games, for having unequally many runs on games: half." in table.reading
+    assert "Not among all games, with different numbers of runs on the games: half." in table.reading
     assert comparison_table.latex(table).splitlines()[7].startswith("half & ")
     assert comparison_table.latex(table).splitlines()[7].endswith(r" & -- & -- \\")
 

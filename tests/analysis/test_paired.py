@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxdqn.analysis import aggregates, paired, statistics
+from jaxdqn.analysis import aggregates, paired, resampling, statistics
 
 
 def generator(seed=0):
@@ -37,7 +37,7 @@ def test_what_the_seed_brings_to_both_arms_cancels():
     arm = {"a": dict(enumerate(luck + 3.0 + generator(2).normal(scale=0.5, size=12)))}
     estimate = paired.interval(paired.differences(arm, base), generator())
     assert 2.4 < estimate.low < 3.0 < estimate.high < 3.6
-    alone = statistics.interval(list(arm["a"].values()), statistics.mean, generator())
+    alone = resampling.interval(list(arm["a"].values()), statistics.mean, generator())
     assert alone.high - alone.low > 50.0
 
 
@@ -70,9 +70,9 @@ def test_the_two_runs_of_a_seed_are_drawn_together():
 
 @pytest.mark.parametrize("name", aggregates.AGGREGATES)
 def test_every_aggregate_has_a_paired_difference(name):
-    aggregate, (x, y) = aggregates.AGGREGATES[name], generator(6).gamma(1.0, size=(2, 2, 8))
+    aggregate, (x, y) = aggregates.AGGREGATES[name].aggregate, generator(6).gamma(1.0, size=(2, 2, 8))
     arm, base = ({"a": dict(enumerate(z[0])), "b": dict(enumerate(z[1]))} for z in (x, y))
-    estimate = paired.bootstrap(paired.differences(arm, base), aggregate, generator())
+    estimate = paired.aggregate_interval(paired.differences(arm, base), aggregate, generator())
     assert estimate.point == pytest.approx(aggregate(x) - aggregate(y))
     assert estimate.low < estimate.point < estimate.high
 

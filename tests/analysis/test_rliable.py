@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxdqn.analysis import aggregates, statistics
+from jaxdqn.analysis import aggregates, resampling
 
 RECORDED = json.loads(pathlib.Path(__file__).with_name("rliable_values.json").read_text())
 ARRAYS = RECORDED["arrays"]
@@ -38,20 +38,20 @@ def test_all_that_was_recorded_is_compared():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("aggregate", aggregates.AGGREGATES)
 def test_aggregates_and_those_of_the_same_draws_are_rliables(name, aggregate):
-    stacked = statistics.stack(by_game(name))
+    stacked = resampling.stack(by_game(name))
     expected = np.array(ARRAYS[name]["replicates"][aggregate])
-    made = statistics.replicates(stacked, aggregates.AGGREGATES[aggregate], Replayed(), len(expected))
+    made = resampling.replicates(stacked, aggregates.AGGREGATES[aggregate].aggregate, Replayed(), len(expected))
     assert made.point == pytest.approx(ARRAYS[name]["points"][aggregate], rel=1e-12)
     np.testing.assert_allclose(made.values, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_performance_profile_is_rliables(name):
-    found = aggregates.profile(by_game(name), RECORDED["thresholds"], np.random.default_rng(0), resamples=5)
+    found = resampling.profile(by_game(name), RECORDED["thresholds"], np.random.default_rng(0), resamples=5)
     np.testing.assert_allclose(found.point, ARRAYS[name]["profile"], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("x", "y", "expected"), RECORDED["probability of improvement"])
 def test_the_probability_of_improvement_is_rliables(x, y, expected):
-    found = aggregates.probability_of_improvement(by_game(x), by_game(y), np.random.default_rng(0), resamples=5)
+    found = resampling.probability_of_improvement(by_game(x), by_game(y), np.random.default_rng(0), resamples=5)
     assert found.point == pytest.approx(expected, rel=1e-12)

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn.analysis import sample_size, statistics
+from jaxdqn.analysis import resampling, sample_size, statistics
 
 
 def generator(seed=0):
@@ -29,7 +29,7 @@ def test_the_width_of_a_mean_is_that_of_theory():
 def test_the_width_is_that_of_fresh_experiments_at_any_confidence():
     for confidence in (0.5, 0.95):
         (found,) = sample_size.widths({"a": normal(400)}, [10], generator(), confidence=confidence)
-        fresh = statistics.interval(
+        fresh = resampling.interval(
             generator(3).normal(size=(10, 200)), statistics.iqm, generator(4), confidence=confidence, resamples=1_000
         )
         assert found == pytest.approx(np.mean(fresh.high - fresh.low), rel=0.1)
@@ -72,7 +72,7 @@ def test_fresh_runs_of_that_number_have_intervals_of_that_width(statistic):
     for _ in range(6):
         pilot = {"a": chance.gamma(2.0, size=60)}
         number = sample_size.seeds_needed(pilot, wanted, chance, statistic=statistic, resamples=100)
-        fresh = statistics.interval(chance.gamma(2.0, size=(number, 50)), statistic, chance, resamples=300)
+        fresh = resampling.interval(chance.gamma(2.0, size=(number, 50)), statistic, chance, resamples=300)
         got.append(np.mean(fresh.high - fresh.low))
     assert np.mean(got) == pytest.approx(wanted, rel=0.15)
 

@@ -76,12 +76,12 @@ def test_games_without_a_common_scale_are_not_pooled():
 def test_an_arm_with_unequal_games_is_left_out_and_told(missing):
     found = scores.pooled(scores.final(study()[:-missing], transform=double))
     assert list(found.values) == list(found.seeds) == ["arm 1"]
-    assert found.left_out == "Not shown, for having unequally many runs on games: arm 2."
+    assert found.left_out == "Not shown, with different numbers of runs on the games: arm 2."
 
 
 def test_no_arm_to_pool_is_refused():
     runs = [of([1.0], game="game 0"), of([1.0], game="game 1", algorithm="other")]
-    with pytest.raises(ValueError, match="No arm has equally many runs on game 0, game 1"):
+    with pytest.raises(ValueError, match="No arm has the same number of runs on game 0, game 1"):
         scores.pooled(scores.final(runs, transform=double))
 
 

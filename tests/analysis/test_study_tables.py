@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxdqn.analysis import statistics, study_tables
+from jaxdqn.analysis import resampling, statistics, study_tables
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 from tests.helpers import synthetic_runs
@@ -28,7 +28,7 @@ def test_the_table_has_a_row_an_arm_with_score_interval_and_cost():
     assert rows[2][:6] == ["catch", "DQN", "learning_rate 0.001", "4", "1", "2.5"]  # it counts as -1, the worst of all
     assert rows[2][7:] == ["15", "2 to 4"]
     assert rows[3] == ["catch", "double DQN", "-", "1", "0", "7", "none: 1 run", "12.5", "2"]
-    expected = statistics.interval([0.0, -1.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
+    expected = resampling.interval([0.0, -1.0, 5.0, 100.0], statistics.iqm, np.random.default_rng(0))
     assert rows[2][6] == f"{expected.low:.4g} to {expected.high:.4g}"
 
 

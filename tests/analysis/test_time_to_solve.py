@@ -56,7 +56,8 @@ def test_the_table_counts_the_runs_that_solved_it(tmp_path):
     returns = [solves] * 4 + [[0.0] * 80] * 3
     runs = [stored(tmp_path, values, seed=seed) for seed, values in enumerate(returns)]
     row = time_to_solve.table(runs, lambda returns: returns > 0.5).splitlines()[2]
-    assert row == "| catch | DQN | 0 | 4 of 7 | 60 | 60 to never | 100 % | 80 |"
+    expected = ["catch", "DQN", "0", "4 of 7", "60", "60 to never", "100 %", "80"]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == expected
 
 
 def test_what_is_solved_may_be_lost_again_and_the_share_of_later_successes_says_so(tmp_path):
@@ -69,4 +70,7 @@ def test_what_is_solved_may_be_lost_again_and_the_share_of_later_successes_says_
     ]
     assert time_to_solve.kept(runs, lambda returns: returns > 0.5) == pytest.approx((0.25 + 1.0) / 2)
     assert math.isnan(time_to_solve.kept(runs[2:], lambda returns: returns > 0.5))
-    assert time_to_solve.table(runs, lambda returns: returns > 0.5).splitlines()[2].endswith("| 62 % | 9 |")
+    assert time_to_solve.table(runs, lambda returns: returns > 0.5).splitlines()[2].split("|")[-3:-1] == [
+        " 62 %            ",
+        " 9        ",
+    ]

@@ -13,7 +13,8 @@ from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.commands import configuration_options, play, script, train
 from jaxdqn.games import GAMES
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.study.executors import on_ray
 
 
@@ -68,14 +69,15 @@ def test_any_field_is_an_option():
         "catch",
         "dqn",
         shlex.split(
-            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
-            "optimizer:rms-prop --optimizer.decay 0.95 exploration.epsilon:constant --exploration.epsilon.value 0.2 "
+            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.torso.hidden 32 16 "
+            "--network.activation tanh --max-gradient-norm 10 optimizer:rms-prop --optimizer.decay 0.95 "
+            "exploration.epsilon:constant --exploration.epsilon.value 0.2 "
             "algorithm.error:huber --algorithm.error.delta 2"
         ),
     )
     assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)
     assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
-    assert config.network == MLP((32, 16))
+    assert config.network == QNetwork(Dense((32, 16)), activation="tanh")
     assert config.optimizer == optimizers.RMSProp(decay=0.95)
     assert config.exploration == exploration.EpsilonGreedy(schedules.Constant(0.2))
     assert config.algorithm == dqn.DQN(error=losses.Huber(2.0))

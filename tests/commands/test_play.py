@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from jaxdqn import commands
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import show
 from jaxdqn.store import store, weights
 from tests.helpers import synthetic_runs, trained
@@ -40,7 +41,7 @@ def size(path):
 
 def still_paddle(path):
     """Writes weights of an agent that never moves the paddle in catch, and returns the path of their facts."""
-    network = MLP(())
+    network = QNetwork(Dense(()))
     named = {"params/Dense_0/kernel": np.zeros((100, 3)), "params/Dense_0/bias": np.array([0.0, 1.0, 0.0])}
     return weights.save(path, trained.facts("catch", network, algorithm="still", seed=4), named)
 
@@ -80,7 +81,7 @@ def test_an_animation_and_a_strip_are_made_and_never_overwritten(cartpole, tmp_p
         made = (tmp_path / name).read_bytes()
         status, _, err = jaxdqn(capsys, *arguments)
         assert status == 2
-        assert err.endswith(f"{name} is there already and is not overwritten: delete it, or choose another name.\n")
+        assert err.endswith(f"{name} exists and is not overwritten: delete it, or use another name.\n")
         assert (tmp_path / name).read_bytes() == made
 
 
@@ -193,14 +194,14 @@ def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
     # Pushing to where the pole leans and turns keeps it upright for all 500 steps.
     towards = np.array([0.05, 0.1, 1.0, 0.5])
     named = {"params/Dense_0/kernel": np.stack([-towards, towards], axis=-1), "params/Dense_0/bias": np.zeros(2)}
-    path = weights.save(tmp_path / "balance", trained.facts("cartpole", MLP(())), named)
+    path = weights.save(tmp_path / "balance", trained.facts("cartpole", QNetwork(Dense(()))), named)
     out = jaxdqn(capsys, path, "--out", tmp_path / "film.gif")[1]
     assert "episode 0: return 500, 500 steps" in out
     assert (tmp_path / "film.gif").stat().st_size < 200_000
 
 
 BAD = [
-    (["nowhere"], "nowhere is not there"),
+    (["nowhere"], "nowhere does not exist"),
     (["cartpole.json", "--episodes", "0"], "--episodes 0 is out of range: it must lie between 1 and 10000."),
     (["cartpole.json", "--seed", "-1"], "--seed -1 is out of range"),
     (["cartpole.json", "--epsilon", "2"], "--epsilon 2.0 is out of range: it must lie between 0 and 1."),
@@ -209,12 +210,12 @@ BAD = [
     (["cartpole.json", "--every", "0"], "--every 0 is out of range"),
     (["cartpole.json", "--width", "0"], "--width 0 is out of range"),
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
-    (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': choose one of .gif, .png, .mp4."),
-    (["cartpole.json", "--out", "no/film.gif"], "is no folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': there are None."),
-    (["probe.json", "--out", "film.gif"], "probe_value has no picture: play it without --out to see its returns."),
+    (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
+    (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': use one of None."),
+    (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
-    (["foreign.npz"], "foreign.npz is named as weights by no JSON in its folder"),
+    (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
     (["other.json"], "do not fit their network on catch (observations of shape [100], 3 actions)"),
     ([], "the following arguments are required: STUDY"),
 ]

@@ -8,14 +8,15 @@ from jaxdqn.analysis import aggregates as over_games
 from jaxdqn.analysis import by_arm, normalise, paired, statistics
 from jaxdqn.analysis.normalise import Reference
 from jaxdqn.figures import (
+    ablation,
     aggregates,
-    differences,
-    efficiency,
     heat_map,
-    improvement,
     intervals,
     learning_curves,
-    profiles,
+    paired_differences,
+    performance_profiles,
+    probability_of_improvement,
+    sample_efficiency,
     seeds_needed,
     style,
 )
@@ -58,11 +59,11 @@ def marks(panel):
 
 SHOW = {
     "aggregates": lambda runs, **given: aggregates.aggregate_intervals(runs, SCALE, **given),
-    "profiles": lambda runs, **given: profiles.performance_profiles(runs, transform=SCALE, **given),
-    "improvement": lambda runs, **given: improvement.probability_of_improvement(runs, "DQN", **given),
-    "efficiency": lambda runs, **given: efficiency.sample_efficiency(runs, transform=SCALE, **given),
-    "paired": lambda runs, **given: differences.paired_differences(runs, "DQN", transform=SCALE, **given),
-    "ablation": lambda runs, **given: differences.ablation(runs, "DQN", transform=SCALE, **given),
+    "profiles": lambda runs, **given: performance_profiles.performance_profiles(runs, transform=SCALE, **given),
+    "improvement": lambda runs, **given: probability_of_improvement.probability_of_improvement(runs, "DQN", **given),
+    "efficiency": lambda runs, **given: sample_efficiency.sample_efficiency(runs, transform=SCALE, **given),
+    "paired": lambda runs, **given: paired_differences.paired_differences(runs, "DQN", transform=SCALE, **given),
+    "ablation": lambda runs, **given: ablation.ablation(runs, "DQN", transform=SCALE, **given),
     "seeds": lambda runs, **given: seeds_needed.seeds_needed(runs, transform=SCALE, **given),
 }
 
@@ -121,7 +122,7 @@ def test_a_figure_of_crashed_runs_only_is_refused(show):
 @pytest.mark.parametrize("name", ["aggregates", "profiles", "efficiency"])
 def test_an_algorithm_with_unequal_games_is_not_pooled_and_this_is_told(name):
     label = SHOW[name](runs_of()[:-1]).get_label()
-    assert "Not shown, for having unequally many runs on games: C51." in label
+    assert "Not shown, with different numbers of runs on the games: C51." in label
 
 
 def test_each_aggregate_has_a_panel_with_its_marks():
@@ -145,31 +146,31 @@ def test_each_aggregate_has_a_panel_with_its_marks():
 
 def test_a_profile_counts_the_runs_above_each_score():
     runs = runs_of(algorithms=("DQN", "C51"))
-    figure = profiles.performance_profiles(runs, transform=SCALE, thresholds=[0.0, 0.5, 0.9])
+    figure = performance_profiles.performance_profiles(runs, transform=SCALE, thresholds=[0.0, 0.5, 0.9])
     (panel,) = figure.axes
     for line, name in zip(panel.lines, ("DQN", "C51"), strict=True):
         scores = np.concatenate([finals(runs, game, name) for game in BEST])
         np.testing.assert_allclose(line.get_ydata(), [(scores > t).mean() for t in (0.0, 0.5, 0.9)])
-    assert "n = 10 an algorithm" in panel.get_ylabel()
+    assert "n = 10 per algorithm" in panel.get_ylabel()
 
 
 def test_a_profile_spans_all_scores():
-    (panel,) = profiles.performance_profiles(runs_of(), transform=SCALE).axes
+    (panel,) = performance_profiles.performance_profiles(runs_of(), transform=SCALE).axes
     for line in panel.lines:
         assert (line.get_ydata()[0], line.get_ydata()[-1]) == (1.0, 0.0)
 
 
 def test_several_games_without_a_scale_are_not_pooled():
     with pytest.raises(ValueError, match="have no common scale"):
-        profiles.performance_profiles(runs_of())
+        performance_profiles.performance_profiles(runs_of())
     with pytest.raises(ValueError, match="have no common scale"):
-        efficiency.sample_efficiency(runs_of())
-    assert profiles.performance_profiles(runs_of(games=["catch"]))
+        sample_efficiency.sample_efficiency(runs_of())
+    assert performance_profiles.performance_profiles(runs_of(games=["catch"]))
 
 
 def test_improvement_is_over_the_base():
     runs = runs_of()
-    (panel,) = improvement.probability_of_improvement(runs, "double DQN").axes
+    (panel,) = probability_of_improvement.probability_of_improvement(runs, "double DQN").axes
     expected = [
         np.mean(
             [
@@ -186,14 +187,17 @@ def test_improvement_is_over_the_base():
 
 def test_improvement_is_over_the_games_in_common_and_says_so():
     runs = [run for run in runs_of() if (run.facts["algorithm"], run.facts["game"]["name"]) != ("C51", "pong")]
-    label = improvement.probability_of_improvement(runs, "DQN").get_label()
+    label = probability_of_improvement.probability_of_improvement(runs, "DQN").get_label()
     assert "Not on all games: C51 on catch." in label
 
 
 @pytest.mark.parametrize("name", ["improvement", "paired", "ablation"])
 @pytest.mark.parametrize(
     ("algorithms", "message"),
-    [(("double DQN", "C51"), "no arm 'DQN': there are 'double DQN', 'C51'"), (("DQN",), "no arm beside 'DQN'")],
+    [
+        (("double DQN", "C51"), "no arm 'DQN': there are 'double DQN', 'C51'"),
+        (("DQN",), "no other arm to compare with 'DQN'"),
+    ],
 )
 def test_a_base_that_is_not_there_or_alone_is_refused(name, algorithms, message):
     with pytest.raises(ValueError, match=message):
@@ -202,7 +206,7 @@ def test_a_base_that_is_not_there_or_alone_is_refused(name, algorithms, message)
 
 def test_efficiency_is_the_aggregate_along_training():
     runs = runs_of(algorithms=("DQN",))
-    figure = efficiency.sample_efficiency(runs, transform=SCALE, aggregate=over_games.median, name="median")
+    figure = sample_efficiency.sample_efficiency(runs, transform=SCALE, aggregate=over_games.median)
     (panel,) = figure.axes
     means = [
         SCALE(game, by_arm.curve([r for r in runs if r.facts["game"]["name"] == game], "evaluation_return")[1]).mean(0)
@@ -211,13 +215,13 @@ def test_efficiency_is_the_aggregate_along_training():
     np.testing.assert_allclose(panel.lines[0].get_ydata(), np.median(means, axis=0))
     np.testing.assert_array_equal(panel.lines[0].get_xdata(), synthetic_runs.STEPS)
     assert entries(figure) == ["DQN (n = 10)"]
-    assert panel.get_ylabel() == "median of normalised score"
+    assert panel.get_ylabel() == "median of normalised evaluation return"
 
 
 def test_points_without_a_value_of_every_run_are_blank_and_counted():
     runs = runs_of()
     runs[0].curves["evaluation_return"][3:5] = np.nan
-    figure = efficiency.sample_efficiency(runs, transform=SCALE)
+    figure = sample_efficiency.sample_efficiency(runs, transform=SCALE)
     blank = np.isnan(figure.axes[0].lines[0].get_ydata())
     assert np.flatnonzero(blank).tolist() == [3, 4]
     assert "Blank where some run has no finite value (points: 2)." in figure.get_label()
@@ -225,7 +229,7 @@ def test_points_without_a_value_of_every_run_are_blank_and_counted():
 
 def test_differences_are_drawn_pair_by_pair_with_their_mean():
     runs = runs_of()
-    figure = differences.paired_differences(runs, "DQN", transform=SCALE)
+    figure = paired_differences.paired_differences(runs, "DQN", transform=SCALE)
     aggregated = [f"all games: {name}" for name in over_games.AGGREGATES]
     assert [panel.get_title() for panel in figure.axes] == [*aggregated, "catch", "pong"]
     pairs = {game: finals(runs, game, "C51") - finals(runs, game, "DQN") for game in BEST}
@@ -236,26 +240,26 @@ def test_differences_are_drawn_pair_by_pair_with_their_mean():
         np.testing.assert_allclose(dots[1], expected)  # the second row
         np.testing.assert_allclose(marks(panel)[1], np.mean(expected))
         assert [text.get_text() for text in panel.get_yticklabels()] == ["double DQN", "C51"]
-    assert "5 pairs a game" in figure.get_label()
+    assert "5 pairs per game" in figure.get_label()
 
 
 def test_games_without_a_scale_have_panels_of_their_own_only():
-    figure = differences.paired_differences(runs_of(), "DQN")
+    figure = paired_differences.paired_differences(runs_of(), "DQN")
     assert [panel.get_title() for panel in figure.axes] == ["catch", "pong"]
 
 
 def test_runs_without_a_partner_are_counted():
     runs = [run for run in runs_of() if not (run.facts["algorithm"] == "C51" and run.facts["seed"] > 2)]
     crash(next(run for run in runs if run.facts["algorithm"] == "double DQN"))
-    label = differences.paired_differences(runs, "DQN", transform=SCALE).get_label()
-    assert "3 to 5 pairs a game" in label
-    assert "Runs without a partner, left out: 5." in label  # four of DQN beside C51, one beside the crashed run
-    assert "Not in all games, for having unequally many pairs: double DQN." in label
+    label = paired_differences.paired_differences(runs, "DQN", transform=SCALE).get_label()
+    assert "3 to 5 pairs per game" in label
+    assert "Left out, without a partner: 5 runs." in label  # four of DQN beside C51, one beside the crashed run
+    assert "Not in all games, with different numbers of pairs on the games: double DQN." in label
 
 
 def test_the_bars_of_an_ablation_are_the_differences_with_their_intervals():
     runs = runs_of(games=["catch"])
-    (panel,) = differences.ablation(runs, "DQN", transform=SCALE).axes
+    (panel,) = ablation.ablation(runs, "DQN", transform=SCALE).axes
     for bar, line, name in zip(panel.patches, panel.collections, ("double DQN", "C51"), strict=True):
         arm, base = ({"catch": dict(enumerate(finals(runs, "catch", label)))} for label in (name, "DQN"))
         expected = paired.interval(paired.differences(arm, base), np.random.default_rng(0))
@@ -266,15 +270,15 @@ def test_the_bars_of_an_ablation_are_the_differences_with_their_intervals():
 
 def test_a_difference_of_iqms_is_drawn_as_such():
     runs = runs_of(algorithms=("DQN", "C51"))
-    figure = differences.paired_differences(runs, "DQN", transform=SCALE, statistic=statistics.iqm)
+    figure = paired_differences.paired_differences(runs, "DQN", transform=SCALE, statistic=statistics.iqm)
     panels = {panel.get_title(): panel for panel in figure.axes}
     scores = [np.array([finals(runs, game, name) for game in BEST]) for name in ("C51", "DQN")]
     arm, base = (scipy.stats.trim_mean(of_arm[0], 0.25) for of_arm in scores)
     np.testing.assert_allclose(marks(panels["catch"])[0], arm - base)
     assert arm - base != pytest.approx(scipy.stats.trim_mean(scores[0][0] - scores[1][0], 0.25), rel=1e-3)
-    assert "Difference of IQMs over seeds, minus DQN" in figure.get_label()
-    for name, aggregate in over_games.AGGREGATES.items():
-        expected = aggregate(scores[0]) - aggregate(scores[1])
+    assert "Shown: IQM over seeds of the arm minus that of DQN" in figure.get_label()
+    for name, entry in over_games.AGGREGATES.items():
+        expected = entry.aggregate(scores[0]) - entry.aggregate(scores[1])
         np.testing.assert_allclose(marks(panels[f"all games: {name}"])[0], expected)
 
 
@@ -288,7 +292,7 @@ DRAWN_WITH_TWO = SHOW | {
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_two_runs_have_no_interval_in_any_figure_and_it_says_so(tmp_path, name, seeds):
     figure = DRAWN_WITH_TWO[name](runs_of(seeds=seeds))
-    assert "No interval where there are fewer than 3 runs of a game" in figure.get_label()
+    assert "No interval with fewer than 3 runs of a game" in figure.get_label()
     assert "No interval" not in DRAWN_WITH_TWO[name](runs_of(seeds=3)).get_label()
     style.save(figure, tmp_path / "a", "Whence.", ["png"])  # nothing in it warns of a NaN
     bars = [patch.get_width() * patch.get_height() for panel in figure.axes for patch in panel.patches]
@@ -309,7 +313,7 @@ def test_intervals_have_a_panel_for_each_aggregate_over_games_and_for_each_game(
     assert titles == [*(f"all games: {name}" for name in over_games.AGGREGATES), "catch", "pong"]
     scores = [np.array([finals(runs, game, name) for game in BEST]) for name in ("DQN", "C51")]
     for name, panel in zip(over_games.AGGREGATES, figure.axes, strict=False):
-        np.testing.assert_allclose(marks(panel), [over_games.AGGREGATES[name](of_arm) for of_arm in scores])
+        np.testing.assert_allclose(marks(panel), [over_games.AGGREGATES[name].aggregate(of_arm) for of_arm in scores])
     np.testing.assert_allclose(marks(figure.axes[4]), [np.median(of_arm[0]) for of_arm in scores])
     alone = intervals.intervals(runs_of(["catch"]), SCALE)
     assert [panel.get_title() for panel in alone.axes] == ["catch"]
@@ -375,7 +379,7 @@ def test_panels_on_a_common_scale_have_one_scale_of_colours():
 
 
 def test_one_field_is_no_interaction():
-    with pytest.raises(ValueError, match="are one: name two settings"):
+    with pytest.raises(ValueError, match="are the same: name two settings"):
         heat_map.heat_map(on_a_grid(), ("rate", "rate"))
 
 
@@ -398,7 +402,7 @@ def test_seeds_of_games_without_a_scale_are_told_apart():
 
 def test_an_arm_of_one_run_is_no_pilot():
     runs = [*runs_of(["catch"], ["DQN"]), *runs_of(["catch"], ["C51"], seeds=1)]
-    assert "With too few runs to say: C51." in seeds_needed.seeds_needed(runs).get_label()
+    assert "Not shown, with too few runs: C51." in seeds_needed.seeds_needed(runs).get_label()
     with pytest.raises(ValueError, match="No arm has two completed runs"):
         seeds_needed.seeds_needed(runs_of(["catch"], seeds=1))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 
-from jaxdqn.analysis import statistics
+from jaxdqn.analysis import resampling, statistics
 from jaxdqn.figures import captions, episodes, style
 from jaxdqn.store import store
 from tests.helpers import synthetic_runs
@@ -47,7 +47,7 @@ def test_a_line_is_the_statistic_over_seeds_of_the_trailing_mean_inside_each(tmp
     (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
     heights = band.get_paths()[0].vertices[:, 1]
     means = np.array([[1.0, 2.0, 1.5], [3.0, 4.0, 3.5], [6.5, 4.5, 5.5]]).T  # [seeds, windows]
-    expected = statistics.interval(means, statistics.mean, np.random.default_rng(0))
+    expected = resampling.interval(means, statistics.mean, np.random.default_rng(0))
     assert (heights.min(), heights.max()) == (np.min(expected.low), np.max(expected.high))
 
 
@@ -188,7 +188,7 @@ def test_a_window_without_a_place_in_every_run_is_refused(tmp_path, window):
 
 
 def test_an_array_that_the_episodes_do_not_have_is_refused_with_those_they_have(tmp_path):
-    with pytest.raises(ValueError, match=r"no 'length' .*: they have end_step, episode_return, last_reward"):
+    with pytest.raises(ValueError, match=r"no 'length' .*: it has end_step, episode_return, last_reward"):
         episodes.episode_curves(rising(tmp_path), window=5, y="length")
 
 

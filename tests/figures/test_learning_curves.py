@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 from matplotlib.collections import PolyCollection
 
-from jaxdqn.analysis import by_arm, statistics
+from jaxdqn.analysis import by_arm, resampling, statistics
 from jaxdqn.figures import learning_curves, style
 from jaxdqn.store.record import Run
 from tests.helpers import synthetic_runs
@@ -35,7 +35,7 @@ def test_a_line_is_the_statistic_over_runs_and_its_band_the_interval():
     np.testing.assert_array_equal(line.get_xdata(), steps)
     np.testing.assert_allclose(line.get_ydata(), scipy.stats.trim_mean(values, 0.25, axis=0))
     (band,) = [artist for artist in panel.collections if isinstance(artist, PolyCollection)]
-    expected = statistics.interval(values, statistics.iqm, np.random.default_rng(0))
+    expected = resampling.interval(values, statistics.iqm, np.random.default_rng(0))
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.min() == pytest.approx(expected.low.min())
     assert heights.max() == pytest.approx(expected.high.max())
@@ -136,8 +136,8 @@ def test_games_and_arms_without_any_value_are_not_drawn_and_said_not_to_be():
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.5, np.nan])
     assert entries(figure) == ["DQN (n = 2)", "optimal"]
     assert figure.get_label().endswith(
-        "Blank where some run has no finite value (points: 1). Without any finite value of every run, and not shown: "
-        "DQN on breakout, C51 on catch."
+        "Blank where some run has no finite value (points: 1). Not shown, since no point has a finite value of every "
+        "run: DQN on breakout, C51 on catch."
     )
 
 
@@ -188,10 +188,10 @@ def test_a_band_that_reaches_zero_is_drawn_on_a_logarithmic_axis():
 
 def test_a_value_without_a_place_on_a_logarithmic_axis_is_refused():
     runs = [with_values(0, [1.0, 0.0])]
-    with pytest.raises(ValueError, match=r"DQN on catch reaches 0 and has no place on a logarithmic axis"):
+    with pytest.raises(ValueError, match=r"DQN on catch reaches 0, which a logarithmic axis cannot show"):
         learning_curves.learning_curves(runs, score="episode_return", yscale="log")
     references = {"catch": {"exact": 0.0}}
-    with pytest.raises(ValueError, match=r"the line 'exact' on catch reaches 0 and has no place"):
+    with pytest.raises(ValueError, match=r"the line 'exact' on catch reaches 0, which a logarithmic axis"):
         learning_curves.learning_curves(runs_of(), score="loss", yscale="log", reference_lines=references)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxdqn.analysis import by_arm, statistics
+from jaxdqn.analysis import by_arm, resampling, statistics
 from jaxdqn.figures import sensitivity
 from tests.helpers import synthetic_runs
 
@@ -40,7 +40,7 @@ def test_a_line_joins_the_final_scores_in_order_of_the_setting():
     assert panel.get_xscale() == "log"
     assert panel.get_xlabel() == "learning rate"
     assert [text.get_text() for text in panel.get_xticklabels()] == ["1e-4", "1e-3", "1e-2"]
-    assert "the mean of the last 5 evaluations" in figure.get_label()
+    assert "the mean of its last 5 evaluations" in figure.get_label()
     assert entries(figure) == ["DQN (n = 6)"]
 
 
@@ -54,7 +54,7 @@ def test_every_run_is_a_dot_and_the_bar_is_the_interval():
         )
     for bar, rate in zip(bars.get_segments(), sorted(RATES), strict=True):
         scores = finals(runs, "learning_rate", rate, 1)
-        expected = statistics.interval(scores, statistics.iqm, np.random.default_rng(0))
+        expected = resampling.interval(scores, statistics.iqm, np.random.default_rng(0))
         np.testing.assert_allclose(bar[:, 1], [expected.low, expected.high])
 
 

@@ -709,7 +709,7 @@ def test_another_seed_of_a_search_draws_other_points(finished, tmp_path, program
 
 
 def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):
-    space = {"learning_rate": SPACE["learning_rate"], "network.hidden": grids.Choice(((8,), (8, 8)))}
+    space = {"learning_rate": SPACE["learning_rate"], "network.torso.hidden": grids.Choice(((8,), (8, 8)))}
     one = dataclasses.replace(SEARCH, space=space, budget=2_400)
     for commit in (None, "another"):
         run_search.run(one, tmp_path, programs=programs, is_stored=False)
@@ -897,8 +897,10 @@ def test_a_search_as_it_is_typed():
     assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 768_000, 32)
     assert not set(found.tuning_seeds) & set(found.test_seeds)
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
-    assert typed("search catch dqn --space discount=0.9:0.99 --set network.hidden=(8,)").config.network.hidden == (8,)
-    for wrong in ("network.hidden=(64,64", "learning_rate=1,2"):
+    assert typed(
+        "search catch dqn --space discount=0.9:0.99 --set network.torso.hidden=(8,)"
+    ).config.network.torso.hidden == (8,)
+    for wrong in ("network.torso.hidden=(64,64", "learning_rate=1,2"):
         with pytest.raises(ValueError, match=wrong.partition("=")[0]):
             typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
     assert (list(found.final_seeds), found.finalists) == ([5000, 5001, 5002, 5003], 4)

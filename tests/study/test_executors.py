@@ -355,7 +355,7 @@ def test_curves_cannot_be_sent_from_elsewhere(tmp_path):
 
 def test_a_part_that_is_defined_in_the_script_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(type(SMALL.network), "__module__", "__main__")
-    with pytest.raises(Unfinished, match="MLP of 'DQN' is defined in the script itself"):
+    with pytest.raises(Unfinished, match="QNetwork of 'DQN' is defined in the script itself"):
         on_slurm.run(STUDY, tmp_path, cluster="debug")
 
 

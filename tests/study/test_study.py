@@ -15,8 +15,9 @@ from jaxdqn.analysis import by_arm
 from jaxdqn.commands import options
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import LayerNorm
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.play import choice
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
+from jaxdqn.play import select_weights
 from jaxdqn.store import schema, store
 from jaxdqn.study import execute, plan, run_group, spec
 from jaxdqn.study.spec import Study
@@ -93,7 +94,7 @@ def test_one_program_serves_all_numbers_and_seeds():
     [
         ({"games": ("probe_both", "probe_value")}, 2),
         ({"grid": {"batch_size": (8, 16)}}, 2),
-        ({"grid": {"network": (MLP((8,)), MLP((8, 8)))}}, 2),
+        ({"grid": {"network": (QNetwork(Dense((8,))), QNetwork(Dense((8, 8))))}}, 2),
         ({"grid": {"optimizer": (optimizers.Adam(), optimizers.Adam(eps=1e-3), optimizers.SGD())}}, 2),
         ({"grid": {"max_gradient_norm": (None, 1.0, 10.0)}}, 2),
         ({"grid": {"algorithm.error": (losses.SquaredError(), losses.Huber(0.5), losses.Huber(2.0))}}, 2),
@@ -129,7 +130,7 @@ def cell_of(**changes):
     return spec.cells(study)[0]
 
 
-NORMALISED = MLP((8,), normalisation=LayerNorm())
+NORMALISED = QNetwork(Dense((8,)), normalisation=LayerNorm())
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ NORMALISED = MLP((8,), normalisation=LayerNorm())
         ({"algorithm": bootstrapped_dqn.BootstrappedDQN(), "network": Ensemble(NORMALISED)}, {"LayerNorm": 2}),
         ({"optimizer": optimizers.RAdam(), "network": NORMALISED}, {"RAdam": 2, "LayerNorm": 2}),
         ({}, {}),
-        ({"optimizer": optimizers.SGD(), "network": MLP((8,))}, {}),
+        ({"optimizer": optimizers.SGD(), "network": QNetwork(Dense((8,)))}, {}),
         ({"algorithm": averaged_dqn.AveragedDQN(), "target_update": LastCopies()}, {}),  # it has a version of its own
     ],
 )
@@ -162,7 +163,7 @@ def test_waves_are_wide_enough_and_have_less_than_a_round_of_padding(num_members
 
 
 def test_the_size_of_a_run_is_that_of_its_arrays():
-    config = dataclasses.replace(SMALL, network=MLP((16,)))
+    config = dataclasses.replace(SMALL, network=QNetwork(Dense((16,))))
     num_parameters = 4 * 16 + 16 + 16 * 2 + 2  # of cartpole: 4 numbers seen, 2 actions
     for name, flags in (("cartpole", 2), ("gymnasium:CartPole-v1", 3)):  # what steps in Python can be cut, too
         size = program.size(config, games.make(name))
@@ -227,8 +228,8 @@ def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
     alone, alone_curves = advancing(game, evaluation)(config, state)
     many = jax.tree.map(lambda x: x[1], plain(states.learner))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), many, plain(alone.learner))
-    assert curves.updates[1] == alone_curves.updates == 40
-    assert curves.episodes[1] == alone_curves.episodes
+    assert curves["updates"][1] == alone_curves["updates"] == 40
+    assert curves["episodes"][1] == alone_curves["episodes"]
 
 
 @pytest.fixture(scope="module")
@@ -250,8 +251,9 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
         assert scores.shape == (3, 2)
         assert by_arm.curve(members, "updates")[1].tolist() == [[40, 90]] * 3
     run = found.runs[0]
-    network = {"type": "MLP", "hidden": [16], "activation": "relu", "initializer": "lecun_normal"}
-    network |= dict.fromkeys(("head", "dueling", "noisy", "normalisation"))
+    network = {"type": "QNetwork", "torso": {"type": "Dense", "hidden": [16]}}
+    network |= {"activation": "relu", "initializer": "lecun_normal"}
+    network |= dict.fromkeys(("memory", "head", "dueling", "noisy", "normalisation"))
     assert run.facts["configuration"]["network"] == network
     assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0, "exact_values": False}
     assert run.facts["versions"]["jax"] == jax.__version__
@@ -380,11 +382,11 @@ def test_weights_asked_for_afterwards_come_once_the_record_is_deleted(tmp_path):
     report = execute.run(asked, tmp_path)
     assert (report.num_written, report.num_skipped) == (0, 1)
     with pytest.raises(ValueError, match="put the seed into the study's weights_of, delete the record and run"):
-        choice.choose(report.folder)
+        select_weights.select(report.folder)
     (path,) = report.folder.glob("*.json")
     path.unlink()
     assert execute.run(asked, tmp_path).num_written == 1
-    assert choice.choose(report.folder) == path
+    assert select_weights.select(report.folder) == path
 
 
 def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finished, tmp_path):

@@ -10,8 +10,9 @@ from jaxdqn import games, schedules
 from jaxdqn.algorithms import r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import probes
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.training import host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
@@ -24,7 +25,7 @@ R2D2 = dataclasses.replace(
     learning_rate=5e-3,
     train_every=8,
     exploration=EpsilonGreedy(schedules.Constant(0.3)),
-    network=Recurrent(MLP((16,)), units=16),
+    network=QNetwork(Dense((16,)), memory=LSTM(16)),
     replay=Sequences(capacity=2_000, length=8, priorities=Priorities()),
 )
 
@@ -35,7 +36,7 @@ def test_only_a_network_that_remembers_knows_the_sign_that_was_shown(config, sco
     config, state = start(game, config)
     _, curves = advancing(game, Evaluation(every=8_000, episodes=400))(config, state)
     # A memoryless agent wins or loses 1 by a fair coin: 0.2 is four standard deviations of 400 games.
-    assert abs(curves.evaluation_return - score) < 0.2
+    assert abs(curves["evaluation_return"] - score) < 0.2
 
 
 FILLING = dataclasses.replace(

@@ -1,23 +1,23 @@
 """Probability of improvement: how often a run of one algorithm scores more than a run of another.
 
-The style of figure 10 of Agarwal et al. (2021): one row a pair, against the base.
+The style of figure 10 of Agarwal et al. (2021): one row for each algorithm, compared with the base.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from jaxdqn.analysis import aggregates, bootstrap_intervals, scores, statistics
 from jaxdqn.figures import intervals, style
-from jaxdqn.store.record import Run
+from jaxdqn.figures.entry import BASE, FINAL, Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from jaxdqn.analysis.bootstrap_intervals import Interval
+    from jaxdqn.store.record import Run
+
 
 def probability_of_improvement(
-    runs: Iterable[Run],
+    runs: "Iterable[Run]",
     base: str,
     *,
     score: str = "evaluation_return",
@@ -27,31 +27,35 @@ def probability_of_improvement(
 ) -> "Figure":
     """Returns a figure of the probability that each algorithm improves on the base, with 95 % bootstrap intervals.
 
-    It is averaged over the games that both have; only the order of scores within a game counts, so that none need be
-    normalised. Runs that crashed are left out, and the label says so.
+    It is averaged over the games that both have. Only the order of scores within a game counts, so that scores need not
+    be normalised. Runs that crashed are left out, and the label of the figure says so.
 
     Args:
       runs: of any games, algorithms and settings.
-      base: the label that the others are compared to.
+      base: label of the arm that the others are compared with.
       score: the curve.
-      last: how many of its last points are averaged inside a run.
-      order: algorithms from the top down; others follow as they appear.
-      bootstrap_seed: of the generator of each interval.
+      last: number of its last points that are averaged in each run.
+      order: algorithms from top to bottom; others follow as they appear.
+      bootstrap_seed: seed of the generator of each interval.
 
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, there is no such base or
-        nothing else, an arm shares no game with the base, or a score is not finite.
+        no other arm, an arm shares no game with the base, or a score is not finite.
     """
+    import numpy as np
+
+    from jaxdqn.analysis import bootstrap_intervals, resampling, scores
+
     found = scores.final(runs, score=score, last=last)
     others = scores.others(found, base)
-    estimates: dict[str, statistics.Interval] = {}
+    estimates: dict[str, Interval] = {}
     partly = []
     for label in others:
         arm, bases = scores.on_shared_games(found, label, base)
         if len(arm) < len(found.games):
             partly.append(f"{label} on {', '.join(arm)}")
         generator = np.random.default_rng(bootstrap_seed)
-        estimates[label] = aggregates.probability_of_improvement(arm, bases, generator)
+        estimates[label] = resampling.probability_of_improvement(arm, bases, generator)
     looks = style.styles(found.values, order)
     with style.look():
         rows = {label: look for label, look in looks.items() if label != base}
@@ -61,12 +65,17 @@ def probability_of_improvement(
         intervals.draw(panel, estimates, rows)
         panel.set_xlim(-0.02, 1.02)
         panel.axvline(0.5, color="#606060", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
-    sentences = (
-        f"The score of a run is {style.averaged(last)}. Marks: probability that a run scores more than one of {base}, "
-        "ties counted half, averaged over games; bars: 95 % stratified bootstrap interval over seeds.",
+    style.describe(
+        figure,
+        f"The score of a run is {style.averaged(last)}. Marks: probability that a run scores more than a run of "
+        f"{base}, a tie counted as half, averaged over games; bars: 95 % stratified bootstrap interval over seeds.",
         f"Not on all games: {'; '.join(partly)}." if partly else "",
         found.left_out,
         bootstrap_intervals.caveat(len(values) for by_game in found.values.values() for values in by_game.values()),
     )
-    figure.set_label(" ".join(filter(None, sentences)))
     return figure
+
+
+FIGURE = Entry(
+    "the probability that a run scores more than a run of --base", (*FINAL, BASE), probability_of_improvement
+)

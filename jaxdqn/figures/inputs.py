@@ -1,0 +1,104 @@
+"""The runs that a figure is drawn from, and the scale of their scores, from a folder and the words of a user."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from jaxdqn.analysis import normalise, scores
+from jaxdqn.analysis.normalise import Reference
+from jaxdqn.store import manifest, store
+from jaxdqn.store.manifest import Manifest
+from jaxdqn.store.record import Run
+
+
+def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Results]:
+    """Returns the folder of a study and its stored runs.
+
+    Args:
+      path: of the folder of the study, or of its `runs`.
+      wanted: the expected runs and the names of their arms; None means all runs, with the names in the records.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      ValueError: if it holds no run.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
+    inside = path / "runs"
+    found = store.read(inside if inside.is_dir() else path)
+    if wanted is not None:
+        found = found._replace(runs=manifest.described(found.runs, wanted))
+    if not found.runs:
+        damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
+        raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")
+    return (path.parent if path.name == "runs" else path), found
+
+
+def chosen(runs: Sequence[Run], games: Sequence[str] | None, arms: Sequence[str] | None) -> list[Run]:
+    """Returns the runs of these games and arms, in the order of the arms; None chooses all.
+
+    Raises:
+      ValueError: if a name is unknown, or no run is left.
+    """
+    of_games = _of_names(runs, "game", games, lambda run: run.facts["game"]["name"])
+    _of_names(runs, "arm", arms, lambda run: run.facts["algorithm"])  # an arm without such a game is known, too
+    if arms is None:
+        return of_games
+    kept = [run for arm in dict.fromkeys(arms) for run in of_games if run.facts["algorithm"] == arm]
+    if not kept:
+        raise ValueError("No run has both one of these games and one of these arms: choose others.")
+    return kept
+
+
+def references(
+    words: Iterable[str], runs: Sequence[Run], *, score: str = "evaluation_return", last: int = 1
+) -> dict[str, Reference]:
+    """Returns the references of each game that the words of `--normalise` name; a later word replaces an earlier one.
+
+    Args:
+      words: each is `human`, the path of a CSV or JSON file, or `[GAME=]LOW:HIGH` with numbers or labels of arms.
+      runs: of all arms, including arms that are references and not shown.
+      score: the curve of these arms.
+      last: number of its last points that are averaged in each run.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if a word cannot be read, or names something that is not there.
+    """
+    games = list(dict.fromkeys(run.facts["game"]["name"] for run in runs))
+    found: dict[str, Reference] = {}
+    for word in words:
+        found |= _references(word, runs, games, score, last)
+    return {game: found[game] for game in games if game in found}  # a file may have more games
+
+
+def _of_names(runs: Sequence[Run], what: str, names: Sequence[str] | None, name_of: Callable[[Run], str]) -> list[Run]:
+    known = dict.fromkeys(map(name_of, runs))
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"There is no {what} {name!r}: there are {', '.join(map(repr, known))}.")
+    return [run for run in runs if names is None or name_of(run) in names]
+
+
+def _references(word: str, runs: Sequence[Run], games: Sequence[str], score: str, last: int) -> dict[str, Reference]:
+    if word == "human":
+        return normalise.human(games)
+    if Path(word).suffix in (".csv", ".json"):
+        return normalise.read(word)
+    game, equals, ends = word.rpartition("=")
+    if not equals or game not in games:
+        game, ends = "", word
+    low, colon, high = ends.rpartition(":")
+    if not colon or not low or not high:
+        raise ValueError(
+            f"--normalise {word!r} cannot be read: give LOW:HIGH, GAME=LOW:HIGH with a game of the runs "
+            f"({', '.join(games)}), a CSV or JSON file, or human."
+        )
+    of_game = [run for run in runs if not game or run.facts["game"]["name"] == game]
+    return scores.references(of_game, _number_or_label(low), _number_or_label(high), score=score, last=last)
+
+
+def _number_or_label(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
