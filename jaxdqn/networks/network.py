@@ -24,9 +24,9 @@ from jaxdqn.outputs import NetworkOutput
 
 @configuration
 class QNetwork:
-    """Network = torso + memory + head.
+    """Action values of a deep network: torso + memory + head (Mnih et al. 2015).
 
-    The torso and the head say which layers there are. The other fields say how every dense layer of them is made.
+    Torso, memory and head say which layers the network has; the other fields say how their dense layers are made.
 
     Attributes:
       torso: from the observation to features.
