@@ -211,7 +211,7 @@ BAD = [
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': use one of None."),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': omit this option."),
     (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
