@@ -164,7 +164,7 @@ def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
 
 
 def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkeypatch):
-    (tmp_path / "unknown_module.py").write_text("import host_games\nopen(__file__ + '.ran', 'w').close()")
+    (tmp_path / "unknown_module.py").write_text("import tests.helpers.host_games\nopen(__file__ + '.ran', 'w').close()")
     monkeypatch.syspath_prepend(tmp_path)
     game = "gymnasium:unknown_module:OneState-v0"
     known = "gymnasium:tests.helpers.host_games:OneState-v0"
@@ -172,7 +172,7 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
     status, out, err = jaxdqn(capsys, path)
     assert (status, out) == (2, "")
-    assert err == f"error: {path} wants code of a module to be run: if you trust it, give --game {game}.\n"
+    assert err == f"error: {path} needs code of a module to run: if you trust the module, add --game {game}.\n"
     assert not (tmp_path / "unknown_module.py.ran").exists()
     assert jaxdqn(capsys, path, "--game", game)[0] == 0
     assert (tmp_path / "unknown_module.py.ran").exists()
