@@ -186,7 +186,7 @@ def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys)
     assert "\x1b" not in out
     status, _, err = jaxdqn(capsys, path, "--arm", "DQN")
     assert status == 2
-    assert "there are \\x1b]0;title\\x07." in err
+    assert "use one of \\x1b]0;title\\x07." in err
 
 
 def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
