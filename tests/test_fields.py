@@ -58,28 +58,28 @@ def test_a_change_of_structure_changes_the_tree(change):
         ("inner", 3, "inner = 3 must be a configuration, such as Inner(rate=0.5)."),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_name(path, value, sentence):
+def test_error_for_a_value_out_of_range_names_the_field(path, value, sentence):
     config = fields.replace_at(Outer(), path, value)
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
         fields.check(config)
 
 
-def test_none_is_allowed_where_it_is_the_default():
+def test_none_is_allowed_if_it_is_the_default():
     fields.check(Outer(limit=None))
     fields.check(Outer(limit=2.0))
 
 
-def test_an_unknown_field_is_refused_with_the_nearest_names():
+def test_error_for_an_unknown_field_lists_the_closest_names():
     with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* inner.rate"):
         fields.replace_at(Outer(), "inner.rat", 1.0)
 
 
-def test_replacing_a_nested_field_leaves_the_rest():
+def test_replacing_a_nested_field_keeps_the_others():
     changed = fields.replace_at(Outer(size=9.0), "inner.rate", 0.25)
     assert changed == Outer(size=9.0, inner=Inner(rate=0.25))
 
 
-def test_a_plain_field_is_refused_when_the_class_is_made():
+def test_a_field_without_a_kind_raises_an_error_when_the_class_is_made():
     with pytest.raises(TypeError, match=r"Broken\.x must be declared with"):
 
         @fields.configuration
@@ -87,7 +87,7 @@ def test_a_plain_field_is_refused_when_the_class_is_made():
             x: int = 3
 
 
-def test_stacking_gives_one_leaf_a_field_in_32_bits():
+def test_stacking_gives_one_32_bit_leaf_per_field():
     stacked = fields.stack([Outer(size=1), Outer(size=2.5)])
     np.testing.assert_array_equal(stacked.size, np.float32([1.0, 2.5]))
     assert (stacked.size.dtype, stacked.count.dtype) == (np.float32, np.int32)
@@ -130,18 +130,18 @@ def through_json(config):
     kind=st.sampled_from("ab"),
     rate=st.floats(0, 1, exclude_min=True),
 )
-def test_a_configuration_is_rebuilt_from_its_facts(size, limit, count, widths, kind, rate):
+def test_from_dict_inverts_to_dict(size, limit, count, widths, kind, rate):
     config = Outer(size, limit, count, widths, kind, Inner(rate))
     assert fields.from_dict(Outer, through_json(config)) == config
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_every_algorithm_is_rebuilt_from_its_facts(name):
+def test_from_dict_inverts_to_dict_for_every_algorithm(name):
     config = ALGORITHMS[name].config
     assert fields.from_dict((Config, type(config.algorithm)), through_json(config)) == config
 
 
-def test_a_part_is_one_of_the_types_that_its_hint_names_or_else_of_those_allowed():
+def test_a_part_has_a_type_of_its_hint_or_else_an_allowed_type():
     config = Choice(inner=Other(3.0), anything=Other(4.0))
     assert fields.from_dict((Choice, Other), through_json(config)) == config
     assert fields.from_dict(Choice | Other, through_json(config)) == config
@@ -149,7 +149,7 @@ def test_a_part_is_one_of_the_types_that_its_hint_names_or_else_of_those_allowed
         fields.from_dict(Choice, through_json(config))
 
 
-def test_fields_that_facts_leave_out_have_their_default():
+def test_missing_fields_get_their_defaults():
     assert fields.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
 
 
@@ -176,6 +176,6 @@ def test_fields_that_facts_leave_out_have_their_default():
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value)[:60],
 )
-def test_facts_that_are_no_configuration_are_refused_by_name(facts, sentence):
+def test_error_for_an_invalid_configuration_names_the_field(facts, sentence):
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
         fields.from_dict(Outer, facts)

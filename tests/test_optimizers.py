@@ -1,4 +1,4 @@
-"""Optimizers against loops written from their papers, with every number traced."""
+"""Optimizers against loops written from their papers, with all numbers traced."""
 
 import fractions
 import math
@@ -16,7 +16,7 @@ RATE = 0.1
 
 
 def parameters_after(transformation_of, config):
-    """Follows GRADIENTS from zero with a configuration that is an argument, as a grid passes it."""
+    """Applies GRADIENTS from zero; the configuration is a traced argument, as in a grid."""
 
     @jax.jit
     def follow(config, rate):
@@ -66,7 +66,7 @@ def test_the_rectification_of_radam_is_exact_to_float32(b2):
         exact, end = fractions.Fraction(float(np.float32(b2))), None
         if time <= 600:
             power = exact**time
-        else:  # too long as a fraction; here nothing cancels
+        else:  # an exact fraction would be too long; no cancellation occurs here
             power = fractions.Fraction(math.exp(time * math.log1p(float(exact) - 1)) if b2 else 0.0)
         end = 2 / (1 - exact) - 1
         rho = end - 2 * time * power / (1 - power)
@@ -94,7 +94,7 @@ def test_sgd_follows_the_gradient():
     np.testing.assert_allclose(ours, -RATE * GRADIENTS.sum(axis=0), rtol=1e-5)
 
 
-def test_clipping_shortens_the_gradient_as_a_whole_and_only_if_it_is_too_long():
+def test_clipping_scales_the_whole_gradient_and_only_if_its_norm_is_too_large():
     def clipped_sgd(config, rate):
         return optimizers.with_clipping(config.make(rate), max_gradient_norm=2.0)
 

@@ -126,11 +126,12 @@ def _has_weights(record: Any) -> bool:
 def _filtered(path: Path, records: Records, option: str, value: str | int) -> Records:
     kept = {facts_path: record for facts_path, record in records.items() if _value(record, option) == value}
     if not kept:
-        values = sorted((_value(record, option) for record in records.values()), key=schema.rank)
-        known = list(dict.fromkeys(map(str, values)))
+        values = {_value(record, option) for record in records.values()} - {None}
+        known = list(map(str, sorted(values, key=schema.rank)))
         close = difflib.get_close_matches(str(value), known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"{path} has no weights with --{option} {value!r}: {hint}use one of {', '.join(known)}.")
+        remedy = f"use one of {', '.join(known)}" if known else "omit this option"
+        raise ValueError(f"{path} has no weights with --{option} {value!r}: {hint}{remedy}.")
     return kept
 
 

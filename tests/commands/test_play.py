@@ -165,7 +165,7 @@ def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
 
 
 def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkeypatch):
-    (tmp_path / "unknown_module.py").write_text("import host_games\nopen(__file__ + '.ran', 'w').close()")
+    (tmp_path / "unknown_module.py").write_text("import tests.helpers.host_games\nopen(__file__ + '.ran', 'w').close()")
     monkeypatch.syspath_prepend(tmp_path)
     game = "gymnasium:unknown_module:OneState-v0"
     known = "gymnasium:tests.helpers.host_games:OneState-v0"
@@ -173,7 +173,7 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
     status, out, err = jaxdqn(capsys, path)
     assert (status, out) == (2, "")
-    assert err == f"error: {path} wants code of a module to be run: if you trust it, give --game {game}.\n"
+    assert err == f"error: {path} needs code of a module to run: if you trust the module, add --game {game}.\n"
     assert not (tmp_path / "unknown_module.py.ran").exists()
     assert jaxdqn(capsys, path, "--game", game)[0] == 0
     assert (tmp_path / "unknown_module.py.ran").exists()
@@ -187,7 +187,7 @@ def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys)
     assert "\x1b" not in out
     status, _, err = jaxdqn(capsys, path, "--arm", "DQN")
     assert status == 2
-    assert "there are \\x1b]0;title\\x07." in err
+    assert "use one of \\x1b]0;title\\x07." in err
 
 
 def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
@@ -212,7 +212,7 @@ BAD = [
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': use one of None."),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': omit this option."),
     (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),

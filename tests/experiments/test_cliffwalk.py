@@ -1,4 +1,4 @@
-"""The Blind Cliffwalk: what there is to learn from, the ways of replay, and the script from record to figure."""
+"""The Blind Cliffwalk: the problem, the kinds of replay, and the script from record to figure."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ def walk_of(num_states, seed=0):
 
 
 def played(num_states):
-    """All transitions (state, action, reward, next state or None), by playing each sequence of actions step by step."""
+    """Returns all transitions (state, action, reward, next state or None) of all sequences of actions."""
     transitions = Counter()
     for actions in itertools.product((0, 1), repeat=num_states):
         for state, action in enumerate(actions):
@@ -34,7 +34,7 @@ def played(num_states):
 
 
 @pytest.mark.parametrize("num_states", [1, 2, 3, 6])
-def test_the_memory_holds_what_all_sequences_of_actions_meet(num_states):
+def test_the_memory_contains_the_transitions_of_all_sequences_of_actions(num_states):
     walk = walk_of(num_states)
     of_memory = jax.tree.map(lambda of_kinds: np.asarray(of_kinds[walk.memory]).tolist(), walk.kinds)
     discount = 1 - 1 / num_states
@@ -67,7 +67,7 @@ def test_true_values_have_no_td_error():
     np.testing.assert_allclose(errors, 0.0, atol=1e-6)
 
 
-def test_the_uniform_loop_counts_as_numpy_does_with_the_same_draws():
+def test_uniform_replay_needs_as_many_updates_as_a_numpy_loop_with_the_same_random_bits():
     num_states, seed = 4, 3
     _, initial_key, draw_key = jax.random.split(jax.random.key(seed), 3)
     walk = walk_of(num_states, seed)
@@ -91,7 +91,7 @@ def test_the_uniform_loop_counts_as_numpy_does_with_the_same_draws():
     assert count == updates
 
 
-def test_chunks_of_draws_do_not_end_a_count(monkeypatch):
+def test_the_count_continues_across_chunks(monkeypatch):
     _, initial_key, draw_key = jax.random.split(jax.random.key(0), 3)
     whole = cliffwalk_replay.num_updates(initial_key, draw_key, walk_of(4), cliffwalk_replay.oracle, 1_000)
     monkeypatch.setattr(cliffwalk_replay, "_CHUNK", 8)
@@ -106,7 +106,7 @@ def test_the_oracle_never_needs_more_updates_than_uniform_replay():
         assert oracle <= uniform
 
 
-def test_the_oracle_chooses_the_transition_that_leaves_the_least_error():
+def test_the_oracle_chooses_the_transition_with_the_smallest_remaining_error():
     walk = walk_of(3)
     q = walk.true_q.at[1, 1].add(0.5).at[2, 1].add(0.1)
     chosen = cliffwalk_replay.oracle(walk).choose((), q, jnp.uint32(0))
@@ -114,7 +114,7 @@ def test_the_oracle_chooses_the_transition_that_leaves_the_least_error():
     assert (kind.s_tm1, kind.a_tm1) == (1, 1)
 
 
-def test_greedy_replay_sees_everything_once_and_then_the_largest_error_it_remembers():
+def test_greedy_replay_replays_everything_once_and_then_the_largest_last_error():
     walk = walk_of(3)
     replay = cliffwalk_replay.greedy(walk)
     state, seen = replay.init(), []
@@ -130,13 +130,13 @@ def test_greedy_replay_sees_everything_once_and_then_the_largest_error_it_rememb
         state = replay.update(state, index, jnp.float32(0.0))
 
 
-def test_proportional_replay_draws_in_proportion():
+def test_proportional_replay_samples_in_proportion_to_the_priorities():
     walk = walk_of(3)
     replay = cliffwalk_replay.proportional(walk)
     state, errors = replay.init(), np.linspace(-1.0, 0.5, walk.memory.size)
     for index, error in enumerate(errors):
         state = replay.update(state, jnp.int32(index), jnp.float32(error))
-    random_bits = jnp.asarray((np.arange(20_000) * (2**32 / 20_000)).astype(np.uint32))  # evenly over all there are
+    random_bits = jnp.asarray((np.arange(20_000) * (2**32 / 20_000)).astype(np.uint32))  # evenly over all values
     drawn = jax.vmap(lambda bits: replay.choose(state, walk.true_q, bits))(random_bits)
     wanted = (np.abs(errors) + 1e-3) ** 0.6
     np.testing.assert_allclose(np.bincount(drawn, minlength=len(errors)) / 20_000, wanted / wanted.sum(), atol=2e-4)
@@ -148,7 +148,7 @@ def script(*arguments):
 
 
 def record_of(experiment, updates):
-    """A record of the experiment in which every cell has the same updates."""
+    """Returns a record of the experiment in which every cell has the same updates."""
     settings = experiment.settings()
     return {
         "id": store.identifier(settings),
@@ -164,7 +164,7 @@ def record_of(experiment, updates):
     }
 
 
-def test_the_script_goes_from_game_to_figure_and_draws_again_without_running(tmp_path):
+def test_the_script_runs_from_game_to_figure_and_draws_again_without_running(tmp_path):
     done = script("--toy", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
@@ -187,7 +187,7 @@ def test_the_script_goes_from_game_to_figure_and_draws_again_without_running(tmp
     assert path.read_bytes() == content
 
 
-def test_what_is_not_solved_within_the_cap_is_said_to_be_over_it():
+def test_figure_and_table_report_runs_that_are_not_solved_within_the_cap():
     assert cliffwalk.summary({"updates": [7, None, None]}) == (np.inf, 7, np.inf)
     record = record_of(cliffwalk.TOY, [7, None, None])
     assert "over 500 (7 to over 500)" in cliffwalk.table(record)
@@ -206,7 +206,7 @@ def test_what_is_not_solved_within_the_cap_is_said_to_be_over_it():
     ],
     ids=["no record", "no seeds", "a file for a folder"],
 )
-def test_bad_input_ends_in_a_sentence(arguments, words, tmp_path, monkeypatch, capsys):
+def test_bad_input_prints_an_error_of_one_sentence(arguments, words, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["cliffwalk.py", "--toy", "--out", str(tmp_path), *arguments])
     with pytest.raises(SystemExit) as ending:
         cliffwalk.main()
@@ -217,7 +217,7 @@ def test_bad_input_ends_in_a_sentence(arguments, words, tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{}", "a cell less", "a seed less"])
-def test_a_damaged_record_is_named_and_kept(damage, tmp_path, monkeypatch):
+def test_error_for_a_damaged_record_names_it_and_keeps_it(damage, tmp_path, monkeypatch):
     record = record_of(cliffwalk.TOY, [7, 8, 9])
     path = tmp_path / "cliffwalk-toy" / f"{record['id']}.json"
     if damage == "a cell less":

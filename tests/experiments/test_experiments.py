@@ -25,7 +25,7 @@ def script(name, *arguments):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_script_goes_from_game_to_figure_and_draws_again_without_running(name, tmp_path, monkeypatch):
+def test_a_script_runs_from_game_to_figure_and_draws_again_without_running(name, tmp_path, monkeypatch):
     done = script(name, "--toy", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     folder = tmp_path / f"{name}-toy"
@@ -35,27 +35,27 @@ def test_a_script_goes_from_game_to_figure_and_draws_again_without_running(name,
     figure.unlink()
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--toy", "--figure-only", "--out", str(tmp_path)])
     monkeypatch.syspath_prepend(EXPERIMENTS)
-    with jax.numpy_rank_promotion("allow"):  # IQN's head, which the check of a study makes, promotes
+    with jax.numpy_rank_promotion("allow"):  # IQN's head promotes ranks when a study is checked
         runpy.run_path(str(EXPERIMENTS / f"{name}.py"), run_name="__main__")
     assert figure.read_bytes() == first
     assert sorted((folder / "runs").iterdir()) == runs
 
 
-def test_drawing_without_results_ends_in_a_sentence(tmp_path):
+def test_drawing_without_results_prints_an_error_of_one_sentence(tmp_path):
     done = script("catch", "--figure-only", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "run the study first" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_table_of_both_loops_needs_completed_runs_of_one_only(monkeypatch):
+def test_the_table_of_host_games_works_with_completed_runs_of_one_game_only(monkeypatch):
     monkeypatch.syspath_prepend(EXPERIMENTS)
     table = runpy.run_path(str(EXPERIMENTS / "host_games.py"))["table"]
     runs = [
         synthetic_runs.run(game=game, seed=seed) for game in ("cartpole", "gymnasium:CartPole-v1") for seed in (0, 1)
     ]
     num_points = len(runs[0].curves["steps"])
-    assert "Mean of gymnasium's less that in JAX: " in table(runs)
+    assert "Mean of gymnasium's minus the one in JAX: " in table(runs)
     for run in runs[2:]:
         run.facts["crash"] = "Traceback ..."
     assert table(runs) == study_tables.table(runs, last=num_points)
@@ -65,18 +65,18 @@ def test_the_table_of_both_loops_needs_completed_runs_of_one_only(monkeypatch):
     ("game", "bias"),
     [("probe_action", 0.0), ("catch", -0.0122), ("catch_noisy", -0.0122)],  # catch: a NumPy loop written from the paper
 )
-def test_what_munchausen_converges_to_lies_below_the_optimum_where_actions_are_equally_good(game, bias):
+def test_the_fixed_point_of_munchausen_is_below_the_optimum_if_actions_are_equally_good(game, bias):
     module = runpy.run_path(str(EXPERIMENTS / "overestimation.py"))
     found = module["munchausen_bias"](games.make(game), 0.99, munchausen.MunchausenDQN())
     assert found == pytest.approx(bias, abs=5e-5)
 
 
-def test_distributions_without_noise_are_those_that_one_finds_by_hand():
-    with jax.numpy_rank_promotion("allow"):  # IQN's head, which the study makes for its check, promotes
+def test_bounds_of_distributions_equal_values_computed_by_hand():
+    with jax.numpy_rank_promotion("allow"):  # IQN's head promotes ranks when the study is checked
         module = runpy.run_path(str(EXPERIMENTS / "distributions.py"))
-    # All probabilities are multiples of 1/1024, so that as many equally probable values are the truth itself.
+    # All probabilities are multiples of 1/1024, so 1024 equally probable values are exact.
     assert module["_distance"](module["nearest_quantiles"](1024)) == pytest.approx(0.0, abs=1e-5)
-    # A projection keeps the mean, so long as the atoms reach far enough: 5 of them spread mass beyond the last one.
+    # A projection keeps the mean if the range of the atoms is large enough: with 5 atoms, mass beyond it is lost.
     for number in (11, 51):
         atoms = module["categorical_limit"](number)
         mean = 0.5 * sum(0.9**k for k in range(5))

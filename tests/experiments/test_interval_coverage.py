@@ -1,4 +1,4 @@
-"""Coverage of intervals: the chosen one holds the truth as often as it says, and the script goes to a figure."""
+"""Coverage of intervals: the chosen one has its nominal coverage, and the script runs from trials to a figure."""
 
 import json
 import pathlib
@@ -20,7 +20,7 @@ ERROR = 3 * np.sqrt(0.95 * 0.05 / TRIALS)  # three standard errors of a share of
 
 @pytest.mark.parametrize("question", ["one game", "pairs"])
 @pytest.mark.parametrize("distribution", ["normal", "6 of 10 solve it"])
-def test_with_ten_runs_nominal_95_percent_hold_the_truth_in_95(question, distribution):
+def test_with_ten_runs_nominal_95_percent_intervals_contain_the_true_value_in_95_percent(question, distribution):
     found = trials.measure(question, distribution, 10, trials=TRIALS, resamples=500, population=100_000, seed=1)
     for ways in found.values():
         assert ways["chosen"].coverage > 0.95 - ERROR
@@ -29,7 +29,7 @@ def test_with_ten_runs_nominal_95_percent_hold_the_truth_in_95(question, distrib
     assert found["mean"]["percentile"].coverage < found["mean"]["chosen"].coverage - 0.01
 
 
-def test_docstring_and_captions_say_what_was_measured():
+def test_docstring_and_captions_contain_the_measured_coverage():
     root = pathlib.Path(__file__).parents[2] / "results" / "interval_coverage"
     (path,) = root.glob("*.jsonl")
     _, found = interval_coverage.read(path, interval_coverage.WHOLE)
@@ -57,14 +57,14 @@ PEAKS = {"mean": 0.6, "IQM": 0.7, "median": 1.0}  # 4 of 10 fail: of the middle 
 @pytest.mark.parametrize(
     ("distribution", "expected"), [("normal", NORMAL), ("skewed", SKEWED), ("6 of 10 solve it", PEAKS)]
 )
-def test_the_truth_is_that_of_the_distribution(distribution, expected):
+def test_true_values_equal_those_of_the_distribution(distribution, expected):
     question, scores = trials.QUESTIONS["one game"], trials.DISTRIBUTIONS[distribution]
     found = dict(zip(trials.OVER_RUNS, trials.truth(question, scores, 200_000, np.random.default_rng(0)), strict=True))
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=0.06 if expected is PEAKS else 0.01)  # noise around peaks
 
 
-def test_the_truth_about_two_arms_is_a_difference():
+def test_true_value_of_two_arms_is_a_difference():
     scores = trials.DISTRIBUTIONS["skewed"]
     one, apart, pairs = (
         trials.truth(trials.QUESTIONS[name], scores, 200_000, np.random.default_rng(0))
@@ -77,7 +77,7 @@ def test_the_truth_about_two_arms_is_a_difference():
             assert found[names.index(name)] == pytest.approx(value - (0.1 + 0.7 * value), abs=0.01)
 
 
-def test_the_bootstrap_t_interval_of_a_mean_is_students_where_scores_are_normal():
+def test_the_bootstrap_t_interval_of_a_mean_equals_students_for_normal_scores():
     scores = scipy.stats.norm.ppf((np.arange(200) + 0.5) / 200)[:, None]
     low, high = trials.studentised(scores, "mean", np.random.default_rng(0), 5_000)
     expected = scipy.stats.t.interval(0.95, 199, loc=scores.mean(), scale=scores.std(ddof=1) / np.sqrt(200))
@@ -87,9 +87,9 @@ def test_the_bootstrap_t_interval_of_a_mean_is_students_where_scores_are_normal(
 def test_an_iqm_has_the_standard_error_of_the_winsorised_variance():
     scores = np.array([9.0, 1.0, 4.0, 7.0, 100.0, 3.0, -50.0, 5.0])
     center, error = trials._mean_with_error(scores[:, None], trimmed=True)
-    winsorised = np.array([3.0, 3, 3, 4, 5, 7, 7, 7])  # two at each end
+    winsorised = np.array([3.0, 3, 3, 4, 5, 7, 7, 7])  # two values replaced at each end
     assert center[0] == np.mean([3, 4, 5, 7])
-    # Yuen (1974): the sum of squares of the Winsorised scores over h (h - 1), h = 4 scores being kept.
+    # Yuen (1974): the sum of squares of the Winsorised scores over h (h - 1), with h = 4 scores kept.
     assert error[0] == pytest.approx(np.sqrt(np.sum((winsorised - winsorised.mean()) ** 2) / (4 * 3)))
 
 
@@ -98,7 +98,7 @@ def script(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_script_goes_on_where_it_was_interrupted_and_draws_again_without_running(tmp_path):
+def test_the_script_continues_after_an_interruption_and_draws_again_without_running(tmp_path):
     done = script("--toy", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "interval_coverage-toy"
@@ -119,7 +119,7 @@ def test_the_script_goes_on_where_it_was_interrupted_and_draws_again_without_run
     assert json.loads(lines[0])["settings"]["trials"] == interval_coverage.TOY.trials
 
 
-def test_drawing_without_a_record_ends_in_a_sentence(tmp_path):
+def test_drawing_without_a_record_prints_an_error_of_one_sentence(tmp_path):
     done = script("--toy", "--figure-only", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "run the experiment first" in done.stderr

@@ -1,4 +1,4 @@
-"""Runs made again beside those that are recorded: the same bits are found to be the same, and no others are."""
+"""Repeated runs are compared with the recorded ones bit by bit."""
 
 import dataclasses
 
@@ -20,14 +20,14 @@ def costing(seconds, **described):
     return Run(facts, synthetic_runs.curves(seed=described["seed"]))
 
 
-def test_the_quickest_of_each_arm_come_first():
+def test_the_fastest_run_of_each_arm_comes_first():
     runs = [costing(3.0, algorithm="C51", seed=0), costing(9.0, algorithm="C51", seed=1)]
     runs += [costing(2.0, algorithm="DQN", seed=0), costing(1.0, algorithm="DQN", seed=1)]
     order = [(run.facts["algorithm"], run.facts["seed"]) for run in rerun.quickest(runs, 3)]
     assert order == [("DQN", 1), ("C51", 0), ("DQN", 0)]
 
 
-def test_curves_are_the_same_in_every_bit_or_not_at_all():
+def test_curves_with_one_different_bit_differ():
     recorded = costing(1.0, seed=0)
     timed = recorded._replace(curves=recorded.curves | {"wall_seconds": np.arange(40.0)})
     assert rerun.differing(recorded, timed) == []
@@ -51,7 +51,7 @@ def test_a_row_has_both_scores_and_those_of_all_seeds():
     assert rerun.row(arm[2], again, arm) == ("example", "catch, DQN", "2", "2 of 3", "3", "7", "2 to 5")
 
 
-def test_a_curve_of_one_run_only_is_one_of_those_that_differ():
+def test_a_curve_of_one_run_only_differs():
     recorded = costing(1.0, seed=0)
     more = {name: np.zeros(1) for name in ("max_q", "updates", "td_error", "gradient_norm")}
     again = recorded._replace(curves=recorded.curves | more)
@@ -69,7 +69,7 @@ def test_a_run_that_crashed_before_its_first_score_has_none():
     assert rerun.row(crashed, whole, [whole, crashed])[4:] == ("2, crashed", "3", "2 to 3")
 
 
-def test_a_run_that_fails_when_it_is_made_again_has_a_row_that_says_why(tmp_path, monkeypatch):
+def test_the_row_of_a_failed_repetition_contains_the_error(tmp_path, monkeypatch):
     study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
     execute.run(study, tmp_path / "results")
 
@@ -84,7 +84,7 @@ def test_a_run_that_fails_when_it_is_made_again_has_a_row_that_says_why(tmp_path
     assert {row[6] for row in rows} == {f"{scores[0]:.4g} to {scores[1]:.4g}"}
 
 
-def test_a_study_made_again_has_the_same_bits_and_its_record_stays(tmp_path):
+def test_a_repeated_study_has_the_same_bits_and_its_record_is_unchanged(tmp_path):
     study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
     execute.run(study, tmp_path / "results")
     with pytest.raises(ValueError, match="has no run of this study: give the folder"):

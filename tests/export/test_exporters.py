@@ -1,4 +1,4 @@
-"""Runs sent point by point: what TensorBoard and Weights & Biases are given is what the store holds."""
+"""TensorBoard and Weights & Biases get exactly the points of the stored runs."""
 
 import importlib.util
 import math
@@ -15,11 +15,11 @@ from jaxdqn.export.exporter import Exporter
 from jaxdqn.store import store
 from tests.helpers import exported, synthetic_runs
 
-STEPS = np.array([500, 1000, 16_777_217])  # the last one is no float32
+STEPS = np.array([500, 1000, 16_777_217])  # float32 cannot represent the last one
 
 
 def stored(folder, *, seed=0, values=(0.1, 0.25, -3.0), **described):
-    """Returns a run that was written and read."""
+    """Returns a run after writing and reading it."""
     curves = {"steps": STEPS, "evaluation_return": np.array(values), "loss": np.array([math.nan, 0.5, math.inf])}
     facts = synthetic_runs.facts(seed=seed, **described)
     store.write(folder, facts, curves)
@@ -27,7 +27,7 @@ def stored(folder, *, seed=0, values=(0.1, 0.25, -3.0), **described):
 
 
 def recorded():
-    """Returns an exporter that keeps what it is told, and the list of it."""
+    """Returns an exporter that records its calls, and the list of calls."""
     told = []
     return Exporter(
         lambda facts: told.append(("begin", facts["id"])) or facts["id"],
@@ -36,7 +36,7 @@ def recorded():
     ), told
 
 
-def test_a_stored_run_is_told_from_begin_to_end(tmp_path):
+def test_a_stored_run_is_sent_from_begin_to_end(tmp_path):
     run = stored(tmp_path, diverged_at=1000)
     receiver, told = recorded()
     exporter.send(receiver, run)
@@ -51,7 +51,7 @@ def test_a_stored_run_is_told_from_begin_to_end(tmp_path):
 
 
 def send_live(receiver, runs):
-    """Sends runs as a study trains them, one period of all after the other; the wave is wider than they are many."""
+    """Sends runs as a study does, one period of all runs at a time; the wave has more members than runs."""
     handles = [receiver.begin({key: run.facts[key] for key in exporter.IDENTITY}) for run in runs]
     for period in range(len(STEPS)):
         columns = {name: [run.curves[name][period] for run in runs] for name in runs[0].curves}
@@ -60,7 +60,7 @@ def send_live(receiver, runs):
         receiver.end(handle, run.facts)
 
 
-def test_a_run_that_crashed_has_no_point_any_more():
+def test_a_run_has_no_points_after_a_crash():
     receiver, told = recorded()
     exporter.advance(receiver, ["a", "b"], {"steps": np.array([500, 0]), "loss": np.array([1.0, 0.0])})
     assert told == [("point", "a", 500, {"loss": 1.0})]
@@ -74,7 +74,7 @@ def test_tensorboard_holds_the_curves_of_a_run_in_its_folder(tmp_path):
     assert exported.scalars(folder) == exported.expected(run.curves)
 
 
-def test_tensorboard_is_told_the_configuration_and_that_the_run_ended(tmp_path):
+def test_tensorboard_contains_the_configuration_and_the_end_of_the_run(tmp_path):
     run = stored(tmp_path / "runs")
     with tensorboard.opened(tmp_path / "logs") as receiver:
         exporter.send(receiver, run)
@@ -95,13 +95,13 @@ def test_tensorboard_is_told_the_configuration_and_that_the_run_ended(tmp_path):
     assert "session_end_info" not in told(left)
 
 
-def test_a_run_begun_again_is_in_tensorboard_once(tmp_path):
+def test_a_restarted_run_is_in_tensorboard_once(tmp_path):
     run = stored(tmp_path / "runs")
     folder = tmp_path / tensorboard.name(run.facts)
     with tensorboard.opened(tmp_path) as receiver:  # interrupted after a point
         receiver.point(receiver.begin(run.facts), 500, {"loss": 9.0})
     (earlier,) = folder.glob("events.*")
-    earlier.rename(folder / "events.out.tfevents.1600000000.elsewhere")  # its name says when, and on which machine
+    earlier.rename(folder / "events.out.tfevents.1600000000.elsewhere")  # the name contains time and machine
     for _ in range(2):
         with tensorboard.opened(tmp_path) as receiver:
             exporter.send(receiver, run)
@@ -135,7 +135,7 @@ def test_weights_and_biases_holds_the_curves_of_a_run_under_its_identifier(tmp_p
     assert told.run_group == "catch, DQN, learning_rate 0.001"
 
 
-def test_weights_and_biases_is_told_the_facts_and_how_the_run_ended(tmp_path):
+def test_weights_and_biases_contains_the_facts_and_the_outcome_of_the_run(tmp_path):
     run = stored(tmp_path / "runs", diverged_at=1000)
     with weights_and_biases.opened(tmp_path) as receiver:
         exporter.send(receiver, run)
@@ -159,7 +159,7 @@ def test_a_crashed_run_without_points_fails_in_weights_and_biases(tmp_path):
     assert exported.history(tmp_path, facts["id"]) == {}
 
 
-def test_a_run_begun_again_is_in_weights_and_biases_once(tmp_path):
+def test_a_restarted_run_is_in_weights_and_biases_once(tmp_path):
     run = stored(tmp_path / "runs")
     with weights_and_biases.opened(tmp_path) as receiver:  # interrupted after a point
         receiver.point(receiver.begin(run.facts), 500, {"loss": 9.0})
@@ -186,7 +186,7 @@ def test_the_process_of_weights_and_biases_ends_with_the_export(tmp_path):
     assert not children()
 
 
-def test_live_and_afterwards_the_same_points_are_written(tmp_path):
+def test_live_export_and_later_export_write_the_same_points(tmp_path):
     runs = [stored(tmp_path / "runs", seed=seed, values=(seed, 0.1, math.nan)) for seed in range(3)]
     for opened in (tensorboard.opened, weights_and_biases.opened):
         with opened(tmp_path / "live") as receiver:
@@ -202,7 +202,7 @@ def test_live_and_afterwards_the_same_points_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("opened", [tensorboard.opened, weights_and_biases.opened])
-def test_a_missing_package_is_said_with_the_command_that_installs_it(opened, tmp_path, monkeypatch):
+def test_error_for_a_missing_package_contains_the_command_that_installs_it(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r'pip install "jaxdqn\[(tensorboard|wandb)\]"'), opened(tmp_path / "out"):
         pass
@@ -210,7 +210,7 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it(opened, tmp
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "x" * 129])
-def test_a_project_that_cannot_be_is_refused(name, tmp_path):
+def test_an_invalid_project_name_raises_an_error(name, tmp_path):
     with pytest.raises(ValueError, match="project = "), weights_and_biases.opened(tmp_path, project=name):
         pass
 
@@ -221,11 +221,11 @@ def test_a_project_that_cannot_be_is_refused(name, tmp_path):
     [({"id": "../*"}, "must be 16 hex digits"), ({"settings": {"a": math.nan}}, r"settings.a = nan is not finite")],
     ids=["id", "settings"],
 )
-def test_a_run_that_cannot_be_named_is_not_begun(opened, changed, sentence, tmp_path):
+def test_a_run_with_invalid_facts_raises_an_error(opened, changed, sentence, tmp_path):
     with opened(tmp_path) as receiver, pytest.raises(ValueError, match=sentence):
         receiver.begin(synthetic_runs.facts() | changed)
 
 
-def test_what_is_not_known_of_a_run_is_named():
+def test_error_for_missing_facts_names_them():
     with pytest.raises(ValueError, match="lack study, seed: add them"):
         exporter.identity({key: value for key, value in synthetic_runs.facts().items() if key not in ("study", "seed")})

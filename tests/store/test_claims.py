@@ -1,4 +1,4 @@
-"""Claims: one process a cell, and what a dead one held goes to the next."""
+"""Claims: one process trains a cell, and the claims of a dead process are free for others."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def folder(tmp_path):
     return tmp_path / "claims"
 
 
-def test_what_one_holds_no_other_gets_until_it_is_given_back(folder):
+def test_a_claimed_cell_is_not_available_until_it_is_released(folder):
     with Claims(folder) as one, Claims(folder) as two:
         assert one.claim(CELLS[:3], most=2) == CELLS[:2]
         assert two.claim(CELLS[:3], most=3) == CELLS[2:3]
@@ -35,7 +35,7 @@ def test_what_one_holds_no_other_gets_until_it_is_given_back(folder):
     assert list(folder.iterdir()) == []
 
 
-def test_many_that_claim_at_once_share_the_cells_out(folder):
+def test_concurrent_processes_share_the_cells(folder):
     found, ready = [], threading.Barrier(8)
 
     def claim_all():
@@ -52,7 +52,7 @@ def test_many_that_claim_at_once_share_the_cells_out(folder):
     assert sorted(found) == sorted(CELLS)
 
 
-def test_what_a_killed_process_held_is_free_at_once_on_its_machine(folder):
+def test_claims_of_a_killed_process_are_free_at_once_on_its_machine(folder):
     process = subprocess.Popen([sys.executable, "-c", CLAIMING, folder, *CELLS[:2]], stdout=subprocess.PIPE)
     process.stdout.readline()
     with Claims(folder) as mine:
@@ -67,7 +67,7 @@ def test_what_a_killed_process_held_is_free_at_once_on_its_machine(folder):
         assert not list(folder.glob(f"{CELLS[0]}*"))
 
 
-def test_a_process_of_another_machine_is_dead_once_it_has_been_silent_for_long(folder):
+def test_a_process_of_another_machine_is_dead_after_a_long_time_without_sign_of_life(folder):
     folder.mkdir()
     who = {"host": "elsewhere", "boot": "b", "processes": "p", "pid": os.getpid(), "started": "0"}
     (folder / "f00d.alive").write_text(json.dumps(who))
@@ -79,7 +79,7 @@ def test_a_process_of_another_machine_is_dead_once_it_has_been_silent_for_long(f
         assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
 
 
-def test_a_process_of_this_machine_before_it_was_started_again_is_dead(folder, monkeypatch):
+def test_a_process_from_before_the_reboot_of_this_machine_is_dead(folder, monkeypatch):
     with Claims(folder) as mine:
         (alive,) = folder.glob("*.alive")
         who = json.loads(alive.read_text()) | {"boot": "an older one"}
@@ -91,7 +91,7 @@ def test_a_process_of_this_machine_before_it_was_started_again_is_dead(folder, m
         assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
 
 
-def test_a_process_of_another_machine_with_the_same_name_lives_while_it_says_so(folder):
+def test_a_process_of_another_machine_with_the_same_name_is_alive_while_it_gives_signs_of_life(folder):
     with Claims(folder) as mine:
         (alive,) = folder.glob("*.alive")
         who = json.loads(alive.read_text()) | {"boot": "of the other machine"}
@@ -100,7 +100,7 @@ def test_a_process_of_another_machine_with_the_same_name_lives_while_it_says_so(
         assert mine.claim(CELLS[:1], most=1) == ()
 
 
-def test_a_killed_process_that_nobody_has_waited_for_is_dead(folder):
+def test_a_zombie_process_is_dead(folder):
     process = subprocess.Popen([sys.executable, "-c", CLAIMING, folder, *CELLS[:1]], stdout=subprocess.PIPE)
     process.stdout.readline()
     process.kill()
@@ -112,14 +112,14 @@ def test_a_killed_process_that_nobody_has_waited_for_is_dead(folder):
 
 
 def silent(folder, monkeypatch, who):
-    """Makes one that claims look as if it were dead, to others only."""
+    """Makes a claiming process look dead to other processes only."""
     lives = claims._lives
     monkeypatch.setattr(claims, "_lives", lambda alive, now: alive != who._alive and lives(alive, now))
     who._heard_at -= claims.EXPIRY
     assert who._now()
 
 
-def test_who_lost_a_claim_leaves_that_of_the_next_alone(folder, monkeypatch):
+def test_a_process_that_lost_a_claim_does_not_release_the_next_owners(folder, monkeypatch):
     with Claims(folder) as one, Claims(folder) as two, Claims(folder) as three:
         assert one.claim(CELLS[:2], most=2) == CELLS[:2]
         assert one.holds(CELLS[:2])
@@ -136,7 +136,7 @@ def test_who_lost_a_claim_leaves_that_of_the_next_alone(folder, monkeypatch):
         assert two.claim(CELLS[1:2], most=1) == ()
 
 
-def test_a_claim_that_changed_hands_since_it_was_read_is_not_topped(folder, monkeypatch):
+def test_a_claim_whose_owner_changed_since_it_was_read_is_not_replaced(folder, monkeypatch):
     with Claims(folder) as dead, Claims(folder) as one, Claims(folder) as two, Claims(folder) as three:
         dead.claim(CELLS[:1], most=1)
         silent(folder, monkeypatch, dead)
@@ -157,7 +157,7 @@ def test_a_claim_that_changed_hands_since_it_was_read_is_not_topped(folder, monk
         assert one.claim(CELLS[:1], most=1) == CELLS[:1]
 
 
-def test_a_claim_that_was_made_though_the_server_of_files_says_no_is_held(folder, monkeypatch):
+def test_a_claim_that_succeeded_despite_an_error_of_the_file_server_is_held(folder, monkeypatch):
     link = os.link
 
     def twice(source, target):
@@ -170,7 +170,7 @@ def test_a_claim_that_was_made_though_the_server_of_files_says_no_is_held(folder
     assert list(folder.iterdir()) == []
 
 
-def test_the_living_give_signs_of_life(folder, monkeypatch):
+def test_a_living_process_gives_signs_of_life(folder, monkeypatch):
     monkeypatch.setattr(claims, "HEARTBEAT", 0.01)
     with Claims(folder):
         (alive,) = folder.glob("*.alive")
@@ -182,7 +182,7 @@ def test_the_living_give_signs_of_life(folder, monkeypatch):
         assert alive.stat().st_mtime > 0
 
 
-def test_what_has_been_dead_for_a_day_is_swept_away(folder):
+def test_files_of_processes_dead_for_a_day_are_removed(folder):
     folder.mkdir()
     with Claims(folder) as one:
         one.claim(CELLS[:1], most=1)
@@ -200,7 +200,7 @@ def test_what_has_been_dead_for_a_day_is_swept_away(folder):
         assert {path.name for path in folder.iterdir()} == {one._alive.name, f"{CELLS[0]}-1.claim"}
 
 
-def test_who_wakes_up_after_a_day_is_alive_again(folder):
+def test_a_process_that_wakes_up_after_a_day_is_alive_again(folder):
     with Claims(folder) as one, Claims(folder) as two:
         one._alive.unlink()  # swept away
         assert one.claim(CELLS[:1], most=1) == CELLS[:1]

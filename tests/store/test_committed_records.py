@@ -1,4 +1,4 @@
-"""The results that are committed can be traced: each record names a commit that holds the script of its study."""
+"""Committed results can be traced: each record names a commit that contains the script of its study."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from jaxdqn.study import scripts, spec
 
 
 def described(results):
-    """Returns how many records name a commit that is to hold the script of their study, by commit and script."""
+    """Returns the number of records for each commit and script that they name."""
     found = {}
     for path in results.glob("*/runs/*.json"):
         facts = json.loads(path.read_bytes())
@@ -27,7 +27,7 @@ def git(root, *arguments, given=""):
     return done.stdout if done.returncode == 0 else None
 
 
-def test_the_commit_of_every_record_holds_the_script_of_its_study(request):
+def test_the_commit_of_every_record_contains_the_script_of_its_study(request):
     root = request.config.rootpath
     if git(root, "rev-parse", "--is-shallow-repository") != "false\n":
         pytest.skip("needs a checkout with its whole history")
@@ -39,7 +39,7 @@ def test_the_commit_of_every_record_holds_the_script_of_its_study(request):
     assert lost == {}
 
 
-def test_every_record_is_of_a_run_that_the_study_of_its_script_still_asks_for(request):
+def test_every_record_belongs_to_a_cell_of_the_study_in_its_script(request):
     root = request.config.rootpath
     paths = [path for path in (root / "experiments").glob("*.py") if "\nSTUDY = " in path.read_text()]
     assert len(paths) > 10
@@ -49,6 +49,6 @@ def test_every_record_is_of_a_run_that_the_study_of_its_script_still_asks_for(re
         assert recorded <= set(spec.by_identifier(study)), study.name
 
 
-def test_no_record_was_made_by_code_that_had_changed(request):
+def test_no_record_was_made_by_modified_code(request):
     for path in (request.config.rootpath / "results").glob("*/runs/*.json"):
         assert json.loads(path.read_bytes())["code"]["modified"] is False, path

@@ -1,4 +1,4 @@
-"""Processes that train on host games: what a failing environment leaves, and that the others go on."""
+"""Processes that train on host games: a failing environment ends its own run only."""
 
 import dataclasses
 import multiprocessing
@@ -25,7 +25,7 @@ def study(**changes):
     return dataclasses.replace(plain, **changes)
 
 
-def test_a_failing_environment_ends_its_run_with_its_traceback_and_no_other(tmp_path):
+def test_a_failing_environment_ends_only_its_run_and_records_the_traceback(tmp_path):
     found = execute.run(study(games=GAMES, seeds=(0, 1, 2)), tmp_path)  # a copy has steps for one period, not for two
     assert (found.num_written, found.num_crashed) == (9, 6)
     runs = by_arm.group(store.read(found.folder).runs, "game")
@@ -57,7 +57,7 @@ def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path
 
 
 @pytest.mark.parametrize("name", [GAMES[0], "catch"])
-def test_the_seconds_before_the_first_run_are_those_that_passed(monkeypatch, name):
+def test_the_seconds_before_the_first_run_are_the_elapsed_time(monkeypatch, name):
     clock = iter([1000.0, 1007.5])
     monkeypatch.setattr(program.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(workers, "start", lambda *arguments: (None,) * 6)
@@ -82,7 +82,7 @@ def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_pat
 
 
 @pytest.mark.parametrize("moment", ["init", "advance", "end"])
-def test_a_process_that_is_killed_while_it_waits_ends_its_run_only(tmp_path, monkeypatch, moment):
+def test_a_process_that_is_killed_while_it_waits_ends_only_its_run(tmp_path, monkeypatch, moment):
     start, killed = workers.start, []
 
     def started(*arguments):
@@ -123,7 +123,7 @@ def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crash
     assert places.count(0) == 2
 
 
-def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_path):
+def test_the_traceback_of_an_environment_in_its_own_process_is_recorded(tmp_path):
     found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
     (run,) = store.read(found.folder).runs
     assert "RuntimeError: the engine exploded" in run.facts["crash"]
@@ -131,7 +131,7 @@ def test_the_traceback_of_an_environment_in_a_process_of_its_own_is_kept(tmp_pat
 
 
 class Scripted:
-    """A worker that gives one answer after the other, as if it had been asked for each."""
+    """A worker that returns prepared answers in order."""
 
     def __init__(self, *answers):
         self.connection, self.process, self.answers = self, self, list(answers)
@@ -146,7 +146,7 @@ class Scripted:
         return self.answers.pop(0)
 
 
-def test_after_an_error_of_one_worker_the_others_answer_the_next_question(monkeypatch):
+def test_after_an_error_of_one_worker_the_others_answer_the_next_request(monkeypatch):
     failing, other = Scripted(("ok", None)), Scripted(("ok", None))
     started = [failing, other]
     monkeypatch.setattr(workers, "_start", lambda task, place: started[place])
@@ -161,7 +161,7 @@ def test_after_an_error_of_one_worker_the_others_answer_the_next_question(monkey
 
 
 class Busy:
-    """A worker that takes no notice and its process, by a clock that it moves on."""
+    """A worker that does not react, and its process, with a clock that it advances."""
 
     def __init__(self, clock):
         self.clock, self.connection, self.process, self.is_killed, self.is_told = clock, self, self, False, False
@@ -179,7 +179,8 @@ class Busy:
         self.is_killed = True
 
 
-def test_many_workers_are_not_waited_for_longer_than_one(monkeypatch):
+def test_stopping_many_workers_takes_no_longer_than_stopping_one(monkeypatch):
+
     clock = [100.0]
     monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
     busy = [Busy(clock) for _ in range(64)]
