@@ -45,14 +45,15 @@ import benchmark_studies
 import benchmark_updates
 from jaxdqn import fields
 from jaxdqn.algorithms import dqn
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.study import execute, provenance
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
 
 LAYERS = (4, 120, 84, 2)
-CONFIG = dataclasses.replace(dqn.CONFIG, network=MLP(LAYERS[1:-1]), learning_rate=2.5e-4)
+CONFIG = dataclasses.replace(dqn.CONFIG, network=QNetwork(Dense(LAYERS[1:-1])), learning_rate=2.5e-4)
 MEMBERS = (1, 2, 8, 32)
 # By members: the factor over the best comparable library, and its steps/s where matrices multiply at 400 GFLOP/s.
 AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}

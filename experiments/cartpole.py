@@ -40,7 +40,8 @@ from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import ExponentialPerStep, MultiplicativePerEpisode
 from jaxdqn.store.record import Run
@@ -50,7 +51,7 @@ from jaxdqn.training.evaluate import Evaluation
 
 AFTER_EACH_STEP = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((64, 64), initializer="glorot_uniform"),
+    network=QNetwork(Dense((64, 64)), initializer="glorot_uniform"),
     learning_rate=1e-4,
     discount=0.99,
     exploration=EpsilonGreedy(ExponentialPerStep(1.0, 0.01, 0.0001)),
@@ -65,7 +66,7 @@ TARGET_NETWORK = dataclasses.replace(AFTER_EACH_STEP, target_update=Periodic(200
 
 AFTER_EACH_EPISODE = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((128, 128, 128), "tanh", "glorot_uniform"),
+    network=QNetwork(Dense((128, 128, 128)), activation="tanh", initializer="glorot_uniform"),
     optimizer=optimizers.RMSProp(decay=0.9, eps=1e-14),
     learning_rate=1e-4,
     discount=0.9,

@@ -32,7 +32,8 @@ from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD, Adam
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant, Linear
@@ -43,7 +44,7 @@ from jaxdqn.training.evaluate import Evaluation
 
 TUTORIAL = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((100, 100), initializer="glorot_uniform"),
+    network=QNetwork(Dense((100, 100)), initializer="glorot_uniform"),
     optimizer=SGD(),
     learning_rate=0.01 / 3,
     discount=0.9,
@@ -65,7 +66,7 @@ STUDY = Study(
         "strong": dataclasses.replace(
             TUTORIAL,
             algorithm=double_dqn.DoubleDQN(),
-            network=MLP((128, 128)),
+            network=QNetwork(Dense((128, 128))),
             optimizer=Adam(),
             learning_rate=1e-3,
             n_step=3,

@@ -20,7 +20,8 @@ from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Linear
 from jaxdqn.store.record import Run
@@ -31,7 +32,8 @@ from jaxdqn.training.evaluate import Evaluation
 DQN = dataclasses.replace(
     dqn.CONFIG,
     learning_rate=1e-3,
-    network=MLP((128, 128), "tanh"),  # with relu units of this width or less, mountain_car is rarely solved
+    # With relu units of this width or less, mountain_car is rarely solved.
+    network=QNetwork(Dense((128, 128)), activation="tanh"),
     batch_size=64,
     num_updates=5,  # for every 10 steps
     exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),

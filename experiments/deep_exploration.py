@@ -32,7 +32,8 @@ from jaxdqn.exploration import EpsilonGreedy, OneMember, UpperConfidence
 from jaxdqn.figures.scaling import scaling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import Noisy
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant
 from jaxdqn.store.record import Run
@@ -45,7 +46,7 @@ STEPS = 20_000
 
 SINGLE = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((64,)),
+    network=QNetwork(Dense((64,))),
     learning_rate=3e-3,
     exploration=EpsilonGreedy(Constant(0.2)),
     replay=Uniform(STEPS),
@@ -58,7 +59,7 @@ SINGLE = dataclasses.replace(
 ENSEMBLE = dataclasses.replace(
     SINGLE,
     algorithm=bootstrapped_dqn.BootstrappedDQN(share=1.0),
-    network=Ensemble(MLP((16,)), num_members=10, prior_scale=10.0),
+    network=Ensemble(QNetwork(Dense((16,))), num_members=10, prior_scale=10.0),
     exploration=OneMember(),
 )
 
@@ -68,7 +69,7 @@ STUDY = Study(
     algorithms={
         "epsilon-greedy": SINGLE,
         "NoisyNet": dataclasses.replace(
-            SINGLE, network=MLP((64,), noisy=Noisy()), exploration=EpsilonGreedy(Constant(0.0))
+            SINGLE, network=QNetwork(Dense((64,)), noisy=Noisy()), exploration=EpsilonGreedy(Constant(0.0))
         ),
         "UCB": dataclasses.replace(ENSEMBLE, exploration=UpperConfidence(Constant(3.0))),
         "bootstrapped, priors": ENSEMBLE,

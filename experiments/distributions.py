@@ -42,7 +42,8 @@ from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.games import random_walk
 from jaxdqn.interfaces import Algorithm, Distribution
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import CategoricalOutput
 from jaxdqn.play import agent
 from jaxdqn.replay.uniform import Uniform
@@ -70,7 +71,7 @@ BASE = dataclasses.replace(
 
 
 def _arm(algorithm: Algorithm, head: Head) -> Config:
-    return dataclasses.replace(BASE, algorithm=algorithm, network=MLP((32,), head=head))
+    return dataclasses.replace(BASE, algorithm=algorithm, network=QNetwork(Dense((32,)), head=head))
 
 
 PLAIN, HUBER = quantile.QuantileRegression(kappa=0.0), quantile.QuantileRegression(kappa=1.0)

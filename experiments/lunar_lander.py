@@ -32,7 +32,8 @@ from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant, Linear
 from jaxdqn.store.record import Run
@@ -44,7 +45,7 @@ GAME = "gymnasium:LunarLander-v3"
 
 NAIVE = dataclasses.replace(
     naive_deep_q_learning.CONFIG,  # blends targets with a share of 0.1
-    network=MLP((16, 8), initializer="glorot_uniform"),
+    network=QNetwork(Dense((16, 8)), initializer="glorot_uniform"),
     optimizer=optimizers.Adam(eps=1e-7),
     learning_rate=1e-3,
     discount=0.95,
@@ -67,7 +68,7 @@ STUDY = Study(
         "strong": dataclasses.replace(
             dqn.CONFIG,
             algorithm=double_dqn.DoubleDQN(),
-            network=MLP((128, 128)),
+            network=QNetwork(Dense((128, 128))),
             learning_rate=5e-4,
             discount=0.99,
             n_step=5,

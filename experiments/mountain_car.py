@@ -37,8 +37,9 @@ from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import MultiplicativePerEpisode
 from jaxdqn.store.record import Run
@@ -48,7 +49,7 @@ from jaxdqn.training.evaluate import Evaluation
 
 TUTORIAL = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((24, 24), initializer="glorot_uniform"),
+    network=QNetwork(Dense((24, 24)), initializer="glorot_uniform"),
     optimizer=optimizers.Adam(eps=1e-7),
     learning_rate=1e-3,
     discount=0.95,

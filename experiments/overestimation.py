@@ -40,7 +40,8 @@ from jaxdqn.games import catch, exact
 from jaxdqn.interfaces import Game
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Quantiles
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant
 from jaxdqn.store.record import Run
@@ -50,7 +51,7 @@ from jaxdqn.training.evaluate import Evaluation
 
 DQN = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((64, 64)),
+    network=QNetwork(Dense((64, 64))),
     learning_rate=1e-3,
     exploration=EpsilonGreedy(Constant(0.5)),
     replay=Uniform(10_000),
@@ -70,13 +71,13 @@ STUDY = Study(
         "clipped double DQN": dataclasses.replace(
             DQN,
             algorithm=clipped_double_dqn.ClippedDoubleDQN(),
-            network=Ensemble(MLP((64, 64)), num_members=2),
+            network=Ensemble(QNetwork(Dense((64, 64))), num_members=2),
         ),
         "Munchausen DQN": dataclasses.replace(DQN, algorithm=munchausen.MunchausenDQN()),
         "QR-DQN": dataclasses.replace(
             DQN,
             algorithm=quantile.QuantileRegression(),
-            network=MLP((64, 64), head=Quantiles(num_quantiles=21)),
+            network=QNetwork(Dense((64, 64)), head=Quantiles(num_quantiles=21)),
         ),
     },
     seeds=range(10),

@@ -32,21 +32,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import search_comparison
 from jaxdqn import fields
 from jaxdqn.algorithms import dqn
 from jaxdqn.analysis import by_arm, divergence
 from jaxdqn.commands.errors import one_sentence
+from jaxdqn.commands.script import save_figures
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import captions as caption
 from jaxdqn.figures import search as figures
-from jaxdqn.figures import style
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.figures.captions import Drawn
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Linear
-from jaxdqn.search import run_search, samplers, search_waves
+from jaxdqn.search import run_search, samplers, waiting
 from jaxdqn.search.spec import Search
 from jaxdqn.store import files, manifest, store, trials
 from jaxdqn.store.manifest import Manifest
@@ -61,7 +64,7 @@ STEPS = 10_000
 
 DQN = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((32, 32)),
+    network=QNetwork(Dense((32, 32))),
     batch_size=32,
     num_updates=2,  # for every 10 steps
     learning_starts=500,
@@ -211,7 +214,7 @@ def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> 
 def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script | None) -> None:
     """Runs all searches, or what is missing of them; `script` is this one, as it was at the start."""
     everything = list(every(experiment))
-    with search_waves.programs() as programs:
+    with waiting.programs() as programs:
         for number, (_, _, _, one) in enumerate(everything):
             found = run_search.run(one, folder, programs=programs, is_stored=False, script=script)
             print(f"{number + 1} of {len(everything)}: {one.name}, {found.seconds:.0f} s", file=sys.stderr)
@@ -223,21 +226,21 @@ def judge(
     """Runs what was chosen on the test seeds; `script` is this one, as it was at the start."""
     cells: dict[str, dict[str, Any]] = {}
     for study in studies:
-        wanted = records.wanted(study, spec.by_identifier(study)).cells
-        report = execute.run(study, out, only=wanted, script=script)
+        of_study = records.manifest(study, spec.cells(study)).cells
+        report = execute.run(study, out, only=of_study, script=script)
         if report.num_failed or report.damaged:
             failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"
             raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
-        cells |= wanted
+        cells |= of_study
     manifest.write(out / experiment.name, Manifest(experiment.name, experiment.steps, cells))  # of all games together
 
 
 def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[str, Run]) -> float:
     """Returns the mean score of a configuration on the test seeds."""
     study = test_study(experiment, game, [config])
-    ids = {spec.identifier(study, cell) for cell in spec.cells(study) if cell.config == config}
+    ids = sorted(cell.id for cell in spec.cells(study) if cell.config == config)
     last = experiment.steps // experiment.evaluation.every
-    return float(np.mean(by_arm.final([runs[id] for id in sorted(ids)], "evaluation_return", last)))
+    return float(np.mean(by_arm.final([runs[id] for id in ids], "evaluation_return", last)))
 
 
 def test_scores(
@@ -317,30 +320,23 @@ def main() -> None:
 def _show(
     experiment: Experiment, folder: pathlib.Path, found: Mapping[tuple[str, str, int], Trials], studies: Sequence[Study]
 ) -> None:
-    wanted = {spec.identifier(study, cell) for study in studies for cell in spec.cells(study)}
-    every = [run for run in store.read(folder / "runs").runs if run.facts["id"] in wanted]
+    expected = {cell.id for study in studies for cell in spec.cells(study)}
+    every = [run for run in store.read(folder / "runs").runs if run.facts["id"] in expected]
     runs = {run.facts["id"]: run for run in divergence.as_worst(every)}
-    if len(runs) < len(wanted):
-        raise ValueError(f"{folder / 'runs'} lacks {len(wanted) - len(runs)} runs: run it without --figure-only.")
+    if len(runs) < len(expected):
+        raise ValueError(f"{folder / 'runs'} lacks {len(expected) - len(runs)} runs: run it without --figure-only.")
     scores = test_scores(experiment, found, runs)
     default = {game: test_score(experiment, game, DQN, runs) for game in experiment.repetitions}
-    facts = caption.provenance(runs.values())
     first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
-    drawn = {"": search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))}
-    drawn[""].set_label(f"{score_of_a_run(experiment)} Test score: mean over the test seeds. {drawn[''].get_label()}")
-    below = dict.fromkeys(drawn, facts)
+    comparison = search_comparison.figure(scores, default, np.array(experiment.stages, np.float64))
+    comparison.set_label(f"{score_of_a_run(experiment)} Test score: mean over the test seeds. {comparison.get_label()}")
+    drawn: dict[str, Figure | Drawn] = {"": comparison}
     for game, one in first.items():
-        of_game = {"points": figures.parallel_coordinates(one)}
+        drawn[f"points-{game}"] = Drawn(figures.parallel_coordinates(one), caption.of_search(one))
         if one.importance.shares:
-            of_game["importance"] = figures.importance(one)
-        drawn |= {f"{name}-{game}": figure for name, figure in of_game.items()}
-        below |= {f"{name}-{game}": caption.of_search(one) for name in of_game}
+            drawn[f"importance-{game}"] = Drawn(figures.importance(one), caption.of_search(one))
     path = folder / experiment.name
-    saved = [
-        file
-        for suffix, figure in drawn.items()
-        for file in style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), below[suffix])
-    ]
+    saved = save_figures(drawn, path, caption.provenance(runs.values()))
     text = search_comparison.table(scores, default, BASE) + reading(experiment)
     files.replace(path.with_name(f"{path.name}.md"), text.encode())
     print(text)

@@ -9,14 +9,13 @@ from jaxdqn.exploration import Exploration
 from jaxdqn.fields import configuration, number, part, paths, static
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.ensemble import Ensemble
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 
-Network = MLP | Table | Ensemble | Recurrent
+Network = QNetwork | Table | Ensemble
 Optimizer = optimizers.Adam | optimizers.RAdam | optimizers.RMSProp | optimizers.SGD
 Replay = Uniform | Prioritised | Sequences
 TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online | target_network.LastCopies
@@ -68,7 +67,7 @@ class Config:
     reward_clip: float | None = number(None, above=0)
     terminal_reward: float | None = number(None)
     bootstrap_time_limits: bool = static(True)
-    network: Network = part(MLP())
+    network: Network = part(QNetwork())
     optimizer: Optimizer = part(optimizers.Adam())
     exploration: Exploration = part(exploration.EpsilonGreedy())
     target_update: TargetUpdate = part(target_network.Periodic())

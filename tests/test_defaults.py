@@ -37,7 +37,7 @@ Config.learning_rate: number, 0.001, above 0
 Config.learning_starts: static, 1000, at least 0
 Config.max_gradient_norm: number, None, above 0
 Config.n_step: static, 1, at least 1 and at most 100
-Config.network: part, MLP(), finite
+Config.network: part, QNetwork(), finite
 Config.num_environments: static, 10, at least 1
 Config.num_minibatches: static, 1, at least 1
 Config.num_updates: static, 1, at least 1
@@ -50,9 +50,10 @@ Config.train_at: static, 'steps', one of 'steps', 'episode_end'
 Config.train_every: static, 10, at least 1
 Constant.value: number, 0.1, at least 0
 DQN.error: part, SquaredError(), finite
+Dense.hidden: static, (64, 64), at least 1
 DoubleDQN.error: part, SquaredError(), finite
 Dueling.hidden: static, (64,), at least 1
-Ensemble.member: part, MLP(), finite
+Ensemble.member: part, QNetwork(), finite
 Ensemble.num_members: static, 10, at least 1
 Ensemble.prior_scale: number, None, at least 0
 EpsilonGreedy.epsilon: part, Linear(), finite
@@ -70,19 +71,13 @@ ImplicitQuantiles.num_cosines: static, 64, at least 1
 ImplicitQuantiles.num_policy_quantiles: static, 16, at least 1
 ImplicitQuantiles.num_quantiles: static, 16, at least 1
 ImplicitQuantiles.risk: part, Neutral(), finite
+LSTM.units: static, 64, at least 1
 LastCopies.every: whole, 500, at least 1
 LastCopies.num_copies: static, 10, at least 1
 LayerNorm.epsilon: number, 1e-06, above 0
 Linear.end: number, 0.05, at least 0
 Linear.start: number, 1.0, at least 0
 Linear.steps: number, 10000, above 0
-MLP.activation: static, 'relu', one of 'relu', 'tanh'
-MLP.dueling: part, None, finite
-MLP.head: part, None, finite
-MLP.hidden: static, (64, 64), at least 1
-MLP.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
-MLP.noisy: part, None, finite
-MLP.normalisation: part, None, finite
 MultiplicativePerEpisode.end: number, 0.1, at least 0
 MultiplicativePerEpisode.factor: number, 0.995, above 0 and at most 1
 MultiplicativePerEpisode.start: number, 1.0, at least 0
@@ -111,6 +106,14 @@ ProposedFractions.hidden: static, (64,), at least 1
 ProposedFractions.num_cosines: static, 64, at least 1
 ProposedFractions.num_quantiles: static, 16, at least 2
 ProposedFractions.pace: number, 0.01, above 0
+QNetwork.activation: static, 'relu', one of 'relu', 'tanh'
+QNetwork.dueling: part, None, finite
+QNetwork.head: part, None, finite
+QNetwork.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
+QNetwork.memory: part, None, finite
+QNetwork.noisy: part, None, finite
+QNetwork.normalisation: part, None, finite
+QNetwork.torso: part, Dense(), finite
 QuantileRegression.kappa: number, 1.0, at least 0
 QuantileRegression.selector: static, 'target', one of 'target', 'online'
 Quantiles.num_quantiles: static, 51, at least 1
@@ -124,8 +127,6 @@ RAdam.eps: number, 1e-08, above 0
 RMSProp.centred: static, False, finite
 RMSProp.decay: number, 0.9, at least 0 and below 1
 RMSProp.eps: number, 1e-08, above 0
-Recurrent.ends: part, MLP(hidden=(64,)), finite
-Recurrent.units: static, 64, at least 1
 Sequences.capacity: static, 10000, at least 1
 Sequences.length: static, 20, at least 1
 Sequences.only_new: static, False, finite
@@ -173,7 +174,7 @@ naive_deep_q_learning replay.capacity = 1
 dqn version 1, draws 2
 double_dqn version 1, draws 3
 dueling_dqn version 1, draws 2
-dueling_dqn network.hidden = (64,)
+dueling_dqn network.torso.hidden = (64,)
 dueling_dqn network.dueling = Dueling
 dueling_dqn network.dueling.hidden = (64,)
 prioritised_dqn version 1, draws 2
@@ -193,14 +194,16 @@ noisy_dqn exploration.epsilon = Constant
 noisy_dqn exploration.epsilon.value = 0.0
 clipped_double_dqn version 1, draws 3
 clipped_double_dqn network = Ensemble
-clipped_double_dqn network.member = MLP
-clipped_double_dqn network.member.hidden = (64, 64)
-clipped_double_dqn network.member.activation = 'relu'
-clipped_double_dqn network.member.initializer = 'lecun_normal'
+clipped_double_dqn network.member = QNetwork
+clipped_double_dqn network.member.torso = Dense
+clipped_double_dqn network.member.torso.hidden = (64, 64)
+clipped_double_dqn network.member.memory = None
 clipped_double_dqn network.member.head = None
 clipped_double_dqn network.member.dueling = None
 clipped_double_dqn network.member.noisy = None
 clipped_double_dqn network.member.normalisation = None
+clipped_double_dqn network.member.activation = 'relu'
+clipped_double_dqn network.member.initializer = 'lecun_normal'
 clipped_double_dqn network.num_members = 2
 clipped_double_dqn network.prior_scale = None
 averaged_dqn version 2, draws None
@@ -215,7 +218,7 @@ qr_dqn version 1, draws 3
 qr_dqn network.head = Quantiles
 qr_dqn network.head.num_quantiles = 51
 iqn version 1, draws 3
-iqn network.hidden = (64,)
+iqn network.torso.hidden = (64,)
 iqn network.head = ImplicitQuantiles
 iqn network.head.num_quantiles = 16
 iqn network.head.num_policy_quantiles = 16
@@ -223,7 +226,7 @@ iqn network.head.num_cosines = 64
 iqn network.head.hidden = (64,)
 iqn network.head.risk = Neutral
 fqf version 1, draws 2
-fqf network.hidden = (64,)
+fqf network.torso.hidden = (64,)
 fqf network.head = ProposedFractions
 fqf network.head.num_quantiles = 16
 fqf network.head.num_cosines = 64
@@ -236,7 +239,7 @@ hl_gauss network.head.v_min = -100.0
 hl_gauss network.head.v_max = 100.0
 munchausen_dqn version 1, draws 3
 munchausen_iqn version 1, draws 3
-munchausen_iqn network.hidden = (64,)
+munchausen_iqn network.torso.hidden = (64,)
 munchausen_iqn network.head = ImplicitQuantiles
 munchausen_iqn network.head.num_quantiles = 16
 munchausen_iqn network.head.num_policy_quantiles = 16
@@ -246,7 +249,7 @@ munchausen_iqn network.head.risk = Neutral
 rainbow version 1, draws 3
 rainbow algorithm.selector = 'online'
 rainbow n_step = 3
-rainbow network.hidden = (64,)
+rainbow network.torso.hidden = (64,)
 rainbow network.head = Categorical
 rainbow network.head.num_atoms = 101
 rainbow network.head.v_min = -100.0
@@ -266,14 +269,16 @@ rainbow replay.importance.steps = 100000
 rainbow replay.uniform_mix = 0.001
 bootstrapped_dqn version 1, draws 3
 bootstrapped_dqn network = Ensemble
-bootstrapped_dqn network.member = MLP
-bootstrapped_dqn network.member.hidden = (64, 64)
-bootstrapped_dqn network.member.activation = 'relu'
-bootstrapped_dqn network.member.initializer = 'lecun_normal'
+bootstrapped_dqn network.member = QNetwork
+bootstrapped_dqn network.member.torso = Dense
+bootstrapped_dqn network.member.torso.hidden = (64, 64)
+bootstrapped_dqn network.member.memory = None
 bootstrapped_dqn network.member.head = None
 bootstrapped_dqn network.member.dueling = None
 bootstrapped_dqn network.member.noisy = None
 bootstrapped_dqn network.member.normalisation = None
+bootstrapped_dqn network.member.activation = 'relu'
+bootstrapped_dqn network.member.initializer = 'lecun_normal'
 bootstrapped_dqn network.num_members = 10
 bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember
@@ -302,16 +307,9 @@ pqn replay.priorities = None
 r2d2 version 2, draws 0
 r2d2 n_step = 3
 r2d2 batch_size = 32
-r2d2 network = Recurrent
-r2d2 network.ends = MLP
-r2d2 network.ends.hidden = (64,)
-r2d2 network.ends.activation = 'relu'
-r2d2 network.ends.initializer = 'lecun_normal'
-r2d2 network.ends.head = None
-r2d2 network.ends.dueling = None
-r2d2 network.ends.noisy = None
-r2d2 network.ends.normalisation = None
-r2d2 network.units = 64
+r2d2 network.torso.hidden = (64,)
+r2d2 network.memory = LSTM
+r2d2 network.memory.units = 64
 r2d2 replay = Sequences
 r2d2 replay.capacity = 50000
 r2d2 replay.length = 20

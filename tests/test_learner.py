@@ -10,12 +10,13 @@ import pytest
 
 from jaxdqn import fields, games, learner, optimizers, target_network
 from jaxdqn.interfaces import LossOutput, Sample, Transition
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from tests.helpers.runs import SMALL
 
 LINEAR = dataclasses.replace(
     SMALL,
-    network=MLP(()),
+    network=QNetwork(Dense(())),
     optimizer=optimizers.SGD(),
     learning_rate=0.1,
     target_update=target_network.Polyak(0.5),

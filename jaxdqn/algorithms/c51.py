@@ -15,7 +15,7 @@ from jaxdqn.config import Config
 from jaxdqn.fields import configuration, static
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import CategoricalOutput
 
 
@@ -69,4 +69,4 @@ class C51:
         )
 
 
-CONFIG = Config(algorithm=C51(), network=MLP(head=Categorical(v_min=-100.0, v_max=100.0, num_atoms=101)))
+CONFIG = Config(algorithm=C51(), network=QNetwork(head=Categorical(v_min=-100.0, v_max=100.0, num_atoms=101)))

@@ -18,7 +18,8 @@ from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ProposedFractions
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import FractionOutput
 
 
@@ -74,4 +75,4 @@ class FQF:
         )
 
 
-CONFIG = Config(algorithm=FQF(), network=MLP(hidden=(64,), head=ProposedFractions()))
+CONFIG = Config(algorithm=FQF(), network=QNetwork(Dense((64,)), head=ProposedFractions()))

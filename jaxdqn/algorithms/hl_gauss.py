@@ -14,7 +14,7 @@ from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import CategoricalOutput
 
 
@@ -68,4 +68,4 @@ class HLGauss:
         )
 
 
-CONFIG = Config(algorithm=HLGauss(), network=MLP(head=Categorical(v_min=-100.0, v_max=100.0, num_atoms=101)))
+CONFIG = Config(algorithm=HLGauss(), network=QNetwork(head=Categorical(v_min=-100.0, v_max=100.0, num_atoms=101)))

@@ -16,7 +16,8 @@ from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import QuantileOutput
 
 
@@ -116,4 +117,4 @@ class MunchausenIQN:
 
 
 DQN = Config(algorithm=MunchausenDQN())
-IQN = Config(algorithm=MunchausenIQN(), network=MLP(hidden=(64,), head=ImplicitQuantiles()))
+IQN = Config(algorithm=MunchausenIQN(), network=QNetwork(Dense((64,)), head=ImplicitQuantiles()))

@@ -11,6 +11,6 @@ from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.layers import Noisy
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 
-CONFIG = Config(algorithm=DQN(), network=MLP(noisy=Noisy()), exploration=EpsilonGreedy(schedules.Constant(0.0)))
+CONFIG = Config(algorithm=DQN(), network=QNetwork(noisy=Noisy()), exploration=EpsilonGreedy(schedules.Constant(0.0)))

@@ -19,7 +19,7 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample, Sequence
 from jaxdqn.networks.layers import LayerNorm
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.replay.sequences import Sequences
 
 
@@ -77,7 +77,7 @@ CONFIG = Config(
     num_minibatches=16,
     num_updates=4,
     max_gradient_norm=10.0,
-    network=MLP(normalisation=LayerNorm()),
+    network=QNetwork(normalisation=LayerNorm()),
     optimizer=optimizers.RAdam(),
     target_update=target_network.Online(),
     exploration=EpsilonGreedy(schedules.Linear(end=0.1, steps=50_000)),

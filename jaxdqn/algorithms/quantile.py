@@ -15,7 +15,8 @@ from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, static
 from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Transition
 from jaxdqn.networks.heads import ImplicitQuantiles, Quantiles
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import QuantileOutput
 
 
@@ -78,5 +79,5 @@ def regression(before: QuantileOutput, transition: Transition, target: Array, ka
     return LossOutput(loss, jnp.abs(td_error), td_error, max_q=before.q_values.max(-1))
 
 
-QR_DQN = Config(algorithm=QuantileRegression(), network=MLP(head=Quantiles()))
-IQN = Config(algorithm=QuantileRegression(), network=MLP(hidden=(64,), head=ImplicitQuantiles()))
+QR_DQN = Config(algorithm=QuantileRegression(), network=QNetwork(head=Quantiles()))
+IQN = Config(algorithm=QuantileRegression(), network=QNetwork(Dense((64,)), head=ImplicitQuantiles()))

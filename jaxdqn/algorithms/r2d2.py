@@ -17,7 +17,9 @@ from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Sequence
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.sequences import Priorities, Sequences
 
 
@@ -97,6 +99,6 @@ CONFIG = Config(
     algorithm=R2D2(),
     n_step=3,
     batch_size=32,
-    network=Recurrent(),
+    network=QNetwork(Dense((64,)), memory=LSTM()),
     replay=Sequences(capacity=50_000, length=20, priorities=Priorities()),
 )

@@ -18,7 +18,8 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.layers import Dueling, Noisy
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 
 PARTS = ("double", "dueling", "prioritised", "n_step", "distributional", "noisy")
@@ -30,7 +31,7 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
 
     Args:
       parts: of `PARTS`.
-      base: DQN, whose other settings stay; its network is an `MLP` with a hidden layer.
+      base: DQN, whose other settings stay; its network is a `QNetwork` whose torso is `Dense` with a hidden layer.
       head: of the distributional part; its range must hold the discounted returns of the game.
       n_step: of the part of that name.
 
@@ -40,18 +41,21 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no part of Rainbow, which has {', '.join(PARTS)}.")
-    if not (isinstance(base.algorithm, DQN) and isinstance(base.network, MLP) and base.network.hidden):
-        raise ValueError("Rainbow is composed from DQN with an MLP that has a hidden layer.")
-    algorithm: Algorithm = base.algorithm
     network, exploration, replay = base.network, base.exploration, base.replay
+    if not (isinstance(base.algorithm, DQN) and isinstance(network, QNetwork)):
+        raise ValueError("Rainbow is composed from DQN with a QNetwork.")
+    torso = network.torso
+    if not (isinstance(torso, Dense) and torso.hidden):
+        raise ValueError("Rainbow is composed from a network whose torso is Dense and has a hidden layer.")
+    algorithm: Algorithm = base.algorithm
     if "double" in parts:
         algorithm = DoubleDQN(base.algorithm.error)
     if "distributional" in parts:
         algorithm = C51(selector="online" if "double" in parts else "target")
         network = dataclasses.replace(network, head=head)
     if "dueling" in parts:  # each stream has a last hidden layer of its own
-        *shared, own = network.hidden
-        network = dataclasses.replace(network, hidden=tuple(shared), dueling=Dueling((own,)))
+        *shared, own = torso.hidden
+        network = dataclasses.replace(network, torso=Dense(tuple(shared)), dueling=Dueling((own,)))
     if "noisy" in parts:
         network = dataclasses.replace(network, noisy=Noisy())
         exploration = EpsilonGreedy(schedules.Constant(0.0))

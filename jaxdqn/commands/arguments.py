@@ -15,7 +15,7 @@ examples:
   jaxdqn runs results/catch --where seed=0
   jaxdqn runs --where learning_rate=0.001 game=cartpole     all conditions must hold
   jaxdqn runs --where 'score>=0.9' 'created>2026-01-31' ended!=crashed
-  jaxdqn runs --where optimizer=Adam --fields id,optimizer.eps,network.hidden,score
+  jaxdqn runs --where optimizer=Adam --fields id,optimizer.eps,torso.hidden,score
   jaxdqn runs results/catch --csv > runs.csv
 """
 EXPORT = """\

@@ -5,20 +5,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
+from jaxdqn.commands.options import add_study, folder_of
 from jaxdqn.figures import FIGURES, style
 from jaxdqn.figures.entry import NORMALISE, Entry, Option
 
 if TYPE_CHECKING:
     from jaxdqn.store.record import Run
 
-SUMMARY = "draw or tabulate a comparison from stored runs"
-DESCRIPTION = """\
+_DESCRIPTION = """\
 Draws one figure of the runs of a study, or a table, with 95 % stratified bootstrap intervals over seeds. Nothing is
 trained. Runs of different protocols (budget, evaluation, versions) are refused. Runs that crashed are left out, and
 the caption says so. A run that diverged counts as the worst return of its game.
 """
-EPILOG = """\
+_EPILOG = """\
 kinds, and what they show (`jaxdqn figure STUDY KIND --help` lists the options of one):
 {kinds}
 
@@ -34,16 +35,9 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Adds the command to the object that `argparse.ArgumentParser.add_subparsers` returned."""
-    parser = commands.add_parser(
-        "figure",
-        help=SUMMARY,
-        description=DESCRIPTION,
-        epilog=EPILOG.format(kinds="\n".join(f"  {name:<13} {entry.summary}" for name, entry in FIGURES.items())),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("study", type=Path, metavar="STUDY", help="results/NAME, or the script of an experiment")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn figure`: the study, and a parser for each kind of figure."""
+    add_study(parser)
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", help="what to show, see below")
     for name, entry in FIGURES.items():
         _add_kind(kinds.add_parser(name, description=entry.summary), name, entry)
@@ -60,8 +54,9 @@ def main(chosen: argparse.Namespace) -> None:
     from jaxdqn.figures import captions, inputs
 
     entry = FIGURES[chosen.kind]
+    study, requested = folder_of(chosen.study)
     with one_sentence():
-        folder, found = inputs.stored(chosen.study, getattr(chosen, "wanted", None))
+        folder, found = inputs.stored(study, requested)
         path, formats = _files(chosen, entry, folder)
         runs = inputs.chosen(found.runs, chosen.games, chosen.arms)
         options, scale = _options(chosen, entry, inputs.chosen(found.runs, chosen.games, None))
@@ -155,3 +150,12 @@ def _files(chosen: argparse.Namespace, entry: Entry, folder: Path) -> tuple[Path
         if file.exists() and not (name in style.FORMATS and b"jaxdqn" in file.read_bytes()):
             raise ValueError(f"{file} exists and is no figure of this command: choose a new name.")
     return path, formats
+
+
+COMMAND = Command(
+    "draw or tabulate a comparison from stored runs",
+    _DESCRIPTION,
+    add,
+    main,
+    epilog=_EPILOG.format(kinds="\n".join(f"  {name:<13} {entry.summary}" for name, entry in FIGURES.items())),
+)

@@ -1,64 +1,65 @@
-"""`jaxdqn plan` and `jaxdqn run`, and what a script stands for where a folder is wanted."""
+"""`jaxdqn plan`: the programs of a study, how they are laid out on this machine, their memory and time.
+
+Modules that take long to import are imported inside functions, so that help is instant.
+"""
 
 import argparse
-import pathlib
-import runpy
-import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.store import status
-from jaxdqn.store.manifest import Manifest
-from jaxdqn.study import plan as planning
-from jaxdqn.study import records, scripts, spec
-from jaxdqn.study.progress import duration
-from jaxdqn.study.spec import Study
-from jaxdqn.training import devices
+from jaxdqn.commands.options import add_memory
+
+if TYPE_CHECKING:
+    from jaxdqn.store.status import Status
+    from jaxdqn.study.plan import Planned
+    from jaxdqn.study.spec import Study
 
 
-def run(script: pathlib.Path, arguments: Sequence[str]) -> None:
-    """Runs a script as Python would; its own options follow. One that is wrong is refused in a sentence."""
-    with one_sentence():
-        scripts.imported(script)  # twice, which takes a second: what goes wrong afterwards is the work itself
-    sys.argv = [str(script), *arguments]
-    sys.path.insert(0, str(script.parent.resolve()))
-    runpy.run_path(str(script), run_name="__main__")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn plan`."""
+    parser.add_argument("script", type=Path, metavar="SCRIPT", help="the script of an experiment")
+    parser.add_argument("--toy", action="store_true", help="plan the toy study of the script")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the results (default: results)")
+    parser.add_argument("--calibrate", action="store_true", help="compile each program and time two periods of it")
+    add_memory(parser)
 
 
-def wanted(script: pathlib.Path, out: pathlib.Path) -> tuple[pathlib.Path, Manifest]:
-    """Returns the folder of a script's study, and what there is to be in it; one sentence if there is no study."""
-    with one_sentence():
-        study = scripts.load(script).study
-        return out / study.name, records.wanted(study, spec.by_identifier(study))
+def main(options: argparse.Namespace) -> None:
+    """Prints the plan of the study of a script."""
+    from jaxdqn.store import status
+    from jaxdqn.study import plan, records, scripts, spec
+    from jaxdqn.training import devices
 
-
-def plan(options: argparse.Namespace) -> None:
-    """Prints the plan of a script's study."""
     devices.use_all_cores()
     devices.keep_compiled_programs()
     with one_sentence():
-        script = scripts.load(options.study)
+        script = scripts.load(options.script)
         if options.toy and script.toy is None:
-            raise ValueError(f"{options.study} defines no TOY.")
+            raise ValueError(f"{options.script} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study
         folder = options.out / study.name
-        known = records.wanted(study, spec.by_identifier(study))
+        known = records.manifest(study, spec.cells(study))
         found = status.of(folder, known)
-        planned = planning.plan(
+        planned = plan.plan(
             study,
             found.done | set(found.failed),
             memory=options.memory,
             seconds=status.seconds_of_a_run(folder, known, found.done),
         )
         if options.calibrate:
-            planned = tuple(planning.calibrated(study, program) for program in planned)
+            planned = tuple(plan.calibrated(study, program) for program in planned)
     _show(planned, study, found)
 
 
-def _show(planned: Sequence[planning.Planned], study: Study, found: status.Status) -> None:
+def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxdqn.study.progress import duration
+
     console = Console(highlight=False)
     num_runs = sum(len(program.group.cells) for program in planned)
     failed = f", {len(found.failed)} failed" if found.failed else ""
@@ -96,3 +97,12 @@ def _bytes(number: float) -> str:
             break
         number /= 1000
     return f"{number:.3g} {unit}"
+
+
+COMMAND = Command(
+    "show what a study takes: programs, waves, memory, time",
+    "Shows the compiled programs of a study, how they are laid out on this machine, the memory of a run, and the time that "
+    "they take, from earlier runs or with --calibrate. Nothing is stored.",
+    add,
+    main,
+)

@@ -1,146 +1,123 @@
-"""`jaxdqn play`: an agent from weights plays; its episodes are shown, filmed, and told in a line each."""
+"""`jaxdqn play`: an agent plays with trained weights; its episodes are shown or filmed, with a line for each.
+
+Modules that take long to import are imported inside functions, so that help is instant.
+"""
 
 import argparse
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.interfaces import HostGame
-from jaxdqn.play import agent, choice, episodes, pictures, terminal
-from jaxdqn.play.agent import Agent
-from jaxdqn.play.terminal import Show
-from jaxdqn.store import files, weights
+from jaxdqn.commands.command import Command
+from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
+from jaxdqn.commands.options import folder_of
 
-MOST_FRAMES = 2_000  # kept for a file: half a gigabyte at the default width
 EPISODES = 20  # among which a typical one is looked for
 _SMOOTH = 25  # frames a second of a film
 
+_DESCRIPTION = """\
+An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
+the terminal; where stdout is no terminal or NO_COLOR is set, in plain characters (of the first episode only if it is no
+terminal). Other games are seen with --out. Nothing needs a display.
+"""
+EPILOG = """\
+examples:
+  jaxdqn play results/catch                                     the best weights of a study, live in the terminal
+  jaxdqn play results/catch --arm tutorial --run-seed 0         those of one run
+  jaxdqn play results/cartpole --out film.gif                   one episode as an animation
+  jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
+  jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
+  jaxdqn play results/cartpole --out film.mp4 --width 600       needs pip install "jaxdqn[video]"
+  jaxdqn play weights.npz --episodes 100 --epsilon 0.05         with its weights.json beside it
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn play`."""
+    parser.add_argument(
+        "study",
+        type=Path,
+        metavar="STUDY",
+        help="its folder, the script of an experiment, a run's JSON, or weights",
+    )
+    which = parser.add_argument_group("which weights of a folder (default: those whose last evaluation earned most)")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several, or it is of a module of yours")
+    which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
+    which.add_argument("--run-seed", type=int, metavar="N", help="the seed that the run was trained with")
+    which.add_argument(
+        "--typical",
+        action="store_true",
+        help="the run nearest to the median of its arm, in the episode nearest to its mean return of 20, or --episodes",
+    )
+    how = parser.add_argument_group("how it plays")
+    how.add_argument("--episodes", type=int, metavar="N", help="episodes to play (default: 3, with --out 1)")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="of all chance in these episodes (default: 0)")
+    how.add_argument("--epsilon", type=float, default=0.0, metavar="E", help="share of random actions (default: 0)")
+    drawn = parser.add_argument_group("how it is drawn")
+    drawn.add_argument("--out", type=Path, metavar="FILE", help="a new file: .gif, .png (a strip) or .mp4")
+    drawn.add_argument("--width", type=int, default=300, metavar="PIXELS", help="of a frame, at most (default: 300)")
+    drawn.add_argument(
+        "--every", type=int, metavar="K", help="steps between frames (default: about 25 frames a second)"
+    )
+    drawn.add_argument(
+        "--delay", type=float, metavar="SECONDS", help="that a frame stays (default: the game's own pace)"
+    )
+
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the command; bad input ends with one sentence on stderr and exit status 2.
-
-    Args:
-      options: path, game, arm, run_seed, typical, episodes, seed, epsilon, out, width, every, delay; as
-        `jaxdqn.commands` reads them.
-    """
-    try:
+    """Runs the command; bad input ends with one sentence on stderr and exit status 2."""
+    with ends_quietly():
         _main(options)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
-    except BrokenPipeError:  # who reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
-        raise SystemExit(1) from None
 
 
 def _main(options: argparse.Namespace) -> None:
+    from jaxdqn.interfaces import HostGame
+    from jaxdqn.play import agent, choice, episodes, pictures, show
+    from jaxdqn.store import weights
+
+    folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = choice.choose(
-            options.study, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
+            folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
         )
         trained = weights.load(chosen)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
-    draws = encode is not None or _has_picture(player)
+    draws = encode is not None or show.has_picture(player)
     with contextlib.ExitStack() as stack:
         with one_sentence():
-            seat = episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
-            playing = stack.enter_context(seat)
-        print(_described(trained))
+            playing = stack.enter_context(
+                episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
+            )
+        # Facts are data from outside, and a terminal obeys control characters.
+        print(printable(show.description(trained)))
         every = options.every or max(1, round(playing.pace / _SMOOTH))
+        seconds = (every if encode else 1) / playing.pace if options.delay is None else options.delay
         film: list[list[Any]] = []
-        show = _shown(player, options, playing.pace) if encode is None else _filmed(film, options.width, every)
+        shown = show.in_terminal(player, seconds) if encode is None else show.to_film(film, options.width, every)
         if options.typical:
-            _play_typical(playing, options.episodes or EPISODES, show)
+            show.play_typical(playing, options.episodes or EPISODES, shown)
         else:
-            _play(playing, number, show)
+            show.play(playing, number, shown)
     if encode is not None:
-        seconds = every / playing.pace if options.delay is None else options.delay
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not draws and (isinstance(player.game, HostGame) or player.game.drawn_by):
         print("(to see it: --out film.gif)")
 
 
 def _write(out: Path, content: bytes, number: int) -> None:
-    """Writes a film of so many frames, and says so."""
+    """Writes a film of so many frames, and prints its path and size."""
+    from jaxdqn.play.show import MOST_FRAMES
+    from jaxdqn.store import files
+
     with one_sentence():
         files.write_new(out, content)
     print(f"{out}: {number} frames, {len(content) / 1e3:.0f} kB")
     if number == MOST_FRAMES:
-        print(f"only the first {number} frames are kept: a larger --every draws fewer of each", file=sys.stderr)
-
-
-def _play(playing: episodes.Player, number: int, show: Show) -> None:
-    """Plays episodes, shows them, and prints a line for each and the mean."""
-    returns = []
-    for episode in range(number):
-        for moment in playing.play(episode):
-            show(episode, moment)
-        returns.append(moment.total)
-        print(f"episode {episode}: return {moment.total:g}, {moment.steps} steps", flush=True)
-    print(f"mean return of {number} {'episode' if number == 1 else 'episodes'}: {sum(returns) / number:g}")
-
-
-def _play_typical(playing: episodes.Player, number: int, show: Show) -> None:
-    """Plays episodes, shows the one whose return is nearest to their mean, and prints both."""
-    returns = [[moment.total for moment in playing.play(episode)][-1] for episode in range(number)]
-    mean = sum(returns) / number
-    nearest = min(range(number), key=lambda episode: (abs(returns[episode] - mean), episode))
-    for moment in playing.play(nearest):
-        show(0, moment)
-    said = f"return {moment.total:g}, {moment.steps} steps"
-    print(f"episode {nearest}: {said}, nearest of {number} to their mean return {mean:g}", flush=True)
-
-
-def _has_picture(player: Agent) -> bool:
-    return not isinstance(player.game, HostGame) and player.game.picture is not None
-
-
-def _shown(player: Agent, options: argparse.Namespace, pace: float) -> Show:
-    if not _has_picture(player):
-        return lambda episode, moment: None
-    if terminal.is_live(sys.stdout):
-        return terminal.live(sys.stdout, 1 / pace if options.delay is None else options.delay)
-    return terminal.boards(sys.stdout, only_first=not sys.stdout.isatty())
-
-
-def _filmed(film: list[list[Any]], width: int, every: int) -> Show:
-    """Returns what adds frames to a film: every so many steps, and the last of each episode."""
-
-    def show(episode: int, moment: episodes.Moment) -> None:
-        if moment.steps == 0:
-            film.append([])
-        if (moment.steps % every == 0 or moment.ended) and sum(map(len, film)) < MOST_FRAMES:
-            film[episode].append(pictures.resized(moment.draw(), width))
-
-    return show
-
-
-def _described(trained: weights.Weights) -> str:
-    """Returns a line about the run that is shown."""
-    facts = trained.facts
-    returns = choice.evaluation_returns(trained.path, facts)
-    stands = choice.standing(trained.path, facts) if returns else None
-    known = [
-        facts.get("algorithm"),
-        *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
-        f"seed {facts['seed']}" if "seed" in facts else None,
-        f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
-        f"last evaluation {returns[-1]:g}" if returns else None,
-        f"number {stands.rank} of {stands.number} runs, whose median is {stands.median:g}" if stands else None,
-    ]
-    about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
-    # Facts are data from outside, and a terminal obeys control characters.
-    return printable(f"{facts['game']['name']}: {about} ({trained.path})")
-
-
-def _dictionary(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+        print(f"only the first {number} frames are kept: a larger --every keeps fewer of each episode", file=sys.stderr)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -155,3 +132,12 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not lowest <= value <= highest:
             raise ValueError(f"--{name} {value} is out of range: it must lie between {lowest} and {highest}.")
+
+
+COMMAND = Command(
+    "watch trained weights play, in the terminal or as GIF, PNG or mp4",
+    _DESCRIPTION,
+    add,
+    main,
+    epilog=EPILOG,
+)

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sys
 import tempfile
@@ -21,8 +22,9 @@ from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
 from jaxdqn.study import execute, provenance, records, spec
 from jaxdqn.study import plan as planning
-from jaxdqn.study.executors import choice
+from jaxdqn.study.executors import on_ray, on_slurm
 from jaxdqn.study.executors.driver import Unfinished
+from jaxdqn.study.executors.tasks import Resources
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
@@ -54,8 +56,18 @@ class Running(NamedTuple):
             memory=options.memory,
             tensorboard=options.tensorboard,
             wandb=options.wandb,
-            run=choice.executor(options),
+            run=_executor(options),
         )
+
+
+def _executor(options: argparse.Namespace) -> Callable[..., execute.Report]:
+    """Returns `execute.run`, or a function with the same arguments that runs the study elsewhere."""
+    resources = Resources(options.tasks, options.cpus_per_task, options.gpus_per_task)
+    if options.executor == "ray":
+        return functools.partial(on_ray.run, address=options.address, resources=resources)
+    if options.executor == "slurm":
+        return functools.partial(on_slurm.run, settings=dict(options.slurm), resources=resources)
+    return execute.run
 
 
 AS_USUAL = Running()
@@ -124,7 +136,7 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, running)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.described(found.runs, records.wanted(study, spec.by_identifier(study)))
+        runs = manifest.described(found.runs, records.manifest(study, spec.cells(study)))
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
@@ -135,7 +147,7 @@ def run_and_show(
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
         path = folder / (name or study.name)
         try:
-            figures = _save(draw(runs), path, caption.provenance(runs))
+            figures = save_figures(draw(runs), path, caption.provenance(runs))
             text, table = tabulate(runs), path.with_name(f"{path.name}.md")
         except DamagedResult as problem:  # of what is attached to a run: read only now
             raise SystemExit(f"damaged: {printable(problem)}") from None
@@ -148,7 +160,7 @@ def run_and_show(
         raise SystemExit(1)
 
 
-def _save(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
     """Saves one figure, or several under the path with their suffix, and returns the files.
 
     The facts stand below each figure that has no provenance of its own.

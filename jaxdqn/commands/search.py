@@ -1,37 +1,29 @@
-"""`jaxdqn search`: settings of an algorithm on a game, chosen on tuning seeds and judged on others."""
+"""`jaxdqn search`: settings of an algorithm on a game, chosen on tuning seeds and evaluated on others.
+
+Modules that take long to import are imported inside functions, so that help is instant.
+"""
 
 import argparse
 import ast
 import functools
-import pathlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxdqn import fields, games
-from jaxdqn.algorithms import configuration_of
-from jaxdqn.analysis import study_tables
-from jaxdqn.commands import script
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.config import Config
-from jaxdqn.figures import search as figures
-from jaxdqn.figures.captions import Drawn, of_search
-from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.search import halving, run_search, samplers
-from jaxdqn.search import spec as searches
-from jaxdqn.search.spec import Search
-from jaxdqn.store import trials
-from jaxdqn.store.record import Run
-from jaxdqn.study import progress
-from jaxdqn.study.grids import Choice, LogUniform, Range, Uniform
-from jaxdqn.training import devices
-from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.commands.options import add_memory, count, seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from jaxdqn.config import Config
+    from jaxdqn.figures.captions import Drawn
+    from jaxdqn.search.spec import Search
+    from jaxdqn.store.record import Run
+    from jaxdqn.study.grids import Range
 
 FIRST_SEED = 100  # of tuning: studies report on those from 0 on
 FIRST_FINAL_SEED = 5_000
@@ -39,11 +31,87 @@ FIRST_TEST_SEED = 10_000
 _POINTS = 20  # of whole runs, that the budget is worth beside the final if none is given
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn search`."""
+    parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
+    parser.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
+    what = parser.add_argument_group("what is searched")
+    what.add_argument(
+        "--space",
+        nargs="+",
+        required=True,
+        metavar="FIELD=RANGE",
+        help="fields of the configuration: log:LOW:HIGH, LOW:HIGH, or a list A,B,C, for structure as well",
+    )
+    what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="other fields, for all points")
+    what.add_argument("--steps", type=int, default=20_000, help="of a run, environment steps (default: 20000)")
+    what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
+    what.add_argument("--episodes", type=int, default=20, help="of an evaluation (default: 20)")
+    what.add_argument(
+        "--last", type=int, metavar="N", help="evaluations that a score averages; 0 for all (default: up to 3)"
+    )
+    what.add_argument(
+        "--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point, with seeds from 100 on (default: 4)"
+    )
+    what.add_argument(
+        "--test-seeds",
+        type=int,
+        default=10,
+        metavar="N",
+        help="runs that judge, with seeds from 10000 on (default: 10)",
+    )
+    how = parser.add_argument_group("how it is searched")
+    how.add_argument(
+        "--budget",
+        type=int,
+        metavar="STEPS",
+        help="of all tuning runs and the final (default: what the final and 20 points trained to the end take)",
+    )
+    how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="(default: tpe)")
+    how.add_argument(
+        "--rungs",
+        type=int,
+        nargs="*",
+        metavar="STEPS",
+        help="after which poor points are dropped; none without a number (default: a quarter of the run)",
+    )
+    how.add_argument("--share", type=float, default=1 / 3, help="of the points that passes a rung (default: 1/3)")
+    how.add_argument(
+        "--keep-undecided", action="store_true", help="also points that the seeds cannot tell from those that pass"
+    )
+    how.add_argument(
+        "--finalists", type=int, default=4, metavar="N", help="best points that the final is between (default: 4)"
+    )
+    how.add_argument(
+        "--final-seeds",
+        type=count,
+        default=4,
+        metavar="N",
+        help="runs of a finalist, with seeds from 5000 on, which alone say who wins; 0 for no final (default: 4)",
+    )
+    how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained side by side (default: 8)")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="of what the sampler draws (default: 0)")
+    running = parser.add_argument_group("how it is run")
+    running.add_argument("--name", help="of the folder of its results (default: game and algorithm)")
+    running.add_argument("--out", type=Path, default=Path("runs"), help="folder (default: runs)")
+    running.add_argument(
+        "--checkpoint", type=seconds, default=300.0, metavar="SECONDS", help="of training between checkpoints"
+    )
+    add_memory(running)
+
+
 def main(options: argparse.Namespace) -> None:
     """Searches, runs the choice and the default on the test seeds, and prints and draws what came out.
 
     A name or value that is not allowed ends the program with one sentence and exit status 2, before work starts.
     """
+    from jaxdqn.analysis import study_tables
+    from jaxdqn.commands import script
+    from jaxdqn.search import samplers
+    from jaxdqn.search import spec as searches
+    from jaxdqn.store import trials
+    from jaxdqn.training import devices
+
     with one_sentence():
         samplers.check()
         search = parsed(options)
@@ -61,12 +129,18 @@ def main(options: argparse.Namespace) -> None:
     )
 
 
-def parsed(options: argparse.Namespace) -> Search:
-    """Returns the search that the options of `jaxdqn.commands.options.add_search` describe.
+def parsed(options: argparse.Namespace) -> "Search":
+    """Returns the search that the options of `add` describe.
 
     Raises:
       ValueError: in one sentence, naming what is not allowed.
     """
+    from jaxdqn import games
+    from jaxdqn.algorithms import configuration_of
+    from jaxdqn.search import halving, samplers
+    from jaxdqn.search.spec import Search
+    from jaxdqn.training.evaluate import Evaluation
+
     games.make(options.game)
     default = configuration_of(options.algorithm)
     ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
@@ -99,12 +173,14 @@ def parsed(options: argparse.Namespace) -> Search:
     )
 
 
-def range_of(path: str, text: str) -> Range:
+def range_of(path: str, text: str) -> "Range":
     """Returns the range that a text stands for: `0.9:0.999`, `log:1e-5:1e-2`, or a list such as `1,3,5`.
 
     Raises:
       ValueError: naming the field and the text.
     """
+    from jaxdqn.study.grids import Choice, LogUniform, Uniform
+
     kind, bounds = (LogUniform, text[4:]) if text.startswith("log:") else (Uniform, text)
     low, colon, high = bounds.partition(":")
     if not colon:
@@ -115,7 +191,12 @@ def range_of(path: str, text: str) -> Range:
         raise ValueError(f"--space {path}={text}: {problem}") from None
 
 
-def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
+def _searched(search: "Search", options: argparse.Namespace) -> dict[str, Any]:
+    import numpy as np
+
+    from jaxdqn.search import halving, run_search
+    from jaxdqn.study import progress
+
     num_runs = search.budget // search.steps
     try:
         with progress.Bar(num_runs, search.steps) as bar:
@@ -148,8 +229,14 @@ def _searched(search: Search, options: argparse.Namespace) -> dict[str, Any]:
         return run_search.best(found)
 
 
-def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[str, Figure | Drawn]":
+def _drawn(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, Figure | Drawn]":
     """Returns the learning curves on test seeds, and the figures of the search."""
+    from jaxdqn.figures import search as figures
+    from jaxdqn.figures.captions import Drawn, of_search
+    from jaxdqn.figures.learning_curves import learning_curves
+    from jaxdqn.search import spec as searches
+    from jaxdqn.store import trials
+
     found = trials.read(out / search.name / "tuning")
     method = search.sampler.__name__ + (" + halving" if search.rungs else "")
     drawn: dict[str, Figure | Drawn] = {
@@ -165,7 +252,9 @@ def _drawn(search: Search, out: pathlib.Path, runs: Sequence[Run]) -> "Mapping[s
     return drawn | {name: Drawn(figure, of_search(found)) for name, figure in of_points.items()}
 
 
-def _changed(config: Config, changes: Sequence[str]) -> Config:
+def _changed(config: "Config", changes: Sequence[str]) -> "Config":
+    from jaxdqn import fields
+
     for path, text in map(_split, changes):
         try:
             value = ast.literal_eval(text)
@@ -193,4 +282,15 @@ def _listed(text: str) -> tuple[Any, ...]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+COMMAND = Command(
+    "search settings of an algorithm on a game, within a budget",
+    "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best points "
+    "meet in a final on further seeds. The winner of the final is compared with the default on test seeds that no choice "
+    "has seen. The same command continues a search that was interrupted, or whose budget has grown.",
+    add,
+    main,
+    epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",
+)

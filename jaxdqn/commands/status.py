@@ -1,29 +1,46 @@
-"""`jaxdqn status`: of the runs that a study is to have, which are done, under way, failed and missing."""
+"""`jaxdqn status`: the runs of a study that are done, running, failed and missing, and the time left."""
 
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.store import status
-from jaxdqn.store.status import Status
-from jaxdqn.study.progress import duration
+from jaxdqn.commands.options import add_study, folder_of
+
+if TYPE_CHECKING:
+    from jaxdqn.store.status import Status
 
 _SHOWN = 5  # failures that are shown with their reason
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn status`."""
+    add_study(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder of the results of a script (default: results)"
+    )
+
+
 def main(options: argparse.Namespace) -> None:
-    """Prints where a study stands; exits with status 2 and one sentence if that cannot be known."""
+    """Prints the status of a study. If it cannot be known, one sentence says why, and the exit status is 2."""
+    from jaxdqn.store import status
+
+    folder, requested = folder_of(options.study, options.out)
     with one_sentence():
-        found = status.of(options.study, getattr(options, "wanted", None))
-    show(found, options.study)
+        found = status.of(folder, requested)
+    show(found, folder)
 
 
-def show(found: Status, folder: Path) -> None:
+def show(found: "Status", folder: Path) -> None:
     """Prints a status: a table of games and arms, the processes, and the first failures."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxdqn.store import status
+    from jaxdqn.study.progress import duration
+
     console = Console(highlight=False)
     table = Table(title=f"{found.wanted.name}: {len(found.done)} of {len(found.wanted.cells)} runs done")
     for heading in ("game", "algorithm", "done", "running", "failed", "missing"):
@@ -41,3 +58,11 @@ def show(found: Status, folder: Path) -> None:
         console.print(f"tracebacks: {folder / 'failures'}; --retry-failed tries these again", markup=False)
     if found.seconds_left is not None and found.missing | found.running:
         console.print(f"about {duration(found.seconds_left)} left, by what runs have taken so far")
+
+
+COMMAND = Command(
+    "show how far a study is: runs done, running, failed, missing, and the time left",
+    "Shows for each game and algorithm of a study how many runs are done, running, failed and missing.",
+    add,
+    main,
+)

@@ -1,1 +1,4 @@
-"""Networks: flax.linen modules as pairs of pure functions, each with `q_values` in its output."""
+"""Networks: configurations whose `make` returns an `interfaces.Network`, a record of pure functions.
+
+`network.QNetwork` is torso + memory + head; `ensemble.Ensemble` holds several of them; `table.Table` is a lookup table.
+"""

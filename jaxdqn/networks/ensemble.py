@@ -1,4 +1,4 @@
-"""Several networks of one kind beside one another, each with parameters of its own."""
+"""Ensembles: several networks of one kind, each with parameters of its own."""
 
 from typing import Any
 
@@ -7,28 +7,33 @@ import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import EnsembleOutput
 
 
 @configuration
 class Ensemble:
-    """Members that share nothing. What they say together is their mean.
+    """K networks that share no parameters. The action values of the ensemble are the mean over its members.
 
     Attributes:
-      member: each of them; its action values are all that is used of it.
+      member: configuration of each member, of whose output only the action values are used.
       num_members: K.
-      prior_scale: how much a fixed random network counts that is added to each member (Osband et al. 2018, "Randomized
-        Prior Functions"); None adds none. Nothing is learned in it and it has no noise, so where there are no data
-        members go on to differ.
+      prior_scale: β of randomised prior functions (Osband et al. 2018): a member's values are `f_k + β p_k`, p_k being
+        a fixed random network without noise. Members so stay different where there are no data. None adds no prior.
     """
 
-    member: MLP = part(MLP())
+    member: QNetwork = part(QNetwork())
     num_members: int = static(10, at_least=1)
     prior_scale: float | None = number(None, at_least=0)
 
     def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-        """Returns the ensemble for observations of this shape; parameters have a leading axis `[K]`."""
+        """Returns the ensemble for observations of this shape. Parameters have a leading axis `[K]`.
+
+        Raises:
+          ValueError: if the members have a memory.
+        """
+        if self.member.memory is not None:
+            raise ValueError("network.member.memory must be None: the members of an ensemble have no memory.")
         member = self.member.make(observation_shape, num_actions)
 
         def init(key: Key) -> Parameters:

@@ -1,6 +1,8 @@
-"""Heads: what a network says of the return of each action, beyond its mean.
+"""Heads: the last layers of a network, which predict a distribution of the return of each action.
 
-A head is a configuration that is called inside a compact flax module: `(layers, features, key) -> output`.
+A head is a configuration that is called inside a compact flax module: `(layers, features [..., F], key) -> output`. Its
+`output` is the record that it returns, a class of `jaxdqn.outputs`; `is_random` says whether it draws from the key.
+Gradients flow through the output to the features and the parameters, unless a head says otherwise.
 """
 
 from typing import ClassVar
@@ -19,12 +21,12 @@ from jaxdqn.outputs import CategoricalOutput, FractionOutput, QuantileOutput
 
 @configuration
 class Categorical:
-    """Probabilities of fixed returns (Bellemare et al. 2017, section 4).
+    """Probabilities of fixed returns, the atoms (Bellemare et al. 2017, section 4).
 
     Attributes:
-      num_atoms: how many returns.
-      v_min: the smallest, in units of the return.
-      v_max: the largest.
+      num_atoms: number of atoms.
+      v_min: smallest atom, in units of the return.
+      v_max: largest atom.
     """
 
     output: ClassVar[type] = CategoricalOutput
@@ -35,7 +37,7 @@ class Categorical:
     v_max: float = number(10.0)
 
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> CategoricalOutput:
-        """Returns the distributions for features `[..., F]`."""
+        """Returns logits `[..., A, num_atoms]`, the atoms `[num_atoms]` and the means `[..., A]`."""
         del key
         logits = layers.values(features, self.num_atoms)
         atoms = self.v_min + (self.v_max - self.v_min) * jnp.linspace(0.0, 1.0, self.num_atoms)
@@ -46,7 +48,7 @@ class Categorical:
 
 @configuration
 class Quantiles:
-    """Quantiles at fixed fractions, the middles of N equal intervals (Dabney et al. 2018a, lemma 2).
+    """Quantiles at fixed fractions, the midpoints of N equal intervals (Dabney et al. 2018a, lemma 2).
 
     Attributes:
       num_quantiles: N.
@@ -58,7 +60,7 @@ class Quantiles:
     num_quantiles: int = static(51, at_least=1)
 
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> QuantileOutput:
-        """Returns the quantiles for features `[..., F]`."""
+        """Returns quantiles `[..., A, N]`, their fractions `[..., N]` and means `[..., A]`."""
         del key
         quantiles = layers.values(features, self.num_quantiles)
         fractions = jnp.broadcast_to(
@@ -71,14 +73,14 @@ class Quantiles:
 class ImplicitQuantiles:
     """Quantiles at any fractions: `f(ψ(x) ⊙ φ(τ))`, `φ(τ) = relu(W cos(π i τ) + b)` (Dabney et al. 2018b, equation 4).
 
-    Fractions are drawn for each example; without a key they are the middles of equal intervals.
+    The head draws fractions for each example; without a key they are the midpoints of equal intervals.
 
     Attributes:
-      num_quantiles: fractions drawn for learning, N and N' of the paper.
-      num_policy_quantiles: fractions drawn for the values that the policy maximises, K.
-      num_cosines: of the embedding of a fraction, i = 0, 1, ...
-      hidden: units of the layers behind the product.
-      risk: how the policy's fractions are distorted.
+      num_quantiles: number of fractions drawn for learning, N and N' of the paper.
+      num_policy_quantiles: number of fractions drawn for the values that the policy maximises, K.
+      num_cosines: number of cosines in the embedding φ of a fraction, i = 0, 1, ...
+      hidden: units of each hidden layer after the product.
+      risk: distortion of the policy's fractions.
     """
 
     output: ClassVar[type] = QuantileOutput
@@ -91,7 +93,7 @@ class ImplicitQuantiles:
     risk: Risk = part(distributional.Neutral())
 
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> QuantileOutput:
-        """Returns the quantiles for features `[..., F]`."""
+        """Returns quantiles `[..., A, N]` at fractions `[..., N]`, and means `[..., A]` at the policy's fractions."""
         batch = features.shape[:-1]
         number = self.num_quantiles + self.num_policy_quantiles
         if key is None:
@@ -111,12 +113,12 @@ class ProposedFractions:
     """Quantiles at fractions that a layer of the network proposes for each state (Yang et al. 2019, section 3).
 
     Attributes:
-      num_quantiles: N, intervals between proposed fractions.
-      num_cosines: of the embedding of a fraction.
-      hidden: units of the layers behind the product.
-      pace: the proposal's answer is multiplied by it before the softmax. So it says how far the proposal moves in a
-        step of an optimizer such as Adam, which does not know the size of a gradient, in comparison with the rest. The
-        paper gives it a learning rate of its own, far smaller.
+      num_quantiles: number of intervals between proposed fractions, N.
+      num_cosines: number of cosines in the embedding of a fraction.
+      hidden: units of each hidden layer after the product.
+      pace: multiplies the output of the proposing layer before the softmax. It slows that layer down under an optimizer
+        such as Adam, whose steps do not depend on the size of a gradient. The paper gives the layer a learning rate of
+        its own instead, far smaller than that of the rest.
     """
 
     output: ClassVar[type] = FractionOutput
@@ -128,7 +130,7 @@ class ProposedFractions:
     pace: float = number(0.01, above=0)
 
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> FractionOutput:
-        """Returns the quantiles for features `[..., F]`, which the gradient of the proposal does not reach."""
+        """Returns quantiles `[..., A, N]` at proposed fractions. The proposal has no gradient to the features."""
         del key
         n = self.num_quantiles
         # Small weights keep the first proposals near uniform, as in the authors' code.

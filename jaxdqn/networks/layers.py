@@ -1,4 +1,4 @@
-"""Layers that networks share: dense ones with noisy weights or without, normalised or not, and the dueling split."""
+"""Layers of torsos and heads: dense or noisy, with layer normalisation or without, and the dueling streams."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from jaxdqn.interfaces import Array, Key, Number
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": nn.relu, "tanh": nn.tanh}
 INITIALIZERS = {"lecun_normal": nn.initializers.lecun_normal, "glorot_uniform": nn.initializers.glorot_uniform}
-NOISE = "noise"  # flax's collection of what noisy layers are given
+NOISE = "noise"  # name of the flax collection that holds the noise of noisy layers
 
 
 @configuration
@@ -21,7 +21,7 @@ class Noisy:
     """Factorised Gaussian noise on the weights of every dense layer but those of fractions (Fortunato et al. 2018).
 
     Attributes:
-      scale: sigma_0, the size of the noise at the start, before it is divided by the root of a layer's inputs.
+      scale: σ_0; every σ starts at σ_0 / √(number of inputs of the layer).
     """
 
     scale: float = number(0.5, at_least=0)
@@ -29,10 +29,10 @@ class Noisy:
 
 @configuration
 class Dueling:
-    """A value and advantages in place of action values: `q = v + a − mean a` (Wang et al. 2016, equation 9).
+    """Two streams, a value and advantages: `q = v + a − mean_a a` (Wang et al. 2016, equation 9).
 
     Attributes:
-      hidden: units of the hidden layers of each of the two streams.
+      hidden: units of each hidden layer of a stream; both streams have the same.
     """
 
     hidden: tuple[int, ...] = static((64,), at_least=1)
@@ -43,7 +43,7 @@ class LayerNorm:
     """Layer normalisation before the activation of each hidden layer (Ba et al. 2016; Gallici et al. 2025).
 
     Attributes:
-      epsilon: added to the variance.
+      epsilon: added to the variance before its root is taken.
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration learns differently
@@ -55,11 +55,11 @@ class NoisyDense(nn.Module):
     """A dense layer `(μ_w + σ_w ε_w) x + μ_b + σ_b ε_b`, with `ε_w = f(ε_in) f(ε_out)`, `ε_b = f(ε_out)` and
     `f(x) = sign(x) √|x|` (Fortunato et al. 2018, equations 9 to 11).
 
-    The noise `f(ε)` is given, one of it for all examples of a batch; where it is not, it is zero.
+    All examples of a batch share the noise `f(ε)`, which the collection `NOISE` holds; without it the noise is zero.
 
     Attributes:
-      features: outputs.
-      scale: sigma_0.
+      features: number of outputs.
+      scale: σ_0.
     """
 
     features: int
@@ -91,11 +91,11 @@ class NoisyDense(nn.Module):
 
 
 def factorised_noise(key: Key, template: Any) -> Any:
-    """Returns `f(ε)` for all noisy layers, in one draw: many small ones take longer to compile and to run.
+    """Returns `f(ε)` for all noisy layers, from one draw: many small draws take longer to compile and to run.
 
     Args:
       key: consumed.
-      template: the shapes of the collection `NOISE`, as `init` of the module makes it.
+      template: the collection `NOISE` of the module; its shapes are used.
     """
     leaves, structure = jax.tree.flatten(template)
     noise = jax.random.normal(key, (sum(leaf.size for leaf in leaves),))
@@ -106,15 +106,15 @@ def factorised_noise(key: Key, template: Any) -> Any:
 
 
 class Layers(NamedTuple):
-    """The layers of one network, called inside a compact flax module, whose parameters they become.
+    """Makes the layers of one network. Call the methods inside a compact flax module, which holds the parameters.
 
     Attributes:
-      num_actions: of the game.
-      activation: after each hidden layer, a name of `ACTIVATIONS`.
-      initializer: of weights without noise, a name of `INITIALIZERS`.
-      noisy: noise on every dense layer; None without.
-      normalisation: before each activation; None without.
-      dueling: two streams at the end; None is one.
+      num_actions: number of actions of the game, A.
+      activation: a name of `ACTIVATIONS`, applied after each hidden layer.
+      initializer: a name of `INITIALIZERS`, of the weights of layers without noise.
+      noisy: noise on the weights of every dense layer; None is none.
+      normalisation: before each activation; None is none.
+      dueling: two streams at the end; None is one stream.
     """
 
     num_actions: int
@@ -125,13 +125,13 @@ class Layers(NamedTuple):
     dueling: Dueling | None
 
     def dense(self, x: Array, features: int) -> Array:
-        """Returns `[..., features]`."""
+        """Returns the output `[..., features]` of one linear layer, noisy where the network is."""
         if self.noisy is not None:
             return NoisyDense(features, self.noisy.scale)(x)
         return nn.Dense(features, kernel_init=INITIALIZERS[self.initializer]())(x)
 
     def hidden(self, x: Array, widths: tuple[int, ...]) -> Array:
-        """Returns `[..., widths[-1]]` after so many hidden layers."""
+        """Returns features `[..., widths[-1]]`, after hidden layers of these widths."""
         for features in widths:
             x = self.dense(x, features)
             if self.normalisation is not None:
@@ -141,7 +141,7 @@ class Layers(NamedTuple):
         return x
 
     def values(self, x: Array, width: int) -> Array:
-        """Returns `[..., num_actions, width]`: for each action so many numbers, from one stream or two."""
+        """Returns `width` numbers for each action, `[..., A, width]`, from one stream or from the two of dueling."""
         shape = (*x.shape[:-1], self.num_actions, width)
         if self.dueling is None:
             return self.dense(x, self.num_actions * width).reshape(shape)

@@ -1,4 +1,4 @@
-"""A table of action values, one row for each cell of a grid laid over the observations."""
+"""Tables of action values, with one row for each cell of a grid over the observations."""
 
 import math
 from typing import Any
@@ -14,13 +14,12 @@ from jaxdqn.outputs import NetworkOutput
 
 @configuration
 class Table:
-    """Action values that are looked up, all zero at first. What lies outside of the grid belongs to its nearest cell.
-    Cells are numbered with the last dimension running fastest.
+    """Action values in a table, all zero at first. An observation outside of the grid belongs to the nearest cell.
 
     Attributes:
-      bins: cells along each dimension of the observation.
+      bins: number of cells along each dimension of the flattened observation.
       low: lower end of the grid in each dimension, in units of the observation.
-      high: upper end.
+      high: upper end of the grid in each dimension.
     """
 
     bins: tuple[int, ...] = static((40, 40), at_least=1)

@@ -1,1 +1,1 @@
-"""Searches: settings that are chosen within a budget."""
+"""Searches for settings: their specification (`spec`), and how they run within a budget (`run_search`)."""

@@ -1,14 +1,14 @@
-"""Successive halving, as pure functions: which points of a search are trained next, and which go on.
+"""Successive halving as pure functions: the points of a search to train next, and the points to promote.
 
 Li et al. (2018), "Hyperband", Section 3, for points that arrive one after another. A point is a setting; its seeds are
-replicas of it, so that they are trained, judged and dropped together. Points that have reached the same rung and share
-a compiled program wait in one room until they fill a wave. What a wave frees is filled with new points.
+replicas, which are trained, scored and dropped together. Points that wait for the same rung and share a compiled
+program form one queue, until they fill a wave. New points are asked for when no queue is full.
 
-The best of many noisy means owes its place to chance as well. So at the end of the budget there may be a final: the
-points with the highest means are run with seeds that had no part in choosing them, and only these say who wins.
+The highest of many noisy means is partly luck. So the budget may end with a final: the points with the highest means
+are run with seeds that had no part in their selection, and the scores on these seeds alone decide.
 
-All that has happened is the list of the waves. What to do next follows from it, so that a search that was interrupted
-goes on as if it had not been.
+The list of waves is the whole state. The next step follows from it, so that an interrupted search continues as if it
+had not been interrupted.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -22,14 +22,14 @@ Rule = Callable[[np.ndarray, float, Sequence[float]], list[int]]  # as `best`
 
 
 class Plan(NamedTuple):
-    """How points are trained.
+    """The schedule of training.
 
     Attributes:
-      ends: environment steps of a run at which points are judged, rung by rung; the last is the whole run.
-      share: of the points of a rung that goes on to the next.
+      ends: environment steps of a run at the end of each rung, where points are scored; the last is the whole run.
+      share: of the points of a rung that are promoted to the next.
       batch: points of a wave.
       num_seeds: runs of a point.
-      rule: which points of a wave go on: `best` or `best_or_undecided`.
+      rule: selects the points of a wave to promote: `best` or `best_or_undecided`.
       finalists: points of the final.
       num_final_seeds: runs of each of them; without any there is no final.
     """
@@ -44,19 +44,19 @@ class Plan(NamedTuple):
 
     @property
     def final(self) -> int:
-        """Returns the rung that stands for the final: the one after the last."""
+        """Returns the number of the final as a rung: the one after the last."""
         return len(self.ends)
 
 
-class Wave(NamedTuple):
-    """Points that were trained side by side to the end of a rung.
+class ScoredWave(NamedTuple):
+    """A wave of points that were trained side by side to the end of a rung, and their scores.
 
     Attributes:
       rung: 0 for the first, `Plan.final` for the final.
       points: their numbers.
-      scores: one row a point, one number a seed; NaN for a point that could not be trained, minus infinity for a run
-        that diverged (`jaxdqn.analysis.divergence`): its point is worse than all without one.
-      kept: numbers of those that go on to the next rung.
+      scores: one row a point, one number a seed; NaN if a point could not be trained, minus infinity if a run diverged
+        (`jaxdqn.analysis.divergence`): its point is worse than all points without a diverged run.
+      kept: numbers of the points promoted to the next rung.
     """
 
     rung: int
@@ -66,26 +66,26 @@ class Wave(NamedTuple):
 
 
 class Train(NamedTuple):
-    """Next, these points are to be trained to the end of this rung."""
+    """The next step: train these points to the end of this rung."""
 
     rung: int
     points: tuple[int, ...]
 
 
 class Ask(NamedTuple):
-    """Next, there is to be a new point."""
+    """The next step: ask for a new point."""
 
 
 def best(scores: np.ndarray, share: float, earlier: Sequence[float] = ()) -> list[int]:
-    """Returns the rows that go on: the best share of the wave, so far as it is also among the best share of all.
+    """Returns the rows to promote: those in the best share of the wave and in the best share of all points so far.
 
-    So a wave of poor points sends on fewer, but the best point so far always goes on. Points are compared by their mean
-    over seeds; of equal ones the first counts as better. One without a score, or with a diverged run, does not go on.
+    So a wave of poor points promotes fewer, but the best point so far is always promoted. Points are compared by their
+    mean over seeds; of equal means the first ranks higher. Points without a score, or with a diverged run, are dropped.
 
     Args:
       scores: `[points, seeds]`.
-      share: at least one point of the wave may go on.
-      earlier: means of all points that came to this rung before.
+      share: of the points; one point of the wave may be promoted even if this is less than one.
+      earlier: means of all points that reached this rung before.
     """
     means = _or_worst(statistics.mean(scores.T))
     ranking = np.argsort(-means, kind="stable")[: max(1, _part(share, len(means)))]
@@ -97,11 +97,10 @@ def best(scores: np.ndarray, share: float, earlier: Sequence[float] = ()) -> lis
 def best_or_undecided(
     scores: np.ndarray, share: float, earlier: Sequence[float] = (), *, confidence: float = 0.9
 ) -> list[int]:
-    """Returns the rows that go on: the best, and those that the seeds cannot tell from the last of these.
+    """Returns the rows to promote: those of `best`, and those that do not differ significantly from the last of them.
 
-    A point is decided if the interval of its mean difference, seed by seed, lies below zero. Fewer than
-    three seeds have no interval, so that none is decided. At most as many again are kept: where nothing is known
-    yet, all points are undecided.
+    A point differs if the bootstrap interval of its mean difference, paired by seed, lies below zero. With fewer than
+    three seeds there is no interval, so that no point differs. At most as many again as `best` returns are added.
     """
     kept = best(scores, share, earlier)
     means = _or_worst(statistics.mean(scores.T))
@@ -114,12 +113,14 @@ def best_or_undecided(
     return kept + undecided
 
 
-def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[Wave]) -> list[int]:
-    """Returns which points of a wave go on to the next rung; none goes on from the last, nor from the final.
+def promoted(
+    plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, waves: Sequence[ScoredWave]
+) -> list[int]:
+    """Returns the points of a wave to promote to the next rung; none from the last rung or the final.
 
     Args:
-      plan: how points are trained.
-      rung: that the wave has reached the end of.
+      plan: the schedule.
+      rung: whose end the wave has reached.
       points: their numbers.
       scores: `[points, seeds]`.
       waves: before this one.
@@ -130,8 +131,8 @@ def promoted(plan: Plan, rung: int, points: Sequence[int], scores: np.ndarray, w
     return [points[row] for row in plan.rule(scores, plan.share, earlier)]
 
 
-def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
-    """Returns which rung each point waits for; those that are dropped or done wait for none."""
+def waiting(num_points: int, waves: Sequence[ScoredWave]) -> dict[int, int]:
+    """Returns the rung that each point waits for; points that are dropped or done are left out."""
     rungs = dict.fromkeys(range(num_points), 0)
     for wave in waves:
         for point in wave.points:
@@ -140,55 +141,55 @@ def waiting(num_points: int, waves: Sequence[Wave]) -> dict[int, int]:
     return rungs
 
 
-def spent(plan: Plan, waves: Sequence[Wave]) -> int:
+def spent(plan: Plan, waves: Sequence[ScoredWave]) -> int:
     """Returns the environment steps of all runs of all waves."""
     return sum(len(wave.points) * cost(plan, wave.rung) for wave in waves)
 
 
 def cost(plan: Plan, rung: int) -> int:
-    """Returns the environment steps that take a point through a rung, or the final, over its seeds."""
+    """Returns the environment steps of one point in a rung or the final, over its seeds."""
     if rung == plan.final:
         return plan.num_final_seeds * plan.ends[-1]
     return plan.num_seeds * (plan.ends[rung] - (plan.ends[rung - 1] if rung else 0))
 
 
 def expected(plan: Plan, rung: int) -> float:
-    """Returns the environment steps that a point which waits for a rung will take, if its chances are as planned."""
+    """Returns the expected environment steps of a point that waits for a rung, if `share` is promoted at each rung."""
     return sum(cost(plan, later) * plan.share ** (later - rung) for later in range(rung, len(plan.ends)))
 
 
-def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Ask | Train | None:
-    """Returns what to do next; None at the end of the budget.
+def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[ScoredWave], budget: int) -> Ask | Train | None:
+    """Returns the next step; None at the end of the budget.
 
-    A room that is full is trained, the highest rung first. Then new points are asked for, as long as the budget will
-    take those that wait as far as is expected, and a new one to its end. Then what waits is trained in waves that are
-    not full, the lowest rung first, so that its survivors can join those above; where the budget is short, the best.
-    Last there is the final, for which enough of the budget is kept back, as if no finalist had been in one before.
+    First, a full queue is trained, the highest rung first. Second, a new point is asked for, as long as the budget
+    covers the expected steps of the waiting points, and all steps of a new one. Third, waiting points are trained in
+    waves that are not full, the lowest rung first, so that promoted points can join those above; if the budget is
+    short, only the best. Last comes the final; its budget is reserved, as if no finalist had been in one before.
 
     Args:
-      plan: how points are trained.
-      groups: of each point so far, what it shares a compiled program by.
+      plan: the schedule.
+      groups: for each point so far a key that is equal for points with one compiled program.
       waves: so far.
       budget: environment steps of all runs.
     """
     left = budget - spent(plan, waves) - cost_of_final(plan)
     rungs = waiting(len(groups), waves)
-    rooms: dict[tuple[int, Hashable], list[int]] = {}
+    queues: dict[tuple[int, Hashable], list[int]] = {}
     for point, rung in sorted(rungs.items()):
-        rooms.setdefault((rung, groups[point]), []).append(point)
-    full = [room for room in rooms if len(rooms[room]) >= plan.batch]
-    for room in sorted(full, key=lambda room: -room[0]):
-        if plan.batch * cost(plan, room[0]) <= left:
-            return Train(room[0], tuple(rooms[room][: plan.batch]))
+        queues.setdefault((rung, groups[point]), []).append(point)
+    full = [queue for queue in queues if len(queues[queue]) >= plan.batch]
+    for queue in sorted(full, key=lambda queue: -queue[0]):
+        if plan.batch * cost(plan, queue[0]) <= left:
+            return Train(queue[0], tuple(queues[queue][: plan.batch]))
     committed = sum(expected(plan, rung) for rung in rungs.values())
     if not full and committed + plan.num_seeds * plan.ends[-1] <= left:
         return Ask()
-    for room in sorted(rooms, key=lambda room: room[0]):
-        number = min(plan.batch, int(left // cost(plan, room[0])))
+    for queue in sorted(queues, key=lambda queue: queue[0]):
+        number = min(plan.batch, int(left // cost(plan, queue[0])))
         if number > 0:
             known = {point: mean for wave in waves for point, mean in scored(wave)}
-            ranking = sorted(rooms[room], key=lambda point: (-known.get(point, 0.0), point))
-            return Train(room[0], tuple(sorted(ranking[:number])))
+            ranking = sorted(queues[queue], key=lambda point: (-known.get(point, 0.0), point))
+            return Train(queue[0], tuple(sorted(ranking[:number])))
     return _final(plan, groups, waves, budget)
 
 
@@ -197,8 +198,8 @@ def cost_of_final(plan: Plan) -> int:
     return plan.finalists * cost(plan, plan.final)
 
 
-def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget: int) -> Train | None:
-    """Returns which finalists are trained next, those of one program; None once all have been that can be paid for."""
+def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[ScoredWave], budget: int) -> Train | None:
+    """Returns the finalists of one program to train next; None if none is left that the budget covers."""
     if not plan.num_final_seeds:
         return None
     held = {point for wave in waves if wave.rung == plan.final for point in wave.points}
@@ -208,20 +209,20 @@ def _final(plan: Plan, groups: Sequence[Hashable], waves: Sequence[Wave], budget
     return Train(plan.final, tuple(sorted(alike))) if alike else None
 
 
-def _ranking(plan: Plan, waves: Sequence[Wave]) -> list[int]:
-    """Returns the points that were trained to the end, by their mean over tuning seeds, the best first."""
+def _ranking(plan: Plan, waves: Sequence[ScoredWave]) -> list[int]:
+    """Returns the points trained to the end, the highest mean over tuning seeds first."""
     last = [wave for wave in waves if wave.rung == plan.final - 1]
     return [point for _, point in sorted((-mean, point) for wave in last for point, mean in scored(wave))]
 
 
-def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
-    """Returns the best point after each wave, and its score: of those that came furthest, the highest mean.
+def incumbents(waves: Sequence[ScoredWave]) -> list[tuple[int, float] | None]:
+    """Returns the best point after each wave, with its score: the highest mean among points at the highest rung.
 
-    Finalists came furthest, and have the mean of the final alone. A point that diverged, be it in the final, is none.
-    None stands where there is no point that could be trained and did not diverge.
+    The final is the highest rung, and its mean counts alone. A point with a diverged run, even in the final, is left
+    out. The entry is None while no point was trained without diverging.
     """
     found: list[tuple[int, float] | None] = []
-    seen: list[tuple[int, float, int]] = []  # rung, mean, minus the number: of equal ones the earlier
+    seen: list[tuple[int, float, int]] = []  # rung, mean, minus the number: of equal means the earlier point wins
     for number, wave in enumerate(waves, start=1):
         seen += [(wave.rung, mean, -point) for point, mean in scored(wave)]
         out = diverged(waves[:number])
@@ -230,23 +231,23 @@ def incumbents(waves: Sequence[Wave]) -> list[tuple[int, float] | None]:
     return found
 
 
-def diverged(waves: Sequence[Wave]) -> set[int]:
-    """Returns the points with a run that diverged, in any wave."""
+def diverged(waves: Sequence[ScoredWave]) -> set[int]:
+    """Returns the points with a diverged run in any wave."""
     return {point for wave in waves for point, mean in zip(wave.points, means(wave), strict=True) if mean == -np.inf}
 
 
-def scored(wave: Wave) -> list[tuple[int, float]]:
-    """Returns the points of a wave that could be trained and did not diverge, with their means."""
+def scored(wave: ScoredWave) -> list[tuple[int, float]]:
+    """Returns the points of a wave that were trained without diverging, with their means."""
     return [(point, mean) for point, mean in zip(wave.points, means(wave), strict=True) if np.isfinite(mean)]
 
 
-def means(wave: Wave) -> list[float]:
+def means(wave: ScoredWave) -> list[float]:
     """Returns the mean over seeds of each point of a wave."""
     return statistics.mean(np.array(wave.scores).T).tolist()
 
 
 def _or_worst(means: np.ndarray | Sequence[float]) -> np.ndarray:
-    """Returns means where a point that could not be trained is worse than any other."""
+    """Returns the means, with minus infinity for points that could not be trained."""
     return np.nan_to_num(np.array(means, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 

@@ -1,32 +1,31 @@
-"""A search on this machine: points are asked for, trained in waves, told, until the budget is spent.
+"""Runs a search on this machine: asks for points, trains them in waves, and tells their scores, within the budget.
 
 Files of the folder `<out>/<name>/tuning`:
 
-    journal.log    Optuna's, with every point and every wave: all that has happened
-    search.json    what decides the search; another one is refused in this folder
+    journal.log    of Optuna, with every point and every wave
+    search.json    what decides the search; another search is refused in this folder
     trials.json    the points as plain numbers, for figures; derived
-    runs/          tuning runs that reached their end, like those of any study
+    runs/          records of tuning runs that reached their last step, as in a study
     checkpoints/   runs that wait, if training takes long or was interrupted
-    failures/      the tracebacks of points that could not be trained; they count as worse than any other
+    failures/      tracebacks of points that could not be trained; these count as worse than all others
 
-The journal alone says what comes next, and every point has a seed of its own, so that a search that was stopped, or
-killed, goes on with the points and scores that it would have had. What it loses is the wave under way.
+The journal alone decides what comes next, and every point has its own seed. So a search that was stopped or killed
+continues with the points and scores that it would have had. A kill costs only the training since the last checkpoint.
 """
 
-import contextlib
 import json
 import pathlib
 import time
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from jaxdqn.analysis import divergence
-from jaxdqn.search import halving, samplers, search_waves
+from jaxdqn.search import halving, samplers, summary, waiting
 from jaxdqn.search import spec as searches
-from jaxdqn.search.halving import Ask, Train, Wave
+from jaxdqn.search.halving import Ask, ScoredWave, Train
 from jaxdqn.search.spec import Search
 from jaxdqn.store import failures, files, trials
 from jaxdqn.store.claims import Claims
@@ -39,102 +38,102 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What a search found.
+    """The outcome of a search.
 
     Attributes:
       settings: of every point, in the order of asking.
       waves: in the order of training.
       spent: environment steps of all waves.
-      seconds: that this call took.
+      seconds: of this call.
     """
 
     settings: tuple[dict[str, Any], ...]
-    waves: tuple[Wave, ...]
+    waves: tuple[ScoredWave, ...]
     spent: int
     seconds: float
 
 
 class _Work(NamedTuple):
+    """A search under way."""
+
     search: Search
     folder: pathlib.Path
     study: "optuna.Study"
     space: dict[str, Any]  # Optuna's distributions
     plan: halving.Plan
-    runs: search_waves.Runs
+    runs: waiting.Runs
 
 
 def run(
     search: Search,
     out: str | pathlib.Path,
     *,
-    programs: search_waves.Programs | None = None,
+    programs: waiting.Programs | None = None,
     is_stored: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     memory: float | None = None,
     advanced: Callable[[int, np.ndarray], None] = lambda steps, scores: None,
     script: provenance.Script | None = None,
 ) -> Outcome:
-    """Runs a search, or goes on with it.
-
-    A search whose budget is spent is not run again; with a larger budget it goes on.
+    """Runs a search, or continues it until its budget is spent. With a larger budget, a finished search continues.
 
     Args:
-      search: what to search.
+      search: the search.
       out: its files go to `<out>/<search.name>/tuning`.
-      programs: compiled ones, shared with other searches; as `search_waves.programs` makes them.
-      is_stored: whether tuning runs that reach their end are stored as records.
-      checkpoint_seconds: of training after which the runs under way and waiting are written to disk.
+      programs: compiled programs that several searches share, of `waiting.programs`.
+      is_stored: whether tuning runs that reach their last step are recorded.
+      checkpoint_seconds: of training between checkpoints of the runs that train and wait.
       memory: bytes that runs may use at once; None for half of what there is.
-      advanced: is called with environment steps and scores as they come.
-      script: that asks for the search, as it was when the process began; None is the one that this process runs, as it
-        is now. It is recorded with the points and their runs.
+      advanced: is called with environment steps and scores after each evaluation period.
+      script: that runs the search, as it was when the process began; None is the script of this process as it is now.
+        It is recorded with the points and their runs.
 
     Raises:
-      ValueError: if Optuna is missing, the folder holds another search, or another process is at it.
-      KeyboardInterrupt: told to stop.
+      ValueError: if Optuna is missing, the folder holds another search, or another process runs this one.
+      KeyboardInterrupt: after a request to stop.
     """
     samplers.check()
     started = time.perf_counter()
-    code = provenance.code(script or provenance.script())  # as it is now, not as it may be when the first wave ends
+    code = provenance.code(script or provenance.script())  # now: it may change before the first wave ends
     folder = pathlib.Path(out) / search.name / "tuning"
     (folder / "runs").mkdir(parents=True, exist_ok=True)
-    with search_waves.programs() as own, Claims(folder / "claims") as mine, signals.watched() as told:
-        if not mine.claim(["search"], 1):
-            raise ValueError(f"{folder}: another process is at this search.")
+    with waiting.programs() as own, Claims(folder / "claims") as claims, signals.watched() as stop:
+        if not claims.claim(["search"], 1):
+            raise ValueError(f"{folder}: another process runs this search.")
         _claim_folder(search, folder)
-        made = own if programs is None else programs
-        runs = search_waves.Runs(folder, made, {}, told, checkpoint_seconds, memory, advanced, is_stored, code)
-        search_waves.load(runs)
+        shared = own if programs is None else programs
+        runs = waiting.Runs(folder, shared, {}, stop, checkpoint_seconds, memory, advanced, is_stored, code)
+        waiting.load(runs)
         study = samplers.opened(folder / "journal.log", search.name)
         space = samplers.distributions(search.space, searches.whole_numbers(search))
         work = _Work(search, folder, study, space, searches.plan(search), runs)
         points = _settings(work)
-        done: list[Wave] = []
-        for wave in _waves(study):  # what a kill may have cut off
+        done: list[ScoredWave] = []
+        for wave in _waves(study):  # a kill may have come before Optuna was told, or the runs were dropped
             _tell(work, wave, done)
             done.append(wave)
-            if runs.kept:
-                _forget(work, wave, points)
+            if runs.waiting:
+                _drop(work, wave, points)
         saved_at = time.perf_counter()
-        while _go_on(work):
-            is_due = time.perf_counter() - saved_at >= checkpoint_seconds
-            if is_due or told.is_asked:
-                search_waves.save(runs)
+        while _advance(work):
+            is_stop_requested = stop.is_requested
+            if is_stop_requested or time.perf_counter() - saved_at >= checkpoint_seconds:
+                waiting.save(runs)
                 saved_at = time.perf_counter()
-            if told.is_asked:
+            if is_stop_requested:
                 raise KeyboardInterrupt
-        search_waves.save(runs)  # as a rule nothing waits any more, and what was written goes
+        waiting.save(runs)  # usually no run waits, so that this removes the checkpoints
         done = _waves(study)
         points = _settings(work)
-        _write(folder, _trials(work, points, done))
+        summary.write(folder, _trials(work, points, done))
     return Outcome(tuple(points), tuple(done), halving.spent(work.plan, done), time.perf_counter() - started)
 
 
 def best(outcome: Outcome) -> dict[str, Any]:
-    """Returns the settings that a search ends with: the winner of the final, or else the best over tuning seeds.
+    """Returns the chosen settings: the winner of the final, or without a final the best over tuning seeds.
 
     Raises:
-      ValueError: if all points diverged or could not be trained, in a sentence that says how many did.
+      ValueError: if all points diverged or could not be trained.
     """
     found = halving.incumbents(outcome.waves)[-1]
     if found is not None:
@@ -151,8 +150,8 @@ def best(outcome: Outcome) -> dict[str, Any]:
     )
 
 
-def _go_on(work: _Work) -> bool:
-    """Takes the next step of a search; returns whether there was one."""
+def _advance(work: _Work) -> bool:
+    """Asks for a point, or trains a wave; returns whether the budget allowed one of them."""
     search, points, done = work.search, _settings(work), _waves(work.study)
     groups = [searches.group(search, settings) for settings in points]
     match halving.following(work.plan, groups, done, search.budget):
@@ -161,10 +160,10 @@ def _go_on(work: _Work) -> bool:
         case Train(rung, numbers):
             scores = _train(work, rung, [points[number] for number in numbers])
             kept = halving.promoted(work.plan, rung, numbers, scores, done)
-            wave = Wave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
+            wave = ScoredWave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
             _tell(work, wave, done)
-            _forget(work, wave, points)
+            _drop(work, wave, points)
             trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
             return False
@@ -174,22 +173,21 @@ def _go_on(work: _Work) -> bool:
 def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
     """Returns the scores of points at the end of a rung, float64 `[points, seeds]`.
 
-    It is NaN if one cannot be trained, and minus infinity of a run that diverged.
-    The final is the rung after the last.
+    The score is NaN if a point cannot be trained, and minus infinity if a run diverges. The final is the rung after
+    the last.
     """
     try:
         return _scores(work, rung, points)
-    except OSError:  # a full disk, which is nobody's fault
+    except OSError:  # a full disk is not the fault of a point
         raise
     except Exception:
-        if len(points) > 1:  # find out which
+        if len(points) > 1:  # one of them may be the cause: try halves
             middle = len(points) // 2
             return np.concatenate([_train(work, rung, half) for half in (points[:middle], points[middle:])])
         text = traceback.format_exc()
         members = _members(work.search, rung, points)
-        for study, cell in members:
-            id = spec.identifier(study, cell)
-            failures.write(work.folder / "failures", id, records.about_failure(cell), text)
+        for _, cell in members:
+            failures.write(work.folder / "failures", cell.id, records.about_failure(cell), text)
         return np.full((1, len(members)), np.nan)
 
 
@@ -197,9 +195,9 @@ def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndar
     search, plan = work.search, work.plan
     members = _members(search, rung, points)
     last = search.last or 0  # [-0:] is all
-    stop = search.steps if rung == plan.final else plan.ends[rung]
-    trained = search_waves.train(work.runs, members, stop, plan.batch * plan.num_seeds)
-    runs = [trained[spec.identifier(study, cell)] for study, cell in members]
+    until = search.steps if rung == plan.final else plan.ends[rung]
+    trained = waiting.train(work.runs, members, until, plan.batch * plan.num_seeds)
+    runs = [trained[cell.id] for _, cell in members]
     scores = [divergence.search_score(run.returns[-last:], run.diverged_at) for run in runs]
     return np.array(scores).reshape(len(points), -1)
 
@@ -209,10 +207,10 @@ def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> lis
     return [(study, cell) for study in studies for cell in spec.cells(study)]
 
 
-def _tell(work: _Work, wave: Wave, earlier: Sequence[Wave]) -> None:
-    """Tells Optuna what became of the points of a wave, so far as it does not know it; of the final it need not.
+def _tell(work: _Work, wave: ScoredWave, earlier: Sequence[ScoredWave]) -> None:
+    """Tells Optuna the scores of a wave, unless it has them; it needs none of the final.
 
-    A point with a diverged run is told as the worst point of its rung so far, so that the sampler learns to avoid it.
+    A point with a diverged run gets the worst score of its rung so far, so that the sampler avoids it.
     """
     if wave.rung == work.plan.final:
         return
@@ -222,15 +220,15 @@ def _tell(work: _Work, wave: Wave, earlier: Sequence[Wave]) -> None:
     is_last = wave.rung == work.plan.final - 1
     for point, score in zip(wave.points, halving.means(wave), strict=True):
         ending = "complete" if is_last else None if point in wave.kept else "dropped"
-        told = worst if score == -np.inf else score
-        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], told, ending)
+        finite = worst if score == -np.inf else score
+        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], finite, ending)
 
 
-def _forget(work: _Work, wave: Wave, points: Sequence[dict[str, Any]]) -> None:
-    """Frees the runs of the points of a wave that do not go on."""
+def _drop(work: _Work, wave: ScoredWave, points: Sequence[dict[str, Any]]) -> None:
+    """Frees the runs of the points of a wave that are not promoted."""
     ended = [points[number] for number in wave.points if number not in wave.kept]
-    for study, cell in _members(work.search, wave.rung, ended):
-        work.runs.kept.pop(spec.identifier(study, cell), None)
+    for _, cell in _members(work.search, wave.rung, ended):
+        work.runs.waiting.pop(cell.id, None)
 
 
 def _settings(work: _Work) -> list[dict[str, Any]]:
@@ -238,97 +236,37 @@ def _settings(work: _Work) -> list[dict[str, Any]]:
     return [samplers.settings(work.search.space, trial.params) for trial in asked]
 
 
-def _waves(study: "optuna.Study") -> list[Wave]:
-    """Returns the waves that the journal knows of."""
-    says = study.user_attrs
-    found = [says[name] for name in sorted(says) if name.startswith("wave-")]
+def _waves(study: "optuna.Study") -> list[ScoredWave]:
+    """Returns the waves in the journal."""
+    known = study.user_attrs
+    found = [known[name] for name in sorted(known) if name.startswith("wave-")]
     return [
-        Wave(wave["rung"], tuple(wave["points"]), tuple(map(tuple, wave["scores"])), tuple(wave["kept"]))
+        ScoredWave(wave["rung"], tuple(wave["points"]), tuple(map(tuple, wave["scores"])), tuple(wave["kept"]))
         for wave in found
     ]
 
 
 def _seed(seed: int, number: int) -> int:
-    """Returns the seed of what a sampler draws for one point."""
+    """Returns the seed of the sampler for one point."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % 2**31)
 
 
 def _claim_folder(search: Search, folder: pathlib.Path) -> None:
-    """Puts down what decides the search.
+    """Writes what decides the search.
 
     Raises:
-      ValueError: if the folder holds another one.
+      ValueError: if the folder holds another search.
     """
-    path, says = folder / "search.json", json.loads(json.dumps(searches.about(search)))
+    path, about = folder / "search.json", json.loads(json.dumps(searches.about(search)))
     if path.exists():
         before = json.loads(path.read_bytes())
-        changed = [name for name in says if before.get(name) != says[name]]
+        changed = [name for name in about if before.get(name) != about[name]]
         if changed:
             raise ValueError(f"{folder} holds a search with another {', '.join(changed)}: give this one another name.")
     else:
-        files.replace(path, json.dumps(says, indent=1).encode())
+        files.replace(path, json.dumps(about, indent=1).encode())
 
 
-def _write(folder: pathlib.Path, found: trials.Trials) -> None:
-    """Writes the points of a search, unless they are there: then they keep the commit that they were trained by."""
-    with contextlib.suppress(ValueError):
-        if trials.read(folder)._replace(code=found.code) == found:
-            return
-    trials.write(folder, found)
-
-
-def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[Wave]) -> trials.Trials:
-    """Returns the points as plain numbers."""
-    rungs = halving.waiting(len(points), done)
-    scores: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(points))}
-    finals: dict[int, tuple[float, ...]] = {}
-    diverged = halving.diverged(done)
-    spent, failed = 0, set()
-    progress: list[tuple[int, int, float]] = []
-    for wave, incumbent in zip(done, halving.incumbents(done), strict=True):
-        spent += len(wave.points) * halving.cost(work.plan, wave.rung)
-        progress = [] if incumbent is None else [*progress, (spent, *incumbent)]  # none: what was best diverged since
-        for number, row in zip(wave.points, wave.scores, strict=True):
-            is_final, is_known = wave.rung == work.plan.final, bool(np.isfinite(row).all())
-            if is_final and is_known:
-                finals[number] = row
-            elif is_known:
-                scores[number].append(row)
-            elif not is_final and number not in diverged:
-                failed.add(number)
-
-    def state(number: int) -> str:
-        if number in diverged:
-            return "diverged"
-        if number in failed:
-            return "failed"
-        if number in rungs:
-            return "waiting"
-        return "complete" if len(scores[number]) == len(work.plan.ends) else "dropped"
-
-    return trials.Trials(
-        name=work.search.name,
-        facts=json.loads(json.dumps(searches.about(work.search) | {"budget": work.search.budget})),
-        ends=work.plan.ends,
-        points=tuple(
-            trials.Point(
-                number, spec.plain_settings(settings), tuple(scores[number]), finals.get(number, ()), state(number)
-            )
-            for number, settings in enumerate(points)
-        ),
-        progress=tuple(progress),
-        importance=_importance(work, scores, diverged),
-        code=work.runs.code,
-    )
-
-
-def _importance(
-    work: _Work, scores: dict[int, list[tuple[float, ...]]], diverged: Collection[int]
-) -> trials.Importance:
-    """Returns the importance of the fields at the first rung; points that diverged there count as the worst of it."""
-    asked = samplers.asked(work.study, work.space)
-    worst = min((float(np.mean(rungs[0])) for rungs in scores.values() if rungs), default=0.0)
-    known = [number for number in scores if scores[number] or number in diverged]
-    means = [float(np.mean(scores[number][0])) if scores[number] else worst for number in known]
-    shares = samplers.importance(work.space, [asked[number].params for number in known], means)
-    return trials.Importance(work.plan.ends[0], len(known), shares)
+def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[ScoredWave]) -> trials.Trials:
+    parameters = [trial.params for trial in samplers.asked(work.study, work.space)]
+    return summary.of(work.search, points, parameters, done, work.runs.code)

@@ -1,9 +1,9 @@
-"""Optuna, so far as a search needs it: what samplers there are, and a study of theirs in a journal on disk.
+"""The samplers of a search, from Optuna, and an Optuna study in a journal on disk.
 
-Optuna only chooses points. Every point is asked with a sampler of its own, seeded with the search and the number of the
-point, so that the same points follow from the same scores, in one go or after an interruption.
+Optuna only chooses points. Every point has a sampler of its own, seeded with the search and the number of the point, so
+that the same scores give the same points, with and without interruptions.
 
-Optuna is imported by the functions that need it: it is an extra.
+Optuna is an extra: only the functions that need it import it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Sampler = Callable[[int], "optuna.samplers.BaseSampler"]  # from a seed
 
 STARTUP = 8  # random points before the Parzen estimators know enough
-_FEWEST = 8  # points without which nothing is said about the importance of parameters
+_FEWEST = 8  # points that the importance of parameters needs
 
 
 def random(seed: int) -> "optuna.samplers.BaseSampler":
@@ -35,7 +35,7 @@ def random(seed: int) -> "optuna.samplers.BaseSampler":
 def tpe(seed: int) -> "optuna.samplers.BaseSampler":
     """Tree-structured Parzen estimators (Bergstra et al. 2011), of all fields together.
 
-    Points under way count as poor ones, so that a wave does not ask for one point many times.
+    Points that are still training count as poor, so that a wave does not get one point many times.
     """
     import optuna
 
@@ -43,7 +43,7 @@ def tpe(seed: int) -> "optuna.samplers.BaseSampler":
 
 
 def cma_es(seed: int) -> "optuna.samplers.BaseSampler":
-    """Evolution of a normal distribution (Hansen and Ostermeier 2001); listed values are drawn at random."""
+    """Covariance matrix adaptation (Hansen and Ostermeier 2001); listed values are drawn at random."""
     import optuna
 
     return optuna.samplers.CmaEsSampler(seed=seed, consider_pruned_trials=True, warn_independent_sampling=False)
@@ -53,7 +53,7 @@ SAMPLERS: dict[str, Sampler] = {"tpe": tpe, "random": random, "cma_es": cma_es}
 
 
 def check() -> None:
-    """Raises ValueError in one sentence if Optuna is missing."""
+    """Raises ValueError if Optuna or cmaes is missing."""
     try:
         import cmaes  # noqa: F401
         import optuna  # noqa: F401
@@ -62,7 +62,7 @@ def check() -> None:
 
 
 def opened(path: pathlib.Path, name: str) -> "optuna.Study":
-    """Returns the study in a journal, made if there is none."""
+    """Returns the Optuna study in a journal, which is created if missing."""
     import optuna
     from optuna.storages import journal
 
@@ -72,11 +72,11 @@ def opened(path: pathlib.Path, name: str) -> "optuna.Study":
 
 
 def distributions(space: Mapping[str, Range], whole: Sequence[str]) -> "dict[str, Any]":
-    """Returns a space as Optuna's distributions; listed values are given by their places.
+    """Returns a space as Optuna's distributions; of listed values, the indices.
 
     Args:
       space: by dotted path.
-      whole: those of its fields that are whole numbers.
+      whole: fields that hold whole numbers.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -92,7 +92,7 @@ def distributions(space: Mapping[str, Range], whole: Sequence[str]) -> "dict[str
 
 
 def settings(space: Mapping[str, Range], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the point that Optuna's parameters stand for."""
+    """Returns the settings of Optuna's parameters."""
     return {
         path: range_.values[parameters[path]] if isinstance(range_, Choice) else parameters[path]
         for path, range_ in space.items()
@@ -100,7 +100,7 @@ def settings(space: Mapping[str, Range], parameters: Mapping[str, Any]) -> dict[
 
 
 def asked(study: "optuna.Study", space: Mapping[str, Any]) -> "list[optuna.trial.FrozenTrial]":
-    """Returns the points that were asked for whole, in order; one whose asking was interrupted counts as failed."""
+    """Returns the complete points in order; a point whose asking was interrupted is marked as failed and left out."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
@@ -114,7 +114,7 @@ def ask(study: "optuna.Study", sampler: Sampler, seed: int, space: Mapping[str, 
     """Asks for a point.
 
     Args:
-      study: with all that has been told.
+      study: with the scores so far.
       sampler: of the search.
       seed: of this point.
       space: distributions by dotted path.
@@ -125,9 +125,9 @@ def ask(study: "optuna.Study", sampler: Sampler, seed: int, space: Mapping[str, 
 
 
 def tell(study: "optuna.Study", trial: "optuna.trial.FrozenTrial", step: int, score: float, ending: str | None) -> None:
-    """Tells the score of a point at a step, once; NaN if it could not be trained.
+    """Tells Optuna the score of a point at a step, once; NaN if the point could not be trained.
 
-    `ending` is "complete", "dropped", or None if it goes on.
+    `ending` is "complete", "dropped", or None if the point is promoted.
     """
     import optuna
     from optuna.trial import TrialState
@@ -138,7 +138,7 @@ def tell(study: "optuna.Study", trial: "optuna.trial.FrozenTrial", step: int, sc
         study.tell(trial.number, state=TrialState.FAIL)
         return
     if step not in trial.intermediate_values:
-        study.sampler = optuna.samplers.RandomSampler(seed=0)  # taking up a trial again samples with others
+        study.sampler = optuna.samplers.RandomSampler(seed=0)  # a trial that is taken up again samples once more
         optuna.trial.Trial(study, trial._trial_id).report(score, step)
     if ending == "complete":
         study.tell(trial.number, score)
@@ -149,14 +149,14 @@ def tell(study: "optuna.Study", trial: "optuna.trial.FrozenTrial", step: int, sc
 def importance(
     space: Mapping[str, Any], points: Sequence[Mapping[str, Any]], scores: Sequence[float]
 ) -> dict[str, float]:
-    """Returns how much each field decides whether a point is among the best quarter; they sum to 1.
+    """Returns the importance of each field for being in the best quarter of points; the sum is 1.
 
-    PED-ANOVA (Watanabe et al. 2023). Of fewer than eight points nothing is said.
+    PED-ANOVA (Watanabe et al. 2023). With fewer than eight points the result is empty.
 
     Args:
       space: distributions by dotted path.
       points: parameters of each.
-      scores: of each, all after equally many steps.
+      scores: of each, after the same number of steps.
     """
     if len(points) < _FEWEST or len(set(scores)) < 2:
         return {}
@@ -173,7 +173,7 @@ def importance(
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Silences what Optuna says about options that may change, and about every study it makes."""
+    """Silences Optuna's warnings of experimental options, and its message about each new study."""
     import optuna
 
     logger = logging.getLogger("optuna")

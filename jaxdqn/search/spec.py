@@ -1,6 +1,6 @@
-"""What to search: a space of settings, the seeds that settings are chosen by, and the others that judge the choice.
+"""The specification of a search: a space of settings, tuning seeds that select settings, and test seeds.
 
-A search is checked when it is made, in Python, before anything is compiled.
+A search is checked when it is made, before anything is compiled.
 """
 
 import dataclasses
@@ -25,29 +25,29 @@ DEFAULT, TUNED = "default", "tuned"  # the arms of the comparison on test seeds
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """A search for settings, written down.
+    """The specification of a search for settings.
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
       game: one name, as in a study.
-      config: what the settings change; it is what the choice is compared with.
-      space: what is searched, by dotted path. Numbers are free within bounds; structure, and parts, are listed. A part
-        stands before its fields.
-      tuning_seeds: one run of each point for each; all points share them.
-      test_seeds: of the runs that judge the choice; none of them is a tuning seed or one of the final.
+      config: the configuration that settings change, and with which the chosen settings are compared.
+      space: the searched fields by dotted path, with a range of numbers or a list of values. Structure and parts must
+        be lists. A part stands before its fields.
+      tuning_seeds: every point has one run for each of them.
+      test_seeds: of the runs that compare the chosen settings with the default; no other seeds are among them.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
-      budget: environment steps of all tuning runs together, the final among them.
+      budget: environment steps of all tuning runs together, the final included.
       sampler: that chooses points: `samplers.tpe`, `samplers.random`, `samplers.cma_es`.
-      rungs: environment steps after which poor points are dropped; none trains every point to its end.
-      share: of the points of a rung that goes on.
-      rule: which points these are: `halving.best`, `halving.best_or_undecided`.
+      rungs: environment steps after which poor points are dropped; with none, every point is trained to the end.
+      share: of the points of a rung that are promoted.
+      rule: selects these points: `halving.best`, `halving.best_or_undecided`.
       batch: points of a wave.
-      final_seeds: one run of each finalist for each; only these say which of them is the choice. None: no final.
-      finalists: points of the final, those with the highest means over tuning seeds.
-      last: how many of its last evaluations are averaged into the score of a run; None averages all until there, which
-        rewards learning fast and is less noisy.
-      seed: of what the sampler draws.
+      final_seeds: every finalist has one run for each of them, and these runs alone select the winner. Empty: no final.
+      finalists: number of points in the final, those with the highest means over tuning seeds.
+      last: number of last evaluations whose mean is the score of a run; None averages all evaluations so far, which
+        rewards fast learning and is less noisy.
+      seed: of the sampler.
     """
 
     name: str
@@ -74,14 +74,14 @@ class Search:
 
 
 def plan(search: Search) -> halving.Plan:
-    """Returns how the points of a search are trained."""
+    """Returns the schedule of training."""
     ends = (*search.rungs, search.steps)
     num_seeds, num_final_seeds = len(search.tuning_seeds), len(search.final_seeds)
     return halving.Plan(ends, search.share, search.batch, num_seeds, search.rule, search.finalists, num_final_seeds)
 
 
 def whole_numbers(search: Search) -> list[str]:
-    """Returns the fields of the space that range over whole numbers."""
+    """Returns the fields of the space that hold whole numbers in a range."""
     declared = fields.fields(search.config)
     ranges = [path for path, range_ in search.space.items() if not isinstance(range_, Choice)]
     return [path for path in ranges if declared[path].metadata["kind"] == "whole"]
@@ -96,12 +96,12 @@ def config_at(search: Search, settings: Mapping[str, Any]) -> Config:
 
 
 def group(search: Search, settings: Mapping[str, Any]) -> Hashable:
-    """Returns what points share that share a compiled program."""
+    """Returns a key that is equal for points with one compiled program."""
     return jax.tree.structure(config_at(search, settings))
 
 
 def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> Study:
-    """Returns the runs of one point as a study, as if somebody had written it down; the final has its own seeds."""
+    """Returns the runs of one point as a study; the final has its own seeds."""
     return Study(
         name=search.name,
         games=(search.game,),
@@ -114,7 +114,7 @@ def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> 
 
 
 def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
-    """Returns what judges a point: it and the default on the test seeds; one arm if they are the same."""
+    """Returns the study of a point and the default on the test seeds; one arm if they are equal."""
     tuned = config_at(search, settings)
     is_same = fields.to_dict(tuned) == fields.to_dict(search.config)
     return Study(
@@ -128,7 +128,7 @@ def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
 
 
 def about(search: Search) -> dict[str, Any]:
-    """Returns all that decides what a search does but its budget, as plain values."""
+    """Returns all that determines a search except its budget, as plain values."""
     versions: dict[str, int] = {}
     for settings in _corners(search):
         versions |= part_versions(config_at(search, settings))
@@ -167,7 +167,9 @@ def _check(search: Search) -> None:
     for one, other in itertools.combinations(("tuning_seeds", "final_seeds", "test_seeds"), 2):
         both = sorted(set(getattr(search, one)) & set(getattr(search, other)))
         if both:
-            raise ValueError(f"Seeds {both} are among {one} and {other}: a choice is judged by seeds it never saw.")
+            raise ValueError(
+                f"Seeds {both} are among {one} and {other}: the test needs seeds that the search did not use."
+            )
     if not search.space:
         raise ValueError("space is empty: name at least one field and its range.")
     _check_ranges(search)
@@ -204,7 +206,7 @@ def _check_ranges(search: Search) -> None:
 
 
 def _corners(search: Search) -> Iterator[grids.Point]:
-    """Yields points that between them have every bound and every listed value, the listed ones in all combinations."""
+    """Yields points that together have every bound, and every combination of listed values."""
     listed = {path: range_.values for path, range_ in search.space.items() if isinstance(range_, Choice)}
     bounds = {path: range_ for path, range_ in search.space.items() if not isinstance(range_, Choice)}
     for values in itertools.product(*listed.values()):

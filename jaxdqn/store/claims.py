@@ -1,15 +1,15 @@
-"""Claims: which process runs which cell, so that several can share the folder of a study.
+"""Claims: a process claims the cells that it runs, so that several processes can share the folder of a study.
 
 Files of a study's folder `claims/`, in any file system that several machines share and that has hard links:
 
-    <process>.alive        who it is; its time of change is renewed while the process lives
+    <process>.alive        host and number of the process; its modification time is renewed while the process lives
     <cell>-<n>.claim       the process that runs a cell; the highest n counts
 
-A claim is a new file, which only one process can make. That of a dead process is not removed but topped by one with
-the next n, which again only one can make. A process is dead if its machine says so, or, on another machine, if it has
-given no sign of life for `EXPIRY` seconds by the clock of the file system. One that was only silent for so long and
-goes on has lost its claim, which it can ask for, and leaves those of others alone. What has been dead for a day is
-swept away.
+A claim is a new file, which only one process can create. The claim of a dead process is not removed: another process
+creates one with the next n, which again only one can. A process is dead if its machine reports so, or, on another
+machine, if it has given no sign of life for `EXPIRY` seconds by the clock of the file system. A process that was silent
+for so long and continues has lost its claims; it learns this from `holds`, and leaves the claims of others alone. Files
+of processes that have been dead for a day are removed.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ HEARTBEAT = 10.0  # seconds between signs of life
 
 
 class Holder(NamedTuple):
-    """A process that holds claims, and how many."""
+    """A living process, and the cells that it has claimed."""
 
     host: str
     pid: int
@@ -39,7 +39,7 @@ class Holder(NamedTuple):
 
 
 class Claims:
-    """The claims of this process, for a `with` statement; leaving it gives them all back."""
+    """The claims of this process, for a `with` statement; leaving it releases all of them."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
@@ -47,14 +47,14 @@ class Claims:
         self._alive = folder / f"{self._token}.alive"
         self._held: dict[str, int] = {}  # which n, by cell
         self._heard_at = time.time()  # when it last gave a sign of life
-        self._was_silent = False  # for so long that others may have taken it for dead
+        self._was_silent = False  # so long that other processes may have counted it as dead
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Claims":
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sign()
-        with contextlib.suppress(OSError):  # whatever cannot be removed stays
+        with contextlib.suppress(OSError):  # files that cannot be removed stay
             self._sweep()
         self._heart.start()
         return self
@@ -68,9 +68,9 @@ class Claims:
         self._alive.unlink(missing_ok=True)
 
     def claim(self, cells: Iterable[str], most: int) -> tuple[str, ...]:
-        """Returns those of the cells, in their order, that this process now holds, and at most so many.
+        """Claims cells that no living process holds, at most `most`, and returns them in their order.
 
-        A cell can have been finished between the look that found it missing and its claim: look again.
+        A cell may have been finished between its caller's check and the claim: check again after claiming.
         """
         latest = _latest(self._folder)
         claimed: list[str] = []
@@ -86,7 +86,7 @@ class Claims:
         return tuple(claimed)
 
     def holds(self, cells: Iterable[str]) -> bool:
-        """Returns whether this process still has all of these cells: not if it was silent and another took them."""
+        """Returns whether this process still holds all of these cells; another may have claimed them after silence."""
         if not self._was_silent and time.time() - self._heard_at < EXPIRY:
             return True
         for cell in cells:
@@ -97,33 +97,37 @@ class Claims:
                     return False
             except FileNotFoundError:
                 return False
-            except OSError:  # a file system that does not answer takes nothing away
+            except OSError:  # a file system that does not answer takes no claim away
                 continue
         return True
 
     def release(self, cells: Iterable[str]) -> None:
-        """Gives cells back: they are done, or will not be done here."""
+        """Releases cells that are done, or that will not be run here."""
         for cell in cells:
             generation = self._held.pop(cell, 0)
-            if _token(self._path(cell, generation)) != self._token:  # lost: whoever topped it gives back what is there
+            if (
+                _token(self._path(cell, generation)) != self._token
+            ):  # lost: the process with the next n removes these files
                 continue
             for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
                 if _generation(path) <= generation:
-                    path.unlink(missing_ok=True)  # those of dead processes first: ours counts to the last
+                    path.unlink(
+                        missing_ok=True
+                    )  # claims of dead processes first, so that ours counts until it is removed
 
     def _path(self, cell: str, generation: int) -> pathlib.Path:
         return self._folder / f"{cell}-{generation}.claim"
 
     def _top(self, cell: str, generation: int, token: str | None) -> bool:
-        """Returns whether this process could put its claim on top of that of a dead process, or of none."""
+        """Returns whether this process could create the claim after that of a dead process, or the first one."""
         path = self._path(cell, generation + 1)
         try:
             files.write_new(path, self._token.encode())
         except FileExistsError:
-            # Another process was quicker; or a server of files did this twice, since its answer was lost on the way.
+            # Another process was quicker; or a file server created the file twice, since its first answer was lost.
             if _token(path) != self._token:
                 return False
-        # What was on top can have been given back since it was read, and claimed by a third process.
+        # The last claim may have been released since it was read, and a third process may have claimed the cell.
         newest = max(map(_generation, self._folder.glob(f"{cell}-*.claim")), default=0)
         if newest == generation + 1 and (token is None or _token(self._path(cell, generation)) == token):
             return True
@@ -131,7 +135,7 @@ class Claims:
         return False
 
     def _sweep(self) -> None:
-        """Removes what processes left that have been dead for a day."""
+        """Removes files of processes that have been dead for a day."""
         files.remove_old_temporaries(self._folder)
         for path in filter(files.is_abandoned, self._folder.glob("*.claim")):
             if not self._lives(str(_token(path))):
@@ -152,7 +156,7 @@ class Claims:
         """Gives a sign of life."""
         try:
             os.utime(self._alive)
-        except FileNotFoundError:  # the first one; or it was swept away, since this process was silent for a day
+        except FileNotFoundError:  # the first sign; or the file was removed, since this process was silent for a day
             files.write_new(self._alive, json.dumps(_identity()).encode())
         now = time.time()
         self._was_silent |= now - self._heard_at >= EXPIRY
@@ -160,7 +164,7 @@ class Claims:
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
-            with contextlib.suppress(OSError):  # a full disk or a network that is down for a moment
+            with contextlib.suppress(OSError):  # a full disk, or a network that is down for a moment
                 self._sign()
 
 
@@ -179,7 +183,7 @@ def holders(folder: pathlib.Path) -> tuple[Holder, ...]:
 
 
 def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
-    """Returns the generation and the process of the claim that counts, by cell."""
+    """Returns number and process of the claim that counts, by cell."""
     newest: dict[str, pathlib.Path] = {}
     for path in folder.glob("*.claim"):
         cell = path.stem.rpartition("-")[0]
@@ -188,13 +192,13 @@ def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
     found = {}
     for cell, path in newest.items():
         token = _token(path)
-        if token is not None:  # else it was given back in this moment
+        if token is not None:  # otherwise it has just been released
             found[cell] = (_generation(path), token)
     return found
 
 
 def _token(claim: pathlib.Path) -> str | None:
-    """Returns the process that made a claim, or None if there is no such claim."""
+    """Returns the process that created a claim, or None if there is no such claim."""
     try:
         return claim.read_text()
     except OSError:
@@ -209,13 +213,13 @@ def _generation(path: pathlib.Path) -> int:
 def _lives(alive: pathlib.Path, now: float) -> bool:
     try:
         age = now - alive.stat().st_mtime
-    except OSError:  # it has given back what it held, and a claim of it is left over
+    except OSError:  # it has ended, and one of its claims is left over
         return False
     who, here = _read(alive), _identity()
     if here["started"] is None or any(who.get(name) != here[name] for name in ("host", "processes")):
         return age < EXPIRY
     if who.get("boot") != here["boot"]:
-        # Of this machine before it was started again; or of one with the same name, if it was heard of since.
+        # A process before this machine restarted; or one on a machine with the same name, if it has signed since.
         return age < min(EXPIRY, _uptime())
     return _started(who.get("pid")) == who.get("started")
 
@@ -229,11 +233,11 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _identity() -> dict[str, Any]:
-    """Returns what tells this process from all others; a machine gives the number of a dead one to another."""
+    """Returns the facts that identify this process; its number alone does not, since machines reuse numbers."""
     boot = processes = None
-    with contextlib.suppress(OSError):  # only Linux says
+    with contextlib.suppress(OSError):  # only on Linux
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        processes = os.readlink("/proc/self/ns/pid")  # containers on a machine number their processes apart
+        processes = os.readlink("/proc/self/ns/pid")  # containers on a machine have process numbers of their own
     return {
         "host": socket.gethostname(),
         "boot": boot,
@@ -244,16 +248,18 @@ def _identity() -> dict[str, Any]:
 
 
 def _started(pid: Any) -> str | None:
-    """Returns when a process of this machine started, in its own units, or None if there is none that runs."""
+    """Returns the start time of a process of this machine, in clock ticks as text; None if it does not run."""
     try:
         state, *facts = pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()
-        return None if state in "ZX" else facts[18]  # a dead one stays in the list until its parent has looked at it
+        return (
+            None if state in "ZX" else facts[18]
+        )  # a dead process stays in the list until its parent has read its status
     except (OSError, ValueError, TypeError, IndexError):
         return None
 
 
 def _uptime() -> float:
-    """Returns the seconds since this machine was started."""
+    """Returns the seconds since this machine started."""
     try:
         return float(pathlib.Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):

@@ -43,7 +43,7 @@ REQUIRED: dict[str, type | UnionType] = {
 OPTIONAL: dict[str, type | UnionType] = {
     "crash": str | None,  # the traceback, if an error of its game ended the run before its budget
     "new_episodes_at": list | None,  # environment steps at which a resumed run could not bring its game back
-    "makers": list | None,  # commit, device and `until` which step, where a run went on under another one
+    "trained_by": list | None,  # commit, machine and last step (`until`) of each part of a run that was continued
 }
 
 

@@ -1,1 +1,1 @@
-"""Studies: what to run (`spec`), as which compiled programs (`plan`), on this machine (`execute`)."""
+"""Studies: their specification (`spec`), their compiled programs (`plan`), and how they run here (`execute`)."""

@@ -1,7 +1,7 @@
-"""Grids: which settings a study tries, as points; a point is a value for each of some fields, by dotted path.
+"""Grids: the settings that a study tries, as points. A point holds values of some fields, by dotted path.
 
-A mapping from fields to values is the product of all. Anything else is a list of points, such as these functions
-make. They can be joined with `+`, and multiplied with `product`.
+A mapping from fields to values stands for all combinations. Any other grid is a list of points, such as these functions
+return. Lists are joined with `+`, and multiplied with `product`.
 
     product({"learning_rate": (1e-3, 1e-4)}, zipped({"batch_size": (32, 64), "num_updates": (2, 1)}))
     draws(20, seed=0, ranges={"learning_rate": LogUniform(1e-5, 1e-2), "n_step": Choice((1, 3, 5))})
@@ -21,7 +21,7 @@ Grid = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """Numbers between two bounds, each equally likely."""
+    """The uniform distribution between two bounds."""
 
     low: float
     high: float
@@ -31,13 +31,13 @@ class Uniform:
             raise ValueError(f"{self}: both bounds must be finite, the first below the second.")
 
     def draw(self, generator: np.random.Generator) -> float:
-        """Returns one of them."""
+        """Returns a random value."""
         return float(generator.uniform(self.low, self.high))
 
 
 @dataclasses.dataclass(frozen=True)
 class LogUniform:
-    """Numbers between two bounds above 0, whose logarithms are equally likely."""
+    """The distribution between two positive bounds with uniform logarithm."""
 
     low: float
     high: float
@@ -47,13 +47,13 @@ class LogUniform:
             raise ValueError(f"{self}: both bounds must be finite and above 0, the first below the second.")
 
     def draw(self, generator: np.random.Generator) -> float:
-        """Returns one of them."""
+        """Returns a random value."""
         return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """Listed values, each equally likely: numbers, names or parts."""
+    """The uniform distribution over listed values: numbers, names or parts."""
 
     values: Sequence[Any]
 
@@ -62,7 +62,7 @@ class Choice:
             raise ValueError(f"{self}: there must be at least one value.")
 
     def draw(self, generator: np.random.Generator) -> Any:
-        """Returns one of them."""
+        """Returns a random value."""
         return self.values[int(generator.integers(len(self.values)))]
 
 
@@ -73,7 +73,7 @@ def points(grid: Grid) -> list[Point]:
     """Returns the points of a grid, with NumPy's numbers as Python's.
 
     Raises:
-      ValueError: naming a field without values, or what is no point.
+      ValueError: naming a field without values, or an entry that is no point.
     """
     if isinstance(grid, Mapping):
         for path, values in grid.items():
@@ -84,7 +84,7 @@ def points(grid: Grid) -> list[Point]:
         raise ValueError(f"grid = {grid!r} must hold at least one point; leave it out for none.")
     for point in grid:
         if not isinstance(point, Mapping) or not all(isinstance(path, str) for path in point):
-            raise ValueError(f"grid holds {point!r}, which is no point: a value for each of some fields by name.")
+            raise ValueError(f"grid holds {point!r}, which is no point: a point is a mapping from fields to values.")
     return [{path: plain_number(value) for path, value in point.items()} for point in grid]
 
 
@@ -105,7 +105,7 @@ def product(*grids: Grid) -> list[Point]:
 
 
 def zipped(values: Mapping[str, Sequence[Any]]) -> list[Point]:
-    """Returns one point for each place: the first values of all fields, the second ones, and so on.
+    """Returns one point for each index: the first values of all fields, the second values, and so on.
 
     Raises:
       ValueError: if the fields do not have equally many values.
@@ -117,17 +117,17 @@ def zipped(values: Mapping[str, Sequence[Any]]) -> list[Point]:
 
 
 def draws(number: int, *, seed: int, ranges: Mapping[str, Range]) -> list[Point]:
-    """Returns random points, each field drawn for itself; more of them begin with the same ones.
+    """Returns random points with independent fields. A larger number begins with the same points.
 
     Args:
       number: of points.
-      seed: of the draws.
-      ranges: what each field is drawn from.
+      seed: of the generator.
+      ranges: distribution of each field.
     """
     generator = np.random.default_rng(seed)
     return points([{path: range_.draw(generator) for path, range_ in ranges.items()} for _ in range(number)])
 
 
 def plain_number(value: Any) -> Any:
-    """Returns a scalar of NumPy as Python's number, so that a grid may be an array; anything else as it is."""
+    """Returns a scalar of NumPy as a Python number, so that a grid may be an array; other values unchanged."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""Curves sent elsewhere while runs train. What goes wrong there ends the sending, not the training."""
+"""Sends curves to exporters while runs train. An error of an exporter ends the sending, not the training."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +13,15 @@ Facts = Mapping[str, Any]
 
 
 class Live:
-    """The runs of one wave, as several exporters know them."""
+    """The runs of one wave, with the handles that exporters gave them."""
 
     def __init__(self, exporters: Sequence[Exporter], runs: Sequence[Facts], note: Callable[[str], None]) -> None:
         """Begins runs.
 
         Args:
-          exporters: where to.
-          runs: what is known of each, `exporter.IDENTITY`.
-          note: told, in one sentence, of what goes wrong.
+          exporters: that receive the points.
+          runs: facts of each, as `exporter.IDENTITY` lists them.
+          note: is called with a sentence for each error.
         """
         self._note = note
         self._handles: list[tuple[Exporter, list[Any]]] = []
@@ -34,7 +34,7 @@ class Live:
             self._tried(receiver, functools.partial(exporter.advance, receiver, handles, curves))
 
     def end(self, runs: Sequence[Facts]) -> None:
-        """Ends the runs, whose facts are as they are stored."""
+        """Ends the runs; their facts are those recorded."""
         for receiver, handles in list(self._handles):
             self._tried(receiver, functools.partial(_end, receiver, handles, runs))
 

@@ -1,7 +1,7 @@
-"""Into compiled programs: cells whose configurations have the same tree structure share one program.
+"""The compiled programs of a study: cells whose configurations have the same tree structure share one program.
 
-A group costs one compilation, however many learning rates and seeds it has. Its members are run in waves of equal
-width, as many as fit, so that one compiled program serves every wave.
+A group of cells costs one compilation, however many learning rates and seeds it has. Its cells run in waves of equal
+width, as many side by side as fit, so that one program serves every wave.
 """
 
 import math
@@ -25,14 +25,14 @@ class Group(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A program that is to be run.
+    """A group with what its program needs.
 
     Attributes:
-      group: its cells.
+      group: the cells.
       layout: of a wave on this machine.
-      num_waves: one after another.
+      num_waves: that run one after another.
       size: of one run in memory.
-      seconds: that all its waves take, without compilation; None if nothing is known.
+      seconds: that all waves take without compilation; None if unknown.
     """
 
     group: Group
@@ -49,19 +49,19 @@ def plan(
     memory: float | None = None,
     seconds: Mapping[tuple[str, str], float] | None = None,
 ) -> tuple[Planned, ...]:
-    """Returns the programs of a study, in the order in which they are run.
+    """Returns the programs of a study, in the order in which they run.
 
     Args:
-      study: what to run.
+      study: the study.
       done: identifiers of the cells that need no run.
       memory: bytes that runs may use at once; None for half of what there is.
-      seconds: that a run takes by game and arm, known from earlier ones; it shares the machine with those beside it.
+      seconds: of a run by game and arm, from earlier runs, divided by the number of runs side by side.
 
     Raises:
       ValueError: if one run needs more than `memory`.
     """
     planned = []
-    for group in groups(cell for cell in spec.cells(study) if spec.identifier(study, cell) not in done):
+    for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
         config, game = group.cells[0].config, spec.game(group.game)
         layout = program.layout(config, game, len(group.cells), memory)
         taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
@@ -79,7 +79,7 @@ def plan(
 
 
 def calibrated(study: Study, planned: Planned) -> Planned:
-    """Returns the program with the time that its second evaluation period says, where it is not known."""
+    """Returns the plan of a program with its time; if unknown, it is estimated from the second evaluation period."""
     if planned.seconds is not None:
         return planned
     group, layout, evaluation = planned.group, planned.layout, study.evaluation
@@ -87,7 +87,7 @@ def calibrated(study: Study, planned: Planned) -> Planned:
     made = program.make(config, spec.game(group.game), evaluation, layout, num_logged=study.episodes_logged)
     try:
         states = made.init([config] * layout.width, list(range(layout.width)))
-        for period in range(2):  # the first may only fill the memory
+        for period in range(2):  # the first may only fill the replay memory
             started = time.perf_counter()
             states, _ = made.advance(states, period * evaluation.every)
         per_wave = (time.perf_counter() - started) * study.steps / evaluation.every
@@ -97,7 +97,7 @@ def calibrated(study: Study, planned: Planned) -> Planned:
 
 
 def groups(cells: Iterable[Cell]) -> tuple[Group, ...]:
-    """Returns the cells sorted into programs, in order of first appearance."""
+    """Returns the groups of cells, one for each program, in order of first appearance."""
     found: dict[Any, list[Cell]] = {}
     for cell in cells:
         found.setdefault((cell.game, jax.tree.structure(cell.config)), []).append(cell)

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: how far, how fast, how well, and how long still."""
+"""The progress of a study on the screen: share done, speed, scores and time left."""
 
 import time
 from types import TracebackType
@@ -13,8 +13,8 @@ _LINE_SECONDS = 30.0  # between lines where the output is no terminal
 class Bar:
     """Progress over the environment steps of many runs, for a `with` statement.
 
-    In a terminal a bar for the study and a line for the group of runs under way; elsewhere plain lines. Speed and time
-    left are of training here and now: compilation, and what was there before, are left out.
+    A terminal shows a bar for the study and a line for the group of runs that train; elsewhere plain lines are printed.
+    Speed and time left count only training by this call, without compilation and earlier steps.
     """
 
     def __init__(self, num_runs: int, steps_per_run: int) -> None:
@@ -32,8 +32,8 @@ class Bar:
         self._study = self._progress.add_task(f"{num_runs} runs", total=self._total, facts="")
         self._group = self._progress.add_task("starting", total=None, facts="")
         self._is_shown = self._console.is_terminal and num_runs > 0
-        self._done = 0  # steps, those that were there before among them
-        self._trained = 0  # steps, here and now
+        self._done = 0  # steps, earlier ones included
+        self._trained = 0  # steps, by this call
         self._seconds = 0.0
         self._best = -np.inf
         self._name = "starting"
@@ -51,7 +51,7 @@ class Bar:
             self._progress.stop()
 
     def group(self, text: str, num_runs: int) -> None:
-        """Begins a group of so many runs, which is being compiled."""
+        """Begins a group of runs, while its program compiles."""
         self._best = -np.inf
         self._progress.reset(
             self._group, total=num_runs * self._steps_per_run, description=f"{text}: compiling", facts=""
@@ -61,17 +61,17 @@ class Bar:
             self.note(f"{text}: compiling a program for {num_runs} runs")
 
     def left(self, num_runs: int) -> None:
-        """Counts as done all but so many runs: others made them meanwhile, or they failed."""
+        """Counts all but this number of runs as done: other processes recorded them meanwhile, or they failed."""
         self._done = self._total - num_runs * self._steps_per_run
         self._progress.update(self._study, completed=self._done)
 
     def training(self, steps_before: int) -> None:
-        """Starts the clock of the speed; the wave was at so many steps, over all its runs, when it was taken up."""
+        """Starts the clock of the speed, for a wave that has these steps, over all its runs, from before."""
         self._since = time.perf_counter()
         self._move(steps_before)
 
     def advance(self, num_steps: int, scores: np.ndarray) -> None:
-        """Moves on by environment steps, and shows the scores just reached; a run without one has NaN."""
+        """Adds environment steps, and shows the newest scores; a run without score has NaN."""
         now = time.perf_counter()
         self._trained += num_steps
         self._seconds += now - self._since
@@ -89,18 +89,18 @@ class Bar:
             self.note(" · ".join(filter(None, (part, self._name, score, facts))))
 
     def elsewhere(self, text: str) -> None:
-        """Shows what becomes of runs that are made elsewhere; as a line once."""
+        """Shows a text about runs elsewhere; as a line once."""
         self._progress.update(self._group, description=text, facts="")
         if not self._is_shown and self._name != text:
             self.note(text)
         self._name = text
 
     def waiting(self, num_runs: int) -> None:
-        """Shows that other processes have all that is left; as a line once."""
+        """Shows that other processes have claimed all remaining runs; as a line once."""
         self.elsewhere(f"waiting for {num_runs} runs of other processes")
 
     def note(self, text: str) -> None:
-        """Prints a line above the bar, or where there is none."""
+        """Prints a line above the bar."""
         self._line_at = time.perf_counter()
         self._console.print(text, highlight=False, markup=False)
 
@@ -111,7 +111,7 @@ class Bar:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time as a person says it: 40 s, 12 min, 3 h 20 min."""
+    """Returns a time in words: 40 s, 12 min, 3 h 20 min."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,8 +1,7 @@
-"""Where a run comes from: the code that trained it, the script that asked for it, the versions and the machine.
+"""The provenance of a run: code, script, versions and machine.
 
-A commit that holds the package says nothing about the script that chose games, configurations and seeds. So a record
-names both, and `modified` covers both: it is true if the package, the script, or a module beside the script that it has
-imported, is not what the commit holds.
+A record names the commit of the package and that of the script, which chose games, configurations and seeds. Its fact
+`modified` is true if the package, the script, or a module beside the script that it imports, differs from the commit.
 """
 
 import contextlib
@@ -17,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple
 
+import jax
+
 import jaxdqn
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium")
@@ -29,8 +30,8 @@ class Script(NamedTuple):
 
     Attributes:
       path: in its repository; only its name if it is in none.
-      commit: that its repository is at, or None if no commit holds the script.
-      is_modified: whether it, or a module beside it that it imported, is not what that commit holds.
+      commit: that is checked out in its repository; None if no commit holds the script.
+      is_modified: whether it, or a module beside it that it imported, differs from that commit.
     """
 
     path: str
@@ -50,7 +51,7 @@ def script() -> Script | None:
 
 
 def script_at(path: pathlib.Path) -> Script:
-    """Returns what git knows of a script, and of the modules beside it that are imported."""
+    """Returns path, commit and changes of a script, by git; modules beside it that are imported count too."""
     path = path.resolve()
     named = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
     files = {pathlib.Path(file).resolve() for file in named if file}
@@ -68,7 +69,7 @@ def code(of: Script | None) -> dict[str, Any]:
     """Returns version, commit and script of a run, as its record has them.
 
     Args:
-      of: the script that asks for it, as `script` returns it.
+      of: the script that runs the study, as `script` returns it.
     """
     package = commit()
     is_modified = package["modified"] if of is None or not of.is_modified else True
@@ -77,7 +78,7 @@ def code(of: Script | None) -> dict[str, Any]:
 
 
 def warning(of: Script | None) -> str:
-    """Returns a sentence where a record cannot say which script made it; an empty string else."""
+    """Returns a warning if no commit holds the script as it is; otherwise an empty string."""
     if of is None or not of.is_modified:
         return ""
     differs = f"{of.path}, or a module beside it, differs from commit {of.commit[:10]}" if of.commit else ""
@@ -96,12 +97,29 @@ def commit() -> dict[str, Any]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Returns the versions of what a result may depend on."""
+    """Returns the versions of Python and of the packages that a result may depend on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
 
 
+def trained_by(earlier: Sequence[Mapping[str, Any]], until: int) -> tuple[dict[str, Any], ...]:
+    """Returns the code and machines that trained a run, each with its last step; this process is the last one.
+
+    Each names commit and changes of the package, device, processor and number of cores.
+
+    Args:
+      earlier: those before this process continued the run.
+      until: the step that the run has reached.
+    """
+    device = jax.devices()[0].device_kind
+    here = commit() | {"device": device, "processor": processor(), "num_cores": os.cpu_count()}
+    before = [dict(one) for one in earlier]
+    if before and {name: value for name, value in before[-1].items() if name != "until"} == here:
+        del before[-1]
+    return (*before, {"until": until, **here})
+
+
 def hardware(devices: Sequence[Any]) -> dict[str, Any]:
-    """Returns the machine, as a record has it: results are equal to the bit on the same processor.
+    """Returns the machine, as a record has it: the same processor computes the same bits.
 
     Args:
       devices: of JAX, that the run is spread over.
@@ -118,23 +136,23 @@ def hardware(devices: Sequence[Any]) -> dict[str, Any]:
 
 @functools.cache
 def processor() -> str:
-    """Returns what the system calls the processor, with its family and model where a virtual machine hides the name."""
-    says = _cpuinfo()
-    name = says.get("model name") or platform.processor() or platform.machine()
-    numbers = [f"{key.removeprefix('cpu ')} {says[key]}" for key in ("cpu family", "model") if says.get(key)]
+    """Returns the name of the processor, with family and model, since virtual machines may hide the name."""
+    known = _cpuinfo()
+    name = known.get("model name") or platform.processor() or platform.machine()
+    numbers = [f"{key.removeprefix('cpu ')} {known[key]}" for key in ("cpu family", "model") if known.get(key)]
     return ", ".join([name, *numbers])
 
 
 @functools.cache
 def cpu_flags() -> tuple[str, ...]:
-    """Returns the instructions of the processor that compiled code may differ by, sorted; none where unknown."""
-    says = _cpuinfo()
-    listed = (says.get("flags") or says.get("Features") or "").split()
+    """Returns the instruction sets of the processor that compiled code depends on, sorted; none if unknown."""
+    known = _cpuinfo()
+    listed = (known.get("flags") or known.get("Features") or "").split()
     return tuple(sorted(flag for flag in listed if flag.startswith(_FLAGS)))
 
 
 def _cpuinfo() -> Mapping[str, str]:
-    """Returns what Linux says about its first processor; nothing on other systems."""
+    """Returns the entries of `/proc/cpuinfo` for the first processor; nothing on other systems."""
     with contextlib.suppress(OSError):
         first = _CPUINFO.read_text().partition("\n\n")[0]
         pairs = (line.partition(":") for line in first.splitlines())

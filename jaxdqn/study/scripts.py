@@ -1,4 +1,4 @@
-"""The script of an experiment as a module: its study and its toy, without running them."""
+"""Loads the script of an experiment: its study and its toy study, without running them."""
 
 import importlib.util
 import pathlib
@@ -10,14 +10,14 @@ from jaxdqn.study.spec import Study
 
 
 class Script(NamedTuple):
-    """What the script of an experiment defines as `STUDY` and `TOY`."""
+    """The studies that the script of an experiment defines as `STUDY` and `TOY`."""
 
     study: Study
     toy: Study | None
 
 
 def load(path: pathlib.Path) -> Script:
-    """Returns what a script defines.
+    """Returns the studies of a script.
 
     Raises:
       ValueError: if there is no such script, it cannot be imported, or it defines no study.
@@ -30,7 +30,7 @@ def load(path: pathlib.Path) -> Script:
 
 
 def imported(path: pathlib.Path) -> types.ModuleType:
-    """Returns a script as a module: what stands outside of its `main` is run.
+    """Returns a script as a module: its code outside of `main` runs.
 
     Raises:
       ValueError: if there is no such script, or it cannot be imported.
@@ -42,7 +42,7 @@ def imported(path: pathlib.Path) -> types.ModuleType:
         raise ValueError(f"{path} is no Python script.")
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module
-    sys.path.insert(0, str(path.parent.resolve()))  # as Python does for a script: its neighbours can be imported
+    sys.path.insert(0, str(path.parent.resolve()))  # as Python does for a script, which may import modules beside it
     try:
         found.loader.exec_module(module)
     except (Exception, SystemExit) as error:

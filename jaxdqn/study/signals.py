@@ -1,4 +1,4 @@
-"""Being told to stop: finish the period, keep what there is, and end."""
+"""Requests to stop, from a terminal or a cluster: training ends after the evaluation period and is saved."""
 
 import contextlib
 import os
@@ -11,47 +11,53 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
-    """Whether this process was told to stop.
+class StopRequest:
+    """The request that this process stops.
 
     Attributes:
-      is_asked: set by the first signal. A second one ends the process as soon as Python has its turn.
+      is_requested: set by the first signal. A second signal ends the process as soon as Python handles it.
     """
 
     def __init__(self) -> None:
-        self.is_asked = False
+        self.is_requested = False
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal."""
-        if self.is_asked:
+        if self.is_requested:
             raise KeyboardInterrupt
-        self.is_asked = True
+        self.is_requested = True
+
+    def raise_if_requested(self) -> None:
+        """Raises KeyboardInterrupt if a stop is requested."""
+        if self.is_requested:
+            raise KeyboardInterrupt
 
 
-def _print(text: str) -> None:
+def print_note(text: str) -> None:
+    """Prints a sentence for a person."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def watched(say: Callable[[str], None] = _print) -> Iterator[Interruption]:
-    """Watches for Ctrl-C and for the request to end that a cluster sends; only the main thread can.
+def watched(note: Callable[[str], None] = print_note) -> Iterator[StopRequest]:
+    """Yields the request to stop, which Ctrl-C and the signal of a cluster set; only in the main thread.
 
     Args:
-      say: is told at once, from another thread, that the request is heard.
+      note: is called from another thread as soon as the signal comes, with a sentence that confirms it.
     """
-    interruption = Interruption()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield interruption
+        yield stop
         return
-    # Python handles a signal when it has its turn, which is after the compiled period; a pipe wakes a thread at once.
+    # Python calls a handler only after the compiled period; a pipe wakes a thread at once.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    listener = threading.Thread(target=_answer, args=(reading, say), daemon=True)
+    listener = threading.Thread(target=_confirm, args=(reading, note), daemon=True)
     listener.start()
     pipe_before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    before = {number: signal.signal(number, interruption.ask) for number in _SIGNALS}
+    before = {number: signal.signal(number, stop.handle) for number in _SIGNALS}
     try:
-        yield interruption
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -61,10 +67,10 @@ def watched(say: Callable[[str], None] = _print) -> Iterator[Interruption]:
         os.close(reading)
 
 
-def _answer(reading: int, say: Callable[[str], None]) -> None:
-    """Says that a request to stop is heard, once, and ends when the pipe does."""
-    is_told = False
+def _confirm(reading: int, note: Callable[[str], None]) -> None:
+    """Confirms a request to stop, once; returns when the pipe is closed."""
+    is_confirmed = False
     while number := os.read(reading, 1):
-        if number[0] in _SIGNALS and not is_told:
-            is_told = True
-            say("told to stop: what is under way goes on to its next evaluation and is kept")
+        if number[0] in _SIGNALS and not is_confirmed:
+            is_confirmed = True
+            note("stop requested: training continues to the next evaluation, and is saved")

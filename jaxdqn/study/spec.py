@@ -1,4 +1,4 @@
-"""What to run: a study is a question, written down as games x algorithms x a grid x seeds.
+"""The specification of a study: games x algorithms x a grid x seeds, and the cells that follow from it.
 
 A study is checked when it is made, in Python, before anything is compiled.
 """
@@ -22,21 +22,21 @@ from jaxdqn.training.evaluate import Evaluation
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """A question about learning, written down.
+    """The specification of a study: one run for each game, algorithm, point of the grid and seed.
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
       games: names from the table `jaxdqn.games.GAMES`, or of gymnasium's, such as `gymnasium:LunarLander-v3`.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
-      more_seeds: of single arms, by label, beside those that all share.
+      more_seeds: seeds that single arms have in addition, by label.
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
       grid: values for fields of every configuration by dotted path, e.g. `{"exploration.end": (0.01, 0.1)}`, of which
-        all combinations are run; or a list of points, as `jaxdqn.study.grids` makes them.
-      episodes_logged: of so many first training episodes, each run keeps the return, the last reward and the step.
-      weights_of: the seeds whose last parameters are kept beside their results, to play with. A run that is stored
-        without them stays so until its record is deleted.
+        all combinations are run; or a list of points, as the functions of `jaxdqn.study.grids` return.
+      episodes_logged: number of first training episodes of which each run stores return, last reward and step.
+      weights_of: the seeds whose last parameters are stored with their results, for `jaxdqn play`. A run that was
+        stored without them stays so until its record is deleted.
     """
 
     name: str
@@ -58,71 +58,77 @@ class Cell(NamedTuple):
     """One run of a study.
 
     Attributes:
+      id: identifier of its result, 16 hexadecimal digits, made from `determinants`.
       game: name.
       algorithm: label of the arm.
-      settings: the point of the grid, by dotted path; NumPy's numbers as Python's.
+      settings: the point of the grid as plain values, by dotted path; parts by their fields.
       config: the arm's configuration at that point.
       seed: of everything random in the run.
+      determinants: all that determines the result, and nothing else, as a record states it.
     """
 
+    id: str
     game: str
     algorithm: str
     settings: dict[str, Any]
     config: Config
     seed: int
+    determinants: dict[str, Any]
 
 
 def cells(study: Study) -> tuple[Cell, ...]:
     """Returns every run of the study, game by game."""
-    return tuple(
-        Cell(name, label, settings, config, int(seed))
-        for name in study.games
-        for label, settings, config in _arms(study)
-        for seed in (*study.seeds, *study.more_seeds.get(label, ()))
-    )
-
-
-def determinants(study: Study, cell: Cell) -> dict[str, Any]:
-    """Returns all that determines the result of a run, and nothing else; its identifier is made from this."""
-    return {
-        "game": {"name": cell.game, "version": game(cell.game).version},
-        "configuration": fields.to_dict(cell.config),
-        "seed": cell.seed,
-        "steps": study.steps,
-        "evaluation": dataclasses.asdict(study.evaluation),
-        "episodes_logged": study.episodes_logged or None,
-        "training_version": run.VERSION,
-        "algorithm_version": cell.config.algorithm.version,
-        "part_versions": part_versions(cell.config) or None,
-    }
-
-
-def identifier(study: Study, cell: Cell) -> str:
-    """Returns the name of the run's result, 16 hexadecimal digits, by what determines it and is used."""
-    return store.identifier(schema.used(determinants(study, cell)))
+    return tuple(_cells(study))
 
 
 def by_identifier(study: Study) -> dict[str, Cell]:
     """Returns the cells of a study by identifier, in their order."""
-    return {identifier(study, cell): cell for cell in cells(study)}
+    return {cell.id: cell for cell in _cells(study)}
 
 
 @functools.cache
 def game(name: str) -> AnyGame:
-    """Returns the game of a name, made once: a study asks for it for every cell."""
+    """Returns the game with this name. It is made once, since every cell needs it."""
     return games.make(name)
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a point of the grid as what JSON can say, parts by their fields.
+    """Returns a point of the grid as plain values, parts by their fields.
 
     Raises:
-      ValueError: naming the field whose value JSON cannot say.
+      ValueError: naming the field whose value JSON cannot hold.
     """
     parts = {
         path: fields.to_dict(value) if dataclasses.is_dataclass(value) else value for path, value in settings.items()
     }
     return dict(schema.plain(parts))
+
+
+def _cells(study: Study) -> Iterator[Cell]:
+    arms = list(_arms(study))
+    for name in study.games:
+        for label, point, config in arms:
+            settings = plain_settings(point)
+            shared = _determinants(study, name, config)
+            for seed in (*study.seeds, *study.more_seeds.get(label, ())):
+                determinants = shared | {"seed": int(seed)}
+                id = store.identifier(schema.used(determinants))
+                yield Cell(id, name, label, settings, config, int(seed), determinants)
+
+
+def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
+    """Returns all that determines the results of an arm's runs on a game, but for their seeds."""
+    return {
+        "game": {"name": name, "version": game(name).version},
+        "configuration": fields.to_dict(config),
+        "seed": None,
+        "steps": study.steps,
+        "evaluation": dataclasses.asdict(study.evaluation),
+        "episodes_logged": study.episodes_logged or None,
+        "training_version": run.VERSION,
+        "algorithm_version": config.algorithm.version,
+        "part_versions": part_versions(config) or None,
+    }
 
 
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
@@ -166,8 +172,7 @@ def _check(study: Study) -> None:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     study.evaluation.check()
     _check_arms(study)
-    first = cells(study)[0]
-    schema.plain(determinants(study, first))  # what could not be written down must not be trained
+    schema.plain(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
 
 
 def _check_arms(study: Study) -> None:

@@ -85,9 +85,9 @@ def _check_fit(config: Config, network: Network) -> None:
         )
     needs_memory = getattr(algorithm, "needs_memory", False)
     if network.unroll is None and needs_memory:
-        raise ValueError(f"{name} needs a network that remembers: set network to Recurrent.")
+        raise ValueError(f"{name} needs a network with a memory: set network.memory to LSTM().")
     if network.unroll is not None and not needs_memory:
-        raise ValueError(f"{name} learns nothing of a memory: set network to MLP, or algorithm to R2D2.")
+        raise ValueError(f"{name} cannot train a memory: set network.memory to None, or algorithm to R2D2.")
     for path, part in fields.paths(config).items():
         if isinstance(part, Categorical) and part.v_min >= part.v_max:
             raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")

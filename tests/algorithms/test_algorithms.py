@@ -15,9 +15,10 @@ from jaxdqn.interfaces import Game
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
 from jaxdqn.networks.layers import Dueling, Noisy
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.training import loop, run
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
@@ -35,11 +36,9 @@ def small(name):
     if isinstance(network, Table):
         network = Table(bins=(5,), low=(-1.25,), high=(1.25,))
     elif isinstance(network, Ensemble):
-        network = dataclasses.replace(network, member=small_perceptron(network.member), num_members=2)
-    elif isinstance(network, Recurrent):
-        network = dataclasses.replace(network, ends=small_perceptron(network.ends), units=16)
+        network = dataclasses.replace(network, member=small_q_network(network.member), num_members=2)
     else:
-        network = small_perceptron(network)
+        network = small_q_network(network)
     own = dataclasses.replace(config, network=network, discount=DISCOUNT)
     if replay.capacity == 1:  # learns online
         rate = 0.01 if isinstance(network, Table) else 3e-3  # of random rewards a small one keeps the mean
@@ -69,7 +68,7 @@ def small(name):
         target_update=target,
         exploration=SMALL.exploration if isinstance(own.exploration, EpsilonGreedy) else own.exploration,
         learning_rate=2e-2
-        if isinstance(config.network, MLP) and isinstance(config.network.head, Categorical)
+        if isinstance(config.network, QNetwork) and isinstance(config.network.head, Categorical)
         else 1e-2,
         batch_size=SMALL.batch_size,
         train_every=SMALL.train_every,
@@ -78,7 +77,7 @@ def small(name):
     )
 
 
-def small_perceptron(network):
+def small_q_network(network):
     head = network.head
     if isinstance(head, Categorical):  # the returns of all probes lie inside, and a bit away from the ends
         head = Categorical(num_atoms=25, v_min=-12.0, v_max=12.0)
@@ -89,7 +88,8 @@ def small_perceptron(network):
     elif isinstance(head, ProposedFractions):
         head = ProposedFractions(num_quantiles=8, num_cosines=8, hidden=(16,))
     dueling = None if network.dueling is None else Dueling((16,))
-    return dataclasses.replace(network, hidden=(16,), head=head, dueling=dueling)
+    memory = None if network.memory is None else LSTM(16)
+    return dataclasses.replace(network, torso=Dense((16,)), memory=memory, head=head, dueling=dueling)
 
 
 def on_catch(name):
@@ -209,7 +209,7 @@ def with_noise(config):
     network, noisy = config.network, Noisy()
     if isinstance(network, Ensemble):
         network = dataclasses.replace(network, member=dataclasses.replace(network.member, noisy=noisy))
-    elif isinstance(network, MLP):
+    elif isinstance(network, QNetwork) and network.memory is None:
         network = dataclasses.replace(network, noisy=noisy)
     return dataclasses.replace(config, network=network)
 
@@ -294,7 +294,7 @@ def test_naive_deep_q_learning_learns_from_the_newest_transition_and_no_other():
     config = dataclasses.replace(
         ALGORITHMS["naive_deep_q_learning"].config,
         algorithm=dqn.DQN(error=losses.SquaredError(blend=0.25)),
-        network=MLP(()),
+        network=QNetwork(Dense(())),
         optimizer=optimizers.SGD(),
         learning_rate=0.1,
         discount=0.9,

@@ -11,7 +11,8 @@ from jaxdqn import distributional, learner
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.games import probes
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, start
@@ -36,7 +37,7 @@ def learned(name):
         learning_rate=3e-3,
         batch_size=64,
         # The observation is 0, of which a rectifier leaves nothing to multiply an embedded fraction with.
-        network=MLP((16,), "tanh", head=HEADS[name]),
+        network=QNetwork(Dense((16,)), activation="tanh", head=HEADS[name]),
         replay=Uniform(4_000),
     )
     config, state = start(game, config)

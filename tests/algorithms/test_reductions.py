@@ -28,11 +28,12 @@ from jaxdqn.interfaces import Sample, Sequence, Transition
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.layers import Dueling, Noisy
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 
-PLAIN = MLP((4,))
+PLAIN = QNetwork(Dense((4,)))
 LINEAR = {"rtol": 1e-5, "atol": 1e-6}  # rounding
 RANDOM = np.random.default_rng(0)
 
@@ -118,7 +119,7 @@ def test_double_dqn_is_dqn_where_both_networks_are_one():
     ids=["c51", "qr_dqn"],
 )
 def test_whose_values_choose_makes_no_difference_where_both_networks_are_one(algorithm, head):
-    network, parameters, target_parameters = of_network(MLP((4,), head=head))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), head=head))
     both = [algorithm(selector=selector) for selector in ("online", "target")]
     same(*(learned(one, network, parameters, parameters) for one in both))
     online, target = (learned(one, network, parameters, target_parameters)[0].loss for one in both)
@@ -135,7 +136,7 @@ def test_averaged_dqn_of_one_copy_is_dqn():
 
 
 def test_each_copy_of_averaged_dqn_has_noise_of_its_own():
-    network, parameters, target_parameters = of_network(MLP((4,), noisy=Noisy()))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), noisy=Noisy()))
     copies = jax.tree.map(lambda x: jnp.stack([x, x]), target_parameters)
     key_tm1, key_t = jax.random.split(jax.random.key(3))
     before, *after = (
@@ -214,7 +215,7 @@ def test_a_share_of_one_leaves_no_member_out():
 
 @pytest.mark.parametrize("kappa", [1.0, 0.5])
 def test_one_quantile_is_dqn_with_half_of_hubers_loss(kappa):
-    config = MLP((4,), head=Quantiles(num_quantiles=1))
+    config = QNetwork(Dense((4,)), head=Quantiles(num_quantiles=1))
     network, parameters, target_parameters = of_network(config)
     output, gradient = learned(quantile.QuantileRegression(kappa=kappa), network, parameters, target_parameters)
     huber = dqn.DQN(error=losses.Huber(kappa))
@@ -235,7 +236,7 @@ def test_munchausen_without_bonus_tends_to_dqn_as_the_temperature_falls():
 
 def test_munchausen_iqn_without_bonus_tends_to_iqn_as_the_temperature_falls():
     head = ImplicitQuantiles(num_quantiles=4, num_policy_quantiles=4, num_cosines=4, hidden=())
-    network, parameters, target_parameters = of_network(MLP((4,), head=head))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), head=head))
     cold, key = munchausen.MunchausenIQN(temperature=1e-4, scale=0.0), jax.random.key(2)
     both = [
         learned(one, network, parameters, target_parameters, key=key) for one in (cold, quantile.QuantileRegression())
@@ -244,7 +245,7 @@ def test_munchausen_iqn_without_bonus_tends_to_iqn_as_the_temperature_falls():
 
 
 def test_a_narrow_hl_gauss_of_a_return_that_is_an_atom_is_c51():
-    network, parameters, target_parameters = of_network(MLP((4,), head=Categorical(7, -3.0, 3.0)))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), head=Categorical(7, -3.0, 3.0)))
     transition = SAMPLE.transition._replace(r_t=jnp.round(SAMPLE.transition.r_t), discount_t=jnp.zeros(8))
     sample = SAMPLE._replace(transition=transition)
     both = [
@@ -257,7 +258,7 @@ def test_a_narrow_hl_gauss_of_a_return_that_is_an_atom_is_c51():
 
 
 def test_the_target_of_hl_gauss_is_that_of_dqn_on_the_means():
-    network, parameters, target_parameters = of_network(MLP((4,), head=Categorical(7, -3.0, 3.0)))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), head=Categorical(7, -3.0, 3.0)))
     output, expected = (
         learned(one, network, parameters, target_parameters)[0] for one in (hl_gauss.HLGauss(), dqn.DQN())
     )
@@ -265,8 +266,9 @@ def test_the_target_of_hl_gauss_is_that_of_dqn_on_the_means():
 
 
 def test_dueling_with_equal_advantages_is_a_value_and_no_more():
-    network, parameters, target_parameters = of_network(MLP((4,), dueling=Dueling((5,))))
-    plain, layers = MLP((4, 5)).make((3,), 1), ("Dense_0", "Dense_1", "Dense_2")  # shared, the value's, the value
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), dueling=Dueling((5,))))
+    plain = QNetwork(Dense((4, 5))).make((3,), 1)
+    layers = "Dense_0", "Dense_1", "Dense_2"  # shared, the value's, the value
 
     def without_advantages(tree):
         last = jax.tree.map(jnp.zeros_like, tree["params"]["Dense_4"])
@@ -284,7 +286,7 @@ def test_dueling_with_equal_advantages_is_a_value_and_no_more():
 
 
 def test_noise_of_scale_zero_is_no_noise():
-    network, parameters, target_parameters = of_network(MLP((4,), noisy=Noisy(scale=0.0)))
+    network, parameters, target_parameters = of_network(QNetwork(Dense((4,)), noisy=Noisy(scale=0.0)))
     trees = [
         {"params": {name.removeprefix("Noisy"): of for name, of in tree["params"].items()}}
         for tree in (parameters, target_parameters)
@@ -323,7 +325,7 @@ def test_pqn_with_lambda_one_is_monte_carlo():
     np.testing.assert_allclose(output.loss, loss.mean(1), rtol=1e-4)
 
 
-RECURRENT = Recurrent(MLP((4,)), units=5)
+RECURRENT = QNetwork(Dense((4,)), memory=LSTM(5))
 MEMORY = RANDOM.normal(size=(2, 10)).astype(np.float32)
 
 
@@ -421,7 +423,9 @@ def test_rainbow_refuses_a_part_that_it_does_not_have():
 @pytest.mark.parametrize("recurrent", [False, True], ids=["pqn", "r2d2"])
 def test_steps_that_are_not_new_teach_nothing_and_count_in_no_mean(recurrent):
     algorithm = r2d2.R2D2(burn_in=0) if recurrent else pqn.PQN(lambda_=0.0)
-    network, parameters, target_parameters = of_network(Recurrent(MLP((4,)), units=3) if recurrent else MLP((4,)))
+    network, parameters, target_parameters = of_network(
+        QNetwork(Dense((4,)), memory=LSTM(3)) if recurrent else QNetwork(Dense((4,)))
+    )
     sample = sequences(np.zeros((2, 6), np.float32) if recurrent else None)
     is_new = np.ones((2, 6), bool)
     is_new[0, :4] = False

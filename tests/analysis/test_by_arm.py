@@ -147,8 +147,8 @@ def test_runs_that_differ_by_more_than_their_seed_are_not_pooled(change, named):
 
 def test_a_feature_that_was_added_later_and_is_not_used_keeps_no_runs_apart():
     before, later = literal([1], seed=0), literal([1], seed=1)
-    later.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "MLP", "noisy": None}}
-    before.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "MLP"}}
+    later.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "QNetwork", "noisy": None}}
+    before.facts["configuration"] = before.facts["configuration"] | {"network": {"type": "QNetwork"}}
     ((_, members),) = by_arm.arms([before, later]).items()
     assert len(members) == 2
 

@@ -11,9 +11,10 @@ import pytest
 
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
-from jaxdqn.commands import script, train
+from jaxdqn.commands import configuration_options, play, script, train
 from jaxdqn.games import GAMES
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.study.executors import on_ray
 
 
@@ -45,7 +46,7 @@ def test_help_names_every_command_and_each_has_its_own(command):
 
 def examples(command):
     """Returns the arguments of the examples of a command in the help, each without its explanation."""
-    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + commands.PLAY_EPILOG, re.MULTILINE)
+    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
@@ -53,7 +54,7 @@ def examples(command):
 def test_an_example_of_training_parses(example):
     game, algorithm, *arguments = example
     with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
-        train.parse(game, algorithm, arguments)
+        configuration_options.parse(game, algorithm, arguments)
 
 
 @pytest.mark.parametrize("example", examples("play"), ids=" ".join)
@@ -64,18 +65,19 @@ def test_an_example_of_playing_parses(example, capsys):
 
 
 def test_any_field_is_an_option():
-    options, config = train.parse(
+    options, config = configuration_options.parse(
         "catch",
         "dqn",
         shlex.split(
-            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.hidden 32 16 --max-gradient-norm 10 "
-            "optimizer:rms-prop --optimizer.decay 0.95 exploration.epsilon:constant --exploration.epsilon.value 0.2 "
+            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.torso.hidden 32 16 "
+            "--network.activation tanh --max-gradient-norm 10 optimizer:rms-prop --optimizer.decay 0.95 "
+            "exploration.epsilon:constant --exploration.epsilon.value 0.2 "
             "algorithm.error:huber --algorithm.error.delta 2"
         ),
     )
     assert (options.steps, options.evaluation.episodes, options.evaluation.every) == (4_000, 7, 5_000)
     assert (config.learning_rate, config.max_gradient_norm) == (3e-4, 10.0)
-    assert config.network == MLP((32, 16))
+    assert config.network == QNetwork(Dense((32, 16)), activation="tanh")
     assert config.optimizer == optimizers.RMSProp(decay=0.95)
     assert config.exploration == exploration.EpsilonGreedy(schedules.Constant(0.2))
     assert config.algorithm == dqn.DQN(error=losses.Huber(2.0))
@@ -83,7 +85,7 @@ def test_any_field_is_an_option():
 
 
 def test_no_arguments_leave_the_algorithms_own_configuration():
-    assert train.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
+    assert configuration_options.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
 
 
 def test_how_a_study_is_run_stands_among_the_fields():
@@ -96,7 +98,7 @@ def test_how_a_study_is_run_stands_among_the_fields():
 
 def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
     with pytest.raises(SystemExit, match="0"):
-        train.main("catch", "dqn", ["--help"])
+        commands.main(["train", "catch", "dqn", "--help"])
     shown = capsys.readouterr().out
     assert "--learning-rate" in shown
     assert "--executor" in shown

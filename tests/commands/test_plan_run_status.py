@@ -20,7 +20,7 @@ SCRIPT = """
 '''Does it run?'''
 from jaxdqn.algorithms import dqn
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.study import script
+from jaxdqn.commands import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
@@ -96,7 +96,7 @@ def test_a_script_that_cannot_be_imported_is_refused_in_one_sentence(tmp_path, c
 
 def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
     study = scripts.load(script).study
-    failed = spec.identifier(study, spec.cells(study)[0])
+    failed = spec.cells(study)[0].id
     failures.write(tmp_path / "small" / "failures", failed, about(0), "Traceback\nValueError: it broke")
     commands.main(["status", str(script), "--out", str(tmp_path)])
     shown = capsys.readouterr().out

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from jaxdqn import commands
-from jaxdqn.commands import play
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
+from jaxdqn.play import show
 from jaxdqn.store import store, weights
 from tests.helpers import synthetic_runs, trained
 
@@ -40,7 +41,7 @@ def size(path):
 
 def still_paddle(path):
     """Writes weights of an agent that never moves the paddle in catch, and returns the path of their facts."""
-    network = MLP(())
+    network = QNetwork(Dense(()))
     named = {"params/Dense_0/kernel": np.zeros((100, 3)), "params/Dense_0/bias": np.array([0.0, 1.0, 0.0])}
     return weights.save(path, trained.facts("catch", network, algorithm="still", seed=4), named)
 
@@ -92,7 +93,7 @@ def test_every_so_many_steps_there_is_a_frame_and_one_at_the_end(tmp_path, capsy
 
 
 def test_frames_beyond_the_most_that_are_kept_are_left_out_aloud(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(play, "MOST_FRAMES", 5)
+    monkeypatch.setattr(show, "MOST_FRAMES", 5)
     path = still_paddle(tmp_path / "still")
     status, out, err = jaxdqn(capsys, path, "--out", tmp_path / "film.gif", "--episodes", 2)
     assert status == 0
@@ -193,7 +194,7 @@ def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
     # Pushing to where the pole leans and turns keeps it upright for all 500 steps.
     towards = np.array([0.05, 0.1, 1.0, 0.5])
     named = {"params/Dense_0/kernel": np.stack([-towards, towards], axis=-1), "params/Dense_0/bias": np.zeros(2)}
-    path = weights.save(tmp_path / "balance", trained.facts("cartpole", MLP(())), named)
+    path = weights.save(tmp_path / "balance", trained.facts("cartpole", QNetwork(Dense(()))), named)
     out = jaxdqn(capsys, path, "--out", tmp_path / "film.gif")[1]
     assert "episode 0: return 500, 500 steps" in out
     assert (tmp_path / "film.gif").stat().st_size < 200_000

@@ -25,7 +25,7 @@ CONFIGURATION = {
     "learning_rate": 0.001,
     "clip": None,
     "double": True,
-    "network": {"type": "MLP", "hidden": [64, 32]},
+    "network": {"type": "QNetwork", "torso": {"type": "Dense", "hidden": [64, 32]}},
     "optimizer": {"type": "Adam", "eps": 1e-8},
     "label": "1e3",
 }

@@ -8,7 +8,8 @@ from jaxdqn import games
 from jaxdqn.algorithms import bootstrapped_dqn, dqn
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.ensemble import Ensemble
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant
 from jaxdqn.target_network import Periodic
@@ -19,7 +20,7 @@ STEPS = 12_000  # 1,000 episodes, a quarter of what chance alone needs to find t
 
 SINGLE = dataclasses.replace(
     dqn.CONFIG,
-    network=MLP((16,)),
+    network=QNetwork(Dense((16,))),
     learning_rate=3e-3,
     exploration=EpsilonGreedy(Constant(0.2)),
     replay=Uniform(STEPS),
@@ -32,7 +33,7 @@ SINGLE = dataclasses.replace(
 BOOTSTRAPPED = dataclasses.replace(
     SINGLE,
     algorithm=bootstrapped_dqn.BootstrappedDQN(share=1.0),
-    network=Ensemble(MLP((16,)), num_members=10, prior_scale=10.0),
+    network=Ensemble(QNetwork(Dense((16,))), num_members=10, prior_scale=10.0),
     exploration=bootstrapped_dqn.CONFIG.exploration,
 )
 

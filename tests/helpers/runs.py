@@ -9,7 +9,8 @@ import jax
 from jaxdqn import fields, schedules, target_network
 from jaxdqn.algorithms import dqn
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training import loop
 from jaxdqn.training.evaluate import Evaluation
@@ -22,7 +23,7 @@ SMALL = dataclasses.replace(
     train_every=4,
     num_environments=2,
     learning_starts=40,
-    network=MLP((16,)),
+    network=QNetwork(Dense((16,))),
     exploration=EpsilonGreedy(schedules.Constant(0.3)),
     target_update=target_network.Periodic(20),
     replay=Uniform(200),

@@ -23,7 +23,7 @@ def facts(
         "game": {"name": game, "version": 1},
         "algorithm": algorithm,
         "settings": settings or {},
-        "configuration": {"type": "DQN", "discount": 0.99, "network": {"type": "MLP", "widths": [64, 64]}},
+        "configuration": {"type": "DQN", "discount": 0.99, "network": {"type": "QNetwork", "widths": [64, 64]}},
         "seed": seed,
         "steps": 20_000,
         "evaluation": {"every": 500, "episodes": 100, "epsilon": 0.0},

@@ -6,12 +6,13 @@ import numpy as np
 
 from jaxdqn import fields, games
 from jaxdqn.interfaces import feed_forward
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.play.agent import Agent
 from jaxdqn.store import weights
 
-SMALL = MLP((8,))
+SMALL = QNetwork(Dense((8,)))
 
 
 def facts(game="catch", network=SMALL, **more):

@@ -1,30 +1,34 @@
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn import fields
+from jaxdqn.fields import configuration, static
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
 from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy, factorised_noise
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
+from jaxdqn.networks.torsos import Dense
 
 
 @pytest.mark.parametrize(
     ("hidden", "count"),
     [((), 12 * 3 + 3), ((5,), 12 * 5 + 5 + 5 * 3 + 3), ((5, 4), 12 * 5 + 5 + 5 * 4 + 4 + 4 * 3 + 3)],
 )
-def test_an_mlp_has_exactly_its_parameters(hidden, count):
-    parameters = MLP(hidden).make((3, 4), num_actions=3).init(jax.random.key(0))
+def test_a_dense_network_has_exactly_its_parameters(hidden, count):
+    parameters = QNetwork(Dense(hidden)).make((3, 4), num_actions=3).init(jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(parameters)) == count
 
 
 @pytest.mark.parametrize(("activation", "function"), [("relu", lambda x: np.maximum(x, 0)), ("tanh", np.tanh)])
-def test_an_mlp_equals_its_layers_written_out(activation, function):
-    network = MLP((5, 4), activation).make((3, 4), num_actions=2)
+def test_a_dense_network_equals_its_layers_written_out(activation, function):
+    network = QNetwork(Dense((5, 4)), activation=activation).make((3, 4), num_actions=2)
     parameters = network.init(jax.random.key(0))
     observation = np.random.default_rng(0).normal(size=(7, 3, 4)).astype(np.float32)
     layers = [jax.tree.map(np.asarray, parameters["params"][f"Dense_{i}"]) for i in range(3)]
@@ -36,7 +40,7 @@ def test_an_mlp_equals_its_layers_written_out(activation, function):
 
 
 def test_leading_axes_are_batch_axes():
-    network = MLP((5,)).make((2,), num_actions=3)
+    network = QNetwork(Dense((5,))).make((2,), num_actions=3)
     parameters = network.init(jax.random.key(0))
     observations = jax.random.normal(jax.random.key(1), (4, 6, 2))
     together = network.apply(parameters, observations).q_values
@@ -46,7 +50,7 @@ def test_leading_axes_are_batch_axes():
 
 
 def test_integer_observations_are_taken_as_numbers():
-    network = MLP((5,)).make((2,), num_actions=3)
+    network = QNetwork(Dense((5,))).make((2,), num_actions=3)
     parameters = network.init(jax.random.key(0))
     pixels = jnp.array([3, 200], jnp.uint8)
     same = network.apply(parameters, pixels.astype(jnp.float32)).q_values
@@ -54,7 +58,7 @@ def test_integer_observations_are_taken_as_numbers():
 
 
 def test_glorot_uniform_weights_fill_their_range():
-    parameters = MLP((300,), initializer="glorot_uniform").make((200,), 2).init(jax.random.key(0))
+    parameters = QNetwork(Dense((300,)), initializer="glorot_uniform").make((200,), 2).init(jax.random.key(0))
     kernel = np.asarray(parameters["params"]["Dense_0"]["kernel"])
     bound = np.sqrt(6 / (200 + 300))
     assert np.abs(kernel).max() <= bound
@@ -62,7 +66,7 @@ def test_glorot_uniform_weights_fill_their_range():
 
 
 def test_weights_start_normal_with_a_variance_of_one_over_the_inputs_and_biases_at_zero():
-    parameters = MLP((300, 150)).make((200,), 2).init(jax.random.key(0))["params"]
+    parameters = QNetwork(Dense((300, 150))).make((200,), 2).init(jax.random.key(0))["params"]
     for layer, num_inputs in (("Dense_0", 200), ("Dense_1", 300)):
         kernel = np.asarray(parameters[layer]["kernel"]) * np.sqrt(num_inputs)
         np.testing.assert_allclose((kernel.mean(), kernel.std()), (0.0, 1.0), atol=0.02)
@@ -72,7 +76,7 @@ def test_weights_start_normal_with_a_variance_of_one_over_the_inputs_and_biases_
 
 
 def test_another_key_gives_other_weights_and_each_layer_its_own():
-    init = jax.jit(MLP((4, 4, 4)).make((4,), 4).init)
+    init = jax.jit(QNetwork(Dense((4, 4, 4))).make((4,), 4).init)
     kernels = [
         np.asarray(layer["kernel"]).tobytes() for key in (FIRST, SECOND) for layer in init(key)["params"].values()
     ]
@@ -156,7 +160,7 @@ FIRST, SECOND = jax.random.key(1), jax.random.key(2)
 
 
 def test_a_dueling_network_adds_centred_advantages_to_a_value():
-    network, parameters = made(MLP((4,), dueling=Dueling((6,))))
+    network, parameters = made(QNetwork(Dense((4,)), dueling=Dueling((6,))))
     layers = [jax.tree.map(np.asarray, parameters["params"][f"Dense_{i}"]) for i in range(5)]
 
     def dense(x, i):
@@ -171,7 +175,7 @@ def test_a_dueling_network_adds_centred_advantages_to_a_value():
 
 
 def test_noise_is_of_the_key_and_one_for_all_examples():
-    network, parameters = made(MLP((4,), noisy=Noisy()))
+    network, parameters = made(QNetwork(Dense((4,)), noisy=Noisy()))
     chances = None, *map(network.draw, (FIRST, FIRST, SECOND))
     quiet, first, again, second = (network.apply(parameters, OBSERVATIONS, chance).q_values for chance in chances)
     np.testing.assert_array_equal(first, again)
@@ -183,14 +187,14 @@ def test_noise_is_of_the_key_and_one_for_all_examples():
 
 
 def test_without_chance_weights_are_their_means():
-    network, parameters = made(MLP((4,), noisy=Noisy()))
+    network, parameters = made(QNetwork(Dense((4,)), noisy=Noisy()))
     plain = {
         "params": {
             name.removeprefix("Noisy"): {"kernel": layer["kernel"], "bias": layer["bias"]}
             for name, layer in parameters["params"].items()
         }
     }
-    expected = MLP((4,)).make((3,), 2).apply(plain, OBSERVATIONS).q_values
+    expected = QNetwork(Dense((4,))).make((3,), 2).apply(plain, OBSERVATIONS).q_values
     np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).q_values, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -206,7 +210,7 @@ def test_noise_follows_the_equation_and_differs_between_layers():
 
 
 def test_noise_at_the_start_has_the_size_that_it_says():
-    parameters = MLP((4,), noisy=Noisy(scale=0.7)).make((3,), 2).init(FIRST)["params"]
+    parameters = QNetwork(Dense((4,)), noisy=Noisy(scale=0.7)).make((3,), 2).init(FIRST)["params"]
     for layer, inputs in (("NoisyDense_0", 3), ("NoisyDense_1", 4)):
         for name in ("kernel_sigma", "bias_sigma"):
             np.testing.assert_allclose(parameters[layer][name], 0.7 / np.sqrt(inputs), rtol=1e-6)
@@ -215,7 +219,7 @@ def test_noise_at_the_start_has_the_size_that_it_says():
 
 
 def test_weights_under_noise_start_uniform_between_the_roots_of_the_inputs():
-    parameters = MLP((300,), noisy=Noisy()).make((25,), 2).init(FIRST)["params"]["NoisyDense_0"]
+    parameters = QNetwork(Dense((300,)), noisy=Noisy()).make((25,), 2).init(FIRST)["params"]["NoisyDense_0"]
     for name in ("kernel", "bias"):
         weights = np.asarray(parameters[name]) * np.sqrt(25)
         assert -1 <= weights.min() < -0.97
@@ -225,7 +229,7 @@ def test_weights_under_noise_start_uniform_between_the_roots_of_the_inputs():
 
 @pytest.mark.parametrize("mean", [0.0, 1000.0])  # a variance by E[x²] - E[x]² would have no digit left of the second
 def test_layers_are_normalised_before_the_activation(mean):
-    network, parameters = made(MLP((4,), normalisation=LayerNorm()))
+    network, parameters = made(QNetwork(Dense((4,)), normalisation=LayerNorm()))
     parameters["params"]["Dense_0"]["bias"] += mean
     x = (
         OBSERVATIONS @ parameters["params"]["Dense_0"]["kernel"]
@@ -241,7 +245,7 @@ def test_layers_are_normalised_before_the_activation(mean):
 
 
 def test_a_categorical_head_says_probabilities_and_their_mean():
-    network, parameters = made(MLP((4,), head=Categorical(num_atoms=5, v_min=-1.0, v_max=3.0)))
+    network, parameters = made(QNetwork(Dense((4,)), head=Categorical(num_atoms=5, v_min=-1.0, v_max=3.0)))
     output = network.apply(parameters, OBSERVATIONS)
     assert output.logits.shape == (5, 2, 5)
     np.testing.assert_allclose(output.atoms, [-1, 0, 1, 2, 3], atol=1e-6)
@@ -251,7 +255,7 @@ def test_a_categorical_head_says_probabilities_and_their_mean():
 
 
 def test_the_mean_of_a_categorical_head_has_all_digits_on_every_machine():
-    network = MLP((4,), head=Categorical(num_atoms=5)).make((3,), num_actions=2)
+    network = QNetwork(Dense((4,)), head=Categorical(num_atoms=5)).make((3,), num_actions=2)
     steps = jax.make_jaxpr(network.apply)(jax.eval_shape(network.init, FIRST), OBSERVATIONS).eqns
     *layers, mean = (step.params["precision"] for step in steps if step.primitive.name == "dot_general")
     assert layers == [None, None]
@@ -259,14 +263,16 @@ def test_the_mean_of_a_categorical_head_has_all_digits_on_every_machine():
 
 
 def test_quantiles_at_fixed_fractions_have_the_mean_as_value():
-    network, parameters = made(MLP((4,), head=Quantiles(num_quantiles=4)))
+    network, parameters = made(QNetwork(Dense((4,)), head=Quantiles(num_quantiles=4)))
     output = network.apply(parameters, OBSERVATIONS)
     np.testing.assert_allclose(output.fractions, np.tile([0.125, 0.375, 0.625, 0.875], (5, 1)))
     np.testing.assert_allclose(output.q_values, output.quantiles.mean(-1), rtol=1e-6)
     assert jax.tree.leaves(network.draw(FIRST)) == []
 
 
-IMPLICIT = MLP((4,), head=ImplicitQuantiles(num_quantiles=3, num_policy_quantiles=2, num_cosines=6, hidden=(5,)))
+IMPLICIT = QNetwork(
+    Dense((4,)), head=ImplicitQuantiles(num_quantiles=3, num_policy_quantiles=2, num_cosines=6, hidden=(5,))
+)
 
 
 def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_chance():
@@ -297,7 +303,7 @@ def test_implicit_quantiles_equal_the_equation():
     np.testing.assert_allclose(output.quantiles, expected, rtol=1e-3, atol=1e-4)
 
 
-PROPOSED = MLP((4,), head=ProposedFractions(num_quantiles=4, num_cosines=6, hidden=(5,), pace=1.0))
+PROPOSED = QNetwork(Dense((4,)), head=ProposedFractions(num_quantiles=4, num_cosines=6, hidden=(5,), pace=1.0))
 
 
 def test_proposed_boundaries_rise_from_nothing_to_all():
@@ -324,7 +330,7 @@ def test_boundaries_follow_from_the_proposal_at_its_pace():
 
 
 def test_the_first_proposal_is_nearly_uniform_and_differs_between_states():
-    config = MLP((64,), head=ProposedFractions(num_quantiles=8, pace=1.0))
+    config = QNetwork(Dense((64,)), head=ProposedFractions(num_quantiles=8, pace=1.0))
     network = config.make((3,), num_actions=2)
     parameters = jax.jit(network.init)(FIRST)
     kernel = np.asarray(parameters["params"]["proposal"]["kernel"])
@@ -355,7 +361,7 @@ def test_the_proposal_and_the_rest_learn_apart():
 
 
 def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
-    network = Ensemble(MLP((4,)), num_members=3, prior_scale=2.0).make((3,), num_actions=2)
+    network = Ensemble(QNetwork(Dense((4,))), num_members=3, prior_scale=2.0).make((3,), num_actions=2)
     parameters = jax.jit(network.init)(FIRST)
     kernels = [
         *parameters["members"]["params"]["Dense_0"]["kernel"],
@@ -363,7 +369,7 @@ def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
     ]
     assert len({kernel.tobytes() for kernel in map(np.asarray, kernels)}) == 6
     output = jax.jit(network.apply)(parameters, OBSERVATIONS)
-    member = jax.jit(MLP((4,)).make((3,), 2).apply)
+    member = jax.jit(QNetwork(Dense((4,))).make((3,), 2).apply)
     for k in range(3):
         learned, prior = (
             member(jax.tree.map(lambda x, k=k: x[k], parameters[part]), OBSERVATIONS).q_values
@@ -378,16 +384,16 @@ def test_members_of_an_ensemble_differ_and_priors_are_not_learned():
 
 @pytest.mark.parametrize("prior_scale", [None, 0.0])
 def test_without_a_scale_there_are_no_priors_and_at_zero_they_have_no_effect(prior_scale):
-    network = Ensemble(MLP((4,)), num_members=2, prior_scale=prior_scale).make((3,), num_actions=2)
+    network = Ensemble(QNetwork(Dense((4,))), num_members=2, prior_scale=prior_scale).make((3,), num_actions=2)
     parameters = network.init(FIRST)
     assert set(parameters) == ({"members"} if prior_scale is None else {"members", "priors"})
-    bare = Ensemble(MLP((4,)), num_members=2).make((3,), num_actions=2)
+    bare = Ensemble(QNetwork(Dense((4,))), num_members=2).make((3,), num_actions=2)
     expected = bare.apply({"members": parameters["members"]}, OBSERVATIONS).members
     np.testing.assert_allclose(network.apply(parameters, OBSERVATIONS).members, expected, rtol=1e-6)
 
 
 def test_noise_reaches_the_members_and_not_their_priors():
-    network, parameters = made(Ensemble(MLP((4,), noisy=Noisy()), num_members=2, prior_scale=1.0))
+    network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2, prior_scale=1.0))
     silent = parameters | {"members": jax.tree.map(jnp.zeros_like, parameters["members"])}
     for chance in (network.draw(FIRST), network.draw(SECOND)):
         one, other = (network.apply(silent, OBSERVATIONS, noise).members for noise in (None, chance))
@@ -395,7 +401,7 @@ def test_noise_reaches_the_members_and_not_their_priors():
 
 
 def test_each_member_has_noise_of_its_own():
-    network, parameters = made(Ensemble(MLP((4,), noisy=Noisy()), num_members=2))
+    network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2))
     equal = {"members": jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), parameters["members"])}
     chances = None, network.draw(FIRST)
     quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, chance).members) for chance in chances)
@@ -403,8 +409,47 @@ def test_each_member_has_noise_of_its_own():
     assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))
 
 
+@configuration
+class Filters:
+    """A torso of a user: a convolution, and one dense layer after it."""
+
+    num_filters: int = static(2)
+
+    def __call__(self, layers, observation, observation_shape):
+        assert observation.shape[-3:] == observation_shape == (3, 3, 1)
+        x = nn.relu(nn.Conv(self.num_filters, (2, 2), padding="VALID")(observation / 255.0))
+        return layers.hidden(x.reshape(*x.shape[:-3], -1), (4,))
+
+
+PICTURES = np.random.default_rng(5).integers(0, 256, (2, 5, 3, 3, 1)).astype(np.uint8)
+
+
+def test_a_torso_may_be_a_configuration_from_elsewhere():
+    config = QNetwork(Filters(), noisy=Noisy(), head=Quantiles(num_quantiles=2))
+    network = config.make((3, 3, 1), num_actions=2)
+    parameters = network.init(FIRST)
+    assert {name: layer["kernel"].shape for name, layer in parameters["params"].items()} == {
+        "Conv_0": (2, 2, 1, 2),
+        "NoisyDense_0": (8, 4),
+        "NoisyDense_1": (4, 4),
+    }
+    assert network.apply(parameters, PICTURES, network.draw(SECOND)).quantiles.shape == (2, 5, 2, 2)
+    assert fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
+
+
+def test_a_memory_follows_any_torso():
+    network = QNetwork(Filters(), memory=LSTM(5)).make((3, 3, 1), num_actions=2)
+    parameters = network.init(FIRST)
+    assert set(parameters["params"]) == {"first", "cell", "last"}
+    is_first = np.eye(5, dtype=bool)[[0, 2]]
+    output, memories = network.unroll(parameters, PICTURES, jnp.zeros((2, 10)), is_first)
+    assert (output.q_values.shape, memories.shape) == ((2, 5, 2), (2, 5, 10))
+    anew = network.apply(parameters, PICTURES[1, 2]).q_values
+    np.testing.assert_allclose(output.q_values[1, 2], anew, rtol=1e-5, atol=1e-6)
+
+
 def test_what_a_recurrent_network_says_depends_on_what_it_saw():
-    network, parameters = made(Recurrent(MLP((4,)), units=5))
+    network, parameters = made(QNetwork(Dense((4,)), memory=LSTM(5)))
     nothing = jnp.zeros((5, 10))
     assert network.memory.shape == (10,)
     assert not np.any(network.memory)
@@ -414,7 +459,12 @@ def test_what_a_recurrent_network_says_depends_on_what_it_saw():
     assert not np.any(np.isclose(first.q_values, second.q_values, rtol=1e-4))
 
 
-@pytest.mark.parametrize("ends", [MLP((4,), noisy=Noisy()), IMPLICIT])
-def test_a_recurrent_network_draws_nothing(ends):
-    with pytest.raises(ValueError, match="neither noisy nor have a head that draws"):
-        Recurrent(ends).make((3,), num_actions=2)
+@pytest.mark.parametrize("random", [QNetwork(Dense((4,)), noisy=Noisy()), IMPLICIT])
+def test_a_recurrent_network_draws_nothing(random):
+    with pytest.raises(ValueError, match=r"network.memory needs network.noisy = None and a network.head without"):
+        dataclasses.replace(random, memory=LSTM()).make((3,), num_actions=2)
+
+
+def test_an_ensemble_has_no_memory():
+    with pytest.raises(ValueError, match=r"network.member.memory must be None"):
+        Ensemble(QNetwork(memory=LSTM())).make((3,), num_actions=2)

@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import agent, choice
 from jaxdqn.store import weights
 from tests.helpers import trained
 
-NETWORKS = [MLP((8,)), MLP((), activation="tanh"), MLP((4, 4, 4)), Table((3, 5), (-1.2, -0.07), (0.6, 0.07))]
+NETWORKS = [
+    QNetwork(Dense((8,))),
+    QNetwork(Dense(()), activation="tanh"),
+    QNetwork(Dense((4, 4, 4))),
+    Table((3, 5), (-1.2, -0.07), (0.6, 0.07)),
+]
 
 
 KEPT = pathlib.Path(__file__).parents[2] / "results"
@@ -51,7 +57,11 @@ def changed(path, **changes):
 
 
 def configured(**network):
-    return {"configuration": {"type": "Config", "network": {"type": "MLP", "hidden": [8]} | network}}
+    return {"configuration": {"type": "Config", "network": {"type": "QNetwork"} | network}}
+
+
+def of_torso(*hidden):
+    return configured(torso={"type": "Dense", "hidden": list(hidden)})
 
 
 @pytest.mark.parametrize(
@@ -62,13 +72,13 @@ def configured(**network):
             "do not fit their network on cartpole (observations of shape [4], 2 actions): params/Dense_0/kernel is "
             "[100, 8] in the file and [4, 8] in the network.",
         ),
-        (configured(hidden=[16]), "params/Dense_0/bias is [8] in the file and [16] in the network."),
-        (configured(hidden=[8, 3]), "params/Dense_2/bias is absent in the file and [3] in the network."),
-        (configured(hidden=[]), "params/Dense_0/bias is [8] in the file and [3] in the network."),
+        (of_torso(16), "params/Dense_0/bias is [8] in the file and [16] in the network."),
+        (of_torso(8, 3), "params/Dense_2/bias is absent in the file and [3] in the network."),
+        (of_torso(), "params/Dense_0/bias is [8] in the file and [3] in the network."),
         ({"game": {"name": "catch", "version": 99}}, "was trained on version 99 of catch, which is at version 1 now"),
         ({"game": {"name": "katch", "version": 1}}, "no game is called 'katch'; did you mean 'catch'?"),
         (configured(type="Transformer"), "describes no network for catch: The configuration is of type 'Transformer'"),
-        (configured(hidden=[10**400]), "describes no network for catch: "),
+        (of_torso(10**400), "describes no network for catch: "),
         (configured(activation="os.system"), "activation = 'os.system' is out of range: it must be one of 'relu'"),
         (configured(type="Table", bins=[2], low=[0.0]), "describes no network for catch: "),
         ({"configuration": {"type": "Config"}}, "describes no network for catch: The configuration = None must be"),

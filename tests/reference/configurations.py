@@ -29,9 +29,10 @@ from jaxdqn.config import Config
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
 from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.replay.uniform import Uniform
@@ -45,7 +46,7 @@ BASE = Config(
     train_every=4,
     num_environments=2,
     learning_starts=8,
-    network=MLP((4, 3)),
+    network=QNetwork(Dense((4, 3))),
     optimizer=ADAM,
     exploration=exploration.EpsilonGreedy(schedules.Linear(0.9, 0.2, 60)),
     target_update=target_network.Periodic(10),
@@ -108,7 +109,7 @@ TRIALS = {
             algorithm=double_dqn.DoubleDQN(losses.Huber(delta=0.4)),
             num_updates=3,
             max_gradient_norm=0.2,
-            network=MLP((4, 3), activation="tanh", initializer="glorot_uniform"),
+            network=QNetwork(Dense((4, 3)), activation="tanh", initializer="glorot_uniform"),
             exploration=exploration.EpsilonGreedy(schedules.MultiplicativePerEpisode(0.8, 0.3, 0.9)),
             target_update=target_network.Polyak(0.1),
         )
@@ -119,7 +120,7 @@ TRIALS = {
             num_environments=1,
             train_every=2,
             learning_starts=4,
-            network=MLP((4,), dueling=Dueling((3,)), normalisation=LayerNorm(epsilon=1e-2)),
+            network=QNetwork(Dense((4,)), dueling=Dueling((3,)), normalisation=LayerNorm(epsilon=1e-2)),
             exploration=exploration.GaussianNoise(schedules.HarmonicPerEpisode(2.0)),
         ),
         is_host=True,
@@ -135,19 +136,20 @@ TRIALS = {
     ),
     "noisy dqn": Trial(
         with_(
-            network=MLP((4, 3), noisy=Noisy(scale=0.7)),
+            network=QNetwork(Dense((4, 3)), noisy=Noisy(scale=0.7)),
             optimizer=optimizers.RAdam(b1=0.8, b2=0.97, eps=1e-2),
             exploration=exploration.EpsilonGreedy(schedules.Constant(0.05)),
         ),
         epsilon=0.1,
     ),
     "noisy dqn on the host": Trial(
-        with_(num_environments=2, network=MLP((4,), noisy=Noisy()), num_updates=2, num_minibatches=2), is_host=True
+        with_(num_environments=2, network=QNetwork(Dense((4,)), noisy=Noisy()), num_updates=2, num_minibatches=2),
+        is_host=True,
     ),
     "clipped double dqn": Trial(
         with_(
             algorithm=clipped_double_dqn.ClippedDoubleDQN(losses.Huber(delta=0.7)),
-            network=Ensemble(MLP((3,)), num_members=2),
+            network=Ensemble(QNetwork(Dense((3,))), num_members=2),
             exploration=exploration.UpperConfidence(schedules.Constant(0.5)),
         )
     ),
@@ -158,38 +160,46 @@ TRIALS = {
             exploration=exploration.Boltzmann(schedules.Linear(1.0, 0.2, 50)),
         )
     ),
-    "c51": Trial(with_(algorithm=c51.C51(selector="online"), network=MLP((4,), head=CATEGORICAL), n_step=2)),
+    "c51": Trial(
+        with_(algorithm=c51.C51(selector="online"), network=QNetwork(Dense((4,)), head=CATEGORICAL), n_step=2)
+    ),
     "qr dqn": Trial(
         with_(
             algorithm=quantile.QuantileRegression(kappa=0.5, selector="online"),
-            network=MLP((4,), head=Quantiles(num_quantiles=5)),
+            network=QNetwork(Dense((4,)), head=Quantiles(num_quantiles=5)),
         )
     ),
     "iqn": Trial(
         with_(
             algorithm=quantile.QuantileRegression(kappa=0.6),
-            network=MLP((4,), head=dataclasses.replace(IMPLICIT, risk=distributional.CVaR(0.5))),
+            network=QNetwork(Dense((4,)), head=dataclasses.replace(IMPLICIT, risk=distributional.CVaR(0.5))),
         )
     ),
     "iqn with power on the host": Trial(
         with_(
             algorithm=quantile.QuantileRegression(selector="online"),
-            network=MLP((3,), head=dataclasses.replace(IMPLICIT, risk=distributional.Power(-1.5))),
+            network=QNetwork(Dense((3,)), head=dataclasses.replace(IMPLICIT, risk=distributional.Power(-1.5))),
         ),
         is_host=True,
     ),
     "noisy iqn": Trial(
         with_(
-            algorithm=quantile.QuantileRegression(), network=MLP((3,), head=IMPLICIT, noisy=Noisy()), num_minibatches=2
+            algorithm=quantile.QuantileRegression(),
+            network=QNetwork(Dense((3,)), head=IMPLICIT, noisy=Noisy()),
+            num_minibatches=2,
         )
     ),
     "fqf": Trial(
         with_(
             algorithm=fqf.FQF(kappa=0.7, entropy=0.02),
-            network=MLP((4,), head=ProposedFractions(num_quantiles=4, num_cosines=5, hidden=(4,), pace=0.3)),
+            network=QNetwork(
+                Dense((4,)), head=ProposedFractions(num_quantiles=4, num_cosines=5, hidden=(4,), pace=0.3)
+            ),
         )
     ),
-    "hl gauss": Trial(with_(algorithm=hl_gauss.HLGauss(smoothing=0.9), network=MLP((4,), head=CATEGORICAL))),
+    "hl gauss": Trial(
+        with_(algorithm=hl_gauss.HLGauss(smoothing=0.9), network=QNetwork(Dense((4,)), head=CATEGORICAL))
+    ),
     "munchausen dqn": Trial(
         with_(
             algorithm=munchausen.MunchausenDQN(losses.Huber(delta=0.8), temperature=0.1, scale=0.7, clip=-0.4),
@@ -199,7 +209,7 @@ TRIALS = {
     "munchausen iqn": Trial(
         with_(
             algorithm=munchausen.MunchausenIQN(kappa=0.8, temperature=0.1, scale=0.7, clip=-0.4),
-            network=MLP((4,), head=dataclasses.replace(IMPLICIT, risk=distributional.Wang(-0.4))),
+            network=QNetwork(Dense((4,)), head=dataclasses.replace(IMPLICIT, risk=distributional.Wang(-0.4))),
         )
     ),
     "rainbow": Trial(
@@ -211,7 +221,7 @@ TRIALS = {
     "bootstrapped dqn on the host": Trial(
         with_(
             algorithm=bootstrapped_dqn.BootstrappedDQN(losses.Huber(delta=0.9), share=0.6),
-            network=Ensemble(MLP((3,)), num_members=3, prior_scale=0.8),
+            network=Ensemble(QNetwork(Dense((3,))), num_members=3, prior_scale=0.8),
             exploration=exploration.OneMember(schedules.Constant(0.2)),
             num_environments=3,
             train_every=6,
@@ -223,7 +233,7 @@ TRIALS = {
     "bootstrapped dqn": Trial(
         with_(
             algorithm=bootstrapped_dqn.BootstrappedDQN(),
-            network=Ensemble(MLP((3,)), num_members=3, prior_scale=1.5),
+            network=Ensemble(QNetwork(Dense((3,))), num_members=3, prior_scale=1.5),
             exploration=exploration.OneMember(),
         )
     ),
@@ -237,7 +247,7 @@ TRIALS = {
             num_minibatches=2,
             num_updates=2,
             max_gradient_norm=0.5,
-            network=MLP((4,), normalisation=LayerNorm()),
+            network=QNetwork(Dense((4,)), normalisation=LayerNorm()),
             replay=Sequences(capacity=20, length=5, replacement=False, only_new=True),
         )
     ),
@@ -250,7 +260,7 @@ TRIALS = {
             batch_size=6,
             num_minibatches=2,
             num_updates=2,
-            network=MLP((4,)),
+            network=QNetwork(Dense((4,))),
             optimizer=ADAM,
             replay=Sequences(capacity=18, length=6, replacement=False, only_new=True),
         ),
@@ -261,7 +271,7 @@ TRIALS = {
             algorithm=r2d2.R2D2(losses.Huber(delta=0.7), burn_in=2, eps=0.01, eta=0.7),
             n_step=2,
             batch_size=4,
-            network=Recurrent(ends=MLP((4,), dueling=Dueling((3,))), units=3),
+            network=QNetwork(Dense((4,)), memory=LSTM(3), dueling=Dueling((3,))),
             replay=Sequences(capacity=40, length=6, priorities=Priorities(exponent=0.7, importance=0.5)),
         )
     ),
@@ -270,7 +280,7 @@ TRIALS = {
             algorithm=r2d2.R2D2(burn_in=0),
             learning_starts=0,
             batch_size=4,
-            network=Recurrent(ends=MLP((3,)), units=3),
+            network=QNetwork(Dense((3,)), memory=LSTM(3)),
             replay=Sequences(capacity=40, length=5),
         ),
         is_host=True,
@@ -285,5 +295,5 @@ TRIALS = {
         ),
         epsilon=0.2,
     ),
-    "naive deep q-learning": Trial(with_(naive_deep_q_learning.CONFIG, discount=0.9, network=MLP((4,)))),
+    "naive deep q-learning": Trial(with_(naive_deep_q_learning.CONFIG, discount=0.9, network=QNetwork(Dense((4,))))),
 }

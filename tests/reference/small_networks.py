@@ -2,16 +2,24 @@
 
 import numpy as np
 
-MLP = {
-    "type": "MLP",
-    "hidden": [3],
-    "activation": "tanh",
-    "initializer": "lecun_normal",
+
+def dense(*hidden):
+    """Returns the settings of a torso."""
+    return {"type": "Dense", "hidden": list(hidden)}
+
+
+Q_NETWORK = {
+    "type": "QNetwork",
+    "torso": dense(3),
+    "memory": None,
     "head": None,
     "dueling": None,
     "noisy": None,
     "normalisation": None,
+    "activation": "tanh",
+    "initializer": "lecun_normal",
 }
+LINEAR = {**Q_NETWORK, "torso": dense()}
 SQUARED = {"type": "SquaredError", "blend": 1.0}
 CATEGORICAL = {"type": "Categorical", "num_atoms": 4, "v_min": -1.0, "v_max": 2.0}
 IMPLICIT = {

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from tests.reference.plain import losses, networks, sequence_losses
-from tests.reference.small_networks import CATEGORICAL, IMPLICIT, MLP, PROPOSED, SQUARED, fresh, transitions
+from tests.reference.small_networks import (
+    CATEGORICAL,
+    IMPLICIT,
+    LINEAR,
+    PROPOSED,
+    Q_NETWORK,
+    SQUARED,
+    fresh,
+    transitions,
+)
 
 ALGORITHMS = {
     "DQN": (None, {"error": SQUARED}, 2),
@@ -22,7 +31,7 @@ ALGORITHMS = {
 def test_the_gradient_is_the_slope_of_the_loss(name):
     head, fields, num_passes = ALGORITHMS[name]
     rng = np.random.default_rng(3)
-    settings = {"algorithm": {"type": name, **fields}, "network": {**MLP, "head": head}}
+    settings = {"algorithm": {"type": name, **fields}, "network": {**Q_NETWORK, "head": head}}
     parameters, target = fresh(settings["network"], 2, rng), fresh(settings["network"], 2, rng)
     noises = [None] * num_passes
     if head is IMPLICIT:
@@ -50,7 +59,7 @@ def test_the_gradient_is_the_slope_of_the_loss(name):
 def test_the_two_losses_of_proposed_fractions_do_not_meet():
     rng = np.random.default_rng(1)
     algorithm = {"type": "FQF", "kappa": 1.0, "entropy": 0.0}
-    settings = {"algorithm": algorithm, "network": {**MLP, "head": PROPOSED}}
+    settings = {"algorithm": algorithm, "network": {**Q_NETWORK, "head": PROPOSED}}
     parameters, target = fresh(settings["network"], 2, rng), fresh(settings["network"], 2, rng)
     batch = transitions(rng)
     without, with_entropy = (
@@ -66,7 +75,7 @@ def test_the_two_losses_of_proposed_fractions_do_not_meet():
 
 def test_a_member_that_does_not_learn_has_no_slope():
     rng = np.random.default_rng(0)
-    ensemble = {"type": "Ensemble", "member": {**MLP, "hidden": []}, "num_members": 3, "prior_scale": None}
+    ensemble = {"type": "Ensemble", "member": LINEAR, "num_members": 3, "prior_scale": None}
     settings = {"algorithm": {"type": "BootstrappedDQN", "error": SQUARED, "share": 0.5}, "network": ensemble}
     parameters = {
         "members/params/Dense_0/kernel": rng.normal(size=(3, 2, 2)),
@@ -82,7 +91,7 @@ def test_a_member_that_does_not_learn_has_no_slope():
 
 def test_only_new_steps_of_a_sequence_count():
     rng = np.random.default_rng(0)
-    settings = {"algorithm": {"type": "PQN", "error": SQUARED, "lambda_": 0.0}, "network": {**MLP, "hidden": []}}
+    settings = {"algorithm": {"type": "PQN", "error": SQUARED, "lambda_": 0.0}, "network": LINEAR}
     parameters = {"params/Dense_0/kernel": rng.normal(size=(2, 2)), "params/Dense_0/bias": rng.normal(size=2)}
     one = transitions(rng)
     steps = {name: one[name][None] for name in ("s_tm1", "a_tm1", "r_t", "discount_t", "s_t")}
@@ -98,7 +107,7 @@ def test_only_new_steps_of_a_sequence_count():
 
 def test_the_burn_in_has_no_slope_but_moves_the_memory():
     rng = np.random.default_rng(0)
-    recurrent = {"type": "Recurrent", "ends": {**MLP, "hidden": []}, "units": 2}
+    recurrent = {**LINEAR, "memory": {"type": "LSTM", "units": 2}}
     parameters = {"params/last/Dense_0/kernel": rng.normal(size=(2, 2)), "params/last/Dense_0/bias": rng.normal(size=2)}
     for gate in "ifgo":
         parameters[f"params/cell/i{gate}/kernel"] = rng.normal(size=(2, 2))

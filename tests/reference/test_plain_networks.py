@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.reference.plain import heads, initial, networks
-from tests.reference.small_networks import IMPLICIT, MLP, PROPOSED, fresh
+from tests.reference.small_networks import IMPLICIT, LINEAR, PROPOSED, Q_NETWORK, dense, fresh
 
 PLAIN = pathlib.Path(__file__).parent / "plain"
 
@@ -32,7 +32,7 @@ def test_two_layers_by_hand():
         "params/Dense_1/kernel": np.array([[2.0, 1.0, 0.0], [5.0, 5.0, 5.0]]),
         "params/Dense_1/bias": np.array([0.0, 0.0, -1.0]),
     }
-    settings = {**MLP, "hidden": [2], "activation": "relu"}
+    settings = {**Q_NETWORK, "torso": dense(2), "activation": "relu"}
     # hidden: relu([1 + 4 + 0.5, -1 + 1]) = [5.5, 0]
     answer = networks.apply(settings, 3, parameters, np.array([[1.0], [2.0]]), None)
     np.testing.assert_allclose(answer["q_values"], [11.0, 5.5, -1.0])
@@ -49,7 +49,7 @@ def test_two_streams_add_advantages_less_their_mean():
         "params/Dense_3/kernel": np.array([[1.0, 5.0]]),
         "params/Dense_3/bias": np.zeros(2),
     }
-    settings = {**MLP, "hidden": [], "activation": "relu", "dueling": {"type": "Dueling", "hidden": [1]}}
+    settings = {**LINEAR, "activation": "relu", "dueling": {"type": "Dueling", "hidden": [1]}}
     answer = networks.apply(settings, 2, parameters, [1.0], None)
     np.testing.assert_allclose(answer["q_values"], [6.0 - 2.0, 6.0 + 2.0])
 
@@ -61,7 +61,7 @@ def test_a_noisy_layer_moves_by_sigma_times_both_noises():
         "params/NoisyDense_0/bias": np.zeros(2),
         "params/NoisyDense_0/bias_sigma": np.array([1.0, 10.0]),
     }
-    settings = {**MLP, "hidden": [], "noisy": {"type": "Noisy", "scale": 0.5}}
+    settings = {**LINEAR, "noisy": {"type": "Noisy", "scale": 0.5}}
     weights = {"NoisyDense_0/inputs": [2.0, -1.0], "NoisyDense_0/outputs": [1.0, 3.0]}
     still = networks.apply(settings, 2, parameters, [1.0, 1.0], None)["q_values"]
     moved = networks.apply(settings, 2, parameters, [1.0, 1.0], {"weights": weights, "fractions": None})["q_values"]
@@ -79,7 +79,7 @@ def test_layer_normalisation_by_hand():
         "params/Dense_1/bias": np.zeros(2),
     }
     normalisation = {"type": "LayerNorm", "epsilon": 3.0}
-    settings = {**MLP, "hidden": [2], "activation": "relu", "normalisation": normalisation}
+    settings = {**Q_NETWORK, "torso": dense(2), "activation": "relu", "normalisation": normalisation}
     # mean 2, variance 1, root of variance + epsilon 2: [-1/2, 1/2], times 2 and moved: [-1, 2], cut off: [0, 2]
     np.testing.assert_allclose(networks.apply(settings, 2, parameters, [1.0, 3.0], None)["q_values"], [0.0, 2.0])
 
@@ -93,8 +93,7 @@ def test_a_table_takes_the_nearest_cell():
 
 
 def test_priors_are_added_to_the_members_and_their_slope_is_zero():
-    linear = {**MLP, "hidden": []}
-    settings = {"type": "Ensemble", "member": linear, "num_members": 2, "prior_scale": 10.0}
+    settings = {"type": "Ensemble", "member": LINEAR, "num_members": 2, "prior_scale": 10.0}
     parameters = {
         "members/params/Dense_0/kernel": np.array([[[1.0, 2.0]], [[3.0, 4.0]]]),
         "members/params/Dense_0/bias": np.zeros((2, 2)),
@@ -113,7 +112,7 @@ def test_the_memory_of_one_unit_by_hand():
         parameters[f"params/cell/i{gate}/kernel"] = np.zeros((1, 1))
         parameters[f"params/cell/h{gate}/kernel"] = np.zeros((1, 1))
         parameters[f"params/cell/h{gate}/bias"] = np.array([bias])
-    settings = {"type": "Recurrent", "ends": {**MLP, "hidden": []}, "units": 1}
+    settings = {**LINEAR, "memory": {"type": "LSTM", "units": 1}}
     memory = networks.initial_memory(settings)
     output, memory = networks.step(settings, 1, parameters, [0.0], memory)
     np.testing.assert_allclose(memory, [0.5, 0.5 * math.tanh(0.5)])
@@ -133,7 +132,7 @@ def test_risk_measures_by_hand():
 
 def test_implicit_quantiles_learn_from_the_first_fractions_and_act_by_the_others_distorted():
     rng = np.random.default_rng(0)
-    settings = {**MLP, "head": IMPLICIT}
+    settings = {**Q_NETWORK, "head": IMPLICIT}
     parameters = fresh(settings, 2, rng)
     numbers = [0.1, 0.2, 0.3, 0.4, 0.8]
     answer = networks.apply(settings, 2, parameters, [1.0, 2.0], {"weights": None, "fractions": numbers})
@@ -147,7 +146,7 @@ def test_implicit_quantiles_learn_from_the_first_fractions_and_act_by_the_others
 
 
 def test_proposed_fractions_are_the_middles_of_intervals_that_fill_the_unit():
-    settings = {**MLP, "head": PROPOSED}
+    settings = {**Q_NETWORK, "head": PROPOSED}
     parameters = fresh(settings, 2, np.random.default_rng(0))
     parameters["params/proposal/kernel"] = np.zeros((3, 3))
     parameters["params/proposal/bias"] = 2.0 * np.log([1.0, 2.0, 1.0])  # times a pace of 1/2
@@ -165,7 +164,7 @@ def test_a_fresh_network_is_told_from_one_that_is_not():
         "params/Dense_0/kernel": rng.uniform(-bound, bound, size=(4, 8)),
         "params/Dense_0/bias": np.zeros(8),
     }
-    settings = {**MLP, "hidden": []}
+    settings = LINEAR
     initial.check_initial(settings, parameters)
     wrong = [
         {"params/Dense_0/bias": np.full(8, 0.01)},

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tests.reference.plain import distributional, errors, losses, sequence_losses, soft
-from tests.reference.small_networks import MLP, SQUARED
+from tests.reference.small_networks import LINEAR, SQUARED
 
 
 def test_a_projection_shares_a_value_out_between_its_neighbours():
@@ -94,7 +94,7 @@ STEP = {
 
 
 def test_the_average_of_the_copies_comes_before_the_maximum():
-    settings = {"algorithm": {"type": "AveragedDQN", "error": SQUARED}, "network": {**MLP, "hidden": []}}
+    settings = {"algorithm": {"type": "AveragedDQN", "error": SQUARED}, "network": LINEAR}
     online = {path: array[0] for path, array in constant([7.0, 2.0]).items()}
     # means 3 and 2, not the maxima 6 and 4
     out = losses.loss(settings, 2, online, constant([6.0, 0.0], [0.0, 4.0]), STEP, [])
@@ -103,7 +103,7 @@ def test_the_average_of_the_copies_comes_before_the_maximum():
 
 
 def test_the_least_critic_judges_the_action_that_the_mean_of_the_online_members_chooses():
-    ensemble = {"type": "Ensemble", "member": {**MLP, "hidden": []}, "num_members": 2, "prior_scale": None}
+    ensemble = {"type": "Ensemble", "member": LINEAR, "num_members": 2, "prior_scale": None}
     huber = {"type": "Huber", "delta": 1.0}
     settings = {"algorithm": {"type": "ClippedDoubleDQN", "error": huber}, "network": ensemble}
     online = {"members/" + path: array for path, array in constant([9.0, 1.0], [1.0, 4.0]).items()}  # action 0: mean 5

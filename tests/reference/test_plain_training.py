@@ -7,6 +7,7 @@ import pytest
 
 from tests.reference.plain import acting, learning, target_network, training
 from tests.reference.plain.games import Copies, Corridor
+from tests.reference.small_networks import Q_NETWORK, dense
 from tests.reference.small_runs import settings, tape
 
 
@@ -178,8 +179,7 @@ def test_training_at_the_end_of_episodes_waits_for_one():
 
 
 def test_a_network_remembers_within_an_episode_only():
-    ends = {"hidden": [1], "activation": "relu", "initializer": "lecun_normal", "head": None, "dueling": None}
-    network = {"type": "Recurrent", "ends": {"type": "MLP", **ends, "noisy": None, "normalisation": None}, "units": 1}
+    network = {**Q_NETWORK, "torso": dense(1), "memory": {"type": "LSTM", "units": 1}, "activation": "relu"}
     parameters = {"params/first/Dense_0/kernel": np.zeros((2, 1)), "params/first/Dense_0/bias": np.zeros(1)}
     for gate in "ifgo":
         parameters[f"params/cell/i{gate}/kernel"] = parameters[f"params/cell/h{gate}/kernel"] = np.zeros((1, 1))

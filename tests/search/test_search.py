@@ -1,12 +1,12 @@
 """Searches for settings: what is refused, who goes on, and that nothing is lost or changed on the way."""
 
+import contextlib
 import dataclasses
 import json
 import shlex
 import shutil
 import subprocess
 import sys
-import types
 
 import numpy as np
 import optuna
@@ -15,12 +15,12 @@ import pytest
 from jaxdqn import commands, optimizers
 from jaxdqn.commands import search
 from jaxdqn.figures import search as figures
-from jaxdqn.search import halving, run_search, samplers, search_waves
+from jaxdqn.search import halving, run_search, samplers, waiting
 from jaxdqn.search import spec as searches
-from jaxdqn.search.halving import Ask, Plan, Train, Wave
+from jaxdqn.search.halving import Ask, Plan, ScoredWave, Train
 from jaxdqn.search.spec import Search
 from jaxdqn.store import failures, store, trials
-from jaxdqn.study import execute, grids, provenance, spec
+from jaxdqn.study import execute, grids, provenance, signals, spec
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import EVALUATION, SMALL
 
@@ -44,7 +44,7 @@ PLAN = Plan(ends=(2, 6, 10), share=0.5, batch=4, num_seeds=3, rule=halving.best)
 
 @pytest.fixture(scope="module")
 def programs():
-    with search_waves.programs() as made:
+    with waiting.programs() as made:
         yield made
 
 
@@ -280,7 +280,7 @@ def test_the_steps_of_a_plan_in_a_case_worked_by_hand():
 
 def test_points_go_on_from_every_rung_but_the_last_by_comparison_with_earlier_waves_of_that_rung():
     scores = np.array([[1.0] * 3, [4.0] * 3, [3.0] * 3, [2.0] * 3])
-    done = [wave(0, (8, 9), ()), Wave(1, (0, 1), ((9.0,) * 3, (3.5,) * 3), ())]
+    done = [wave(0, (8, 9), ()), ScoredWave(1, (0, 1), ((9.0,) * 3, (3.5,) * 3), ())]
     assert halving.promoted(PLAN, 0, (10, 11, 12, 13), scores, done) == [11, 12]
     assert halving.promoted(PLAN, 1, (10, 11, 12, 13), scores, done) == [11]  # the best three of six: 9, 4 and 3.5
     assert halving.promoted(PLAN, 2, (10, 11, 12, 13), scores, done) == []
@@ -314,7 +314,7 @@ def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
 
 def wave(rung, points, kept):
     """Returns a wave in which points with larger numbers are worse."""
-    return Wave(rung, points, tuple((-float(point),) * 3 for point in points), kept)
+    return ScoredWave(rung, points, tuple((-float(point),) * 3 for point in points), kept)
 
 
 def following(num_points, done, budget=10_000, groups=None):
@@ -329,7 +329,7 @@ def test_a_point_that_could_not_be_trained_is_worse_than_any_other():
         assert rule(np.array([nothing, nothing]), 0.5) == []
     assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[np.nan, np.nan]) == [1]
     assert halving.best(np.array([[-np.inf, 1.0], [-1e9, -1e9]]), 0.99) == [1]
-    lost = Wave(0, (0,), ((np.nan,),), ())
+    lost = ScoredWave(0, (0,), ((np.nan,),), ())
     assert halving.incumbents([lost, wave(0, (1,), ()), lost]) == [None, (1, -1.0), (1, -1.0)]
 
 
@@ -340,16 +340,22 @@ def test_a_point_with_a_diverged_run_is_worse_than_any_without_one():
         assert set(rule(np.array([diverged, [1.0, 1.0], diverged, diverged]), 0.5)) == {1}
         assert rule(np.array([diverged, diverged]), 0.5) == []
     assert halving.best(np.array([[1.0], [2.0]]), 0.5, earlier=[-np.inf, -np.inf]) == [1]
-    lost = Wave(1, (0,), (tuple(diverged),), ())  # at a higher rung than the other one
+    lost = ScoredWave(1, (0,), (tuple(diverged),), ())  # at a higher rung than the other one
     assert halving.incumbents([wave(0, (0,), (0,)), wave(0, (1,), ()), lost])[1:] == [(0, 0.0), (1, -1.0)]
 
 
 def test_a_winner_that_diverges_in_the_final_is_not_chosen_even_if_all_finalists_do():
     points = (0, 1, 2)
-    waves = [Wave(0, points, ((3.0,), (2.0,), (1.0,)), ()), Wave(1, (0, 1), ((-np.inf, 9.0), (9.0, -np.inf)), ())]
+    waves = [
+        ScoredWave(0, points, ((3.0,), (2.0,), (1.0,)), ()),
+        ScoredWave(1, (0, 1), ((-np.inf, 9.0), (9.0, -np.inf)), ()),
+    ]
     assert halving.incumbents(waves) == [(0, 3.0), (2, 1.0)]
     assert halving.diverged(waves) == {0, 1}
-    assert halving.incumbents([Wave(0, (0,), ((3.0,),), ()), Wave(1, (0,), ((-np.inf,),), ())]) == [(0, 3.0), None]
+    assert halving.incumbents([ScoredWave(0, (0,), ((3.0,),), ()), ScoredWave(1, (0,), ((-np.inf,),), ())]) == [
+        (0, 3.0),
+        None,
+    ]
 
 
 def test_a_diverged_point_does_not_win_a_search_and_its_sampler_is_told_the_worst_score(tmp_path, programs):
@@ -415,13 +421,13 @@ def test_what_comes_next_in_a_case_worked_by_hand():
 def test_the_final_is_held_once_between_the_best_and_its_winner_is_the_choice():
     plan = PLAN._replace(finalists=2, num_final_seeds=5)
     assert halving.cost_of_final(plan) == 2 * 5 * 10
-    ends = Wave(2, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, np.nan, 0.7)), ())
+    ends = ScoredWave(2, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, np.nan, 0.7)), ())
     points, zeros = (0, 1, 2, 3), ((0.0,) * 3,) * 4
-    waves = [Wave(0, points, zeros, points), Wave(1, points, zeros, points), ends]
+    waves = [ScoredWave(0, points, zeros, points), ScoredWave(1, points, zeros, points), ends]
     budget = halving.spent(plan, waves) + 100
     assert halving.following(plan, [0] * 4, waves, budget) == Train(3, (1, 3))
     assert halving.following(PLAN, [0] * 4, waves, halving.spent(PLAN, waves)) is None  # no final without its seeds
-    final = Wave(3, (1, 3), ((0.2,) * 5, (0.6,) * 5), ())
+    final = ScoredWave(3, (1, 3), ((0.2,) * 5, (0.6,) * 5), ())
     assert halving.promoted(plan, 3, final.points, np.array(final.scores), waves) == []
     waves.append(final)
     assert halving.spent(plan, waves) == budget
@@ -432,29 +438,33 @@ def test_the_final_is_held_once_between_the_best_and_its_winner_is_the_choice():
 
 def test_finalists_of_several_programs_are_run_apart_and_once():
     plan = PLAN._replace(ends=(10,), finalists=3, num_final_seeds=5)
-    waves = [Wave(0, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, 0.1, 0.7)), ())]
+    waves = [ScoredWave(0, (0, 1, 2, 3), tuple((score,) * 3 for score in (0.5, 0.9, 0.1, 0.7)), ())]
     budget = halving.spent(plan, waves) + 150
     first = halving.following(plan, "ABAB", waves, budget)
     assert first == Train(1, (1, 3))
-    waves.append(Wave(1, first.points, ((0.9,) * 5, (0.7,) * 5), ()))
+    waves.append(ScoredWave(1, first.points, ((0.9,) * 5, (0.7,) * 5), ()))
     assert halving.following(plan, "ABAB", waves, budget) == Train(1, (0,))
     assert halving.following(plan, "ABAB", waves, budget - 1) is None  # it can no longer be paid for
-    waves.append(Wave(1, (0,), ((0.5,) * 5,), ()))
+    waves.append(ScoredWave(1, (0,), ((0.5,) * 5,), ()))
     assert halving.following(plan, "ABAB", waves, budget) is None
     grown = budget + 30 + 150
     assert halving.following(plan, "ABAB", waves, grown) == Ask()
-    waves.append(Wave(0, (4,), ((0.8,) * 3,), ()))
+    waves.append(ScoredWave(0, (4,), ((0.8,) * 3,), ()))
     assert halving.following(plan, "ABABA", waves, grown) == Train(1, (4,))  # the others were in the final before
 
 
 def test_what_waits_when_the_budget_is_spent_is_left_waiting_after_the_final():
     plan = PLAN._replace(finalists=1, num_final_seeds=2)
     rows = ((0.0,) * 3,) * 2
-    waves = [Wave(0, (0, 1), rows, (0, 1)), Wave(1, (0, 1), rows, (0, 1)), Wave(2, (0,), rows[:1], ())]
-    waves.append(Wave(3, (0,), ((0.0,) * 2,), ()))
+    waves = [
+        ScoredWave(0, (0, 1), rows, (0, 1)),
+        ScoredWave(1, (0, 1), rows, (0, 1)),
+        ScoredWave(2, (0,), rows[:1], ()),
+    ]
+    waves.append(ScoredWave(3, (0,), ((0.0,) * 2,), ()))
     for budget in (halving.spent(plan, waves), halving.spent(plan, waves) + 11, 1):
         assert halving.following(plan, [0, 0], waves, budget) is None
-    both_ended = [*waves[:2], Wave(2, (0, 1), rows, ())]
+    both_ended = [*waves[:2], ScoredWave(2, (0, 1), rows, ())]
     assert halving.following(plan._replace(finalists=2), [0, 0], both_ended, 1) is None  # overspent
 
 
@@ -497,7 +507,7 @@ def test_a_wave_holds_points_of_one_program():
 def test_the_best_point_is_of_those_that_came_furthest():
     done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
     assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
-    equal = [Wave(0, (4, 7), ((1.0,), (1.0,)), ()), Wave(0, (2,), ((1.0,),), ())]
+    equal = [ScoredWave(0, (4, 7), ((1.0,), (1.0,)), ()), ScoredWave(0, (2,), ((1.0,),), ())]
     assert halving.incumbents(equal) == [(4, 1.0), (2, 1.0)]  # of equal ones the first to be asked
 
 
@@ -565,7 +575,7 @@ def test_a_killed_search_goes_on_with_the_points_and_scores_it_would_have_had(
 
 def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point(tmp_path, programs, monkeypatch):
     search = dataclasses.replace(SEARCH, final_seeds=(20, 21), finalists=2, budget=SEARCH.budget + 2 * 2 * 600)
-    train, broken = search_waves.train, []
+    train, broken = waiting.train, []
 
     def break_down(runs, members, *rest):
         in_final = [cell.config.learning_rate for _, cell in members if cell.seed in search.final_seeds]
@@ -574,7 +584,7 @@ def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point
             raise RuntimeError("it broke")
         return train(runs, members, *rest)
 
-    monkeypatch.setattr(search_waves, "train", break_down)
+    monkeypatch.setattr(waiting, "train", break_down)
     outcome = run_search.run(search, tmp_path, programs=programs)
     assert broken
     assert run_search.best(outcome)["learning_rate"] not in broken
@@ -584,14 +594,14 @@ def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point
 
 def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_goes_on(finished, tmp_path, programs, monkeypatch):
     broken = finished[1].settings[2]["learning_rate"]
-    train = search_waves.train
+    train = waiting.train
 
     def break_down(runs, members, *rest):
         if any(cell.config.learning_rate == broken for _, cell in members):
             raise RuntimeError("it broke")
         return train(runs, members, *rest)
 
-    monkeypatch.setattr(search_waves, "train", break_down)
+    monkeypatch.setattr(waiting, "train", break_down)
     outcome = run_search.run(SEARCH, tmp_path, programs=programs)
     first, whole = outcome.waves[0], finished[1].waves[0]
     assert first.points == (0, 1, 2, 3)
@@ -610,7 +620,7 @@ def test_a_search_of_which_no_point_can_be_trained_says_so(tmp_path, programs, m
     def break_down(*arguments):
         raise RuntimeError("it broke")
 
-    monkeypatch.setattr(search_waves, "train", break_down)
+    monkeypatch.setattr(waiting, "train", break_down)
     with pytest.raises(ValueError, match=r"No point is left to choose: of \d+ points 0 diverged"):
         run_search.best(run_search.run(SEARCH, tmp_path, programs=programs))
 
@@ -625,35 +635,26 @@ def test_a_point_whose_asking_was_cut_off_is_asked_again(finished, tmp_path, pro
     assert outcome.settings == finished[1].settings
 
 
-def test_an_interrupted_wave_goes_on_from_its_checkpoint(finished, tmp_path, programs, monkeypatch):
-    told = types.SimpleNamespace(is_asked=False)
+@pytest.mark.parametrize(("period", "has_checkpoint"), [(1, True), (3, True), (4, False)])
+def test_after_a_request_to_stop_nothing_is_trained_twice(
+    period, has_checkpoint, finished, tmp_path, programs, monkeypatch
+):
+    """The fourth period ends the first wave of the last rung, after which no run waits."""
+    stop = signals.StopRequest()
     calls = []
 
     def advanced(steps, scores):
         calls.append(steps)
-        told.is_asked = len(calls) == 4
+        stop.is_requested = len(calls) == period
 
-    monkeypatch.setattr(run_search.interruption, "watched", lambda: _of(told))
+    monkeypatch.setattr(signals, "watched", lambda: contextlib.nullcontext(stop))
     with pytest.raises(KeyboardInterrupt):
         run_search.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
-    assert list((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json"))
-    told.is_asked = False
+    assert any((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json")) == has_checkpoint
+    stop.is_requested = False
     outcome = run_search.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
     assert outcome[:3] == finished[1][:3]
-    assert sum(calls) == outcome.spent  # nothing was trained twice
-
-
-class _of:
-    """A value as what a `with` statement gives."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __enter__(self):
-        return self.value
-
-    def __exit__(self, *error):
-        return None
+    assert sum(calls) == outcome.spent
 
 
 def test_another_search_in_the_folder_is_refused_but_a_larger_budget_goes_on(finished, tmp_path, programs):
@@ -708,7 +709,7 @@ def test_another_seed_of_a_search_draws_other_points(finished, tmp_path, program
 
 
 def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):
-    space = {"learning_rate": SPACE["learning_rate"], "network.hidden": grids.Choice(((8,), (8, 8)))}
+    space = {"learning_rate": SPACE["learning_rate"], "network.torso.hidden": grids.Choice(((8,), (8, 8)))}
     one = dataclasses.replace(SEARCH, space=space, budget=2_400)
     for commit in (None, "another"):
         run_search.run(one, tmp_path, programs=programs, is_stored=False)
@@ -738,8 +739,8 @@ def test_the_score_of_a_run_is_the_mean_of_its_last_evaluations_or_of_all(tmp_pa
 
 
 def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypatch):
-    save, saves = search_waves.save, []
-    monkeypatch.setattr(search_waves, "save", lambda runs: saves.append(runs) or save(runs))
+    save, saves = waiting.save, []
+    monkeypatch.setattr(waiting, "save", lambda runs: saves.append(runs) or save(runs))
     for seconds in (0.0, 1e9):
         run_search.run(SEARCH, tmp_path / str(seconds), programs=programs, checkpoint_seconds=seconds)
         saves.append(seconds)
@@ -748,7 +749,7 @@ def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypat
 
 
 def test_killed_between_waves_it_goes_on_with_those_that_wait(tmp_path, programs, monkeypatch):
-    trained, train = [], search_waves.train
+    trained, train = [], waiting.train
 
     def die_at_the_last_rung(runs, members, stop, width):
         if stop == SEARCH.steps:
@@ -760,7 +761,7 @@ def test_killed_between_waves_it_goes_on_with_those_that_wait(tmp_path, programs
             SEARCH, tmp_path, programs=programs, advanced=lambda steps, _: trained.append(steps), checkpoint_seconds=0
         )
 
-    monkeypatch.setattr(search_waves, "train", die_at_the_last_rung)
+    monkeypatch.setattr(waiting, "train", die_at_the_last_rung)
     with pytest.raises(Killed):
         search()
     monkeypatch.undo()
@@ -773,7 +774,7 @@ def test_a_checkpoint_that_cannot_be_written_is_the_fault_of_no_point(tmp_path, 
     def full(*arguments):
         raise RuntimeError("no room, says a library")
 
-    monkeypatch.setattr(search_waves.checkpoints, "write", full)
+    monkeypatch.setattr(waiting.checkpoints, "write", full)
     with pytest.raises(OSError, match="no checkpoint could be written: no room"):
         run_search.run(SEARCH, tmp_path, programs=programs, checkpoint_seconds=0)
     monkeypatch.undo()
@@ -896,8 +897,10 @@ def test_a_search_as_it_is_typed():
     assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 768_000, 32)
     assert not set(found.tuning_seeds) & set(found.test_seeds)
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
-    assert typed("search catch dqn --space discount=0.9:0.99 --set network.hidden=(8,)").config.network.hidden == (8,)
-    for wrong in ("network.hidden=(64,64", "learning_rate=1,2"):
+    assert typed(
+        "search catch dqn --space discount=0.9:0.99 --set network.torso.hidden=(8,)"
+    ).config.network.torso.hidden == (8,)
+    for wrong in ("network.torso.hidden=(64,64", "learning_rate=1,2"):
         with pytest.raises(ValueError, match=wrong.partition("=")[0]):
             typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
     assert (list(found.final_seeds), found.finalists) == ([5000, 5001, 5002, 5003], 4)

@@ -150,7 +150,10 @@ def describe(**changes):
         (describe(shapes=None), "but agent.json says None."),
         (lambda path: rewrite(path, weights=3), "agent.json has no weights: put the seed into the study's"),
         (lambda path: path.write_text("[]"), "agent.json has no weights"),
-        (lambda path: rewrite(path, configuration="MLP"), "agent.json does not say configuration: weights cannot be"),
+        (
+            lambda path: rewrite(path, configuration="QNetwork"),
+            "agent.json does not say configuration: weights cannot be",
+        ),
         (lambda path: rewrite(path, game={"version": 1}), "agent.json does not say game.name"),
         (lambda path: path.write_text("{"), "agent.json is damaged (Expecting property name"),
         (lambda path: path.write_text('{"score": NaN}'), "agent.json is damaged (NaN is not JSON)"),

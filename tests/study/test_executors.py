@@ -20,9 +20,9 @@ from jaxdqn.commands import options, script
 from jaxdqn.store import claims, failures, store
 from jaxdqn.store.record import DamagedResult
 from jaxdqn.study import checkpoints, execute, plan, provenance, spec
-from jaxdqn.study.executors import choice, driver, on_ray, on_slurm, tasks, work
+from jaxdqn.study.executors import driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
-from jaxdqn.study.executors.tasks import Asked, Needs
+from jaxdqn.study.executors.tasks import Needs, Resources
 from jaxdqn.study.spec import Study
 from jaxdqn.training import cores, devices, program
 from jaxdqn.training.evaluate import Evaluation
@@ -48,7 +48,7 @@ def here(tmp_path_factory):
 
 def parts(study, slots, **changes):
     named = {"cpus": 1, "gpus": 0} | changes
-    return tasks.split(study, plan.plan(study), slots, **named)
+    return tasks.split(plan.plan(study), slots, **named)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_study_falls_into_tasks_of_one_program_each_that_fill_the_slots(num_se
     study = dataclasses.replace(STUDY, seeds=range(num_seeds), weights_of=())
     found = parts(study, slots, **named)
     assert [len(task.cells) for task in found] == sizes
-    cells = {spec.identifier(study, cell): cell for cell in spec.cells(study)}
+    cells = spec.by_identifier(study)
     assert [id for task in found for id in task.cells] == list(cells)
     assert all(len({cells[id].algorithm for id in task.cells}) == 1 for task in found)
 
@@ -101,7 +101,7 @@ def test_tasks_on_a_machine_have_cores_of_their_own(monkeypatch, tmp_path):
 
 
 def test_records_from_elsewhere_are_taken_whole_or_not_at_all(tmp_path, here):
-    id = spec.identifier(STUDY, spec.cells(STUDY)[1])
+    id = spec.cells(STUDY)[1].id
     contents = {path.name: path.read_bytes() for path in (here / "runs").glob(f"{id}*")}
     assert len(contents) == 3
     for name in contents:
@@ -124,7 +124,7 @@ def test_records_from_elsewhere_are_taken_whole_or_not_at_all(tmp_path, here):
 )
 @pytest.mark.parametrize("cluster", ["debug", "local"])
 def test_on_slurm_results_are_those_of_a_run_here(tmp_path, here, cluster):
-    run = functools.partial(on_slurm.run, STUDY, tmp_path, cluster=cluster, asked=Asked(tasks=2))
+    run = functools.partial(on_slurm.run, STUDY, tmp_path, cluster=cluster, resources=Resources(tasks=2))
     report = run()
     assert (report.num_written, report.num_skipped, report.num_failed) == (6, 0, 0)
     folder = tmp_path / "elsewhere"
@@ -143,12 +143,12 @@ def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monk
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     found = parts(STUDY, 4, cpus=2, gpus=1)
-    orders = [work.Order(task, b"", (), "", "", {}) for task in found]
+    requests = [work.TaskRequest(task, b"", (), "", "", {}) for task in found]
     with on_slurm.opened(tmp_path, "elsewhere", settings, "slurm") as pool:
-        pool.submit(orders)
+        pool.submit(requests)
     script = min(tmp_path.glob("slurm/*.sh"))  # submitit keeps a copy for each job of the array
     lines = set(script.read_text().splitlines())
-    wanted = {
+    expected = {
         "--array=0-3%4",
         "--job-name=elsewhere",
         "--cpus-per-task=2",
@@ -157,7 +157,7 @@ def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monk
         f"--time={settings.get('time', 240)}",
         *(f"--{key}={value}" for key, value in settings.items()),
     }
-    assert {f"#SBATCH {option}" for option in wanted} <= lines
+    assert {f"#SBATCH {option}" for option in expected} <= lines
     assert any(line.startswith("#SBATCH --mem=") for line in lines) == (not settings)
 
 
@@ -203,19 +203,19 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
 
     before = signal.signal(signal.SIGUSR2, queue_again)
     try:
-        task = tasks.Task(tuple(spec.identifier(STUDY, cell) for cell in spec.cells(STUDY)[:3]), Needs(1, 0, 10**9))
+        task = tasks.Task(tuple(cell.id for cell in spec.cells(STUDY)[:3]), Needs(1, 0, 10**9))
         (folder / "claims").mkdir(parents=True)
         token = work.token_of(folder, "t")
         token.write_text("t")
-        order = work.Order(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
+        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
         watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGUSR2))
         with pytest.raises(Again):
-            on_slurm.Job()(order)
+            on_slurm.Job()(request)
         watcher.join()
         assert signal.getsignal(signal.SIGUSR2) is queue_again
         assert steps
         assert 400 <= steps[0] < STUDY.steps
-        again = on_slurm.Job().checkpoint(order)
+        again = on_slurm.Job().checkpoint(request)
         assert again.function(*again.args).report.num_written == 3
     finally:
         signal.signal(signal.SIGUSR2, before)
@@ -224,13 +224,13 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
 
 
 def test_on_ray_where_no_node_sees_the_folder_results_travel_back(tmp_path, here):
-    report = on_ray.run(STUDY, tmp_path, asked=Asked(tasks=2), sees=lambda folder, token: False)
+    report = on_ray.run(STUDY, tmp_path, resources=Resources(tasks=2), sees=lambda folder, token: False)
     assert (report.num_written, report.num_skipped, report.num_failed, report.num_compilations) == (6, 0, 0, 2)
     assert results(tmp_path / "elsewhere") == results(here)
     assert not list((tmp_path / "elsewhere" / "claims").iterdir())
 
 
-def test_on_ray_told_to_stop_it_leaves_checkpoints_to_go_on_from(tmp_path, here):
+def test_on_ray_after_a_request_to_stop_it_leaves_checkpoints_to_go_on_from(tmp_path, here):
     folder = tmp_path / "elsewhere"
     watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
@@ -261,11 +261,13 @@ def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tm
             cluster.remove_node(second, allow_graceful=False)
 
         watcher = when(under_way, kill)
-        report = on_ray.run(STUDY, tmp_path, address=cluster.address, asked=Asked(tasks=2), checkpoint_seconds=0)
+        report = on_ray.run(
+            STUDY, tmp_path, address=cluster.address, resources=Resources(tasks=2), checkpoint_seconds=0
+        )
         watcher.join()
     assert lost
     assert report.num_written == 6
-    written = [outcome.done.report.num_written for outcome in outcomes]
+    written = [outcome.result.report.num_written for outcome in outcomes]
     assert written == [3, 3]  # by those tasks that ended, with nothing that another stored first
     assert results(folder) == results(here)
     assert not list((folder / "claims").glob("*.claim"))
@@ -330,20 +332,20 @@ def test_what_no_node_could_ever_take_is_refused():
             on_ray._check_room(nodes, [needs])
 
 
-def test_a_task_is_told_the_script_that_asks_for_its_runs(tmp_path, monkeypatch):
+def test_a_task_gets_the_script_that_runs_the_study(tmp_path, monkeypatch):
     """The process that makes them runs another one."""
     asks = provenance.Script("asks.py", "c0ffee", True)
     monkeypatch.setattr(provenance, "script", lambda: asks)
     handed_out = []
 
-    def submit(orders):
-        handed_out.extend(orders)
+    def submit(requests):
+        handed_out.extend(requests)
         raise Unfinished("that is all")
 
     pool = driver.Pool("nowhere", lambda cpus, gpus: 2, 0, submit, lambda seconds: (), lambda: None)
     with pytest.raises(Unfinished, match="that is all"):
-        driver.run(STUDY, tmp_path, lambda folder: contextlib.nullcontext(pool), Asked(tasks=2))
-    assert [order.options["script"] for order in handed_out] == [asks, asks]
+        driver.run(STUDY, tmp_path, lambda folder: contextlib.nullcontext(pool), Resources(tasks=2))
+    assert [request.options["script"] for request in handed_out] == [asks, asks]
 
 
 def test_curves_cannot_be_sent_from_elsewhere(tmp_path):
@@ -353,7 +355,7 @@ def test_curves_cannot_be_sent_from_elsewhere(tmp_path):
 
 def test_a_part_that_is_defined_in_the_script_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(type(SMALL.network), "__module__", "__main__")
-    with pytest.raises(Unfinished, match="MLP of 'DQN' is defined in the script itself"):
+    with pytest.raises(Unfinished, match="QNetwork of 'DQN' is defined in the script itself"):
         on_slurm.run(STUDY, tmp_path, cluster="debug")
 
 
@@ -367,11 +369,15 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(tmp_pa
 def test_options_choose_who_runs_a_study():
     parser = argparse.ArgumentParser()
     options.add_running(parser)
-    assert choice.executor(parser.parse_args([])) is execute.run
+
+    def chosen(arguments):
+        return script.Running.of(parser.parse_args(arguments)).run
+
+    assert chosen([]) is execute.run
     ray = ["--executor", "ray", "--address", "auto", "--tasks", "8", "--gpus-per-task", "0"]
-    found = choice.executor(parser.parse_args(ray))
-    assert (found.func, found.keywords) == (on_ray.run, {"address": "auto", "asked": Asked(8, 1, 0)})
+    found = chosen(ray)
+    assert (found.func, found.keywords) == (on_ray.run, {"address": "auto", "resources": Resources(8, 1, 0)})
     slurm = ["--executor", "slurm", "--slurm", "partition=long", "mem_per_cpu=2G"]
-    found = choice.executor(parser.parse_args(slurm))
+    found = chosen(slurm)
     settings = {"partition": "long", "mem-per-cpu": "2G"}
-    assert (found.func, found.keywords) == (on_slurm.run, {"settings": settings, "asked": Asked()})
+    assert (found.func, found.keywords) == (on_slurm.run, {"settings": settings, "resources": Resources()})

@@ -18,7 +18,7 @@ import pytest
 from jaxdqn import games, target_network
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.store import failures, store
-from jaxdqn.study import checkpoints, execute, signals, spec, waves
+from jaxdqn.study import checkpoints, execute, missing, provenance, run_group, signals, spec, wave
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
 from jaxdqn.training.evaluate import Evaluation
@@ -43,16 +43,16 @@ def study(**changes):
 
 
 def stopping_after(number, monkeypatch):
-    """Lets a study be told to stop after so many evaluation periods."""
+    """Requests a stop after some evaluation periods."""
     count, advance = [], execute.progress.Bar.advance
 
-    def told(bar, *arguments):
+    def counted(bar, *arguments):
         advance(bar, *arguments)
         count.append(arguments)
         if len(count) == number:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(execute.progress.Bar, "advance", told)
+    monkeypatch.setattr(execute.progress.Bar, "advance", counted)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,9 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize("periods", [1, 4, pytest.param(5, marks=pytest.mark.equal_bits), 7])
-def test_told_to_stop_it_ends_after_the_period_and_goes_on_from_there(tmp_path, monkeypatch, uninterrupted, periods):
+def test_after_a_request_to_stop_it_ends_with_the_period_and_continues_from_there(
+    tmp_path, monkeypatch, uninterrupted, periods
+):
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         stopping_after(periods, patch)
@@ -106,10 +108,23 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, uninterr
     assert not list(folder.glob("checkpoints/*"))
 
 
+def starting_steps(monkeypatch):
+    """Returns a list to which every wave adds the step at which it starts."""
+    begun, begin = [], wave._begin
+
+    def starting(*given):
+        found = begin(*given)
+        begun.append(found.step)
+        return found
+
+    monkeypatch.setattr(wave, "_begin", starting)
+    return begun
+
+
 def test_a_checkpoint_that_is_damaged_or_of_other_shapes_lets_its_runs_begin_again(
     tmp_path, monkeypatch, uninterrupted
 ):
-    for damage in (_lose_a_file, _cut_the_state, _lose_a_point):
+    for damage in (_lose_a_file, _cut_the_state, _lose_a_point, _lose_a_run, _lose_the_state, _rename_a_curve):
         with monkeypatch.context() as patch:
             stopping_after(2, patch)
             with pytest.raises(KeyboardInterrupt):
@@ -129,17 +144,33 @@ def _lose_a_file(folder):
 
 def _cut_the_state(folder):
     (found,) = checkpoints.read(folder)
-    *arrays, curve, seconds = checkpoints.load(found, found.versions)
-    checkpoints.remove(folder, found.cells)
-    cut = [values[:, :1] if values.ndim > 1 else values for values in arrays]
-    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*cut, curve, seconds])
+    snapshot = checkpoints.load(found)
+    cut = [values[:, :1] if values.ndim > 1 else values for values in snapshot.state]
+    checkpoints.write(folder, snapshot._replace(state=cut))
 
 
 def _lose_a_point(folder):
     (found,) = checkpoints.read(folder)
-    *arrays, seconds = checkpoints.load(found, found.versions)
-    checkpoints.remove(folder, found.cells)
-    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*arrays, seconds[:-1]])
+    snapshot = checkpoints.load(found)
+    checkpoints.write(folder, snapshot._replace(seconds=snapshot.seconds[:, :-1]))
+
+
+def _lose_a_run(folder):
+    (found,) = checkpoints.read(folder)
+    snapshot = checkpoints.load(found)
+    checkpoints.write(folder, snapshot._replace(state=[values[:-1] for values in snapshot.state]))
+
+
+def _lose_the_state(folder):
+    (found,) = checkpoints.read(folder)
+    checkpoints.write(folder, checkpoints.load(found)._replace(state=[]))
+
+
+def _rename_a_curve(folder):
+    (found,) = checkpoints.read(folder)
+    snapshot = checkpoints.load(found)
+    curves = {name.replace("max_q", "mean_q"): values for name, values in snapshot.curves.items()}
+    checkpoints.write(folder, snapshot._replace(curves=curves))
 
 
 def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
@@ -147,39 +178,72 @@ def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
 ):
     with monkeypatch.context() as patch:
         stopping_after(2, patch)
-        versions = waves.provenance.versions()
-        patch.setattr(waves.provenance, "versions", lambda: versions | {"jax": "0.0.1"})
+        versions = provenance.versions()
+        patch.setattr(provenance, "versions", lambda: versions | {"jax": "0.0.1"})
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
-    begun = []
-    begin = waves._begin
-    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    begun = starting_steps(monkeypatch)
     execute.run(study(), tmp_path)
-    assert [step for _, step, _, _ in begun] == [0, 0]
+    assert begun == [0, 0]
     said = " ".join(capsys.readouterr().err.split())
-    assert "3 runs begin again, since their checkpoint is of no use: it was made with other versions of jax" in said
+    assert "3 runs begin again, since their checkpoint cannot be used: it was made with other versions of jax" in said
     assert results(tmp_path / "resumed") == uninterrupted
 
 
 def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, uninterrupted):
     with monkeypatch.context() as patch:
         stopping_after(2, patch)
-        patch.setattr(waves.provenance, "commit", lambda: {"commit": "an earlier one", "modified": False})
+        patch.setattr(provenance, "commit", lambda: {"commit": "an earlier one", "modified": False})
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path)
     execute.run(study(), tmp_path)
     runs = store.read(tmp_path / "resumed" / "runs").runs
-    makers = {run.facts["algorithm"]: run.facts.get("makers") for run in runs}
-    assert makers["Polyak"] is None
-    assert [maker["until"] for maker in makers["DQN"]] == [400, 1_000]
-    assert [maker["commit"] for maker in makers["DQN"]] == ["an earlier one", runs[0].facts["code"]["commit"]]
+    trained_by = {run.facts["algorithm"]: run.facts.get("trained_by") for run in runs}
+    assert trained_by["Polyak"] is None
+    assert [one["until"] for one in trained_by["DQN"]] == [400, 1_000]
+    assert [one["commit"] for one in trained_by["DQN"]] == ["an earlier one", runs[0].facts["code"]["commit"]]
+
+
+def snapshot_of(ids, step=200, value=0.0):
+    curves = {"loss": np.full((len(ids), 2), value, np.float32), "steps": np.full((len(ids), 2), step, np.int32)}
+    state, seconds = [np.full((len(ids), 3), value)], np.ones((len(ids), 2))
+    trained_by = tuple(({"until": step, "commit": id},) for id in ids)
+    return checkpoints.Snapshot(tuple(ids), step, state, curves, seconds, trained_by)
+
+
+def equal(one, other):
+    """Returns whether two snapshots are the same, types of arrays included."""
+    described = [
+        repr(snapshot._replace(state=None, curves=None, seconds=None))
+        + repr([(values.dtype, values.tolist()) for values in (*snapshot.state, snapshot.seconds)])
+        + repr([(name, values.dtype, values.tolist()) for name, values in snapshot.curves.items()])
+        for snapshot in (one, other)
+    ]
+    return described[0] == described[1]
+
+
+def test_a_checkpoint_holds_a_snapshot_and_curves_by_name(tmp_path):
+    snapshot = snapshot_of("abc", value=np.nan)
+    checkpoints.write(tmp_path, snapshot)
+    (found,) = checkpoints.read(tmp_path)
+    assert (found.ids, found.step, found.curves) == (("a", "b", "c"), 200, ("loss", "steps"))
+    assert equal(checkpoints.load(found), snapshot)
+
+
+def test_runs_of_a_snapshot_are_selected_and_joined():
+    snapshot = checkpoints.join([snapshot_of("ab"), snapshot_of("c", value=1.0)])
+    assert snapshot.ids == ("a", "b", "c")
+    assert equal(checkpoints.select(snapshot, ("c",)), snapshot_of("c", value=1.0))
+    assert equal(checkpoints.select(snapshot, ("b", "a")), snapshot_of("ba"))
+    alone = checkpoints.select(snapshot, ("a",))
+    assert not np.shares_memory(alone.state[0], snapshot.state[0])  # or one run would keep the memory of all
 
 
 def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path):
-    for values in (np.zeros(3), np.ones(3)):
-        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [values])
+    for value in (0.0, 1.0):
+        checkpoints.write(tmp_path, snapshot_of("ab", value=value))
         (found,) = checkpoints.read(tmp_path)
-        np.testing.assert_array_equal(checkpoints.load(found, found.versions)[0], values)
+        np.testing.assert_array_equal(checkpoints.load(found).state[0], np.full((2, 3), value))
         assert len(list(tmp_path.iterdir())) == 2
         _lose_a_file(tmp_path)
 
@@ -187,13 +251,13 @@ def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path
 def test_the_arrays_of_a_checkpoint_are_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     flushed, fsync = set(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino) or fsync(file))
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, snapshot_of("ab"))
     (found,) = checkpoints.read(tmp_path)
     assert {path.stat().st_ino for path in (found.arrays, *found.arrays.rglob("*"))} <= flushed
 
 
 def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, snapshot_of("ab"))
     kept = set(tmp_path.iterdir())
     for age, name in ((2, "0123-200-4567"), (2, "0123-400-89ab.orbax-checkpoint-tmp"), (0, "cdef-200-4567")):
         (tmp_path / name).mkdir()
@@ -205,31 +269,33 @@ def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
     assert set(tmp_path.iterdir()) == kept | {tmp_path / "cdef-200-4567"}
 
 
-def test_told_to_stop_while_it_compiles_it_begins_nothing(tmp_path, monkeypatch):
+def test_after_a_request_to_stop_while_it_compiles_nothing_is_trained(tmp_path, monkeypatch):
     make = program.make
 
-    def told(*arguments, **named):
+    def requesting(*arguments, **named):
         os.kill(os.getpid(), signal.SIGINT)
         return make(*arguments, **named)
 
-    monkeypatch.setattr(program, "make", told)
+    monkeypatch.setattr(program, "make", requesting)
     with pytest.raises(KeyboardInterrupt):
         execute.run(study(), tmp_path)
     assert not list(tmp_path.glob("resumed/checkpoints/*"))
 
 
 @pytest.mark.parametrize("looks", [2, 3, 4])
-def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypatch, looks):
-    class Told:
+def test_whenever_a_stop_is_requested_finished_periods_are_kept(tmp_path, monkeypatch, looks):
+    class Stop:
         left = looks
 
         @property
-        def is_asked(self):
+        def is_requested(self):
             self.left -= 1
             return self.left < 0
 
+        raise_if_requested = signals.StopRequest.raise_if_requested
+
     advanced, advance = [], execute.progress.Bar.advance
-    monkeypatch.setattr(execute.interruption, "watched", lambda say: contextlib.nullcontext(Told()))
+    monkeypatch.setattr(signals, "watched", lambda say: contextlib.nullcontext(Stop()))
     monkeypatch.setattr(execute.progress.Bar, "advance", lambda *given: advanced.append(advance(*given)))
     with pytest.raises(KeyboardInterrupt):
         execute.run(study(), tmp_path)
@@ -239,10 +305,10 @@ def test_whenever_it_is_told_to_stop_what_is_finished_is_kept(tmp_path, monkeypa
 
 def test_a_request_to_stop_is_answered_by_another_thread():
     said, speakers = threading.Event(), []
-    with signals.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as told:
+    with signals.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert said.wait(10)
-    assert told.is_asked
+    assert stop.is_requested
     assert len(speakers) == 1
     assert speakers[0] is not threading.main_thread()
     assert signal.set_wakeup_fd(-1) == -1
@@ -269,11 +335,9 @@ def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             execute.run(study(), tmp_path / "cut")
     more = study(seeds=(0, 1, 2, 3))
-    begun = []
-    begin = waves._begin
-    monkeypatch.setattr(waves, "_begin", lambda *given: begun.append(found := begin(*given)) or found)
+    begun = starting_steps(monkeypatch)
     execute.run(more, tmp_path / "cut")
-    assert sorted(step for _, step, _, _ in begun) == [0, 0, 400]  # three go on, and one begins
+    assert sorted(begun) == [0, 0, 400]  # three go on, and one begins
     execute.run(more, tmp_path / "whole")
     assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
 
@@ -331,7 +395,7 @@ def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp
     assert run.facts.get("new_episodes_at") == [200]
 
 
-def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked(tmp_path, monkeypatch):
+def test_an_error_is_recorded_with_its_traceback_and_tried_again_only_on_request(tmp_path, monkeypatch):
     make = program.make
 
     def failing(config, *arguments, **named):
@@ -356,7 +420,7 @@ def test_an_error_is_put_down_with_its_traceback_and_tried_again_only_when_asked
 def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_other_wave(tmp_path, monkeypatch):
     one = study(algorithms={"DQN": SMALL})
     room = 1.5 * program.size(SMALL, games.make(one.games[0])).total  # so that each of three waves has one run
-    tries, train = [], waves.train
+    tries, train = [], run_group._train
 
     def without_a_compiler(*arguments, **named):
         tries.append("make")
@@ -373,7 +437,7 @@ def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_o
         assert execute.run(one, tmp_path / "a", memory=room).num_failed == 3
     assert tries == ["make"]
     tries.clear()
-    monkeypatch.setattr(waves, "train", failing_first)
+    monkeypatch.setattr(run_group, "_train", failing_first)
     report = execute.run(one, tmp_path / "b", memory=room)
     assert (report.num_written, report.num_failed, tries) == (2, 1, ["train"] * 3)
 
@@ -381,19 +445,19 @@ def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_o
 def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_ended_since(
     tmp_path, monkeypatch, uninterrupted
 ):
-    train = waves.train
+    train = run_group._train
 
-    def failing(study, members, found, compiled, *rest):
-        if {cell.algorithm for cell in members.values()} != {"DQN"}:
-            return train(study, members, found, compiled, *rest)
+    def failing(context, cells, *rest):
+        if {cell.algorithm for cell in cells} != {"DQN"}:
+            return train(context, cells, *rest)
         with monkeypatch.context() as patched:
             stopping_after(3, patched)
             with contextlib.suppress(KeyboardInterrupt):
-                train(study, members, found, compiled, *rest)
-        rest[-1].told.is_asked = False
+                train(context, cells, *rest)
+        context.stop.is_requested = False
         raise RuntimeError("the device is lost, say")
 
-    monkeypatch.setattr(waves, "train", failing)
+    monkeypatch.setattr(run_group, "_train", failing)
     assert execute.run(study(), tmp_path).num_failed == 3
     monkeypatch.undo()
     (found,) = checkpoints.read(tmp_path / "resumed" / "checkpoints")
@@ -404,8 +468,8 @@ def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_
 
 
 def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp_path):
-    checkpoints.write(tmp_path, ["a", "b", "c"], 200, {}, [], [np.zeros(3)])
-    checkpoints.write(tmp_path, ["a", "b"], 400, {}, [], [np.zeros(2)])
+    checkpoints.write(tmp_path, snapshot_of("abc"))
+    checkpoints.write(tmp_path, snapshot_of("ab", step=400))
     assert [found.step for found in checkpoints.read(tmp_path)] == [400, 200]
 
 
@@ -446,8 +510,7 @@ def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatc
         return found
 
     monkeypatch.setattr(store, "find", overtaken)
-    cells = {execute.spec.identifier(crashing, cell): cell for cell in execute.spec.cells(crashing)}
-    execute.forget_failures(tmp_path / "resumed", cells)
+    missing.retry(tmp_path / "resumed", spec.by_identifier(crashing))
 
 
 def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(
@@ -456,7 +519,7 @@ def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(
     looks = iter((True, True, False))
     monkeypatch.setattr(execute.Claims, "holds", lambda claims, cells: next(looks, True))
     assert execute.run(study(), tmp_path).num_failed == 0
-    assert "3 runs are made by another process" in " ".join(capsys.readouterr().err.split())
+    assert "3 runs are left to another process" in " ".join(capsys.readouterr().err.split())
     assert results(tmp_path / "resumed") == uninterrupted
 
 

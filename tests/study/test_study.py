@@ -15,10 +15,11 @@ from jaxdqn.analysis import by_arm
 from jaxdqn.commands import options
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import LayerNorm
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import choice
 from jaxdqn.store import schema, store
-from jaxdqn.study import execute, plan, spec, waves
+from jaxdqn.study import execute, plan, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training import program
@@ -85,7 +86,7 @@ def test_one_program_serves_all_numbers_and_seeds():
     study = dataclasses.replace(TINY, grid={"learning_rate": (1e-2, 1e-3, 1e-4), "discount": (0.9, 0.99)})
     (group,) = plan.groups(spec.cells(study))
     assert len(group.cells) == 3 * 2 * 3
-    assert len({spec.identifier(study, cell) for cell in group.cells}) == 18
+    assert len({cell.id for cell in group.cells}) == 18
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_one_program_serves_all_numbers_and_seeds():
     [
         ({"games": ("probe_both", "probe_value")}, 2),
         ({"grid": {"batch_size": (8, 16)}}, 2),
-        ({"grid": {"network": (MLP((8,)), MLP((8, 8)))}}, 2),
+        ({"grid": {"network": (QNetwork(Dense((8,))), QNetwork(Dense((8, 8))))}}, 2),
         ({"grid": {"optimizer": (optimizers.Adam(), optimizers.Adam(eps=1e-3), optimizers.SGD())}}, 2),
         ({"grid": {"max_gradient_norm": (None, 1.0, 10.0)}}, 2),
         ({"grid": {"algorithm.error": (losses.SquaredError(), losses.Huber(0.5), losses.Huber(2.0))}}, 2),
@@ -107,7 +108,7 @@ def test_another_structure_is_another_program(change, num_programs):
 
 def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else():
     def first(study):
-        return spec.identifier(study, spec.cells(study)[0])
+        return spec.cells(study)[0].id
 
     known = first(TINY)
     assert known == first(dataclasses.replace(TINY, name="other", algorithms={"another label": SMALL}))
@@ -123,13 +124,13 @@ def test_the_identifier_depends_on_what_determines_the_run_and_on_nothing_else()
     assert len({known, *map(first, others)}) == 7
 
 
-def of(**changes):
-    """Returns a study of one run, and its cell."""
+def cell_of(**changes):
+    """Returns the first cell of a study of one arm."""
     study = dataclasses.replace(TINY, algorithms={"DQN": dataclasses.replace(SMALL, **changes)}, grid={})
-    return study, spec.cells(study)[0]
+    return spec.cells(study)[0]
 
 
-NORMALISED = MLP((8,), normalisation=LayerNorm())
+NORMALISED = QNetwork(Dense((8,)), normalisation=LayerNorm())
 
 
 @pytest.mark.parametrize(
@@ -140,20 +141,20 @@ NORMALISED = MLP((8,), normalisation=LayerNorm())
         ({"algorithm": bootstrapped_dqn.BootstrappedDQN(), "network": Ensemble(NORMALISED)}, {"LayerNorm": 2}),
         ({"optimizer": optimizers.RAdam(), "network": NORMALISED}, {"RAdam": 2, "LayerNorm": 2}),
         ({}, {}),
-        ({"optimizer": optimizers.SGD(), "network": MLP((8,))}, {}),
+        ({"optimizer": optimizers.SGD(), "network": QNetwork(Dense((8,)))}, {}),
         ({"algorithm": averaged_dqn.AveragedDQN(), "target_update": LastCopies()}, {}),  # it has a version of its own
     ],
 )
 def test_a_part_that_trains_otherwise_than_it_did_gives_its_results_other_names(changes, versions):
-    study, cell = of(**changes)
-    facts = spec.determinants(study, cell)
+    cell = cell_of(**changes)
+    facts = cell.determinants
     before = {name: value for name, value in facts.items() if name != "part_versions"}
     assert facts["part_versions"] == (versions or None)
-    assert (spec.identifier(study, cell) == store.identifier(schema.used(before))) == (not versions)
+    assert (cell.id == store.identifier(schema.used(before))) == (not versions)
 
 
 @pytest.mark.parametrize("num_members", [1, 2, 3, 8, 9, 10, 70])
-def test_waves_are_wide_enough_and_leave_less_than_a_round_in_vain(num_members):
+def test_waves_are_wide_enough_and_have_less_than_a_round_of_padding(num_members):
     (planned,) = plan.plan(dataclasses.replace(TINY, grid={}, seeds=range(num_members)))
     layout = planned.layout
     assert layout.batch == 1
@@ -162,7 +163,7 @@ def test_waves_are_wide_enough_and_leave_less_than_a_round_in_vain(num_members):
 
 
 def test_the_size_of_a_run_is_that_of_its_arrays():
-    config = dataclasses.replace(SMALL, network=MLP((16,)))
+    config = dataclasses.replace(SMALL, network=QNetwork(Dense((16,))))
     num_parameters = 4 * 16 + 16 + 16 * 2 + 2  # of cartpole: 4 numbers seen, 2 actions
     for name, flags in (("cartpole", 2), ("gymnasium:CartPole-v1", 3)):  # what steps in Python can be cut, too
         size = program.size(config, games.make(name))
@@ -250,8 +251,9 @@ def test_a_study_leaves_one_record_a_cell_that_says_how_it_was_made(finished):
         assert scores.shape == (3, 2)
         assert by_arm.curve(members, "updates")[1].tolist() == [[40, 90]] * 3
     run = found.runs[0]
-    network = {"type": "MLP", "hidden": [16], "activation": "relu", "initializer": "lecun_normal"}
-    network |= dict.fromkeys(("head", "dueling", "noisy", "normalisation"))
+    network = {"type": "QNetwork", "torso": {"type": "Dense", "hidden": [16]}}
+    network |= {"activation": "relu", "initializer": "lecun_normal"}
+    network |= dict.fromkeys(("memory", "head", "dueling", "noisy", "normalisation"))
     assert run.facts["configuration"]["network"] == network
     assert run.facts["evaluation"] == {"every": 200, "episodes": 2, "epsilon": 0.0, "exact_values": False}
     assert run.facts["versions"]["jax"] == jax.__version__
@@ -285,7 +287,7 @@ def test_what_is_stored_is_not_run_again_and_new_seeds_are_the_same_runs_as_ever
 
 def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_rest(tmp_path, monkeypatch):
     study = dataclasses.replace(TINY, seeds=range(6))  # 12 cells: two waves of at most 10
-    begun, train = [], waves.train
+    begun, train = [], run_group._train
 
     def interrupted(*arguments):
         begun.append(arguments)
@@ -293,7 +295,7 @@ def test_an_interruption_keeps_the_finished_waves_and_the_next_call_runs_the_res
             raise KeyboardInterrupt
         return train(*arguments)
 
-    monkeypatch.setattr(waves, "train", interrupted)
+    monkeypatch.setattr(run_group, "_train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         execute.run(study, tmp_path)
     stored = len(store.read(tmp_path / "tiny" / "runs").runs)
@@ -346,9 +348,7 @@ def test_a_grid_over_parts_is_stored_by_their_fields(tmp_path):
 def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(tmp_path):
     ours = dataclasses.replace(TINY, seeds=(0,), grid={"learning_rate": (0.01, 0.001), "batch_size": (8,)})
     theirs = dataclasses.replace(ours, grid={"learning_rate": np.array([0.01, 0.001]), "batch_size": np.array([8])})
-    assert [spec.identifier(ours, cell) for cell in spec.cells(ours)] == [
-        spec.identifier(theirs, cell) for cell in spec.cells(theirs)
-    ]
+    assert list(spec.by_identifier(ours)) == list(spec.by_identifier(theirs))
     found = store.read(execute.run(theirs, tmp_path).folder)
     assert [run.facts["settings"] for run in found.runs] == [
         {"learning_rate": rate, "batch_size": 8} for rate in (0.001, 0.01)
@@ -396,7 +396,7 @@ def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finish
     )
     found = {run.facts["seed"]: run for run in store.read(execute.run(asked, tmp_path).folder).runs}
     for cell in spec.cells(study):
-        run, plain_run = found[cell.seed], store.find(finished[1].folder, spec.identifier(study, cell))
+        run, plain_run = found[cell.seed], store.find(finished[1].folder, cell.id)
         for name in set(plain_run.curves) - {"value_error", "value_bias"}:
             np.testing.assert_array_equal(run.curves[name], plain_run.curves[name], err_msg=name)
         assert np.isnan([plain_run.curves["value_error"], plain_run.curves["value_bias"]]).all()

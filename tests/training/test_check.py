@@ -9,13 +9,15 @@ from jaxdqn import exploration, games, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, Quantiles
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
+
+RECURRENT = QNetwork(memory=LSTM())
 
 
 def checked(name, change):
@@ -32,8 +34,8 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("c51", {"network": MLP()}, "algorithm = C51 needs a network that answers with CategoricalOutput"),
-        ("qr_dqn", {"network": MLP(head=Categorical())}, "needs a network that answers with QuantileOutput"),
+        ("c51", {"network": QNetwork()}, "algorithm = C51 needs a network that answers with CategoricalOutput"),
+        ("qr_dqn", {"network": QNetwork(head=Categorical())}, "needs a network that answers with QuantileOutput"),
         ("dqn", {"exploration": exploration.OneMember()}, "exploration = OneMember needs a network that answers with"),
         ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
         ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from sequences, and replay = Uniform samples"),
@@ -47,18 +49,26 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
         ),
         ("pqn", {"n_step": 3}, "n_step = 3 is more than algorithm = PQN allows for, which is 1."),
         ("r2d2", {"replay": Sequences(length=4)}, "burn_in = 4 leaves nothing to learn from of sequences of"),
-        ("r2d2", {"network": MLP()}, "algorithm = R2D2 needs a network that remembers"),
-        ("dqn", {"network": Recurrent()}, "algorithm = DQN learns nothing of a memory: set network to MLP"),
-        ("pqn", {"network": Recurrent()}, "algorithm = PQN learns nothing of a memory: set network to MLP"),
+        ("r2d2", {"network": QNetwork()}, "algorithm = R2D2 needs a network with a memory"),
+        (
+            "dqn",
+            {"network": RECURRENT},
+            "algorithm = DQN cannot train a memory: set network.memory to None, or algorithm",
+        ),
+        (
+            "pqn",
+            {"network": RECURRENT},
+            "algorithm = PQN cannot train a memory: set network.memory to None, or algorithm",
+        ),
         (
             "c51",
-            {"network": MLP(head=Categorical(v_min=1.0, v_max=1.0))},
+            {"network": QNetwork(head=Categorical(v_min=1.0, v_max=1.0))},
             "network.head.v_min = 1.0 must be below network.head.v_max = 1.0.",
         ),
         (
             "r2d2",
-            {"network": Recurrent(ends=MLP(head=Categorical(v_min=2.0, v_max=1.0)))},
-            "network.ends.head.v_min = 2.0 must be below network.ends.head.v_max = 1.0.",
+            {"network": QNetwork(memory=LSTM(), head=Categorical(v_min=2.0, v_max=1.0))},
+            "network.head.v_min = 2.0 must be below network.head.v_max = 1.0.",
         ),
     ],
 )
@@ -71,8 +81,8 @@ def test_parts_that_do_not_fit_are_refused_by_name(name, change, sentence):
     ("name", "change"),
     [
         ("double_dqn", {"network": Ensemble(), "exploration": exploration.UpperConfidence()}),
-        ("dqn", {"network": MLP(head=Quantiles())}),
-        ("r2d2", {"n_step": 1, "network": Recurrent(ends=MLP(head=Categorical()))}),
+        ("dqn", {"network": QNetwork(head=Quantiles())}),
+        ("r2d2", {"n_step": 1, "network": QNetwork(memory=LSTM(), head=Categorical())}),
     ],
 )
 def test_what_an_algorithm_does_not_read_is_its_networks_own(name, change):

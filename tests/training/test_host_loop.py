@@ -15,7 +15,8 @@ from jaxdqn import fields, games, learner, schedules
 from jaxdqn.algorithms import pqn
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
@@ -172,7 +173,7 @@ def test_no_two_evaluations_play_the_same_episodes():
 
 @pytest.mark.parametrize(("epsilon", "mean"), [(0.0, 9.0), (0.4, 7.2), (1.0, 4.5)])
 def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean):
-    config = dataclasses.replace(SMALL, network=MLP(()), learning_rate=1e-30)
+    config = dataclasses.replace(SMALL, network=QNetwork(Dense(())), learning_rate=1e-30)
     run = Runner(own("Pair"), config, evaluation=Evaluation(every=20, episodes=100, epsilon=epsilon))
     parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
     learner = run.state.learner._replace(parameters=parameters)
@@ -212,7 +213,7 @@ def test_play_is_random_until_learning_starts_and_greedy_after_it():
     config = dataclasses.replace(
         SMALL,
         num_environments=1,
-        network=MLP(()),
+        network=QNetwork(Dense(())),
         learning_rate=1e-30,
         exploration=EpsilonGreedy(schedules.Constant(0.0)),
         learning_starts=100,
@@ -232,7 +233,7 @@ def test_a_schedule_over_episodes_moves_on_at_the_step_after_an_end():
     config = dataclasses.replace(
         SMALL,
         num_environments=1,
-        network=MLP(()),
+        network=QNetwork(Dense(())),
         learning_rate=1e-30,
         train_every=100,  # ends fall between trainings
         exploration=EpsilonGreedy(schedules.MultiplicativePerEpisode(1.0, 0.0, 1e-9)),  # greedy from the second on
@@ -412,7 +413,7 @@ def without_cuts(replay):
 
 
 def test_a_run_that_diverges_is_not_trained_on():
-    config = dataclasses.replace(SMALL, optimizer=SGD(), learning_rate=1e30, network=MLP((16,)))
+    config = dataclasses.replace(SMALL, optimizer=SGD(), learning_rate=1e30, network=QNetwork(Dense((16,))))
     run = Runner(games.make("gymnasium:CartPole-v1"), config)
     run.advance()
     assert 40 < int(run.state.diverged_at) <= 100
@@ -462,7 +463,7 @@ def test_pqn_learns_only_from_steps_of_the_iteration_that_has_ended(monkeypatch)
         batch_size=number,
         num_minibatches=1,
         num_updates=1,
-        network=MLP((4,)),
+        network=QNetwork(Dense((4,))),
         replay=Sequences(capacity=number * rows, length=rows, replacement=False, only_new=True),
     )
     game = own("Counter")
@@ -494,7 +495,7 @@ def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
         batch_size=2,
         num_minibatches=1,
         num_updates=1,
-        network=MLP((4,)),
+        network=QNetwork(Dense((4,))),
         replay=Sequences(capacity=60, length=7),
     )
     game = own("Counter")

@@ -14,7 +14,8 @@ from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact
 from jaxdqn.interfaces import Game, Step, TimeStep, feed_forward
-from jaxdqn.networks.mlp import MLP
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.sequences import Sequences
@@ -134,7 +135,7 @@ def test_neither_two_copies_nor_two_steps_nor_two_runs_see_the_same_random_numbe
 
 
 def test_episodes_of_an_evaluation_see_random_numbers_of_their_own():
-    network = MLP(()).make((2,), 2)
+    network = QNetwork(Dense(())).make((2,), 2)
     parameters, evaluation = network.init(jax.random.key(0)), Evaluation(every=1, episodes=400)
     first, second = (evaluate(jax.random.key(i), parameters, network, drawing_game(), evaluation) for i in (0, 1))
     returns = np.concatenate([first, second])
@@ -175,7 +176,7 @@ def test_no_two_steps_updates_minibatches_or_passes_of_an_iteration_draw_the_sam
 def test_epsilon_decays_while_acting(schedule, is_greedy_from):
     game = coded_game()
     config = dataclasses.replace(
-        SMALL, network=MLP(()), learning_rate=1e-30, exploration=EpsilonGreedy(schedule), learning_starts=0
+        SMALL, network=QNetwork(Dense(())), learning_rate=1e-30, exploration=EpsilonGreedy(schedule), learning_starts=0
     )
     config, state = start(game, dataclasses.replace(config, replay=Uniform(400)))
     kernel = np.asarray(state.learner.parameters["params"]["Dense_0"]["kernel"])
@@ -224,7 +225,7 @@ def test_play_is_random_until_learning_starts_and_greedy_after_it():
     game = coded_game()
     config = dataclasses.replace(
         SMALL,
-        network=MLP(()),
+        network=QNetwork(Dense(())),
         learning_rate=1e-30,
         exploration=EpsilonGreedy(schedules.Constant(0.0)),
         learning_starts=100,
@@ -312,7 +313,9 @@ def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     with pytest.raises(ValueError, match="already exists"):
         checkpoint.save(tmp_path / "run", arrays)
     with pytest.raises(checkpoint.Unusable, match=r"it holds .* for float32"):
-        checkpoint.like_before(arrays, start(game, dataclasses.replace(SMALL, network=MLP((17,))), seed=9)[1])
+        checkpoint.like_before(
+            arrays, start(game, dataclasses.replace(SMALL, network=QNetwork(Dense((17,)))), seed=9)[1]
+        )
     with pytest.raises(checkpoint.Unusable, match="it cannot be read"):
         checkpoint.restore(tmp_path / "nothing")
     uninterrupted, continued = state, restored
@@ -352,7 +355,7 @@ def test_reported_returns_are_not_clipped():
 def test_evaluation_plays_whole_episodes_and_counts_each_once():
     game = coded_game()
     _, state = start(game, SMALL)
-    network = MLP((16,)).make((2,), 2)
+    network = QNetwork(Dense((16,))).make((2,), 2)
     returns = evaluate(jax.random.key(0), state.learner.parameters, network, game, Evaluation(every=1, episodes=200))
     steps = np.floor(np.asarray(returns) / 10)
     assert set(steps) == {3, 5}
@@ -362,7 +365,7 @@ def test_evaluation_plays_whole_episodes_and_counts_each_once():
 
 @pytest.mark.parametrize(("epsilon", "reward"), [(0.0, 11.0), (0.4, 10.8), (1.0, 10.5)])
 def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, reward):
-    game, network = coded_game(), MLP(()).make((2,), 2)
+    game, network = coded_game(), QNetwork(Dense(())).make((2,), 2)
     parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
     evaluation = Evaluation(every=1, episodes=400, epsilon=epsilon)
     returns = np.asarray(evaluate(jax.random.key(0), parameters, network, game, evaluation))
@@ -538,7 +541,9 @@ def test_nothing_is_learned_before_there_is_a_whole_sequence():
 
 def test_actions_before_there_is_a_whole_sequence_are_the_policys():
     game = coded_game()
-    config = waiting_for_sequences("pqn", exploration=EpsilonGreedy(schedules.Constant(0.0)), network=MLP(()))
+    config = waiting_for_sequences(
+        "pqn", exploration=EpsilonGreedy(schedules.Constant(0.0)), network=QNetwork(Dense(()))
+    )
     config, state = start(game, config)
     parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
     state = state._replace(learner=state.learner._replace(parameters=parameters))

@@ -10,8 +10,9 @@ from jaxdqn import games, schedules
 from jaxdqn.algorithms import r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import probes
-from jaxdqn.networks.mlp import MLP
-from jaxdqn.networks.recurrent import Recurrent
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.training import host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
@@ -24,7 +25,7 @@ R2D2 = dataclasses.replace(
     learning_rate=5e-3,
     train_every=8,
     exploration=EpsilonGreedy(schedules.Constant(0.3)),
-    network=Recurrent(MLP((16,)), units=16),
+    network=QNetwork(Dense((16,)), memory=LSTM(16)),
     replay=Sequences(capacity=2_000, length=8, priorities=Priorities()),
 )
 

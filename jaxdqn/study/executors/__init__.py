@@ -1,5 +1,5 @@
-"""Where a study runs when not here: its missing cells as tasks of a Ray cluster, or as jobs of Slurm.
+"""Executors run a study elsewhere: its missing cells as tasks of a Ray cluster, or as jobs of Slurm.
 
-`tasks` splits, `work` is what a task does where it runs, `driver` sees a study through from here, and `on_ray` and
-`on_slurm` are the places. Each task is `jaxdqn.study.execute.run` on some of the cells.
+`tasks` splits a study, `work` runs one task on its machine, `driver` runs the study from here, and `on_ray` and
+`on_slurm` open the cluster. Each task calls `jaxdqn.study.execute.run` on some of the cells.
 """

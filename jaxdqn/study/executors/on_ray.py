@@ -1,7 +1,7 @@
-"""On a Ray cluster: an existing one, or one on this machine that lives as long as the command.
+"""Runs a study on a Ray cluster: an existing one, or one on this machine that lasts as long as the command.
 
-Where a node sees the study's folder, its tasks work in it, with claims and checkpoints; a task that is lost with its
-node goes on elsewhere from there. Where it does not, a task brings its results back when it is done.
+Where a node sees the study's folder, its tasks work there, with claims and checkpoints; a task that is lost with its
+node continues from there on another node. Elsewhere a task returns its results when it is done.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from typing import Any
 from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
-from jaxdqn.study.executors.tasks import Asked, Needs
-from jaxdqn.study.executors.work import Order, Sees
+from jaxdqn.study.executors.tasks import Needs, Resources
+from jaxdqn.study.executors.work import Sees, TaskRequest
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
-_ANSWER = 15.0  # seconds in which a cluster that is well answers
-_STOP = 60.0  # seconds that tasks have to end their evaluation period
+_ANSWER = 15.0  # seconds in which a working cluster answers
+_STOP = 60.0  # seconds that tasks have to finish their evaluation period
 _RETRIES = 5  # of a task whose node or process is lost
 _OBJECTS = 100_000_000  # bytes for results on their way back
 
@@ -34,21 +34,21 @@ def run(
     out: str | pathlib.Path,
     *,
     address: str | None = None,
-    asked: Asked = Asked(),  # noqa: B008  # immutable
+    resources: Resources = Resources(),  # noqa: B008  # immutable
     sees: Sees = work.sees,
     **options: Any,
 ) -> execute.Report:
-    """Runs what is missing of a study as tasks of a Ray cluster; else as `driver.run`.
+    """Runs the missing cells of a study as tasks of a Ray cluster, as `driver.run` does.
 
     Args:
-      study: what to run.
+      study: the study.
       out: its results go to `<out>/<study.name>/runs`.
-      address: of the cluster, or "auto" for the one that this machine is part of; None starts one here for the while.
-      asked: how the tasks are to be.
-      sees: whether a node sees the folder; asked on each.
-      **options: as `driver.run` takes them.
+      address: of the cluster, or "auto" for the one that this machine is part of; None starts one here for this call.
+      resources: of the tasks.
+      sees: returns whether a node sees the folder; called on the node.
+      **options: of `driver.run`.
     """
-    return driver.run(study, out, lambda folder: opened(address, sees), asked, **options)
+    return driver.run(study, out, lambda folder: opened(address, sees), resources, **options)
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def opened(address: str | None, sees: Sees = work.sees) -> Iterator[Pool]:
     Raises:
       Unfinished: if Ray is not installed, or no cluster answers at the address.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # sends no usage statistics
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # tasks without a GPU leave it alone by themselves
     try:
         import ray
@@ -101,50 +101,50 @@ def _check(address: str) -> None:
 
 def _pool(ray: Any, name: str, sees: Sees) -> Pool:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    orders: dict[Any, Order] = {}  # of the tasks under way, by Ray's reference to their result
+    requests: dict[Any, TaskRequest] = {}  # of the tasks under way, by Ray's reference to their result
 
     def slots(cpus: int, gpus: int) -> int:
-        asked = {"CPU": cpus, "GPU": gpus}
-        return sum(min(int(node.get(kind, 0) // number) for kind, number in asked.items() if number) for node in nodes)
+        needed = {"CPU": cpus, "GPU": gpus}
+        return sum(min(int(node.get(kind, 0) // number) for kind, number in needed.items() if number) for node in nodes)
 
-    def submit(given: Sequence[Order]) -> None:
-        _check_room(nodes, [order.task.needs for order in given])
-        for order in given:
-            orders[_remote(ray, order.task.needs).remote(order, sees)] = order
+    def submit(given: Sequence[TaskRequest]) -> None:
+        _check_room(nodes, [request.task.needs for request in given])
+        for request in given:
+            requests[_remote(ray, request.task.needs).remote(request, sees)] = request
 
     def wait(seconds: float) -> list[Outcome]:
-        ended, _ = ray.wait(list(orders), num_returns=len(orders), timeout=seconds)
-        return [_outcome(orders.pop(reference), functools.partial(ray.get, reference)) for reference in ended]
+        ended, _ = ray.wait(list(requests), num_returns=len(requests), timeout=seconds)
+        return [_outcome(requests.pop(reference), functools.partial(ray.get, reference)) for reference in ended]
 
     def cancel() -> None:
-        for reference in orders:
+        for reference in requests:
             ray.cancel(reference)  # as Ctrl-C there
-        if orders:
-            ray.wait(list(orders), num_returns=len(orders), timeout=_STOP)
+        if requests:
+            ray.wait(list(requests), num_returns=len(requests), timeout=_STOP)
 
     return Pool(name, slots, int(any(node.get("GPU", 0) >= 1 for node in nodes)), submit, wait, cancel)
 
 
 def _remote(ray: Any, needs: Needs) -> Any:
-    """Returns the function that Ray runs; a process of its own each time, since JAX keeps the devices it started on."""
+    """Returns the function that Ray runs, each time in a new process, since JAX keeps the devices it started on."""
     declared = ray.remote(
         num_cpus=needs.cpus, num_gpus=needs.gpus, memory=needs.memory, max_retries=_RETRIES, max_calls=1
     )
     return declared(work.work)
 
 
-def _outcome(order: Order, result: Callable[[], work.Done]) -> Outcome:
+def _outcome(request: TaskRequest, result: Callable[[], work.TaskResult]) -> Outcome:
     try:
-        return Outcome(order.task, result())
-    except Exception as problem:  # of the task, or of what became of its node
-        return Outcome(order.task, None, (str(problem).strip() or type(problem).__name__).splitlines()[-1])
+        return Outcome(request.task, result())
+    except Exception as problem:  # of the task, or of its lost node
+        return Outcome(request.task, None, (str(problem).strip() or type(problem).__name__).splitlines()[-1])
 
 
 def _check_room(nodes: Sequence[dict[str, float]], needs: Sequence[Needs]) -> None:
     """Raises `Unfinished` if no node could ever take one of the tasks, for which Ray would wait forever."""
     for need in needs:
-        wanted = {"CPU": need.cpus, "GPU": need.gpus, "memory": need.memory}
-        if not any(all(node.get(kind, 0) >= number for kind, number in wanted.items()) for node in nodes):
+        needed = {"CPU": need.cpus, "GPU": need.gpus, "memory": need.memory}
+        if not any(all(node.get(kind, 0) >= number for kind, number in needed.items()) for node in nodes):
             raise Unfinished(
                 f"no node of the cluster has {need.cpus} CPUs, {need.gpus} GPUs and {need.memory / 1e9:.1f} GB of "
                 "memory for a task: ask for less with --cpus-per-task, --gpus-per-task or --memory"

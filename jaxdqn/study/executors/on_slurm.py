@@ -1,7 +1,7 @@
-"""On Slurm: the tasks of a study as a job array, from a folder that the nodes share.
+"""Runs a study on Slurm: its tasks as a job array, in a folder that the nodes share.
 
-Before a job's time is over, or when it is preempted, Slurm sends a signal: the job ends its evaluation period, leaves
-a checkpoint and is put into the queue again, to go on from there. Its logs lie in the study's folder `slurm/`.
+Before the time of a job is over, or when it is preempted, Slurm sends a signal: the job finishes its evaluation period,
+leaves a checkpoint and is queued again, to continue from there. Its logs lie in the study's folder `slurm/`.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from typing import Any
 from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
-from jaxdqn.study.executors.tasks import Asked
-from jaxdqn.study.executors.work import Order
+from jaxdqn.study.executors.tasks import Resources
+from jaxdqn.study.executors.work import TaskRequest
 from jaxdqn.study.spec import Study
 
-_MINUTES = 240  # of a job before it is put into the queue again
-_TIMES = 100  # that it is
-_STOP = 60.0  # seconds that jobs have to end their evaluation period
+_MINUTES = 240  # of a job before it is queued again
+_TIMES = 100  # that a job is queued again
+_STOP = 60.0  # seconds that jobs have to finish their evaluation period
 
 
 def run(
@@ -30,51 +30,51 @@ def run(
     out: str | pathlib.Path,
     *,
     settings: Mapping[str, str] = MappingProxyType({}),
-    asked: Asked = Asked(),  # noqa: B008  # immutable
+    resources: Resources = Resources(),  # noqa: B008  # immutable
     cluster: str = "slurm",
     **options: Any,
 ) -> execute.Report:
-    """Runs what is missing of a study as a job array; else as `driver.run`.
+    """Runs the missing cells of a study as a job array, as `driver.run` does.
 
     Args:
-      study: what to run.
+      study: the study.
       out: its results go to `<out>/<study.name>/runs`.
       settings: options of sbatch.
-      asked: how the jobs are to be.
-      cluster: "slurm", or "local" and "debug" of submitit, which need none.
-      **options: as `driver.run` takes them.
+      resources: of the jobs.
+      cluster: "slurm", or "local" and "debug" of submitit, which need no cluster.
+      **options: of `driver.run`.
     """
-    if asked.tasks is not None:
-        settings = {"array-parallelism": str(asked.tasks)} | dict(settings)
-    return driver.run(study, out, lambda folder: opened(folder, study.name, settings, cluster), asked, **options)
+    if resources.tasks is not None:
+        settings = {"array-parallelism": str(resources.tasks)} | dict(settings)
+    return driver.run(study, out, lambda folder: opened(folder, study.name, settings, cluster), resources, **options)
 
 
 class Job:
-    """What Slurm runs: told to end, it stops after the evaluation period, and asks to be run again."""
+    """A task as a Slurm job. After a signal it stops at the end of the evaluation period and is queued again."""
 
-    def __call__(self, order: Order) -> work.Done:
-        """Does the task."""
-        told: list[int] = []
+    def __call__(self, request: TaskRequest) -> work.TaskResult:
+        """Runs the task."""
+        received: list[int] = []
 
         def stop(number: int, frame: FrameType | None) -> None:
-            told.append(number)
-            os.kill(os.getpid(), signal.SIGTERM)  # on which a study stops after the period
+            received.append(number)
+            os.kill(os.getpid(), signal.SIGTERM)  # a study stops on it after the period
 
         queue_again = signal.signal(signal.SIGUSR2, stop)
         try:
-            return work.work(order)
+            return work.work(request)
         except KeyboardInterrupt:
-            if told and callable(queue_again):
-                queue_again(told[0], None)  # ends the process
+            if received and callable(queue_again):
+                queue_again(received[0], None)  # ends the process
             raise
         finally:
             signal.signal(signal.SIGUSR2, queue_again)
 
-    def checkpoint(self, order: Order) -> Any:
-        """Returns what the job does when it is run again: the same."""
+    def checkpoint(self, request: TaskRequest) -> Any:
+        """Returns the job to queue again: the same."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, order)
+        return DelayedSubmission(self, request)
 
 
 @contextlib.contextmanager
@@ -108,18 +108,18 @@ def opened(folder: pathlib.Path, name: str, settings: Mapping[str, str], cluster
 
 
 def _pool(executor: Any, cluster: str, is_memory_set: bool) -> Pool:
-    jobs: dict[Any, Order] = {}  # under way
+    jobs: dict[Any, TaskRequest] = {}  # running, with their requests
 
-    def submit(orders: Sequence[Order]) -> None:
-        if not orders:
+    def submit(requests: Sequence[TaskRequest]) -> None:
+        if not requests:
             return
-        needs = [order.task.needs for order in orders]
+        needs = [request.task.needs for request in requests]
         executor.update_parameters(
             cpus_per_task=needs[0].cpus,
             gpus_per_node=needs[0].gpus or None,
             mem_gb=None if is_memory_set else round(max(need.memory for need in needs) / 2**30, 1),
         )
-        jobs.update(zip(executor.map_array(Job(), orders), orders, strict=True))
+        jobs.update(zip(executor.map_array(Job(), requests), requests, strict=True))
 
     def wait(seconds: float) -> list[Outcome]:
         until = time.monotonic() + seconds
@@ -137,8 +137,8 @@ def _pool(executor: Any, cluster: str, is_memory_set: bool) -> Pool:
     return Pool(f"jobs of {cluster}", lambda cpus, gpus: None, 0, submit, wait, cancel)
 
 
-def _outcome(job: Any, order: Order) -> Outcome:
+def _outcome(job: Any, request: TaskRequest) -> Outcome:
     problem = job.exception()
     if problem is None:
-        return Outcome(order.task, job.result())
-    return Outcome(order.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")
+        return Outcome(request.task, job.result())
+    return Outcome(request.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")

@@ -1,4 +1,4 @@
-"""What a task does on the machine that it runs on: some cells of a study, in its folder if that is seen from there."""
+"""Runs one task on its machine: some cells of a study, in the study's folder if this machine sees it."""
 
 import pathlib
 import pickle
@@ -15,15 +15,15 @@ from jaxdqn.training import cores, devices
 Sees = Callable[[pathlib.Path, str], bool]
 
 
-class Order(NamedTuple):
-    """What a task is told.
+class TaskRequest(NamedTuple):
+    """A request to run a task, with all that its machine needs.
 
     Attributes:
-      task: which cells, and what it may use.
-      study: that they are of, pickled: it is read once `paths` are searched, where its modules may lie.
-      paths: of Python's modules where the order was given.
-      out: the folder of results there, absolute.
-      token: name of a file that says that a folder is the same; `token_of` says where.
+      task: cells and resources.
+      study: the study, pickled; it is unpickled after `paths` are added, since its modules may be there.
+      paths: in which the driver searches Python modules.
+      out: the folder of results of the driver, absolute.
+      token: written by the driver into the study's folder; `token_of` returns the file.
       options: of `execute.run`.
     """
 
@@ -35,13 +35,13 @@ class Order(NamedTuple):
     options: dict[str, Any]
 
 
-class Done(NamedTuple):
-    """What a task did.
+class TaskResult(NamedTuple):
+    """The result of a task.
 
     Attributes:
       report: of `execute.run`.
-      records: contents of the files of `runs` and `failures`, by their path in the study's folder; none where that
-        folder is seen, since they are there already.
+      records: contents of the files of `runs` and `failures`, by path in the study's folder; none where the machine
+        sees that folder, since they are there already.
     """
 
     report: execute.Report
@@ -49,45 +49,44 @@ class Done(NamedTuple):
 
 
 def token_of(folder: pathlib.Path, token: str) -> pathlib.Path:
-    """Returns the file of a study's folder by which others know it."""
+    """Returns the file of a study's folder that identifies it to other machines."""
     return folder / "claims" / f"{token}.shared"
 
 
 def sees(folder: pathlib.Path, token: str) -> bool:
-    """Returns whether this folder is the one in which the token was put."""
+    """Returns whether this folder is the driver's, which holds the token."""
     try:
         return token_of(folder, token).read_text() == token
     except OSError:
         return False
 
 
-def work(order: Order, sees: Sees = sees) -> Done:
+def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     """Runs the cells of a task.
 
     Raises:
-      RuntimeError: if the code here is not that of where the order was given.
+      RuntimeError: if the code here differs from the driver's.
       OSError: if a result cannot be stored.
-      KeyboardInterrupt: told to stop; in a folder that is seen, checkpoints are left.
+      KeyboardInterrupt: after a request to stop; if the folder is the driver's, checkpoints are left.
     """
-    sys.path.extend(path for path in order.paths if path not in sys.path)
-    study = pickle.loads(order.study)
-    needs = order.task.needs
+    sys.path.extend(path for path in request.paths if path not in sys.path)
+    study = pickle.loads(request.study)
+    needs = request.task.needs
     with cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
         if not needs.gpus:
             devices.leave_accelerators()
         devices.keep_compiled_programs()
-        _check_cells(study, order.task.cells)
-        if sees(pathlib.Path(order.out) / study.name, order.token):
-            return Done(execute.run(study, order.out, only=order.task.cells, **order.options), {})
+        _check_cells(study, request.task.cells)
+        if sees(pathlib.Path(request.out) / study.name, request.token):
+            return TaskResult(execute.run(study, request.out, only=request.task.cells, **request.options), {})
         with tempfile.TemporaryDirectory() as out:
-            report = execute.run(study, out, only=order.task.cells, **order.options)
-            return Done(report, _records(pathlib.Path(out) / study.name))
+            report = execute.run(study, out, only=request.task.cells, **request.options)
+            return TaskResult(report, _records(pathlib.Path(out) / study.name))
 
 
 def _check_cells(study: Study, ids: tuple[str, ...]) -> None:
-    known = {spec.identifier(study, cell) for cell in spec.cells(study)}
-    if not set(ids) <= known:
+    if not set(ids) <= set(spec.by_identifier(study)):
         raise RuntimeError("this machine has another version of jaxdqn or of a game: install the same on all")
 
 

@@ -38,7 +38,7 @@ def check_noisy(path, part, array, inputs, scale):
 
 
 def check_layers(settings, parameters):
-    """Asserts what is known of the layers of a perceptron, or of the ends and the cell of a recurrent network."""
+    """Asserts what is known of the layers of torso and head, and of the cell of a memory."""
     for path, array in parameters.items():
         *_, group, layer, part = ["", *path.split("/")]
         if layer.startswith("NoisyDense"):
@@ -88,7 +88,5 @@ def check_initial(settings, parameters):
         check_equal("params/values", parameters["params/values"], 0.0)
     elif settings["type"] == "Ensemble":
         check_ensemble(settings, parameters)
-    elif settings["type"] == "Recurrent":
-        check_layers(settings["ends"], parameters)
     else:
         check_layers(settings, parameters)

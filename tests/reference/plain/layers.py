@@ -67,7 +67,7 @@ class Layers:
     """The layers of one pass. Each kind of layer is counted as it is made, which gives it its name.
 
     Args:
-      settings: of an MLP.
+      settings: of a QNetwork.
       num_actions: A.
       parameters: of the whole network.
       prefix: of the paths of its parameters, such as "params/".

@@ -1,4 +1,4 @@
-"""Networks for one observation: table, multilayer perceptron, ensemble, recurrent.
+"""Networks for one observation: table, torso + memory + head, ensemble.
 
 `settings` is the part "network" of a configuration as a dictionary. `noise` is what one pass draws: None, or
 {"weights": {"NoisyDense_0/inputs": ..} or None, "fractions": uniform numbers or None}; for an ensemble a list of these.
@@ -35,11 +35,15 @@ def table(settings, num_actions, parameters, observation):
     return {"q_values": parameters["params/values"][cell]}
 
 
-def perceptron(settings, num_actions, parameters, observation, noise):
+def feed_forward(settings, num_actions, parameters, observation, noise):
     """Returns the answer of fully connected layers and a head."""
     layers = Layers(settings, num_actions, parameters, "params/", part(noise, "weights"))
-    features = layers.hidden(flat(observation), settings["hidden"])
-    return outcome(layers, features, part(noise, "fractions"))
+    return outcome(layers, torso(layers, observation), part(noise, "fractions"))
+
+
+def torso(layers, observation):
+    """Returns the features of an observation, after fully connected layers."""
+    return layers.hidden(flat(observation), layers.settings["torso"]["hidden"])
 
 
 def member_parameters(parameters, group, k):
@@ -84,17 +88,16 @@ def lstm(parameters, prefix, x, memory):
 
 def initial_memory(settings):
     """Returns the memory at the start of an episode, zeros `[2 units]`; None for a network without memory."""
-    return np.zeros(2 * settings["units"]) if settings["type"] == "Recurrent" else None
+    memory = settings.get("memory")
+    return None if memory is None else np.zeros(2 * memory["units"])
 
 
 def step(settings, num_actions, parameters, observation, memory):
     """Returns the answer to an observation and the memory after it."""
-    ends = settings["ends"]
-    first = Layers(ends, num_actions, parameters, "params/first/")
-    x = first.hidden(flat(observation), ends["hidden"])
+    x = torso(Layers(settings, num_actions, parameters, "params/first/"), observation)
     memory = lstm(parameters, "params/cell/", x, memory)
-    last = Layers(ends, num_actions, parameters, "params/last/")
-    return outcome(last, memory[settings["units"] :], None), memory
+    last = Layers(settings, num_actions, parameters, "params/last/")
+    return outcome(last, memory[settings["memory"]["units"] :], None), memory
 
 
 def apply(settings, num_actions, parameters, observation, noise=None):
@@ -102,10 +105,10 @@ def apply(settings, num_actions, parameters, observation, noise=None):
     kind = settings["type"]
     if kind == "Table":
         return table(settings, num_actions, parameters, observation)
-    if kind == "MLP":
-        return perceptron(settings, num_actions, parameters, observation, noise)
     if kind == "Ensemble":
         return ensemble(settings, num_actions, parameters, observation, noise)
-    if kind == "Recurrent":
+    if kind == "QNetwork" and settings["memory"] is None:
+        return feed_forward(settings, num_actions, parameters, observation, noise)
+    if kind == "QNetwork":
         return step(settings, num_actions, parameters, observation, initial_memory(settings))[0]
     raise ValueError(f"network {kind!r} is not known")

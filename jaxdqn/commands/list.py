@@ -1,0 +1,30 @@
+"""`jaxdqn list`: the games or the algorithms, one line each."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from jaxdqn.commands.command import Command
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn list`."""
+    parser.add_argument("table", choices=("games", "algorithms"))
+
+
+def main(options: argparse.Namespace) -> None:
+    """Prints a table."""
+    from jaxdqn.algorithms import ALGORITHMS
+    from jaxdqn.games import GAMES
+
+    tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "algorithms": ALGORITHMS}
+    entries = tables[options.table]
+    width = max(map(len, entries))
+    for name, entry in entries.items():
+        print(f"{name:{width}}  {entry.summary}")
+    if options.table == "games":
+        print("any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)")
+
+
+SUMMARY = "list the games or the algorithms, one line each"
+COMMAND = Command(SUMMARY, "Lists the games or the algorithms, one line each.", add, main)

@@ -1,0 +1,204 @@
+"""Q-networks: torso + memory + head.
+
+    observation [..., *observation_shape] --torso--> features [..., F] --memory--> features [..., H] --head--> output
+
+The output is a record of `jaxdqn.outputs` with `q_values [..., A]`. Without a memory the head follows the torso.
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdqn.fields import configuration, part, static
+from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, nothing
+from jaxdqn.networks.heads import Head
+from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.torsos import Dense, Torso
+from jaxdqn.outputs import NetworkOutput
+
+
+@configuration
+class QNetwork:
+    """Network = torso + memory + head.
+
+    The torso and the head say which layers there are. The other fields say how every dense layer of them is made.
+
+    Attributes:
+      torso: from the observation to features.
+      memory: what the network remembers of the episode (Hausknecht and Stone 2015); None makes it feed-forward.
+      head: which distribution of the return the network predicts for each action; None predicts its mean only.
+      dueling: two streams at the end, a value and advantages; None is one stream.
+      noisy: noise on the weights of the dense layers, which then have an initializer of their own; None is no noise.
+      normalisation: before the activation of each hidden layer; None is none.
+      activation: after each hidden layer of torso, streams and head.
+      initializer: of the weights of dense layers; biases start at zero. The layer that embeds fractions is always LeCun
+        normal, the one that proposes them Glorot uniform scaled by 0.01.
+    """
+
+    torso: Dense | Torso = part(Dense())
+    memory: LSTM | None = part(None)
+    head: Head | None = part(None)
+    dueling: Dueling | None = part(None)
+    noisy: Noisy | None = part(None)
+    normalisation: LayerNorm | None = part(None)
+    activation: str = static("relu", choices=tuple(ACTIVATIONS))
+    initializer: str = static("lecun_normal", choices=tuple(INITIALIZERS))
+
+    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+        """Returns the network for observations of this shape. An LSTM's memory is float32 `[2 · units]`, zero at first.
+
+        Raises:
+          ValueError: if a network with memory has noise or a head that draws random numbers. A stored memory would then
+            come from other weights than those that go on from it.
+        """
+        if self.memory is None:
+            return _feed_forward(self, observation_shape, num_actions)
+        if self.noisy is not None or (self.head is not None and self.head.is_random):
+            raise ValueError("network.memory needs network.noisy = None and a network.head without random numbers.")
+        return _recurrent(self, self.memory, observation_shape, num_actions)
+
+    @property
+    def output(self) -> type:
+        """The record that the network returns."""
+        return NetworkOutput if self.head is None else self.head.output
+
+    def layers(self, num_actions: int) -> Layers:
+        """Returns what makes the layers of torso and head."""
+        return Layers(num_actions, self.activation, self.initializer, self.noisy, self.normalisation, self.dueling)
+
+
+class _Chance(NamedTuple):
+    """The random numbers of one pass: the noise of all layers, and a key for a head that draws for each example."""
+
+    noise: Any
+    head_key: Key | None
+
+
+def _feed_forward(config: QNetwork, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+    module = _FeedForward(config, observation_shape, num_actions)
+
+    def init(key: Key) -> Parameters:
+        return {"params": module.init(key, jnp.zeros(observation_shape))["params"]}
+
+    # A key made while tracing starts no device: studies are made before devices are chosen.
+    template = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros(observation_shape))).get(NOISE)
+
+    def draw(key: Key) -> _Chance:
+        noise_key, head_key = jax.random.split(key)
+        return _Chance(
+            noise=None if template is None else factorised_noise(noise_key, template),
+            head_key=head_key if config.head is not None and config.head.is_random else None,
+        )
+
+    def apply(parameters: Parameters, observation: Array, chance: _Chance | None = None) -> Any:
+        noise, head_key = (None, None) if chance is None else chance
+        if noise is not None:
+            parameters = {**parameters, NOISE: noise}
+        return module.apply(parameters, observation, head_key)
+
+    return feed_forward(init, apply, config.output, draw)
+
+
+def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+    module = _Recurrent(config, memory, observation_shape, num_actions)
+    empty: Any = np.zeros(memory.size, np.float32)  # in NumPy, since it is made before devices are chosen
+
+    def init(key: Key) -> Parameters:
+        return module.init(key, jnp.zeros(observation_shape), empty)
+
+    def step(parameters: Parameters, observation: Array, memory: Array, chance: Any = None) -> Any:
+        del chance
+        return module.apply(parameters, observation, memory)
+
+    def apply(parameters: Parameters, observation: Array, chance: Any = None) -> Any:
+        batch = observation.shape[: observation.ndim - len(observation_shape)]
+        return step(parameters, observation, jnp.zeros((*batch, memory.size)), chance)[0]
+
+    def unroll(
+        parameters: Parameters, observations: Array, memory: Array, is_first: Array, chance: Any = None
+    ) -> tuple[Any, Array]:
+        del chance
+
+        def update(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+            features, starts = now
+            memory = jnp.where(starts[:, None], 0.0, memory)
+            memory = module.apply(parameters, memory, features, method="update")  # type: ignore[assignment]
+            return memory, memory
+
+        # Only the memory goes step by step; torso and head see all steps as one batch.
+        features: Any = module.apply(parameters, observations, method="features")
+        by_time = jnp.swapaxes(features, 0, 1), is_first.T
+        memories = jnp.swapaxes(jax.lax.scan(update, memory, by_time)[1], 0, 1)
+        return module.apply(parameters, memories, method="outcome"), memories
+
+    return Network(init, nothing, apply, config.output, empty, step, unroll)
+
+
+class _FeedForward(nn.Module):
+    """Torso and head as one module, whose layers are counted together: `params/Dense_0`, `params/Dense_1`, ..."""
+
+    config: QNetwork
+    observation_shape: tuple[int, ...]
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, observation: Array, head_key: Key | None = None) -> Any:
+        layers = self.config.layers(self.num_actions)
+        return _outcome(self.config, layers, self.config.torso(layers, observation, self.observation_shape), head_key)
+
+
+class _Recurrent(nn.Module):
+    """Torso, memory and head as modules of their own: `params/first/Dense_0`, `params/cell`, `params/last/Dense_0`."""
+
+    config: QNetwork
+    memory: LSTM
+    observation_shape: tuple[int, ...]
+    num_actions: int
+
+    def setup(self) -> None:
+        self.first = _First(self.config, self.observation_shape, self.num_actions)
+        self.cell = self.memory.cell()
+        self.last = _Last(self.config, self.num_actions)
+
+    def __call__(self, observation: Array, memory: Array) -> tuple[Any, Array]:
+        memory = self.update(memory, self.features(observation))
+        return self.outcome(memory), memory
+
+    def features(self, observation: Array) -> Array:
+        return self.first(observation)
+
+    def update(self, memory: Array, features: Array) -> Array:
+        return self.memory.update(self.cell, memory, features)
+
+    def outcome(self, memory: Array) -> Any:
+        return self.last(self.memory.output(memory))
+
+
+class _First(nn.Module):
+    config: QNetwork
+    observation_shape: tuple[int, ...]
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, observation: Array) -> Array:
+        return self.config.torso(self.config.layers(self.num_actions), observation, self.observation_shape)
+
+
+class _Last(nn.Module):
+    config: QNetwork
+    num_actions: int
+
+    @nn.compact
+    def __call__(self, features: Array) -> Any:
+        return _outcome(self.config, self.config.layers(self.num_actions), features, None)
+
+
+def _outcome(config: QNetwork, layers: Layers, features: Array, head_key: Key | None) -> Any:
+    """Returns the output that the head makes of features `[..., F]`; inside a compact module."""
+    if config.head is None:
+        return NetworkOutput(q_values=layers.values(features, width=1)[..., 0])
+    return config.head(layers, features, head_key)

@@ -1,0 +1,56 @@
+"""Cells that have no result yet: those that a study still has to run."""
+
+import contextlib
+import pathlib
+from collections.abc import Collection, Iterable
+
+from jaxdqn.store import failures, schema, store
+from jaxdqn.store.record import DamagedResult
+
+
+def find(folder: pathlib.Path, ids: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the identifiers of cells without result and failure, and a sentence for each damaged result.
+
+    Args:
+      folder: of the study.
+      ids: identifiers of the cells.
+    """
+    damaged = []
+    for id in ids:
+        try:
+            store.find(folder / "runs", id)
+        except DamagedResult as problem:
+            damaged.append(str(problem))
+    return remaining(folder, ids), tuple(damaged)
+
+
+def remaining(folder: pathlib.Path, ids: Iterable[str]) -> list[str]:
+    """Returns those of the identifiers that have neither a result nor a failure; it opens no file."""
+    done = stored(folder) | failed(folder)
+    return [id for id in ids if id not in done]
+
+
+def stored(folder: pathlib.Path) -> set[str]:
+    """Returns the identifiers of the results of a study."""
+    return {path.stem for path in (folder / "runs").glob("*.json")}
+
+
+def failed(folder: pathlib.Path) -> set[str]:
+    """Returns the identifiers of the cells whose runs ended with an error of this program."""
+    return {path.stem for path in (folder / "failures").glob("*.json")}
+
+
+def retry(folder: pathlib.Path, ids: Iterable[str]) -> None:
+    """Makes cells that failed or crashed missing again. The record of a crash moves to `failures/crashed`."""
+    for id in ids:
+        failures.forget(folder / "failures", id)
+        # Another process with the same option may move the record first.
+        with contextlib.suppress(DamagedResult, FileNotFoundError):
+            found = store.find(folder / "runs", id)
+            if found is not None and schema.crashed(found.facts):
+                aside = folder / "failures" / "crashed"
+                aside.mkdir(parents=True, exist_ok=True)
+                when = found.facts["created"].replace(":", "")
+                (folder / "runs" / f"{id}.json").rename(aside / f"{id}-{when}.json")
+                for arrays in (folder / "runs").glob(f"{id}-*.npz"):
+                    arrays.rename(aside / arrays.name)

@@ -1,0 +1,180 @@
+"""A wave: runs of one compiled program that train side by side. The one trainer of studies and searches."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.study import checkpoints, provenance
+from jaxdqn.study.checkpoints import Checkpoint, Provenance, Snapshot
+from jaxdqn.study.signals import StopRequest
+from jaxdqn.study.spec import Cell
+from jaxdqn.training.checkpoint import Unusable
+from jaxdqn.training.program import Program
+
+
+class Wave(NamedTuple):
+    """Runs side by side at one step. M runs have P points so far.
+
+    Attributes:
+      ids: identifiers of the M runs.
+      step: environment steps of each.
+      states: what the program carries; it may hold more runs than M, as padding.
+      points: P points of the curves, each `[M]` by name.
+      seconds: of training at each of the P points, without compilation and interruptions.
+      num_restored: of these points, those that come from a snapshot.
+      trained_by: for each run the code and machines that trained it before.
+    """
+
+    ids: tuple[str, ...]
+    step: int
+    states: Any
+    points: list[dict[str, np.ndarray]]
+    seconds: list[float]
+    num_restored: int
+    trained_by: tuple[Provenance, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Returns whether it has not trained since it started here."""
+        return len(self.points) == self.num_restored
+
+    @property
+    def seconds_here(self) -> float:
+        """Returns the seconds of training since it started here."""
+        return 0.0 if self.is_new else self.seconds[-1] - _last_restored(self)
+
+
+class WaveContext(NamedTuple):
+    """What happens to a wave between evaluation periods.
+
+    Attributes:
+      stop: the request to stop.
+      checkpoint_seconds: of training between two calls of `save`.
+      save: is called with the wave when a checkpoint is due, and before a stop. The wave may be new.
+      note: is called with sentences for a person.
+    """
+
+    stop: StopRequest
+    checkpoint_seconds: float
+    save: Callable[[Wave], None]
+    note: Callable[[str], None]
+
+
+def train(
+    program: Program,
+    cells: Sequence[Cell],
+    start: Snapshot | Checkpoint | None,
+    *,
+    width: int,
+    every: int,
+    until: int,
+    context: WaveContext,
+) -> Iterator[Wave]:
+    """Yields the wave at its start, and after each evaluation period until its last step.
+
+    Args:
+      program: of the cells' structure.
+      cells: of the runs, at most `width`. Fewer are padded: the last run is computed again and that result discarded.
+      start: a snapshot to continue, or one on disk; None begins at step 0, as does one that cannot be used.
+      width: of the program.
+      every: environment steps of an evaluation period.
+      until: the step at which training ends.
+      context: what happens between periods.
+
+    Raises:
+      KeyboardInterrupt: after a request to stop, once the wave is saved.
+    """
+    try:
+        yield from _train(program, cells, start, width, every, until, context)
+    except Unusable as problem:
+        context.note(f"{len(cells)} runs begin again, since their checkpoint cannot be used: {problem}")
+        yield from _train(program, cells, None, width, every, until, context)
+
+
+def curves(wave: Wave) -> dict[str, np.ndarray]:
+    """Returns the curves of a wave, `[M, P]` by name."""
+    return {name: np.stack([point[name] for point in wave.points], axis=1) for name in wave.points[0]}
+
+
+def trained_by(wave: Wave) -> tuple[Provenance, ...]:
+    """Returns for each run the code and machines that trained it, with this process as the last one."""
+    return tuple(provenance.trained_by(earlier, wave.step) for earlier in wave.trained_by)
+
+
+def snapshot(program: Program, wave: Wave) -> Snapshot | None:
+    """Returns what the runs need to continue, without those that crashed; None if all did or none has a point."""
+    places, state = program.save(wave.states)
+    rows = {place: row for row, place in enumerate(places) if place < len(wave.ids)}  # without padding
+    if not rows or not wave.points:
+        return None
+    kept = list(rows)
+    origins = trained_by(wave)
+    return Snapshot(
+        ids=tuple(wave.ids[place] for place in kept),
+        step=wave.step,
+        state=[values[list(rows.values())] for values in state],
+        curves={name: values[kept] for name, values in curves(wave).items()},
+        seconds=np.tile(np.array(wave.seconds), (len(kept), 1)),
+        trained_by=tuple(origins[place] for place in kept),
+    )
+
+
+def _train(
+    program: Program,
+    cells: Sequence[Cell],
+    start: Snapshot | Checkpoint | None,
+    width: int,
+    every: int,
+    until: int,
+    context: WaveContext,
+) -> Iterator[Wave]:
+    wave = _begin(program, cells, start, width)
+    yield wave
+    started = time.perf_counter() - _last_restored(wave)
+    saved_at = time.perf_counter()
+    while wave.step < until:
+        is_stop_requested = context.stop.is_requested  # read once: it may change between two reads
+        if is_stop_requested or time.perf_counter() - saved_at >= context.checkpoint_seconds:
+            context.save(wave)
+            saved_at = time.perf_counter()
+        if is_stop_requested:
+            raise KeyboardInterrupt
+        states, values = program.advance(wave.states, wave.step)
+        point = {name: column[: len(cells)] for name, column in _by_name(values).items()}
+        if wave.points and point.keys() != wave.points[-1].keys():
+            raise Unusable("it has other curves than this version of jaxdqn")
+        wave.points.append(point)
+        wave.seconds.append(time.perf_counter() - started)
+        wave = wave._replace(step=wave.step + every, states=states)
+        yield wave
+
+
+def _begin(program: Program, cells: Sequence[Cell], start: Snapshot | Checkpoint | None, width: int) -> Wave:
+    """Returns a wave at its start.
+
+    Raises:
+      Unusable: if the snapshot cannot be read, or is none of such runs.
+    """
+    padded = [*cells, *[cells[-1]] * (width - len(cells))]
+    configs, seeds, ids = [cell.config for cell in padded], [cell.seed for cell in padded], [cell.id for cell in cells]
+    if start is None:
+        return Wave(tuple(ids), 0, program.init(configs, seeds), [], [], 0, ((),) * len(ids))
+    start = checkpoints.select(checkpoints.load(start) if isinstance(start, Checkpoint) else start, ids)
+    rows = [min(row, len(cells) - 1) for row in range(width)]
+    states = program.load(configs, seeds, [values[rows] for values in start.state])
+    points = [{name: values[:, i] for name, values in start.curves.items()} for i in range(start.seconds.shape[1])]
+    seconds = max(start.seconds.tolist(), key=lambda of_a_run: of_a_run[-1])  # runs may come from several waves
+    return Wave(tuple(ids), start.step, states, points, seconds, len(points), start.trained_by)
+
+
+def _by_name(point: Any) -> Mapping[str, np.ndarray]:
+    """Returns a point of the curves by name, `[M]` each."""
+    by_name: dict[str, np.ndarray] = point._asdict()
+    return by_name
+
+
+def _last_restored(wave: Wave) -> float:
+    """Returns the seconds of training before it started here."""
+    return wave.seconds[wave.num_restored - 1] if wave.num_restored else 0.0
