@@ -1,26 +1,28 @@
 """Which parts of Rainbow help DQN on small games, alone and together?
 
 Rainbow without noisy networks is best by all four aggregates over games: IQM 0.97, mean 0.92, median 0.99, optimality
-gap 0.10 (DQN 0.61, 0.64, 0.58, 0.36). It is best on cartpole and mountain_car, and ahead on LunarLander, where
-intervals of others overlap. All six together are better than DQN by IQM (0.74) and median (0.74), and not by mean
-(0.63) and optimality gap (0.38): with noise in place of epsilon-greedy exploration mountain_car's goal is hardly ever
-found.
+gap 0.10 (DQN: 0.61, 0.64, 0.58, 0.36). It is best on cartpole and mountain_car. It is also ahead on LunarLander, but
+there the intervals overlap with those of other arms. All six parts together are better than DQN by IQM (0.74) and
+median (0.74), but not by mean (0.63) and optimality gap (0.38): with noisy networks instead of epsilon-greedy
+exploration, agents hardly ever reach the goal of mountain_car.
 
-Alone, noisy networks harm by all four (mean 0.44). 3 steps help by IQM and median (both 0.72), not by mean (0.62) and
-optimality gap, since they never find that goal. Prioritised replay (IQM 0.71) and dueling (0.69) are above DQN by all
-four, but intervals overlap; only those of the former's IQM just do not. Distributions and double Q-learning do not
-differ significantly from DQN (intervals overlap). Removing n-step returns from Rainbow hurts (mean 0.55, optimality gap
-0.45; by IQM and median intervals overlap); where distributions, double Q-learning, dueling or prioritised replay are
-removed, they overlap by all four. See results/ablation/.
+Added to DQN alone, noisy networks hurt by all four aggregates (mean 0.44). 3-step returns help by IQM and median (both
+0.72), but not by mean (0.62) and optimality gap, because agents with them never reach the goal of mountain_car.
+Prioritised replay (IQM 0.71) and dueling networks (0.69) are above DQN by all four aggregates, but intervals overlap,
+except for the IQM of prioritised replay. Distributions and double Q-learning do not differ significantly from DQN
+(intervals overlap). Removing n-step returns from Rainbow hurts (mean 0.55, optimality gap 0.45; by IQM and median,
+intervals overlap). Removing distributions, double Q-learning, dueling networks or prioritised replay makes no
+significant difference by any aggregate (intervals overlap). See results/ablation/.
 
     python experiments/ablation.py            about two hours on two CPU cores (needs the extra box2d)
     python experiments/ablation.py --toy      seconds
 
-The question of Obando-Ceron and Castro, "Revisiting Rainbow" (2021), figures 1 and 2: DQN with each part of Rainbow
-alone, and Rainbow without each. Every arm is composed by `jaxdqn.algorithms.rainbow.compose` from one setting of DQN,
-that of `classic_control.py`, chosen for DQN on seeds from 100 on; no arm was tuned apart. The score of a run is the
-mean of all its evaluations, so that learning early counts. 0 is the lowest return of a game, or, on
-LunarLander, which has none, about what random play gets; 1 is the threshold at which gymnasium calls a game solved.
+The question is from Obando-Ceron and Castro, "Revisiting Rainbow" (2021), figures 1 and 2: DQN with each part of
+Rainbow alone, and Rainbow without each part. `jaxdqn.algorithms.rainbow.compose` makes every arm from one configuration
+of DQN. It is that of `classic_control.py`, which was chosen for DQN on seeds from 100 on; no arm was tuned separately.
+The score of a run is the mean of all its evaluations, so early learning counts. A normalised score of 0 is the lowest
+return of a game; LunarLander has no lowest return, so 0 is about the return of random play. A score of 1 is the
+threshold at which gymnasium calls a game solved.
 """
 
 import dataclasses
@@ -43,8 +45,8 @@ from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
 LUNAR_LANDER = "gymnasium:LunarLander-v3"
-HEAD = Categorical(num_atoms=51, v_min=-100.0, v_max=100.0)  # holds the discounted returns, but for bad crashes
-NAMES = {"n_step": "3 steps"}  # of parts, where their own does not read well
+HEAD = Categorical(num_atoms=51, v_min=-100.0, v_max=100.0)  # contains all discounted returns except bad crashes
+NAMES = {"n_step": "3 steps"}  # labels of parts whose own name is not clear
 
 
 def arms() -> dict[str, Config]:
@@ -77,7 +79,7 @@ TOY = dataclasses.replace(
     evaluation=Evaluation(every=1_000, episodes=2),
 )
 
-SCALE = {  # by game the returns that are 0 and 1
+SCALE = {  # returns with the normalised scores 0 and 1, by game
     "cartpole": (0.0, 475.0),
     "acrobot": (-500.0, -100.0),
     "mountain_car": (-200.0, -110.0),
@@ -86,7 +88,7 @@ SCALE = {  # by game the returns that are 0 and 1
 
 
 def normalised(game: str, scores: np.ndarray) -> np.ndarray:
-    """Returns scores on the scale on which 0 is the lowest return of the game and 1 its threshold."""
+    """Returns normalised scores: 0 is the lowest return of the game, and 1 is its threshold."""
     low, high = SCALE[game]
     return (scores - low) / (high - low)
 
@@ -94,10 +96,11 @@ def normalised(game: str, scores: np.ndarray) -> np.ndarray:
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
     order = tuple(STUDY.algorithms)
     first = order.index("Rainbow")
-    every = intervals(runs, normalised, last=_every(runs), xlabel="normalised mean over training", order=order)
-    scale = "Those are all its evaluations. 0: the lowest return of a game, random play on LunarLander; 1: solved."
-    every.set_label(f"{every.get_label()} {scale}")
-    drawn: dict[str, Figure | Drawn] = {"": every}
+    last = _num_evaluations(runs)
+    overview = intervals(runs, normalised, last=last, xlabel="normalised mean over training", order=order)
+    scale = "These are all its evaluations. 0: lowest return of a game (LunarLander: random play); 1: solved."
+    overview.set_label(f"{overview.get_label()} {scale}")
+    drawn: dict[str, Figure | Drawn] = {"": overview}
     for name, labels in (("added", order[:first]), ("removed", order[first:])):
         chosen = [run for run in runs if run.facts["algorithm"] in labels]
         ylabel = "normalised evaluation return"
@@ -107,11 +110,12 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure | Drawn]:
 
 
 def table(runs: Sequence[Run]) -> str:
-    compared = comparison_table.compare(runs, last=_every(runs), transform=normalised)
-    return f"{study_tables.table(runs, last=_every(runs))}\n{comparison_table.markdown(compared)}"
+    last = _num_evaluations(runs)
+    compared = comparison_table.compare(runs, last=last, transform=normalised)
+    return f"{study_tables.table(runs, last=last)}\n{comparison_table.markdown(compared)}"
 
 
-def _every(runs: Sequence[Run]) -> int:
+def _num_evaluations(runs: Sequence[Run]) -> int:
     """Returns the number of evaluations of a run."""
     return min(len(run.curves["steps"]) for run in runs)
 

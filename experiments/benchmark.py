@@ -1,23 +1,24 @@
-"""How fast is training, and how near to what the machine's arithmetic allows?
+"""How fast is training, compared with the arithmetic limit of the machine?
 
     python experiments/benchmark.py            about nine minutes on two CPU cores
-    python experiments/benchmark.py --toy      seconds; its rates mean little
+    python experiments/benchmark.py --toy      seconds; the rates are not meaningful
 
-One study for each number of members (runs of one compiled program): DQN on cartpole, a network of 120 and 84
-units, 10 environments, one update of 128 transitions every 10 steps, capacity 10,000, squared error, Adam, 10
-episodes of evaluation every 100,000 steps. Rates are over training and evaluation and leave compilation out. The
-limit counts the multiplications and additions of the dense layers alone, at the rate at which the machine
-multiplies large float32 matrices in the same process, so that fractions can be compared between machines.
+There is one study for each number of members (runs in one compiled program). Each trains DQN on cartpole: a network of
+120 and 84 units, 10 environments, one update of 128 transitions every 10 steps, capacity 10,000, squared error, Adam,
+10 episodes of evaluation every 100,000 steps. Rates include training and evaluation and exclude compilation. The limit
+counts only the multiplications and additions of the dense layers. It assumes the rate at which the machine multiplies
+large float32 matrices in the same process, so fractions of the limit can be compared between machines.
 
-Then the same agent on gymnasium's CartPole-v1, which steps in Python, with one environment, in one run and in as many
-as there are cores; and sbx's DQN in the same settings, in the same process, where sbx is installed (0.28 was tried:
-`pip install sbx-rl==0.28.0`).
+Further measurements:
 
-Then replay alone, uniform and prioritised, beside flashbax where it is installed (`benchmark_replay.py`), an
-update of each algorithm in comparison with DQN's (`benchmark_updates.py`), and what a study costs beyond training
-(`benchmark_studies.py`).
+- The same agent on gymnasium's CartPole-v1, which steps in Python, with one environment: in one run, and in as many
+  runs as there are cores. sbx's DQN in the same settings and process, if sbx is installed (tested with 0.28: `pip
+  install sbx-rl==0.28.0`).
+- Replay alone, uniform and prioritised, and flashbax's if it is installed (`benchmark_replay.py`).
+- An update of each algorithm, relative to DQN's (`benchmark_updates.py`).
+- The overhead of a study beyond training (`benchmark_studies.py`).
 
-Rates mean something on an idle machine only.
+Run it on an idle machine only; other load changes the rates.
 """
 
 import argparse
@@ -55,7 +56,7 @@ from jaxdqn.training.evaluate import Evaluation
 LAYERS = (4, 120, 84, 2)
 CONFIG = dataclasses.replace(dqn.CONFIG, network=QNetwork(Dense(LAYERS[1:-1])), learning_rate=2.5e-4)
 MEMBERS = (1, 2, 8, 32)
-# By members: the factor over the best comparable library, and its steps/s where matrices multiply at 400 GFLOP/s.
+# By members: the aimed factor over the best comparable library, and steps/s of that library at 400 GFLOP/s.
 AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
 AIMS_SGEMM = 400e9
 HOST_GAME = "gymnasium:CartPole-v1"
@@ -63,7 +64,7 @@ HOST_AIM = 4.0  # times sbx
 
 
 def versions(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yields name and version of those packages that are installed."""
+    """Yields name and version of each package that is installed."""
     for name in names:
         with contextlib.suppress(metadata.PackageNotFoundError):
             yield name, metadata.version(name)
@@ -79,8 +80,8 @@ def main() -> None:
     steps, members = (10_000, (1,)) if options.toy else (500_000, MEMBERS)
     rows = [measure(number, steps, sgemm) for number in members]
     show(rows, sgemm)
-    of_host = (1,) if options.toy else tuple(sorted({1, len(devices.cores())}))
-    host = measure_host(of_host, *((2_000, 2_000) if options.toy else (100_000, 30_000)))
+    host_members = (1,) if options.toy else tuple(sorted({1, len(devices.cores())}))
+    host = measure_host(host_members, *((2_000, 2_000) if options.toy else (100_000, 30_000)))
     show_host(host)
     capacities, operations = ((1_000,), 100) if options.toy else ((10_000, 100_000, 1_000_000), 5_000)
     replay = benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations})
@@ -108,13 +109,13 @@ def main() -> None:
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "x") as file:  # a file for each call: nothing is overwritten
+    with open(path, "x") as file:  # one file for each call; never overwrites
         json.dump(record, file, indent=1)
     print(f"\nrecord  {path}")
 
 
 def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
-    """Returns what a study of so many seeds cost."""
+    """Returns rates, compilations and memory of a study with this number of seeds."""
     study = Study(
         name="benchmark",
         games=("cartpole",),
@@ -142,7 +143,7 @@ def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:
 
 
 def measure_host(numbers: tuple[int, ...], steps: int, sbx_steps: int) -> dict[str, Any]:
-    """Returns the rates of so many runs at once, one among the numbers, and of sbx, in environment steps a second."""
+    """Returns the rates of several numbers of parallel runs, including one, and of sbx, in environment steps/s."""
     rates = {}
     for members in numbers:
         study = Study(
@@ -168,7 +169,7 @@ def measure_host(numbers: tuple[int, ...], steps: int, sbx_steps: int) -> dict[s
 
 
 def sbx_rate(steps: int) -> float | None:
-    """Returns the rate of sbx's DQN in the settings of `CONFIG`, compilation left out; None where there is no sbx."""
+    """Returns the rate of sbx's DQN in the settings of `CONFIG`, without compilation; None if sbx is not installed."""
     try:
         from sbx import DQN
     except ImportError:
@@ -205,10 +206,10 @@ def sgemm_rate(size: int = 2048, repeats: int = 10) -> float:
 
 
 def flops_per_step() -> float:
-    """Returns the multiplications and additions that the dense layers need for one environment step.
+    """Returns the number of multiplications and additions of the dense layers for one environment step.
 
-    Acting is one forward pass. An update is a forward pass of both networks, one backward pass to the weights, and
-    one to the inputs of all layers but the first, for each transition of the batch.
+    Acting needs one forward pass. For each transition of the batch, an update needs a forward pass of both networks, a
+    backward pass to the weights, and a backward pass to the inputs of all layers except the first.
     """
     sizes = [2 * inputs * outputs for inputs, outputs in pairwise(LAYERS)]
     forward = sum(sizes)
@@ -217,7 +218,7 @@ def flops_per_step() -> float:
 
 
 def peak_memory() -> float:
-    """Returns the most memory in use so far, in bytes: the device's where it counts it, else the process's."""
+    """Returns the peak memory so far in bytes: of the device if it reports it, else of the process."""
     statistics = jax.devices()[0].memory_stats() or {}
     unit = 1 if sys.platform == "darwin" else 1024
     return statistics.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
@@ -245,7 +246,7 @@ def show(rows: list[dict[str, Any]], sgemm: float) -> None:
 
 def show_host(host: dict[str, Any]) -> None:
     rates = [f"{rate:,.0f} with {members}" for members, rate in host["steps_per_second"].items()]
-    print(f"\nDQN on {host['game']}, one environment a run, steps/s by runs at once: {'; '.join(rates)}")
+    print(f"\nDQN on {host['game']}, one environment per run, steps/s by parallel runs: {'; '.join(rates)}")
     if host["times_sbx"] is not None:
         rate, factor = host["sbx_steps_per_second"], host["times_sbx"]
         print(f"sbx's DQN: {rate:,.0f} steps/s; one run here is {factor:.1f} times as fast (aim: {host['aim']:g})")

@@ -1,11 +1,11 @@
-"""The part of `benchmark.py` that asks how fast replay is.
+"""Part of `benchmark.py`: how fast is replay?
 
-An operation adds one transition (observations of four float32), draws a batch of 128, and sets their priorities where
-there are any. It is timed in a compiled loop over a memory that is full and whose state is donated, for this package
-and for flashbax, where it is installed, alike: each draws its random numbers in the way its own training loops do, and
-everything drawn is added up so that the compiler leaves nothing out. flashbax's item buffer holds whole transitions as
-ours do; its prioritised flat buffer holds steps and pairs them up when sampling. It knows neither importance weights
-nor n-step returns; ours returns both.
+An operation adds one transition (observations of four float32), samples a batch of 128, and sets its priorities if the
+replay is prioritised. It is timed in a compiled loop over a full memory whose state is donated, in the same way for
+this package and for flashbax, if it is installed. Each library generates its random numbers as its own training loops
+do. All sampled values are added up, so that the compiler removes nothing. flashbax's item buffer stores whole
+transitions as this package does. Its prioritised flat buffer stores steps and pairs them when sampling. It has no
+importance weights and no n-step returns; this package returns both.
 """
 
 import time
@@ -25,13 +25,12 @@ from jaxdqn.returns import AsLearned
 BATCH_SIZE = 128
 KINDS = {"uniform": Uniform, "prioritised": Prioritised}
 AIMS = {"uniform": 1.0, "prioritised": 5.0}  # times flashbax
-Loop = tuple[
-    Any, Callable[[Any, jax.Array, int], tuple[Any, jax.Array]]
-]  # a full memory, and `(state, key, operations)`
+# A full memory, and `(state, key, number of operations) -> (state, sum of sampled values)`.
+Loop = tuple[Any, Callable[[Any, jax.Array, int], tuple[Any, jax.Array]]]
 
 
 def measure(capacities: tuple[int, ...], operations: dict[str, int]) -> list[dict[str, Any]]:
-    """Returns a row for each kind and capacity: operations a second, ours and flashbax's (None where there is none)."""
+    """Returns a row for each kind and capacity: operations/s of this package and of flashbax (None if missing)."""
     rows = []
     for kind in KINDS:
         for capacity in capacities:
@@ -70,7 +69,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def _rate(state: Any, loop: Callable[..., Any], operations: int, repeats: int = 5) -> float:
-    """Returns the best rate of a loop in operations a second, compilation left out."""
+    """Returns the best rate of a loop in operations per second, without compilation."""
     run = jax.jit(loop, static_argnums=2, donate_argnums=0)
     state, _ = jax.block_until_ready(run(state, jax.random.key(0), operations))
     seconds = []
@@ -89,12 +88,12 @@ def _ours(kind: str, capacity: int) -> Loop:
         return jax.lax.fori_loop(0, capacity, lambda i, state: replay.add(state, _step(i), is_valid), state)
 
     def loop(state: Any, key: jax.Array, operations: int) -> tuple[Any, jax.Array]:
-        def operation(carry: Any, numbered: Any) -> tuple[Any, None]:
-            (state, drawn), (number, bits) = carry, numbered
+        def operation(carry: Any, inputs: Any) -> tuple[Any, None]:
+            (state, total), (number, bits) = carry, inputs
             state = replay.add(state, _step(number), is_valid)
             sample = replay.sample(state, bits, number, number)
             state = replay.update(state, sample.indices, _priority(sample.transition.r_t))
-            return (state, drawn + _sum((sample.transition, sample.weight))), None
+            return (state, total + _sum((sample.transition, sample.weight))), None
 
         bits = jax.random.bits(key, (operations, BATCH_SIZE))
         numbers = jnp.arange(operations, dtype=jnp.int32)
@@ -104,7 +103,7 @@ def _ours(kind: str, capacity: int) -> Loop:
 
 
 def _flashbax(kind: str, capacity: int) -> Loop | None:
-    """Returns flashbax's memory and loop, None where there is no flashbax."""
+    """Returns flashbax's memory and loop; None if flashbax is not installed."""
     try:
         import flashbax
     except ImportError:
@@ -116,20 +115,20 @@ def _flashbax(kind: str, capacity: int) -> Loop | None:
 
     def item(number: Any) -> dict[str, jax.Array]:
         step = _step(number)._asdict()
-        if is_prioritised:  # steps, whose next observation is that of the step after
+        if is_prioritised:  # this buffer stores steps; the next observation is that of the next step
             del step["s_t"]
         return {name: field[0] for name, field in step.items() if field is not None}
 
     def loop(state: Any, key: jax.Array, operations: int) -> tuple[Any, jax.Array]:
-        def operation(carry: Any, numbered: Any) -> tuple[Any, None]:
-            (state, drawn), (number, key) = carry, numbered
+        def operation(carry: Any, inputs: Any) -> tuple[Any, None]:
+            (state, total), (number, key) = carry, inputs
             state = buffer.add(state, item(number))
             sample = buffer.sample(state, key)
-            drawn = drawn + _sum(sample.experience)
+            total = total + _sum(sample.experience)
             if is_prioritised:
-                drawn = drawn + sample.probabilities.sum()
+                total = total + sample.probabilities.sum()
                 state = buffer.set_priorities(state, sample.indices, _priority(sample.experience.first["r_t"]))
-            return (state, drawn), None
+            return (state, total), None
 
         numbers = jnp.arange(operations, dtype=jnp.int32)
         return jax.lax.scan(operation, (state, jnp.float32(0)), (numbers, jax.random.split(key, operations)))[0]
@@ -155,5 +154,5 @@ def _priority(reward: jax.Array) -> jax.Array:
 
 
 def _sum(tree: Any) -> jax.Array:
-    """Returns the sum of all that was drawn."""
+    """Returns the sum of all sampled values."""
     return sum((leaf.astype(jnp.float32).sum() for leaf in jax.tree.leaves(tree)), start=jnp.float32(0))

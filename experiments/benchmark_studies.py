@@ -1,9 +1,13 @@
-"""The part of `benchmark.py` that asks what a study costs beyond training.
+"""Part of `benchmark.py`: what is the overhead of a study beyond training?
 
-Eight cells of a grid over numbers beside one cell, and beside as many as there are devices, which says what the cores
-give: eight should take no longer than eight times one, divided by 0.9 of that speed-up. The share of a study's time
-that goes into anything but training and compiling, and a checkpoint of its runs, as a share of the time between two.
-And `jaxdqn status` on a folder of many cells, from the shell to its last line.
+It measures:
+
+- eight cells of a grid over numbers, relative to one cell and to as many cells as there are devices. The latter gives
+  the speed-up of the cores. The eight cells should take at most eight times the time of one, divided by 0.9 of this
+  speed-up;
+- the share of a study's time that is neither training nor compiling, and the time of a checkpoint as a share of the
+  time between two checkpoints;
+- the time of `jaxdqn status` on a folder of many cells, including the start of Python.
 """
 
 import json
@@ -31,12 +35,10 @@ AIMS = {"cells": 1.0, "overhead": 0.02, "status_seconds": 2.0}  # at most
 
 
 def measure(config: Config, steps: int, num_listed: int) -> dict[str, Any]:
-    """Returns what a study of so many steps a run costs, and a status of so many cells."""
+    """Returns the overhead of a study with this number of steps, and the time of a status of this number of cells."""
     num_devices = len(jax.devices())
-    (one, _), (side_by_side, _), (many, overhead) = (
-        _timed(config, steps, number) for number in (1, num_devices, CELLS)
-    )
-    speed_up = num_devices * one.wall_seconds / side_by_side.wall_seconds
+    (one, _), (parallel, _), (many, overhead) = (_timed(config, steps, number) for number in (1, num_devices, CELLS))
+    speed_up = num_devices * one.wall_seconds / parallel.wall_seconds
     allowed = CELLS * one.wall_seconds / (0.9 * speed_up)
     checkpoint = _checkpoint_seconds(config, steps)
     return {
@@ -74,7 +76,7 @@ def _study(config: Config, steps: int, number: int) -> Study:
 
 
 def _timed(config: Config, steps: int, number: int) -> tuple[Report, float]:
-    """Returns the report of a study of so many cells, and what part of its training time went into anything else."""
+    """Returns the report of a study of this number of cells, and its other time as a share of its training time."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         report = execute.run(_study(config, steps, number), folder)
@@ -83,7 +85,7 @@ def _timed(config: Config, steps: int, number: int) -> tuple[Report, float]:
 
 
 def _checkpoint_seconds(config: Config, steps: int) -> float:
-    """Returns what a checkpoint of as many runs as there are cells takes, the best of those of a short study."""
+    """Returns the shortest time of a checkpoint of as many runs as there are cells, in a short study."""
     write, taken = checkpoints.write, [math.inf]
 
     def timed(*arguments: Any) -> None:
@@ -97,12 +99,12 @@ def _checkpoint_seconds(config: Config, steps: int) -> float:
 
 
 def _status_seconds(number: int) -> float:
-    """Returns how long `jaxdqn status` takes on so many cells, nine of ten of them done."""
+    """Returns the time of `jaxdqn status` on this number of cells, of which 90 % are finished."""
     with tempfile.TemporaryDirectory() as path:
         folder = pathlib.Path(path)
         (folder / "runs").mkdir()
-        about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 0}
-        manifest.write(folder, Manifest("study", 1_000, {f"{cell:016x}": about for cell in range(number)}))
+        cell_facts = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 0}
+        manifest.write(folder, Manifest("study", 1_000, {f"{cell:016x}": cell_facts for cell in range(number)}))
         record = json.dumps({"cost": {"wall_seconds": 1.0, "runs_at_once": 1}})
         for cell in range(number * 9 // 10):
             (folder / "runs" / f"{cell:016x}.json").write_text(record)

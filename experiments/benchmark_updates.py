@@ -1,10 +1,10 @@
-"""The part of `benchmark.py` that asks what an update of each algorithm costs in comparison with DQN's.
+"""Part of `benchmark.py`: how long does an update of each algorithm take, relative to DQN's?
 
-Each algorithm has its own configuration with batches of 128 transitions, or as many steps of sequences, observations of
-four float32, two actions, and two hidden layers of 64 units, one of them behind the head, the streams or the memory
-where it has such. An update is one draw from a full replay, one gradient step for all of the batch, and what it tells
-replay; its randomness is drawn for many updates at once, as in a run. Beside its time stand the floating-point
-operations that the compiler counts in it, so that one sees what costs more than its arithmetic.
+Each algorithm has its own configuration, with batches of 128 transitions or as many steps of sequences, observations of
+four float32, two actions, and two hidden layers of 64 units. One of these layers follows the head, the streams or the
+memory if there are any. An update is one sample from a full replay, one gradient step on the whole batch, and the
+update of replay. Random numbers are generated for many updates at once, as in a run. The table also gives the
+floating-point operations that the compiler counts in an update, so that overhead beyond arithmetic is visible.
 """
 
 import dataclasses
@@ -22,16 +22,17 @@ from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Step
 from jaxdqn.replay.sequences import Sequences
-from jaxdqn.training import run
+from jaxdqn.training import state as states
 
-NUM_STEPS = 128  # of a batch
+NUM_STEPS = 128  # steps in a batch
 CAPACITY = 10_240
-ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # one transition an update, by their nature
+ONLINE = ("tabular_q_learning", "naive_deep_q_learning")  # these learn from one transition at a time
+
 BATCHED = tuple(name for name in ALGORITHMS if name not in ONLINE)
 
 
 def measure(updates: int, names: Sequence[str] = BATCHED) -> list[dict[str, Any]]:
-    """Returns a row for each algorithm, `dqn` among them: seconds and operations of an update."""
+    """Returns a row for each algorithm, including `dqn`: seconds and floating-point operations of an update."""
     rows: list[dict[str, Any]] = []
     for name in names:
         seconds, operations = _cost(comparable(ALGORITHMS[name].config), updates)
@@ -58,7 +59,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def comparable(config: Config) -> Config:
-    """Returns the configuration with the batch and the replay that all have here."""
+    """Returns the configuration with the batch size and the replay capacity of this benchmark."""
     length = config.replay.length if isinstance(config.replay, Sequences) else 1
     replay = dataclasses.replace(config.replay, capacity=CAPACITY)
     return dataclasses.replace(
@@ -67,22 +68,22 @@ def comparable(config: Config) -> Config:
 
 
 def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
-    """Returns the seconds of an update, the best of so many loops, and its operations as the compiler counts them."""
+    """Returns the seconds of an update, the best of several loops, and its operations as counted by the compiler."""
     config = fields.to_arrays(config)
-    parts = run.parts(config, games.make("cartpole"), jnp.float32)
+    parts = states.parts(config, games.make("cartpole"), jnp.float32)
     state, memory = _filled(parts)
 
     def update(
         carry: tuple[learner.LearnerState, Any], drawn: tuple[jax.Array, Any]
     ) -> tuple[tuple[learner.LearnerState, Any], None]:
-        (state, memory), (bits, chances) = carry, drawn
+        (state, memory), (bits, noise) = carry, drawn
         sample = parts.replay.sample(memory, bits, jnp.int32(0), jnp.int32(0))
-        state, info = parts.learner.update(state, sample, chances, jnp.int32(0), jnp.int32(1))
+        state, info = parts.learner.update(state, sample, noise, jnp.int32(0), jnp.int32(1))
         return (state, parts.replay.update(memory, sample.indices, info.priority)), None
 
     def draw(key: jax.Array) -> tuple[jax.Array, Any]:
         bits_key, update_key = jax.random.split(key)
-        return jax.random.bits(bits_key, (config.batch_size,)), parts.learner.draw(update_key)
+        return jax.random.bits(bits_key, (config.batch_size,)), parts.learner.noise(update_key)
 
     loop: Callable[..., Any] = jax.jit(
         lambda carry, key: jax.lax.scan(update, carry, jax.vmap(draw)(jax.random.split(key, updates)))[0],
@@ -98,13 +99,13 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
     return min(seconds) / updates, float(once["flops"])
 
 
-def _filled(parts: run.Parts) -> tuple[learner.LearnerState, Any]:
-    """Returns a learner, and a replay that is full of random steps."""
+def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
+    """Returns the state of a learner, and a replay that is full of random steps."""
     random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
 
     def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:
         no, reward = jnp.zeros(1, bool), observation[:, 0]
-        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.begin.stored_memory())
+        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.actor.stored_memory())
         return parts.replay.add(memory, step, jnp.ones(1, bool)), None
 
     memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())

@@ -1,30 +1,33 @@
-"""Do the two CartPole tutorials learn, and what do target networks and double Q-learning add?
+"""Do the agents of two CartPole tutorials learn, and do target networks and double Q-learning help?
 
-The first one does: greedy episodes last 195 steps after 36,000 steps (and at 95 % of the later evaluations). With a
-target network that takes 20,000 steps (100 % later), where double Q-learning makes no significant difference. The
-second one, as printed, does not get there: greedy episodes last 105 steps (48 to 160) after 200,000. While it explores,
-its first 100 episodes last 24 steps (20 to 27), the last 100 of 1,000 also 24 (10 to 56); learning at every step brings
-these to 133 (109 to 158). The strong arm takes 4,000 steps (98 % later). All are IQMs. See results/cartpole/.
+The first agent learns: its greedy episodes last 195 steps after 36,000 steps (and at 95 % of the later evaluations).
+With a target network this takes 20,000 steps (100 % later). Adding double Q-learning makes no significant difference.
+The second agent, as printed, does not reach 195: its greedy episodes last 105 steps (48 to 160) after 200,000 steps.
+With exploration, its first 100 episodes last 24 steps (20 to 27), and the last 100 of 1,000 also 24 (10 to 56);
+learning at every step raises these to 133 (109 to 158). The strong arm needs 4,000 steps (98 % later). All values are
+IQMs. See results/cartpole/.
 
     python experiments/cartpole.py            about five minutes on two CPU cores
     python experiments/cartpole.py --toy      seconds
 
-Two documents, both on episodes of at most 200 steps, over 1,000 episodes (200,000 steps hold at least as many):
+There are two sources. Both use episodes of at most 200 steps and 1,000 episodes (200,000 steps contain at least as
+many).
 
-"replay after each step": the notebook "Deep Q-learning". Departures: where its code goes on after 200 steps without
-a reset, the game is reset, and the time limit bootstraps (its code does so too, since only a fall is stored as an
-end); it takes one random step after each reset, here there is none. The arms "+ target network" and "+ double" are
-the extensions that it names and leaves to the reader; prioritised replay and dueling networks are not among these arms.
+"replay after each step": the notebook "Deep Q-learning". Departures: its code continues after 200 steps without a
+reset; here the game is reset and the time limit bootstraps, as in its code, which stores only a fall as an end. Its
+code takes one random step after each reset; here there is none. The notebook names extensions and leaves them to the
+reader: the arms "+ target network" and "+ double" are two of them; prioritised replay and dueling networks are not
+included.
 
-"replay after each episode": the post "Deep Q Learning with Keras and Gym". As in its code, and not as in its text,
-the end of an episode counts as a fall also at the time limit. Departures: the first replay draws 32 transitions from
-the fewer that the first episode left, where its code draws as many as there are; the memory without bound holds all
-200,000 steps of the budget; RMSProp's epsilon stands inside of the root. Keras' MSE is the mean over the outputs,
-which RMSProp undoes.
+"replay after each episode": the post "Deep Q Learning with Keras and Gym". As in its code, and unlike its text, the
+time limit also counts as a fall. Departures: the first replay samples 32 transitions with replacement from the fewer of
+the first episode, and its code takes as many as there are. Its memory is unlimited; here it stores all 200,000 steps of
+the run. The epsilon of RMSProp is inside the root. Keras' MSE is the mean over the outputs; RMSProp cancels this
+factor.
 
 "strong" is DQN with a target network, 3-step returns and larger batches, as chosen in `classic_control.py`. The
-animation is of a typical run: `jaxdqn play results/cartpole --arm strong --typical`. Of the ten seeds eight end at 200
-steps, seed 1 among them; seed 0 ends at 132.
+animation shows a typical run: `jaxdqn play results/cartpole --arm strong --typical`. Eight of the ten seeds end at 200
+steps, including seed 1; seed 0 ends at 132.
 """
 
 import dataclasses
@@ -100,7 +103,7 @@ STUDY = Study(
     steps=200_000,
     evaluation=Evaluation(every=2_000, episodes=20),
     episodes_logged=1_000,
-    weights_of=(0, 1),  # of the strong arm's seeds, 0 ended worst, and 1 is as most of them
+    weights_of=(0, 1),  # in the strong arm, seed 0 ended worst, and seed 1 ended as most seeds
 )
 
 TOY = dataclasses.replace(
@@ -113,7 +116,7 @@ TOY = dataclasses.replace(
     episodes_logged=20,
 )
 
-SOLVED = 195.0  # gymnasium's CartPole-v0
+SOLVED = 195.0  # threshold of gymnasium's CartPole-v0
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:

@@ -1,23 +1,23 @@
-"""How well does the tutorial's agent learn catch, and how few games does it take?
+"""Does the tutorial's agent learn catch as well as the tutorial says, and how few episodes are enough?
 
-As it says, and an optimizer changes more than all else: its agent wins 32 % of the first 100 games and 90.5 % of the
-last 100 of 10,000 (interquartile means, IQMs, over 10 seeds). With Adam for SGD, 99 % of greedy games are won after 450
-games, and at 87 % of the later evaluations. The strong arm gets there after 500, and at 99 % of the later ones. See
-results/catch/.
+Yes, and the optimizer matters more than anything else. The tutorial's agent wins 32 % of the first 100 episodes and
+90.5 % of the last 100 of 10,000 (interquartile means, IQMs, over 10 seeds). With Adam instead of SGD, the greedy policy
+wins 99 % of episodes after 450 training episodes, and at 87 % of the later evaluations. The strong arm needs 500
+episodes, and wins 99 % at 99 % of the later evaluations. See results/catch/.
 
-The tutorial says: about 30 % of games won at the start, about 90 % after 10,000 games, with exploration on.
-Its figure is the rate of games won among the last 100. A win is a return of +1 and a loss -1, so 99 % of games won
-is a return of 0.98.
+The tutorial reports about 30 % of episodes won at the start, and about 90 % after 10,000 episodes, with exploration.
+Its figure shows the share of wins in the last 100 episodes. A win is a return of +1 and a loss is -1, so 99 % wins are
+a return of 0.98.
 
     python experiments/catch.py            about a quarter of an hour on two CPU cores
     python experiments/catch.py --toy      seconds
 
-Source: the guide "Reinforcement Learning: Deep Q-Networks". Its agent is the arm "tutorial". Departures: weights of
-the network are stored in single precision and start from another generator's Glorot uniform numbers; Keras' MSE is
-the mean over the three outputs, of which one is trained, so that its gradient is a third of ours: the learning rate
-is divided by 3 instead. The arm in between has Adam for SGD. "strong" is double DQN with Adam, a target network, 3-step
-returns, a wider network that starts from LeCun normal numbers, smaller batches every second step, drawn with
-replacement from the last 20,000 transitions, 200 steps of random play first, and an epsilon that falls.
+Source: the guide "Reinforcement Learning: Deep Q-Networks". Its agent is the arm "tutorial". Departures: weights are
+stored in single precision, and another generator samples their Glorot uniform initial values. Keras' MSE is the mean
+over the three outputs, and only one of them is trained, so its gradient is a third of the gradient here; the learning
+rate is divided by 3 instead. The arm "+ Adam" uses Adam instead of SGD. "strong" is double DQN with Adam, a target
+network, 3-step returns, a wider network with LeCun normal initial values, smaller batches every second step, sampled
+with replacement from the last 20,000 transitions, 200 initial steps of random play, and a decreasing epsilon.
 """
 
 import dataclasses
@@ -96,7 +96,7 @@ TOY = dataclasses.replace(
 )
 
 
-WON = 0.98  # the mean return where 99 % of games are won
+WON = 0.98  # mean return with 99 % wins
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:

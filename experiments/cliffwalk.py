@@ -1,23 +1,23 @@
-"""How many updates does it take to learn from one success in an exponential number of failures?
+"""How many updates does Q-learning need to learn from one success among exponentially many failures?
 
-With 131,070 transitions: 1,982,283 in uniform replay (15.1 a transition), 250,009 in proportional (1.9), 131,799 in
-greedy, and 1,134 with an oracle; medians over 10 seeds. New transitions have the largest priority, so that greedy
-replay first goes through the memory once; then it needs a few hundred updates more. See results/cliffwalk/.
+With 131,070 transitions, uniform replay needs 1,982,283 updates (15.1 per transition), proportional replay 250,009
+(1.9), greedy replay 131,799, and an oracle 1,134; medians over 10 seeds. New transitions have the largest priority, so
+greedy replay first replays the whole memory once; then it needs a few hundred updates more. See results/cliffwalk/.
 
-The Blind Cliffwalk of Schaul et al. (2016), *Prioritized Experience Replay*, section 3.1, figure 1 and appendix B.1:
-n states, 2^(n+1) - 2 transitions in memory, one of them with a reward. Tabular Q-learning, a transition at a time,
-until the mean squared error of the values is below 0.001.
+This is the Blind Cliffwalk of Schaul et al. (2016), *Prioritized Experience Replay*, section 3.1, figure 1 and appendix
+B.1: n states, and 2^(n+1) - 2 transitions in memory, one of them with a reward. Tabular Q-learning updates one
+transition at a time until the mean squared error of the values is below 0.001.
 
     python experiments/cliffwalk.py            three to four minutes on two busy CPU cores
     python experiments/cliffwalk.py --toy      seconds
 
-The memory holds every transition, and nothing about it is approximated (`cliffwalk_replay.py`). As in the paper: n from
-2 to 16, discount 1 - 1/n, step size 1/4, values that start at N(0, 0.1), new transitions at the largest priority,
-and later that of their error when last replayed. Chosen here: 0.1 is a standard deviation; the proportional way has the
-exponent 0.6 and adds 0.001 to the error; there are no importance weights.
+The memory stores every transition, without approximation (`cliffwalk_replay.py`). As in the paper: n from 2 to 16,
+discount 1 - 1/n, step size 1/4, initial values from N(0, 0.1), new transitions at the largest priority, later at the
+priority of their last error. Chosen here: 0.1 is a standard deviation; proportional replay has the exponent 0.6 and
+adds 0.001 to the error; there are no importance weights.
 
-Intervals are from the least to the most of the seeds, as the paper has them, and not confidence intervals. All ways of
-replay share the seeds: the same start, the same memory. It runs on the CPU, also where there is an accelerator.
+Bands are from the smallest to the largest of the seeds, as in the paper; they are not confidence intervals. All kinds
+of replay share the seeds, so they have the same initial values and the same memory. It always runs on the CPU.
 """
 
 import argparse
@@ -57,7 +57,7 @@ PACKAGES = ("jax", "jaxlib", "numpy")
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What is asked: so many states, all ways of replay, the seeds 0 to `num_seeds` - 1, at most `cap` updates."""
+    """Sizes, seeds 0 to `num_seeds` - 1, and the largest number of updates, `cap`; all kinds of replay are run."""
 
     name: str
     sizes: tuple[int, ...]
@@ -66,13 +66,13 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.num_seeds < 1:
-            raise ValueError(f"seeds = {self.num_seeds} leaves nothing to run: give at least 1.")
+            raise ValueError(f"seeds = {self.num_seeds} is too small: give at least 1.")
 
     def settings(self) -> dict[str, Any]:
-        """Returns all that determines the numbers, apart from the code."""
+        """Returns everything that determines the numbers, except the code."""
         return {
             "experiment": self.name,
-            "version": 1,  # raised when what is computed changes
+            "version": 1,  # raised when the computation changes
             "sizes": list(self.sizes),
             "seeds": list(range(self.num_seeds)),
             "ways": list(cliffwalk_replay.WAYS),
@@ -93,38 +93,38 @@ TOY = Experiment("cliffwalk-toy", sizes=(2, 3, 5), num_seeds=3, cap=500)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
+    parser.add_argument("--toy", action="store_true", help="a short run in seconds, stored in a folder of its own")
     parser.add_argument(
         "--seeds",
         type=int,
         metavar="N",
-        help="seeds 0 to N-1; figure and table are then named after N "
+        help="use seeds 0 to N-1 and add N to the names of figure and table "
         f"(default: {WHOLE.num_seeds}; with --toy {TOY.num_seeds})",
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
-    parser.add_argument("--figure-only", action="store_true", help="draw from the record that is there; run nothing")
+    parser.add_argument("--figure-only", action="store_true", help="draw the stored record without running anything")
     options = parser.parse_args()
-    whole = chosen = TOY if options.toy else WHOLE
+    default = experiment = TOY if options.toy else WHOLE
     with one_sentence():
         if options.seeds is not None:
-            chosen = dataclasses.replace(whole, num_seeds=options.seeds)
-        folder = options.out / chosen.name
-        path = folder / f"{store.identifier(chosen.settings())}.json"
+            experiment = dataclasses.replace(default, num_seeds=options.seeds)
+        folder = options.out / experiment.name
+        path = folder / f"{store.identifier(experiment.settings())}.json"
         if not path.exists():
             if options.figure_only:
-                raise ValueError(f"{path} is not there: run the experiment first, without --figure-only.")
+                raise ValueError(f"{path} does not exist: run the experiment first, without --figure-only.")
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder):
-                pass  # the record can be written there; if not, the sentence says so before any work is done
+                pass  # raises an error before any work if the folder is not writable
     if not path.exists():
-        record = run(chosen)
+        record = run(experiment)
         with one_sentence():
             files.write_new(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     elif not options.figure_only:
-        print(f"{path} is there already: nothing is run", file=sys.stderr)
+        print(f"{path} exists already: nothing is run", file=sys.stderr)
     with one_sentence():
-        record = read(path, chosen)
-        name = chosen.name if chosen == whole else f"{chosen.name}-{chosen.num_seeds}_seeds"
+        record = read(path, experiment)
+        name = experiment.name if experiment == default else f"{experiment.name}-{experiment.num_seeds}_seeds"
         figures = style.save(figure(record), folder / name, caption(record))
         text, saved = table(record), folder / f"{name}.md"
         files.replace(saved, text.encode())
@@ -133,12 +133,12 @@ def main() -> None:
 
 
 def run(experiment: Experiment) -> dict[str, Any]:
-    """Returns the record of an experiment; exits with status 130 if interrupted, with nothing kept."""
+    """Returns the record of an experiment; if interrupted, it exits with status 130 and stores nothing."""
     jax.config.update("jax_default_device", jax.devices("cpu")[0])
     devices.keep_compiled_programs()
     code = provenance.code(provenance.script())
     started = time.perf_counter()
-    # The longest first: a size is twice the work of the one below.
+    # Largest sizes first: each size takes twice the time of the one below.
     cells = [(size, way) for size in reversed(experiment.sizes) for way in cliffwalk_replay.WAYS]
     counts = functools.partial(count_updates, seeds=range(experiment.num_seeds), cap=experiment.cap)
     with concurrent.futures.ThreadPoolExecutor(len(devices.cores())) as pool:
@@ -165,22 +165,22 @@ def run(experiment: Experiment) -> dict[str, Any]:
 
 
 def count_updates(size: int, way: str, *, seeds: Sequence[int], cap: int) -> list[int | None]:
-    """Returns the number of updates of each seed; None where the cap was too low."""
+    """Returns the number of updates of each seed; None if `cap` updates were not enough."""
     keys = jnp.stack([jax.random.split(jax.random.key(seed), 3) for seed in seeds])  # [S, 3]
     memories = jnp.stack([cliffwalk_replay.memory(key, size) for key in keys[:, 0]])
 
-    def of_seed(drawn: tuple[jax.Array, jax.Array]) -> jax.Array:
-        keys, memory = drawn
+    def count_of_seed(inputs: tuple[jax.Array, jax.Array]) -> jax.Array:
+        keys, memory = inputs
         walk = cliffwalk_replay.walk(memory, size)
         return cliffwalk_replay.num_updates(keys[1], keys[2], walk, cliffwalk_replay.WAYS[way], cap)
 
-    # One seed after the other: side by side, each would wait for the slowest, and memories would be copied.
-    counts = jax.jit(lambda keys, memories: jax.lax.map(of_seed, (keys, memories)))(keys, memories)
+    # One seed after the other: in parallel, all would wait for the slowest, and memories would be copied.
+    counts = jax.jit(lambda keys, memories: jax.lax.map(count_of_seed, (keys, memories)))(keys, memories)
     return [count if count >= 0 else None for count in counts.tolist()]
 
 
 def read(path: pathlib.Path, experiment: Experiment) -> dict[str, Any]:
-    """Returns the record; exits with status 1 and a sentence if it is not a whole record of this experiment."""
+    """Returns the record; exits with status 1 and one sentence if it is not a complete record of this experiment."""
     settings = experiment.settings()
     expected = [(size, way) for size in settings["sizes"] for way in settings["ways"]]
     try:
@@ -197,18 +197,18 @@ def read(path: pathlib.Path, experiment: Experiment) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise SystemExit(f"damaged: {printable(path)} is not a whole record. Delete it and run the experiment again.")
+        raise SystemExit(f"damaged: {printable(path)} is not a complete record. Delete it and run this script again.")
     return record
 
 
 def summary(cell: dict[str, Any]) -> tuple[float, float, float]:
-    """Returns median, least and most updates of a cell; infinite where that is not known, being above the cap."""
+    """Returns median, smallest and largest number of updates of a cell; infinite above the cap."""
     counts = [np.inf if count is None else count for count in cell["updates"]]
     return float(np.median(counts)), min(counts), max(counts)
 
 
 def figure(record: dict[str, Any]) -> Figure:
-    """Returns updates against transitions, both on logarithmic axes, a line for each way."""
+    """Returns a figure of updates against transitions on logarithmic axes, with one line for each kind of replay."""
     settings, cap = record["settings"], record["settings"]["cap"]
     looks = style.styles(settings["ways"])
     not_solved = 0
@@ -223,7 +223,7 @@ def figure(record: dict[str, Any]) -> Figure:
             transitions = np.array([cell["transitions"] for cell in cells])
             median, least, most = np.array([summary(cell) for cell in cells]).T
             not_solved += sum(cell["updates"].count(None) for cell in cells)
-            # Where some seeds are not solved, the band ends at the cap; where the median is not, so does the line.
+            # If some seeds are not solved, the band ends at the cap. If the median is not solved, the line ends.
             panel.fill_between(
                 transitions, np.minimum(least, cap), np.minimum(most, cap), color=look.color, alpha=0.18, linewidth=0
             )
@@ -243,16 +243,15 @@ def figure(record: dict[str, Any]) -> Figure:
         )
         style.legend(drawn, lines)
     drawn.set_label(
-        f"Lines: medians over {len(settings['seeds'])} seeds; bands: from the least to the most of them. "
-        + (f"Not solved in {cap:,} updates: {not_solved} runs; a cross where the median is. " if not_solved else "")
-        + "Solved: mean squared error of the values below "
-        f"{settings['tolerance']:g}."
+        f"Lines: medians over {len(settings['seeds'])} seeds; bands: from the smallest to the largest of them. "
+        + (f"{not_solved} runs are not solved in {cap:,} updates; crosses: medians above it. " if not_solved else "")
+        + f"Solved: mean squared error of the values below {settings['tolerance']:g}."
     )
     return drawn
 
 
 def table(record: dict[str, Any]) -> str:
-    """Returns median (least to most) updates by size and way, in Markdown."""
+    """Returns a Markdown table of median (smallest to largest) updates by size and kind of replay."""
     ways, cap = record["settings"]["ways"], record["settings"]["cap"]
 
     def shown(count: float) -> str:
@@ -261,8 +260,8 @@ def table(record: dict[str, Any]) -> str:
     rows = [["states", "transitions", *ways]]
     for size in record["settings"]["sizes"]:
         cells = [cell for cell in record["cells"] if cell["size"] == size]
-        of_ways = [[shown(count) for count in summary(cell)] for cell in cells]
-        medians = ["{} ({} to {})".format(*counts) if len({*counts}) > 1 else counts[0] for counts in of_ways]
+        summaries = [[shown(count) for count in summary(cell)] for cell in cells]
+        medians = ["{} ({} to {})".format(*counts) if len({*counts}) > 1 else counts[0] for counts in summaries]
         rows.append([str(size), f"{cells[0]['transitions']:,}", *medians])
     seeds = len(record["settings"]["seeds"])
     return f"{markdown(rows)}\nUpdates until solved: median of {seeds} seeds (least to most).\n"

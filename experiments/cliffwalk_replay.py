@@ -1,10 +1,11 @@
-"""The Blind Cliffwalk and ways to replay it (Schaul et al. 2016, *Prioritized Experience Replay*, section 3.1, B.1).
+"""The Blind Cliffwalk and kinds of replay for it (Schaul et al. 2016, "Prioritized Experience Replay", 3.1 and B.1).
 
-n states in a row. In each the right action, which alternates, moves on, and the wrong one ends the episode with reward
-0. The last right action ends it with reward 1. The memory holds the transitions of all 2^n sequences of actions, one
-sequence after the other in random order: 2^(n+1) - 2 transitions, of which one has the reward. There are 2n kinds of
-them. The memory is a list of kinds, and what a way of replay remembers it remembers of each transition, so that
-nothing is approximated.
+There are n states in a row. In each state one action is right; the right action alternates between states. The right
+action moves to the next state; the wrong action ends the episode with reward 0. The last right action ends the episode
+with reward 1. The memory contains the transitions of all 2^n sequences of actions, one sequence after the other in
+random
+order: 2^(n+1) - 2 transitions, one of them with the reward. There are 2n kinds of transitions. The memory is a list of
+kinds. Each kind of replay keeps its priorities for each single transition, so nothing is approximated.
 """
 
 from collections.abc import Callable
@@ -19,17 +20,17 @@ from jaxdqn.interfaces import Array
 from jaxdqn.replay import bits, sum_tree
 
 STEP_SIZE = 0.25
-INITIAL_SCALE = 0.1  # N(0, 0.1) is taken as a standard deviation
-TOLERANCE = 1e-3  # of the mean squared error over all states and actions
-EXPONENT = 0.6  # alpha of the proportional way: the paper names none for this problem; this is its value for Atari
-OFFSET = 1e-3  # epsilon, without which a transition of no error is never replayed again
-FIRST_PRIORITY = 1.0  # of transitions not replayed yet: the largest so far, which is 1 before there is an error
+INITIAL_SCALE = 0.1  # the 0.1 in N(0, 0.1) is taken as the standard deviation
+TOLERANCE = 1e-3  # bound of the mean squared error over all states and actions
+EXPONENT = 0.6  # alpha of proportional replay: the paper gives none for this problem; this is its value for Atari
+OFFSET = 1e-3  # epsilon: without it, a transition with error 0 would never be replayed again
+FIRST_PRIORITY = 1.0  # priority of transitions not yet replayed: the largest priority so far, 1 at the start
 
-_CHUNK = 4096  # updates for which random bits are drawn at once
+_CHUNK = 4096  # number of updates for which random bits are generated in one call
 
 
 class Transition(NamedTuple):
-    """One transition, or `[2n]` of them: kind 2i is the wrong action of state i, kind 2i + 1 the right one."""
+    """A transition, or `[2n]` of them: kind 2i is the wrong action of state i, and kind 2i + 1 the right one."""
 
     s_tm1: Array
     a_tm1: Array
@@ -39,11 +40,11 @@ class Transition(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """What there is to learn from.
+    """The problem.
 
     Attributes:
-      kinds: each kind of transition, `[2n]`.
-      true_q: float32 `[n, 2]`.
+      kinds: all kinds of transitions, `[2n]`.
+      true_q: float32 `[n, 2]`, true action values.
       memory: int32 `[2^(n+1) - 2]`, the kind of each transition.
     """
 
@@ -53,12 +54,12 @@ class Walk(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """A way to replay.
+    """A kind of replay.
 
     Attributes:
       init: `() -> state`.
-      choose: `(state, q, random_bits) -> index`, a place in the memory.
-      update: `(state, index, td_error) -> state`, with the error that the transition had before its update.
+      choose: `(state, q, random_bits) -> index` in the memory.
+      update: `(state, index, td_error) -> state`, with the TD error of the transition before its update.
     """
 
     init: Callable[[], Any]
@@ -69,7 +70,7 @@ class Replay(NamedTuple):
 def walk(memory: Array, num_states: int) -> Walk:
     state = np.repeat(np.arange(num_states), 2)
     is_right = np.tile([False, True], num_states)
-    right = state % 2  # which of the two actions it is
+    right = state % 2  # the right action
     is_last = state == num_states - 1
     kinds = Transition(
         s_tm1=jnp.asarray(state),
@@ -82,7 +83,7 @@ def walk(memory: Array, num_states: int) -> Walk:
 
 
 def true_values(num_states: int) -> np.ndarray:
-    """Returns float32 `[n, 2]`: discount to the number of right actions still needed after it, or 0 for a wrong one."""
+    """Returns float32 `[n, 2]`: discount^k if k right actions are needed after a right action; 0 for a wrong one."""
     state = np.arange(num_states)
     values = np.zeros((num_states, 2), np.float32)
     values[state, state % 2] = (1 - 1 / num_states) ** (num_states - 1 - state)
@@ -90,7 +91,7 @@ def true_values(num_states: int) -> np.ndarray:
 
 
 def memory(key: Array, num_states: int) -> np.ndarray:
-    """Returns the kinds of all transitions, int32 `[2^(n+1) - 2]`, by playing all sequences in random order."""
+    """Returns the kinds of all transitions, int32 `[2^(n+1) - 2]`, from all sequences of actions in random order."""
     sequences = np.asarray(jax.random.permutation(key, 2**num_states))
     is_right = sequences[:, None] >> np.arange(num_states) & 1  # [2^n, n]
     is_reached = np.cumprod(np.hstack([np.ones_like(is_right[:, :1]), is_right[:, :-1]]), axis=1) > 0
@@ -98,7 +99,7 @@ def memory(key: Array, num_states: int) -> np.ndarray:
 
 
 def uniform(walk: Walk) -> Replay:
-    """All transitions are equally likely."""
+    """Samples all transitions with equal probability."""
 
     def choose(state: tuple[()], q: Array, random_bits: Array) -> Array:
         del state, q
@@ -108,7 +109,7 @@ def uniform(walk: Walk) -> Replay:
 
 
 def proportional(walk: Walk) -> Replay:
-    """Transitions are drawn in proportion to (|error| + epsilon)^alpha, without importance weights (section 3.3)."""
+    """Samples transitions in proportion to (|error| + epsilon)^alpha, without importance weights (section 3.3)."""
     size = walk.memory.size
 
     def init() -> sum_tree.SumTree:
@@ -116,7 +117,7 @@ def proportional(walk: Walk) -> Replay:
 
     def choose(tree: sum_tree.SumTree, q: Array, random_bits: Array) -> Array:
         del q
-        width = sum_tree.total(tree) / 256  # a draw of 32 bits, in two parts that a float32 holds exactly
+        width = sum_tree.total(tree) / 256  # 32 random bits, in two parts that are exact in float32
         start, offset = random_bits >> 24, (random_bits & 0xFFFFFF).astype(jnp.float32) * 2.0**-24
         return sum_tree.find(tree, (start.astype(jnp.float32) * width)[None], (offset * width)[None])[0]
 
@@ -127,9 +128,10 @@ def proportional(walk: Walk) -> Replay:
 
 
 def greedy(walk: Walk) -> Replay:
-    """The transition whose |error| was largest when it was last replayed; of equal ones the first in the memory.
+    """Replays the transition with the largest last |error|; of equal errors, the first in memory.
 
-    Priorities lie in rows, with the largest of each row beside them, so that a search reads two rows instead of all.
+    Priorities are stored in rows, with the maximum of each row, so that a search reads two rows instead of all
+    priorities.
     """
     size = walk.memory.size
     length = int(np.ceil(size**0.5))
@@ -148,7 +150,7 @@ def greedy(walk: Walk) -> Replay:
     def update(state: tuple[Array, Array], index: Array, td_error: Array) -> tuple[Array, Array]:
         priorities, largest = state
         row = index // length
-        # The row is read before it is written and not after: else the compiler copies all priorities at each update.
+        # The row is read only before it is written; otherwise the compiler copies all priorities in each update.
         changed = jnp.where(jnp.arange(length) == index % length, jnp.abs(td_error), priorities[row])
         return priorities.at[row].set(changed), largest.at[row].set(changed.max())
 
@@ -156,7 +158,7 @@ def greedy(walk: Walk) -> Replay:
 
 
 def oracle(walk: Walk) -> Replay:
-    """The transition whose update leaves the smallest mean squared error; copies of a kind are equal to it."""
+    """Replays the transition whose update gives the smallest mean squared error; of equal ones, the first in memory."""
     num_kinds = walk.kinds.s_tm1.size
     first_of_kind = jnp.argmax(walk.memory[None] == jnp.arange(num_kinds)[:, None], axis=1)  # [2n]
 
@@ -177,7 +179,7 @@ WAYS: dict[str, Callable[[Walk], Replay]] = {
 
 
 def learn(q: Array, transition: Transition) -> tuple[Array, Array]:
-    """Returns the table after an update of Q-learning, and the TD error before it."""
+    """Returns the table after a Q-learning update, and the TD error before it."""
     s_tm1, a_tm1, r_t, discount_t, s_t = transition
     td_error = targets.q_learning(q[s_tm1], a_tm1, r_t, discount_t, q[s_t])
     return q.at[s_tm1, a_tm1].add(STEP_SIZE * td_error), td_error
@@ -193,19 +195,19 @@ def initial_values(key: Array, num_states: int) -> Array:
 
 
 def draws(key: Array, chunk: Array | int) -> Array:
-    """Returns the random bits of a chunk of updates, uint32."""
+    """Returns the random bits for a chunk of updates, uint32."""
     return jax.random.bits(jax.random.fold_in(key, chunk), (_CHUNK,))
 
 
 def num_updates(initial_key: Array, draw_key: Array, walk: Walk, way: Callable[[Walk], Replay], cap: int) -> Array:
-    """Returns how many updates it takes until the error is below the tolerance, int32 `[]`; -1 where `cap` are too few.
+    """Returns the number of updates until the error is below the tolerance, int32 `[]`; -1 if `cap` is too small.
 
     Args:
-      initial_key: of the values to start from.
-      draw_key: of what is drawn from the memory.
-      walk: what there is to learn from.
-      way: how it is replayed.
-      cap: the largest number of updates.
+      initial_key: key of the initial values.
+      draw_key: key of the samples from memory.
+      walk: the problem.
+      way: the kind of replay.
+      cap: largest number of updates.
     """
     replay = way(walk)
 
@@ -214,7 +216,8 @@ def num_updates(initial_key: Array, draw_key: Array, walk: Walk, way: Callable[[
         return (error(q, walk.true_q) >= TOLERANCE) & (count < cap)
 
     def run_chunk(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:
-        first = carry[2]  # a multiple of the chunk's length, since only the last chunk ends early
+        first = carry[2]  # a multiple of the chunk's length, because only the last chunk ends early
+
         random_bits = draws(draw_key, first // _CHUNK)
 
         def update(carry: tuple[Array, Any, Array]) -> tuple[Array, Any, Array]:

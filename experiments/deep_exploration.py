@@ -1,21 +1,23 @@
-"""How many episodes does exploration need as the treasure of deep sea lies deeper: 2^N, or far fewer?
+"""How many episodes does exploration need in deep sea of size N: 2^N, or far fewer?
 
-Far fewer for an ensemble, in every seed. At N = 16, where chance needs 65,536 episodes, UCB takes 616 (522 to 658) and
-bootstrapped DQN with priors 652 (508 to 767), medians of 10 seeds; of epsilon-greedy DQN and NoisyNet no seed solves it
-in 1,250. At N = 12 they do so in 1 and 8 of 10 seeds in 1,666, NoisyNet with a median of 899. In the small sea of N = 6
-NoisyNet takes fewer episodes than bootstrapped DQN: 172 (145 to 210) against 265 (221 to 300); intervals of UCB and
-epsilon-greedy overlap with NoisyNet's. See results/deep_exploration/.
+Ensembles need far fewer, in every seed. At N = 16, random play needs 65,536 episodes. UCB needs 616 (522 to 658) and
+bootstrapped DQN with priors 652 (508 to 767), medians of 10 seeds. No seed of epsilon-greedy DQN or NoisyNet solves
+N = 16 in 1,250 episodes. At N = 12, epsilon-greedy DQN solves it in 1 of 10 seeds and NoisyNet in 8, in at most 1,666
+episodes; the median of NoisyNet is 899. At N = 6, NoisyNet needs fewer episodes than bootstrapped DQN: 172 (145 to 210)
+against 265 (221 to 300); the intervals of UCB and epsilon-greedy DQN overlap with NoisyNet's. See
+results/deep_exploration/.
 
     python experiments/deep_exploration.py            some twenty minutes on two CPU cores
     python experiments/deep_exploration.py --toy      seconds
 
-A diver sinks through a square of N x N cells and finds the treasure only by going right in each of its N steps, which
-costs a little; random actions get there once in 2^N episodes. All arms have a network of 64 hidden units, or ten of 16
-each, and learn from one batch after every fourth step; what differs is how they explore. "UCB" and "bootstrapped"
-learn alike: UCB plays the action whose value may be largest by what the members say together, bootstrapped DQN follows
-one member for a whole episode. Their priors are fixed random networks that are added to the members.
+A diver sinks through N x N cells and finds the treasure only by moving right in each of its N steps; each of these
+moves has a small cost. Random actions find it once in 2^N episodes. All arms have a network of 64 hidden units, or ten
+networks of 16 each, and learn from one batch after every fourth step; they differ in their exploration. "UCB" and
+"bootstrapped" learn in the same way. UCB plays the action with the highest upper confidence bound over the members.
+Bootstrapped DQN follows one member for a whole episode. Their priors are fixed random networks that are added to the
+members.
 
-Solved, after bsuite: the first episode with which 10 of the last 100 found the treasure
+A seed counts as solved, after bsuite, at the first episode after which 10 of the last 100 episodes found the treasure
 (`jaxdqn/analysis/time_to_solve.py`).
 """
 
@@ -93,7 +95,7 @@ TOY = dataclasses.replace(
 
 
 def found(returns: np.ndarray) -> np.ndarray:
-    """Returns whether episodes found the treasure, which pays 1 where the way there costs 0.01."""
+    """Returns whether episodes found the treasure: it gives 1, and the path to it costs 0.01."""
     return returns > 0.5
 
 

@@ -1,24 +1,25 @@
-"""How near do learned distributions of the return come to the true one, and how many atoms or quantiles do they need?
+"""How accurate are learned distributions of the return, and how many atoms or quantiles do they need?
 
-QR-DQN comes nearest: with 51 quantiles it is 0.089 (0.079 to 0.099) from the truth, IQN 0.19 (0.16 to 0.22). C51 with
-as many atoms, 0.12 (0.09 to 0.16), does not differ significantly from QR-DQN (intervals overlap); with 5, 11 and 21 it
-is farther. All gain from 5 to 51. The Huber loss of the papers, kappa 1, spoils it where rewards are of size 1: 0.57
-(0.54 to 0.59) with 51 quantiles and 0.68 (0.66 to 0.70) with 5. See results/distributions/.
+QR-DQN is most accurate: with 51 quantiles its distance to the true distribution is 0.089 (0.079 to 0.099), and IQN's is
+0.19 (0.16 to 0.22). C51 with 51 atoms, 0.12 (0.09 to 0.16), does not differ significantly from QR-DQN (intervals
+overlap); with 5, 11 and 21 atoms its distance is larger. All methods improve from 5 to 51. The papers' Huber loss with
+kappa 1 hurts if rewards are of size 1: 0.57 (0.54 to 0.59) with 51 quantiles and 0.68 (0.66 to 0.70) with 5. See
+results/distributions/.
 
     python experiments/distributions.py            about five minutes on two free CPU cores
     python experiments/distributions.py --toy      seconds
 
-The truth is that of the random walk of five steps: at a discount of 0.9 the return of the right action at the start is
-one of 32 values with known probabilities. Play is uniformly random, so that both actions are tried everywhere. The
-distance is the 1-Wasserstein distance, the area between two distribution functions, in units of the return. Two bounds
-are computed: what C51 converges to if every expectation is exact, and the nearest N equally probable values. Quantile
-regression itself has no such limit here: its fractions lie on steps of the distribution function, where the quantile is
-any value between two.
+The game is the random walk of five steps. With a discount of 0.9, the return of the right action at the start has 32
+values with known probabilities. Play is uniformly random, so both actions are tried everywhere. The distance is the
+1-Wasserstein distance, which is the area between two distribution functions, in units of the return. Two bounds are
+computed: the fixed point of C51 with exact expectations, and the nearest N equally probable values. Quantile regression
+has no such fixed point here: its fractions lie on steps of the distribution function, where each value between two
+neighbouring values is a quantile.
 
-Distributions are computed from the weights that the runs keep. IQN is asked for as many quantiles as it drew to learn
-from, at the middles of equal intervals. Quantile regression is plain but in one arm, which has the papers' Huber loss
-with kappa 1: errors below kappa count as squares, which draws quantiles to the mean. The settings are one for all arms;
-they were tried on seeds 100 and 101 with batches of 64, and have been made cheaper since.
+Distributions are computed from the stored weights. IQN is evaluated with as many quantiles as in training, at the
+midpoints of equal intervals. Quantile regression uses the loss without Huber smoothing, except in one arm, which has
+the papers' Huber loss with kappa 1: it squares errors below kappa, which pulls quantiles towards the mean. All arms
+have the same settings; they were tried on seeds 100 and 101 with batches of 64, and batches were made smaller since.
 """
 
 import dataclasses
@@ -40,7 +41,7 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import style
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.games import random_walk
-from jaxdqn.interfaces import Algorithm, Distribution
+from jaxdqn.interfaces import Algorithm, DiscreteDistribution
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -54,10 +55,10 @@ from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
 
-RANGE = (-5.0, 5.0)  # of the return: at a discount of 0.9 the largest is 4.1
+RANGE = (-5.0, 5.0)  # of the return; with a discount of 0.9 its maximum is 4.1
 NUM_STEPS = 5
 REWARDS = np.array([1.0, -1.0], np.float32)
-CHANCES = np.array([random_walk.FORWARD, 1.0 - random_walk.FORWARD], np.float32)  # with the right action
+PROBABILITIES = np.array([random_walk.FORWARD, 1.0 - random_walk.FORWARD], np.float32)  # with the right action
 
 BASE = dataclasses.replace(
     c51.CONFIG,
@@ -76,7 +77,7 @@ def _arm(algorithm: Algorithm, head: Head) -> Config:
 
 PLAIN, HUBER = quantile.QuantileRegression(kappa=0.0), quantile.QuantileRegression(kappa=1.0)
 
-# By name, what N atoms or quantiles make of it.
+# Families of distributions: from the number N of atoms or quantiles to the configuration.
 FAMILIES: dict[str, Callable[[int], Config]] = {
     "C51": lambda n: _arm(c51.C51(), Categorical(n, *RANGE)),
     "QR-DQN": lambda n: _arm(PLAIN, Quantiles(n)),
@@ -107,7 +108,7 @@ TOY = dataclasses.replace(
 )
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1.0)  # of the distance
-DRAWN = 21  # N of the functions that are drawn, or the largest below it that was run
+DRAWN = 21  # N of the functions in the figure, or the largest smaller N that was run
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
@@ -117,7 +118,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 def functions(runs: Sequence[Run]) -> Figure:
     """Returns a panel for each family: the true distribution function, and the learned one of every seed."""
     number = max(ARMS[run.facts["algorithm"]][1] for run in runs if ARMS[run.facts["algorithm"]][1] <= DRAWN)
-    chosen = [run for run in by_arm.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
+    selected = [run for run in by_arm.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
     looks = style.styles(FAMILIES)
     with style.look():
         figure, panels = style.panels(
@@ -130,25 +131,25 @@ def functions(runs: Sequence[Run]) -> Figure:
         for panel in panels.values():
             handles["true"] = panel.step(*_steps(true_distribution()), where="post", color="#A0A0A0", linewidth=2.5)[0]
             panel.set_xlim(*RANGE)
-        for run in chosen:
+        for run in selected:
             family, _ = ARMS[run.facts["algorithm"]]
             (line,) = panels[family].step(
                 *_steps(learned_distribution(_facts_path(run))), where="post", color=looks[family].color, linewidth=0.5
             )
             handles[f"{family}, N = {number}"] = line
         style.legend(figure, handles)
-    figure.set_label(f"Distribution functions of the return, of every seed and of the truth; N = {number}.")
+    figure.set_label(f"Distribution functions of the return: true, and learned by every seed; N = {number}.")
     return figure
 
 
 def distances(runs: Sequence[Run]) -> Figure:
-    """Returns the distance to the truth against N, with what could be reached without noise."""
+    """Returns the distance to the true distribution against N, with the two bounds."""
     figure = sensitivity(
         measured(runs),
         "number",
         score="wasserstein",
         xlabel="atoms or quantiles N",
-        ylabel="Wasserstein distance to the truth",
+        ylabel="Wasserstein distance to the true distribution",
         order=tuple(FAMILIES),
     )
     looks = style.styles(FAMILIES)
@@ -160,7 +161,7 @@ def distances(runs: Sequence[Run]) -> Figure:
         panel.set_yscale("log")
         panel.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
         panel.set_yticks([], minor=True)
-    figure.set_label(f"{figure.get_label()} Thin dashes: {'; '.join(LIMITS)} (grey). Markers stand side by side.")
+    figure.set_label(f"{figure.get_label()} Thin dashes: {'; '.join(LIMITS)} (grey). Markers are shifted apart.")
     return figure
 
 
@@ -173,7 +174,7 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def measured(runs: Sequence[Run]) -> list[Run]:
-    """Returns a run for each, with the family as its algorithm, N as its setting and the distance as its last score."""
+    """Returns a run for each run: its algorithm is the family, its setting is N, and its score is the distance."""
     found = []
     for run in sorted(by_arm.completed(runs), key=lambda run: list(ARMS).index(run.facts["algorithm"])):
         family, number = ARMS[run.facts["algorithm"]]
@@ -184,60 +185,66 @@ def measured(runs: Sequence[Run]) -> list[Run]:
 
 
 @functools.cache
-def true_distribution() -> Distribution:
-    """Returns the distribution of the return of the right action at the start, and the right ones after it."""
+def true_distribution() -> DiscreteDistribution:
+    """Returns the true distribution of the return of the right action at the start, followed by right actions."""
     return random_walk.return_distribution(BASE.discount)
 
 
 @functools.cache
-def learned_distribution(facts: Path) -> Distribution:
-    """Returns what the network of the run with these facts says of the right action at the start."""
+def learned_distribution(facts: Path) -> DiscreteDistribution:
+    """Returns the distribution that a trained network predicts for the right action at the start.
+
+    Args:
+      facts: path of the run's record.
+    """
     player = agent.make(weights.load(facts))
     start = jnp.eye(player.game.observation_shape[0])[0]
     action = int(random_walk.right_action(jnp.int32(0)))
     output = jax.device_get(player.network.apply(player.parameters, start))
     if isinstance(output, CategoricalOutput):
-        return Distribution(np.asarray(output.atoms), np.asarray(jax.nn.softmax(output.logits[action])))
+        return DiscreteDistribution(np.asarray(output.atoms), np.asarray(jax.nn.softmax(output.logits[action])))
     quantiles = output.quantiles[action]
-    return Distribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
+    return DiscreteDistribution(quantiles, np.full(len(quantiles), 1.0 / len(quantiles)))
 
 
-def categorical_limit(number: int) -> Distribution:
-    """Returns what C51 converges to if every expectation is exact: each step back is projected onto the atoms."""
+def categorical_limit(number: int) -> DiscreteDistribution:
+    """Returns the fixed point of C51 with exact expectations: each backup is projected onto the atoms."""
     atoms = jnp.linspace(*RANGE, number)
     target = jax.vmap(distributional.categorical_target, in_axes=(0, None, None, None))
     probabilities, discount = jnp.eye(number)[0], 0.0  # nothing follows the last step
     for _ in range(NUM_STEPS):
         targets = target(jnp.asarray(REWARDS), jnp.float32(discount), probabilities, atoms)
-        probabilities = jnp.asarray(CHANCES) @ targets
+        probabilities = jnp.asarray(PROBABILITIES) @ targets
         discount = BASE.discount
-    return Distribution(np.asarray(atoms), np.asarray(probabilities))
+    return DiscreteDistribution(np.asarray(atoms), np.asarray(probabilities))
 
 
-def nearest_quantiles(number: int) -> Distribution:
-    """Returns the N equally probable values that are nearest to the truth (Dabney et al. 2018a, lemma 2)."""
+def nearest_quantiles(number: int) -> DiscreteDistribution:
+    """Returns the N equally probable values nearest to the true distribution (Dabney et al. 2018a, lemma 2)."""
     values, probabilities = true_distribution()
     fractions = (np.arange(number) + 0.5) / number
-    return Distribution(values[np.searchsorted(np.cumsum(probabilities), fractions)], np.full(number, 1.0 / number))
+    return DiscreteDistribution(
+        values[np.searchsorted(np.cumsum(probabilities), fractions)], np.full(number, 1.0 / number)
+    )
 
 
-LIMITS = {"C51 with every expectation exact": categorical_limit, "N equally probable values at best": nearest_quantiles}
+LIMITS = {"C51 with exact expectations": categorical_limit, "best N equally probable values": nearest_quantiles}
 
 
-def _distance(found: Distribution) -> float:
+def _distance(found: DiscreteDistribution) -> float:
     numbers = [jnp.asarray(values, jnp.float32) for values in (*found, *true_distribution())]
     return float(distributional.wasserstein(*numbers))
 
 
-def _steps(known: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a distribution function as a line of steps over the whole range."""
+def _steps(known: DiscreteDistribution) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a distribution function as a step line over the whole range."""
     order = np.argsort(known.values)
     heights = np.cumsum(np.asarray(known.probabilities)[order])
     return np.array([RANGE[0], *np.asarray(known.values)[order], RANGE[1]]), np.array([0.0, *heights, 1.0])
 
 
 def _facts_path(run: Run) -> Path:
-    assert run.folder is not None  # they were read from there
+    assert run.folder is not None  # stored runs have a folder
     return run.folder / f"{run.facts['id']}.json"
 
 

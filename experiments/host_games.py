@@ -1,15 +1,17 @@
-"""Does an agent learn alike on gymnasium's CartPole and on the one written in JAX?
+"""Does an agent learn equally well on gymnasium's CartPole and on the one written in JAX?
 
-The two games are equal transition for transition (the tests say so); the loops that train on them are two. Settings and
-seeds are equal, random numbers are not, so that what can be equal is the distribution over seeds.
+The two games have equal transitions, which tests check, but two different loops train on them. Settings and seeds are
+equal. Random numbers are not, so only the distributions over seeds can be compared.
 
-No significant difference is seen: over 20 seeds the return over training has an IQM of 278 (251 to 306) on gymnasium's
-game and of 273 (253 to 290) on the other; the mean difference of pairs is 8.4 (-13.6 to 29.9). See results/host_games/.
+There is no significant difference: over 20 seeds, the return over training has an IQM of 278 (251 to 306) on
+  gymnasium's
+game and of 273 (253 to 290) on the one in JAX. The mean difference of pairs is 8.4 (-13.6 to 29.9). See
+results/host_games/.
 
     python experiments/host_games.py            about ten minutes on two CPU cores
     python experiments/host_games.py --toy      seconds
 
-The score of a run is the mean of all its evaluations: single ones swing, since DQN forgets cartpole now and then.
+The score of a run is the mean of all its evaluations, because single evaluations of DQN on CartPole vary strongly.
 """
 
 import dataclasses
@@ -50,7 +52,7 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Returns the mean scores over training, and if both games have some, the mean of their differences."""
+    """Returns the mean scores over training, and the mean of their differences if both games have scores."""
     completed = by_arm.completed(divergence.as_worst(runs))
     last = min((len(run.curves["steps"]) for run in completed), default=1)
     scores: dict[str, dict[int, float]] = {IN_JAX: {}, ON_HOST: {}}
@@ -59,10 +61,10 @@ def table(runs: Sequence[Run]) -> str:
     text = study_tables.table(runs, last=last)
     if not all(scores.values()):
         return text
-    apart = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
-    found = paired.interval(apart, np.random.default_rng(0))
-    shown = tables.in_brackets(found, len(apart.seeds["both"]), ".3g")
-    return f"{text}\nMean of gymnasium's less that in JAX: {shown}.\n"
+    differences = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
+    interval = paired.interval(differences, np.random.default_rng(0))
+    shown = tables.in_brackets(interval, len(differences.seeds["both"]), ".3g")
+    return f"{text}\nMean of gymnasium's minus the one in JAX: {shown}.\n"
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
-"""How often do nominal 95 % intervals hold the truth, with 3, 5, 10 and 20 runs?
+"""How often do nominal 95 % intervals contain the true value, with 3, 5, 10 and 20 runs?
 
-With 10 runs the interval of an IQM does in 96 to 100 % of cases, over all distributions and comparisons below; the
-percentile bootstrap in 89 to 96 %. With few runs, of very skewed scores and where nearly all runs solve a game,
-intervals of means hold it too rarely. See results/interval_coverage/.
+With 10 runs, the interval of an IQM contains it in 96 to 100 % of cases, over all distributions and comparisons below;
+the percentile bootstrap in 89 to 96 %. Intervals of means contain it too rarely in three cases: few runs, very skewed
+scores, and games that nearly all runs solve. See results/interval_coverage/.
 
-    python experiments/interval_coverage.py            six minutes on one CPU core; an interrupted run goes on
+    python experiments/interval_coverage.py            six minutes on one CPU core; continues an interrupted run
     python experiments/interval_coverage.py --toy      seconds
 
-Scores are drawn from distributions whose IQM, mean, median and optimality gap are known: normal, skewed (lognormal of
-skewness 1.8 and 6.2), and of two peaks: a run either solves the game or does not. Asked are these statistics of one
-game, of four games together (their median is the median of the games' means), the differences of two arms whose runs
-are drawn apart, and those of two arms whose runs are pairs with a correlation of about 0.7. The four games differ in
-shift and scale, the two arms too.
+Scores are sampled from distributions with known IQM, mean, median and optimality gap: normal, skewed (lognormal with
+skewness 1.8 and 6.2), and bimodal: a run either solves the game or does not. The intervals are for these statistics of
+one game; of four games together (the median is the median of the games' means); for differences of two arms with
+independent runs; and for differences of two arms whose runs are pairs with a correlation of about 0.7. The four games
+differ in shift and scale, and so do the two arms.
 
-`chosen` is what figures and tables draw (`jaxdqn.analysis.bootstrap_intervals`). Beside it: Efron's percentile
-interval, the same with Student's levels (Hesterberg 2015), Efron's BCa, and for one game the bootstrap-t with the
-standard error of the
-statistic. No way covers where all runs may be alike: of ten runs that solve a game in 9 of 10 cases, all do in one
-experiment of three, and nothing in their scores tells of the tenth.
+`chosen` is the interval of figures and tables (`jaxdqn.analysis.bootstrap_intervals`). It is compared with Efron's
+percentile interval, the same with Student's levels (Hesterberg 2015), Efron's BCa, and, for one game, the bootstrap-t
+with the standard error of the statistic. No method has the right coverage if all runs may be equal: if 9 of 10 runs
+solve a game, then in one of three experiments all ten runs do, and their scores contain no information about failures.
 """
 
 import argparse
@@ -53,9 +52,9 @@ PACKAGES = ("numpy", "scipy")
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What is asked: all questions of all distributions, with so many runs, trials and draws of each.
+    """All statistics of all distributions, with these numbers of runs, trials and resamples.
 
-    The truth is that of a population of so many runs.
+    True values are computed from `population` runs.
     """
 
     name: str
@@ -65,9 +64,9 @@ class Experiment:
     population: int
 
     def settings(self) -> dict[str, Any]:
-        """Returns all that determines the numbers, apart from the code."""
+        """Returns everything that determines the numbers, except the code."""
         return dataclasses.asdict(self) | {
-            "version": 3,  # raised when what is computed changes
+            "version": 3,  # raised when the computation changes
             "confidence": trials.CONFIDENCE,
             "questions": list(QUESTIONS),
             "distributions": list(DISTRIBUTIONS),
@@ -79,21 +78,21 @@ TOY = Experiment("interval_coverage-toy", runs=(3, 5), trials=10, resamples=50, 
 
 
 class Cell(NamedTuple):
-    """A question of a distribution with so many runs of a game."""
+    """A question about a distribution, with a number of runs of a game."""
 
     question: str
     distribution: str
     runs: int
 
 
-Found = dict[Cell, dict[str, dict[str, Result]]]  # by cell, statistic and way
+Found = dict[Cell, dict[str, dict[str, Result]]]  # by cell, statistic and method
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
+    parser.add_argument("--toy", action="store_true", help="a short run in seconds, stored in a folder of its own")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
-    parser.add_argument("--figure-only", action="store_true", help="draw from the record that is there; run nothing")
+    parser.add_argument("--figure-only", action="store_true", help="draw the stored record without running anything")
     options = parser.parse_args()
     experiment = TOY if options.toy else WHOLE
     folder = options.out / experiment.name
@@ -103,20 +102,20 @@ def main() -> None:
             if not options.figure_only:
                 run(experiment, path)
             elif not path.exists():
-                raise ValueError(f"{path} is not there: run the experiment first, without --figure-only.")
+                raise ValueError(f"{path} does not exist: run the experiment first, without --figure-only.")
             facts, found = read(path, experiment)
             figures = style.save(figure(found), folder / experiment.name, made_by(facts), ["png"])
             text, saved = table(found), folder / f"{experiment.name}.md"
             files.replace(saved, f"{text}\n{made_by(facts)}\n".encode())
     except KeyboardInterrupt:
-        print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
+        print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(130) from None
     print(text)
     print(f"record  {path}", *(f"figure  {drawn}" for drawn in figures), f"table   {saved}", sep="\n")
 
 
 def cells(experiment: Experiment) -> Iterator[Cell]:
-    """Yields all cells, those with few runs first."""
+    """Yields all cells in order of the number of runs."""
     for number in experiment.runs:
         for question in QUESTIONS:
             for distribution in DISTRIBUTIONS:
@@ -124,7 +123,7 @@ def cells(experiment: Experiment) -> Iterator[Cell]:
 
 
 def run(experiment: Experiment, path: pathlib.Path) -> None:
-    """Appends the cells that the record lacks, one line each; its first line holds the facts."""
+    """Appends one line to the record for each missing cell; its first line contains the facts."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = {
@@ -135,7 +134,7 @@ def run(experiment: Experiment, path: pathlib.Path) -> None:
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         files.write_new(path, (json.dumps(facts) + "\n").encode())
-    whole = path.read_bytes().rpartition(b"\n")[0] + b"\n"  # without a line that was cut off
+    whole = path.read_bytes().rpartition(b"\n")[0] + b"\n"  # without an incomplete last line
     files.replace(path, whole)
     known = {tuple(json.loads(line)["cell"]) for line in whole.splitlines()[1:]}
     missing = [cell for cell in cells(experiment) if cell not in known]
@@ -157,7 +156,7 @@ def run(experiment: Experiment, path: pathlib.Path) -> None:
 
 
 def read(path: pathlib.Path, experiment: Experiment) -> tuple[dict[str, Any], Found]:
-    """Returns the facts and the results; exits with status 1 and a sentence if the record is not whole."""
+    """Returns the facts and the results; exits with status 1 and one sentence if the record is not complete."""
     try:
         facts, *lines = map(json.loads, path.read_text().splitlines())
         found = {
@@ -172,12 +171,12 @@ def read(path: pathlib.Path, experiment: Experiment) -> tuple[dict[str, Any], Fo
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise SystemExit(f"damaged: {printable(path)} is not a whole record. Run the experiment, or delete it first.")
+        raise SystemExit(f"damaged: {printable(path)} is not a complete record. Run or delete it first.")
     return facts, found
 
 
 def figure(found: Found) -> Figure:
-    """Returns coverage against the number of runs: a row a question, a column a distribution, a colour a statistic."""
+    """Returns a figure of coverage against runs: one row for each question, one column for each distribution."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     numbers = sorted({cell.runs for cell in found})
@@ -193,9 +192,9 @@ def figure(found: Found) -> Figure:
                 panel = panels[row, column]
                 panel.axhline(100 * trials.CONFIDENCE, color="#606060", linewidth=0.8, linestyle=(0, (4, 3)))
                 for name, look in looks.items():
-                    of_statistic = [found[Cell(question, distribution, number)][name] for number in numbers]
+                    by_number = [found[Cell(question, distribution, number)][name] for number in numbers]
                     for way, line in (("percentile", (0, (1, 1))), ("chosen", "solid")):
-                        values = [100 * ways[way].coverage for ways in of_statistic]
+                        values = [100 * ways[way].coverage for ways in by_number]
                         marker = look.marker if way == "chosen" else "none"
                         width = 1.2 if way == "chosen" else 0.9
                         (handles[f"{name}, {way}"],) = panel.plot(
@@ -210,15 +209,15 @@ def figure(found: Found) -> Figure:
             panel.set_xlabel("runs of a game")
         style.legend(drawn, handles)
     drawn.set_label(
-        "Coverage of nominal 95 % intervals by simulation. Solid: the interval of figures and tables, each end "
-        "the outer one of percentiles, BCa and t, all with Student's levels; dotted: percentile bootstrap; "
+        "Coverage of nominal 95 % intervals by simulation. Solid: the interval of figures and tables, whose ends are "
+        "the outermost of percentile, BCa and t intervals with Student's levels; dotted: percentile bootstrap; "
         "dashed grey: 95 %."
     )
     return drawn
 
 
 def table(found: Found) -> str:
-    """Returns the coverage of the chosen interval and, in brackets, of percentiles; then all ways for one game."""
+    """Returns tables of coverage: of the chosen and the percentile interval, and of all methods for one game."""
     rows: list[Sequence[str]] = [("runs", "question", "distribution", *OVER_RUNS)]
     for cell, by_statistic in found.items():
         shown = [f"{_percent(ways['chosen'])} ({_percent(ways['percentile'])})" for ways in by_statistic.values()]
@@ -229,21 +228,21 @@ def table(found: Found) -> str:
             shown = [f"{_percent(ways[way])} ({_width(ways[way])})" if way in ways else "-" for way in WAYS]
             compared.append((str(cell.runs), cell.distribution, name, *shown))
     return (
-        f"Coverage in % of nominal 95 % intervals: of the chosen one, and in brackets of the percentile bootstrap.\n\n"
+        f"Coverage in % of nominal 95 % intervals: chosen interval, and in brackets percentile bootstrap.\n\n"
         f"{markdown(rows)}\n{below(found)}\n\n"
-        f"All ways for one game: coverage in %, and in brackets the median width.\n\n{markdown(compared)}"
+        f"All methods for one game: coverage in %, and in brackets the median width.\n\n{markdown(compared)}"
     )
 
 
 def below(found: Found) -> str:
-    """Returns a sentence on where the chosen interval covers less than 94 % with ten runs or more."""
-    few = [
+    """Returns a sentence that lists where the chosen interval covers less than 94 % with ten runs or more."""
+    cases = [
         f"{name} of {cell.question}, {cell.distribution}, {cell.runs} runs ({_percent(ways['chosen'])})"
         for cell, by_statistic in found.items()
         for name, ways in by_statistic.items()
         if cell.runs >= 10 and ways["chosen"].coverage < AIM
     ]
-    return f"Below {100 * AIM:.0f} % with ten runs or more: {'; '.join(few) or 'nowhere'}."
+    return f"Below {100 * AIM:.0f} % with ten runs or more: {'; '.join(cases) or 'nowhere'}."
 
 
 def made_by(facts: dict[str, Any]) -> str:
@@ -251,7 +250,7 @@ def made_by(facts: dict[str, Any]) -> str:
     commit = "no commit" if code["commit"] is None else f"commit {code['commit'][:10]}"
     changed = " with changes" if code["modified"] else ""
     return (
-        f"Experiment {settings['name']}: {settings['trials']:,} trials of {settings['resamples']:,} draws each. "
+        f"Experiment {settings['name']}: {settings['trials']:,} trials with {settings['resamples']:,} resamples each. "
         f"jaxdqn {code['jaxdqn']}, {commit}{changed}. numpy {facts['versions']['numpy']} on cpu."
     )
 
@@ -261,7 +260,7 @@ def _percent(result: Result) -> str:
 
 
 def _width(result: Result) -> str:
-    """Returns the width; that of draws of equal runs, whose standard error is 0, has no bound."""
+    """Returns the width; it is unbounded if a resample has equal runs, because its standard error is 0."""
     return f"{result.width:.3g}" if result.width < UNBOUNDED else "no bound"
 
 

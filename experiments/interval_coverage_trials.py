@@ -1,6 +1,6 @@
-"""Trials of `interval_coverage.py`: scores whose truth is known, what is asked of them, and ways to make an interval.
+"""Trials of `interval_coverage.py`: scores with known true statistics, the statistics, and methods for their intervals.
 
-Every trial is an experiment of its own. Trials lie side by side in an axis after that of runs, as points of a curve do.
+Each trial is an independent experiment. Trials are an axis after that of runs, as the points of a curve are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +13,14 @@ from jaxdqn.analysis import aggregates, bootstrap_intervals, paired, resampling,
 from jaxdqn.analysis.bootstrap_intervals import Replicates
 from jaxdqn.analysis.statistics import Aggregate
 
-Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two standard normal numbers a run, its score
+Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two standard normal numbers of a run -> its score
 Ends = tuple[np.ndarray, np.ndarray]
 
 CONFIDENCE = 0.95
-BLOCK = 50  # trials that share the draws
+BLOCK = 50  # trials that share resampled indices
 NOISE = 0.05  # standard deviation of scores around a peak
-SHARED = 0.7  # correlation between the luck of the two runs of a pair
-SHIFTS, FACTORS = (0.0, 0.5, -0.5, 0.25), (1.0, 0.5, 1.5, 1.0)  # of scores on four games
+SHARED = 0.7  # correlation between the first numbers of the two runs of a pair
+SHIFTS, FACTORS = (0.0, 0.5, -0.5, 0.25), (1.0, 0.5, 1.5, 1.0)  # shifts and scales of scores on four games
 
 
 def peaks(solved: float) -> Scores:
@@ -33,7 +33,7 @@ DISTRIBUTIONS: dict[str, Scores] = {
     "normal": lambda luck, _: luck,
     "skewed": lambda luck, _: np.exp(0.5 * luck),  # lognormal, skewness 1.8
     "very skewed": lambda luck, _: np.exp(luck),  # skewness 6.2
-    "6 of 10 solve it": peaks(0.6),  # half of them would leave any median between the peaks a true one
+    "6 of 10 solve it": peaks(0.6),  # with 5 of 10, every value between the peaks would be a median
     "7 of 10 solve it": peaks(0.7),
     "9 of 10 solve it": peaks(0.9),
 }
@@ -42,12 +42,12 @@ OVER_RUNS = OVER_GAMES | {"median": statistics.pooled(statistics.median)}
 
 
 class Question(NamedTuple):
-    """What is asked of runs.
+    """An experiment and its statistics.
 
     Attributes:
-      draw: of a distribution, so many runs of a game and trials, float64 `[games, runs, trials, ...]`; two of these for
-        two arms whose runs are drawn apart.
-      aggregates: by name, each `[games, runs, ...] -> [...]`; of two arms drawn apart their difference is asked for.
+      draw: `(distribution, runs of a game, trials, generator) -> scores` float64 `[games, runs, trials, ...]`; two of
+        these for two arms with independent runs.
+      aggregates: statistics by name, each `[games, runs, ...] -> [...]`; for two independent arms, their difference.
     """
 
     draw: Callable[[Scores, int, int, np.random.Generator], list[np.ndarray]]
@@ -91,16 +91,16 @@ QUESTIONS: dict[str, Question] = {
 
 
 def truth(question: Question, scores: Scores, population: int, generator: np.random.Generator) -> np.ndarray:
-    """Returns what is asked for, of so many runs that they stand for all, float64 `[4]`."""
+    """Returns the true statistics, float64 `[4]`, estimated from a population of runs."""
     arms = question.draw(scores, population, 1, generator)
-    of_arms = [np.stack([aggregate(arm)[0] for aggregate in question.aggregates.values()]) for arm in arms]
-    return of_arms[0] - of_arms[1] if len(of_arms) > 1 else of_arms[0]
+    values = [np.stack([aggregate(arm)[0] for aggregate in question.aggregates.values()]) for arm in arms]
+    return values[0] - values[1] if len(values) > 1 else values[0]
 
 
 def replicates(
     question: Question, arms: Sequence[np.ndarray], generator: np.random.Generator, resamples: int
 ) -> Replicates:
-    """Returns the replicates of what is asked, as figures and tables make them; points are trials times statistics."""
+    """Returns the bootstrap replicates of the statistics, as in figures; points are trials times statistics."""
     seeds = generator.integers(2**32, size=len(arms))
     by_statistic = []
     for aggregate in question.aggregates.values():
@@ -116,7 +116,7 @@ def replicates(
     return Replicates(
         together("point").ravel(),
         together("values").reshape(resamples, -1),
-        by_statistic[0].times_drawn,  # the same of all
+        by_statistic[0].times_drawn,  # equal for all statistics
         together("lowest").ravel(),
         together("highest").ravel(),
     )
@@ -135,20 +135,20 @@ def percentile(made: Replicates) -> Ends:
 
 
 def percentile_t(made: Replicates) -> Ends:
-    """Returns those of Hesterberg's expanded percentile interval."""
+    """Returns the ends of Hesterberg's expanded percentile interval."""
     influences = [bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn]
     return _quantiles(made, bootstrap_intervals.student(influences, CONFIDENCE))
 
 
 def student_t(made: Replicates) -> Ends:
-    """Returns those of Student's t interval with the bootstrap's standard error."""
+    """Returns the ends of Student's t interval with the bootstrap's standard error."""
     influences = [bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn]
     error = bootstrap_intervals.student(influences, CONFIDENCE) * np.std(made.values, axis=0)
     return made.point - error, made.point + error
 
 
 def plain_bca(made: Replicates) -> Ends:
-    """Returns those of Efron's BCa interval."""
+    """Returns the ends of Efron's BCa interval."""
     influences = np.concatenate([bootstrap_intervals.influences_of(made.values, drawn) for drawn in made.times_drawn])
     bias, acceleration = (
         bootstrap_intervals.median_bias(made.values, made.point),
@@ -160,7 +160,7 @@ def plain_bca(made: Replicates) -> Ends:
 
 
 def chosen(made: Replicates) -> Ends:
-    """Returns those of the interval of figures and tables."""
+    """Returns the ends of the interval of figures and tables."""
     return bootstrap_intervals.interval(made, CONFIDENCE)[1:]
 
 
@@ -174,10 +174,12 @@ FROM_REPLICATES: dict[str, Callable[[Replicates], Ends]] = {
 
 
 def studentised(scores: np.ndarray, statistic: str, generator: np.random.Generator, resamples: int) -> Ends | None:
-    """Returns the ends of the bootstrap-t interval of runs of one game, `[runs, trials]`; None for the median.
+    """Returns the ends of the bootstrap-t interval for runs of one game, `[runs, trials]`; None for the median.
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 12.5. An IQM has the standard error of Tukey
-    and McLaughlin, from the Winsorised variance (Wilcox, "Introduction to Robust Estimation and Hypothesis Testing").
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 12.5. The standard error of an IQM
+      is that
+    of Tukey and McLaughlin, from the Winsorised variance (Wilcox, "Introduction to Robust Estimation and Hypothesis
+    Testing").
     """
     if statistic == "median":
         return None
@@ -186,7 +188,7 @@ def studentised(scores: np.ndarray, statistic: str, generator: np.random.Generat
     center, error = _mean_with_error(scores, trimmed=statistic == "IQM")
     drawn = scores[generator.integers(len(scores), size=(len(scores), resamples))]  # [runs, resamples, trials]
     centers, errors = _mean_with_error(drawn, trimmed=statistic == "IQM")
-    smallest = 1e-12 * (1.0 + error)  # of draws of equal runs
+    smallest = 1e-12 * (1.0 + error)  # for resamples of equal runs, whose error is 0
     low, high = np.quantile((centers - center) / np.maximum(errors, smallest), [0.025, 0.975], axis=0)
     return center - high * error, center - low * error
 
@@ -203,7 +205,7 @@ def _mean_with_error(scores: np.ndarray, trimmed: bool) -> tuple[np.ndarray, np.
 
 
 class Result(NamedTuple):
-    """How often intervals hold the truth, and their median width."""
+    """The share of intervals that contain the true value, and their median width."""
 
     coverage: float
     width: float
@@ -212,23 +214,24 @@ class Result(NamedTuple):
 def measure(
     question: str, distribution: str, runs: int, *, trials: int, resamples: int, population: int, seed: int
 ) -> dict[str, dict[str, Result]]:
-    """Returns results by statistic and way; the trials of a block share the draws of runs, but not the scores."""
-    asked, scores = QUESTIONS[question], DISTRIBUTIONS[distribution]
+    """Returns results by statistic and method; trials of a block share the resampled indices, but not the scores."""
+    setup, scores = QUESTIONS[question], DISTRIBUTIONS[distribution]
     generator = np.random.default_rng(seed)
-    expected = dict(zip(OVER_RUNS, truth(asked, scores, population, generator), strict=True))
+    expected = dict(zip(OVER_RUNS, truth(setup, scores, population, generator), strict=True))
     ends: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in OVER_RUNS}  # [2, block] each
     for start in range(0, trials, BLOCK):
         block = min(BLOCK, trials - start)
-        arms = asked.draw(scores, runs, block, generator)
-        made = replicates(asked, arms, generator, resamples)
+        arms = setup.draw(scores, runs, block, generator)
+        made = replicates(setup, arms, generator, resamples)
         for way, interval in FROM_REPLICATES.items():
             found = np.reshape(interval(made), (2, block, len(OVER_RUNS)))
             for index, name in enumerate(OVER_RUNS):
                 ends[name].setdefault(way, []).append(found[..., index])
         for name in OVER_RUNS if question == "one game" else ():
-            of_t = studentised(arms[0][0], name, generator, resamples)
-            if of_t is not None:
-                ends[name].setdefault("bootstrap-t", []).append(np.stack(of_t))
+            found_t = studentised(arms[0][0], name, generator, resamples)
+            if found_t is not None:
+                ends[name].setdefault("bootstrap-t", []).append(np.stack(found_t))
+
     return {
         name: {way: _result(np.concatenate(found, axis=1), expected[name]) for way, found in ways.items()}
         for name, ways in ends.items()

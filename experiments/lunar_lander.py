@@ -1,22 +1,22 @@
-"""Where does naive deep Q-learning end on LunarLander, and which part of DQN lifts it how far?
+"""How does naive deep Q-learning end on LunarLander, and how much does each part of DQN help?
 
-It fails: -88 (-184 to 13) after 300,000 steps. With replay, a target network and double Q-learning, added up, its small
-network with 30 % random actions ends at -46 (-84 to -3); no part makes a significant difference (intervals overlap).
-The strong arm passes 200 after 150,000 steps, and at all later evaluations, and ends at 271 (258 to 281). See
-results/lunar_lander/.
+It fails: its return is -88 (-184 to 13) after 300,000 steps. With replay, a target network and double Q-learning
+together, its small network with 30 % random actions ends at -46 (-84 to -3); no part makes a significant difference
+(intervals overlap). The strong arm passes 200 after 150,000 steps, is above it at all later evaluations, and ends at
+271 (258 to 281). See results/lunar_lander/.
 
     python experiments/lunar_lander.py            about twenty minutes on two CPU cores (needs the extra box2d)
     python experiments/lunar_lander.py --toy      seconds
 
-Source: the notebook "Intro to Deep Q-Networks". Its agent, the arm "naive", learns from the one transition just seen
-and from no other; its claim is a failure: the last reward of an episode is -100, a crash, up to episode 8,500.
-Departures: gymnasium has LunarLander-v3 where the notebook has v2; the budget is in steps, not in episodes, and ends
-earlier; the value of what follows a crash or a landing is zero, where the notebook's code asks the network; Keras'
-MSE is the mean over the four outputs, which Adam undoes, as it undoes the factor of the blend.
+Source: the notebook "Intro to Deep Q-Networks". Its agent, the arm "naive", learns from each transition once, when it
+occurs. The notebook reports that it fails: the last reward of an episode is -100, a crash, up to episode 8,500.
+Departures: gymnasium has LunarLander-v3, and the notebook uses v2. The budget is in steps instead of episodes, and is
+smaller. The value after a crash or a landing is zero; the notebook's code uses the network's value. Keras' MSE is the
+mean over the four outputs; Adam cancels this factor and that of the blend.
 
-Then one part after another, added up: replay (from four environments side by side, with as many updates a step), a
-target network, double Q-learning. "strong" is double DQN with 5-step returns, a larger network, more transitions an
-update, a running average for target, a longer discount and an epsilon that falls. The film is of a typical run and
+Then one part after another is added: replay (from four parallel environments, with as many updates per step), a target
+network, double Q-learning. "strong" is double DQN with 5-step returns, a larger network, more transitions in an update,
+a running average as target network, a larger discount and a decreasing epsilon. The film shows a typical run and
 episode: `jaxdqn play results/lunar_lander --arm strong --typical`.
 """
 
@@ -44,7 +44,7 @@ from jaxdqn.training.evaluate import Evaluation
 GAME = "gymnasium:LunarLander-v3"
 
 NAIVE = dataclasses.replace(
-    naive_deep_q_learning.CONFIG,  # blends targets with a share of 0.1
+    naive_deep_q_learning.CONFIG,  # moves values by a share of 0.1 towards the target
     network=QNetwork(Dense((16, 8)), initializer="glorot_uniform"),
     optimizer=optimizers.Adam(eps=1e-7),
     learning_rate=1e-3,
@@ -100,7 +100,7 @@ TOY = dataclasses.replace(
 )
 
 SOLVED = 200.0
-LOWEST = -500.0  # returns of the figure
+LOWEST = -500.0  # lowest return in the figure
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
@@ -108,7 +108,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
     greedy = learning_curves(runs, reference_lines={GAME: {"solved": SOLVED}}, order=order)
     for panel in greedy.axes:
         panel.set_ylim(LOWEST, 300.0)
-    greedy.set_label(f"{greedy.get_label()} Returns below {LOWEST:g}, of early agents, are not shown.")
+    greedy.set_label(f"{greedy.get_label()} Returns below {LOWEST:g} are not shown.")
     return {
         "": greedy,
         "last_reward": episode_curves(

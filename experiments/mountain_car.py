@@ -1,27 +1,27 @@
-"""What do the tutorial's two agents reach on mountain car, and what does it take to solve it?
+"""What do the tutorial's two agents reach on mountain car, and which changes solve it?
 
-The table learns, and is at -150 (-168 to -136) after 400,000 steps. The network, as printed, ends at -200, and three
-repairs on top of each other make no significant difference. The IQM of the strong arm passes -110, where the game
-counts as solved, after 110,000 steps, and at 97 % of the later evaluations. Its mean does not: one of ten seeds ends at
--200. See results/mountain_car/.
+The table learns, and reaches -150 (-168 to -136) after 400,000 steps. The network, as printed, ends at -200, and three
+changes added one after another make no significant difference. The IQM of the strong arm passes -110, the threshold at
+which the game counts as solved, after 110,000 steps, and is above it at 97 % of the later evaluations. Its mean does
+not
+pass it: one of ten seeds ends at -200. See results/mountain_car/.
 
     python experiments/mountain_car.py            about seven minutes on two CPU cores
     python experiments/mountain_car.py --toy      seconds
 
-Source: the post "Deep Q Learning". It shows tabular Q-learning and then a deep Q-network, and says of the network
-that it "learns to drive the car up the hill". It reports no numbers, and none for the table's learning rate, discount
-and cells.
+Source: the post "Deep Q Learning". It shows tabular Q-learning and then a deep Q-network, and says that the network
+"learns to drive the car up the hill". It reports no numbers, and for the table no learning rate, discount or cells.
 
-"tabular": the table. Departures: the game has no numbered states, so positions and velocities are put into a grid;
-the value of what follows the goal is zero, where the code reads the table there.
+"tabular": the table. Departures: the game has no numbered states, so positions and velocities are put into a grid. The
+value after the goal is zero; the post's code uses the table's value.
 
-"tutorial": the network. As in its code, the end of every episode gives -10 in place of -1 and ends the value, also
-when the time is up, which is how nearly all of them end. Departures: the loop runs for 500 steps, but the game's own
-limit is 200; Keras' MSE is the mean over the outputs, which Adam undoes.
+"tutorial": the network. As in the post's code, the last step of every episode gives -10 instead of -1 and ends the
+value, also at the time limit, which ends almost all episodes. Departures: the post's loop has 500 steps, but the game's
+own limit is 200. Keras' MSE is the mean over the outputs; Adam cancels this factor.
 
-Then three changes, each on top of those before it: the time limit no longer counts as an end; after each step, from
-the 32nd on, one update with 32 transitions, instead of 32 with one each after each episode; a target network. "strong"
-is the DQN of `classic_control.py`.
+Then three changes are added one after another: the time limit no longer ends the value; one update with 32 transitions
+after each step, from the 32nd on, instead of 32 updates with one transition after each episode; a target network.
+"strong" is the DQN of `classic_control.py`.
 """
 
 import dataclasses
@@ -101,7 +101,7 @@ TOY = dataclasses.replace(
     episodes_logged=10,
 )
 
-SOLVED = -110.0  # gymnasium's MountainCar-v0, over 100 episodes
+SOLVED = -110.0  # threshold of gymnasium's MountainCar-v0, over 100 episodes
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:

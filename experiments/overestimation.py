@@ -1,26 +1,28 @@
-"""Does Q-learning say too much of its own actions, and which variants do not?
+"""Does Q-learning overestimate its action values, and which variants do not?
 
-DQN does, on both games: over the last quarter of training its values are 0.067 (0.057 to 0.078) above the optimum on
-catch, and 0.31 (0.24 to 0.38) on catch_noisy. Double DQN takes that away on catch (0.006, -0.002 to 0.015), but only a
-part of it where rewards are noise (0.23, 0.17 to 0.28; below DQN in each of the 10 seeds). Clipped double DQN is below
-the optimum on both: -0.062 (-0.075 to -0.051) and -0.05 (-0.08 to -0.01). At the end no variant's greedy return
+DQN overestimates on both games: over the last quarter of training its values are 0.067 (0.057 to 0.078) above the
+optimum on catch, and 0.31 (0.24 to 0.38) on catch_noisy. Double DQN removes the bias on catch (0.006, -0.002 to 0.015),
+but only a part of it with noisy rewards (0.23, 0.17 to 0.28; below DQN in each of the 10 seeds). Clipped double DQN
+underestimates on both: -0.062 (-0.075 to -0.051) and -0.05 (-0.08 to -0.01). At the end, the greedy return of no
+  variant
 differs significantly from DQN's (intervals overlap). See results/overestimation/.
 
     python experiments/overestimation.py            about five minutes on two free CPU cores
     python experiments/overestimation.py --toy      seconds
 
-The question is that of van Hasselt et al. (2016), "Deep Reinforcement Learning with Double Q-learning", figure 3. There
-the truth is what the learned policy earns; here it is the optimal value, known exactly: the figure shows the mean over
-all 690 observations of `max_a Q - max_a Q*`. In catch_noisy every reward is 1 too high or too low by a fair coin, which
-changes no optimal value.
+The question is from van Hasselt et al. (2016), "Deep Reinforcement Learning with Double Q-learning", figure 3. There,
+the reference is the return of the learned policy. Here, it is the optimal value, which is known exactly: the figure
+shows the mean of `max_a Q - max_a Q*` over all 690 observations. In catch_noisy, every reward is raised or lowered by 1
+at random, which does not change the optimal values.
 
-Half of the actions are random, so that every observation is visited, and replay is small: its 10,000 transitions hold
-each observation and action about five times on average, so that a network can mistake noise for value. Settings were
-chosen on seeds 100 and 101, among learning rates from 3e-4 to 3e-3 and shares of random actions from 0.1 to 1.
+Half of the actions are random, so that every observation is visited. Replay is small: its 10,000 transitions contain
+each observation and action about five times on average, so a network can fit noise. Settings were chosen on seeds 100
+and 101, from learning rates of 3e-4 to 3e-3 and probabilities of random actions of 0.1 to 1.
 
-Munchausen DQN has other values by design: its policy is soft, and the logarithm of that policy is added to the reward.
-What it converges to without sampling and approximation is found by iteration and stands below the table: 0.012 below
-the optimum, which its interval on catch holds.
+Munchausen DQN learns other values by design: its policy is soft, and the logarithm of this policy is added to the
+  reward.
+Its fixed point with exact expectations is computed by iteration and reported below the table: it is 0.012 below the
+optimum, a value in its interval on catch.
 """
 
 import dataclasses
@@ -95,7 +97,7 @@ TOY = dataclasses.replace(
     evaluation=Evaluation(every=200, episodes=5, exact_values=True),
 )
 
-LAST = 10  # evaluations, a quarter of the run
+LAST = 10  # evaluations that are averaged, a quarter of the run
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
@@ -125,7 +127,7 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def munchausen_bias(game: Game, discount: float, algorithm: munchausen.MunchausenDQN) -> float:
-    """Returns the `value_bias` of what Munchausen DQN converges to if every expectation is exact."""
+    """Returns the `value_bias` of the fixed point of Munchausen DQN with exact expectations."""
     model = exact.model(game)
     numbers = {"temperature": algorithm.temperature, "scale": algorithm.scale, "clip": algorithm.clip}
     policy_value = jax.jit(jax.vmap(lambda q: _soft_value(q, algorithm.temperature)))
@@ -137,12 +139,12 @@ def munchausen_bias(game: Game, discount: float, algorithm: munchausen.Munchause
     for _ in range(500):
         next_value = np.asarray(policy_value(q))[model.successor]
         target = (model.reward + discount_t * next_value) @ model.probability + np.asarray(bonus(q, actions))
-        q = (0.5 * (q + target)).astype(np.float32)  # half a step: the bonus of a whole one swings
-    seen, looks_like = np.unique(model.observations, axis=0, return_inverse=True)
-    means = [np.zeros((len(seen), game.num_actions)) for _ in range(2)]
+        q = (0.5 * (q + target)).astype(np.float32)  # half steps, because whole steps oscillate
+    observations, index = np.unique(model.observations, axis=0, return_inverse=True)
+    means = [np.zeros((len(observations), game.num_actions)) for _ in range(2)]
     for mean, values in zip(means, (q, exact.solve(game, discount).q_values), strict=True):
-        np.add.at(mean, looks_like, values)
-        mean /= np.bincount(looks_like)[:, None]
+        np.add.at(mean, index, values)
+        mean /= np.bincount(index)[:, None]
     return float((means[0].max(axis=1) - means[1].max(axis=1)).mean())
 
 

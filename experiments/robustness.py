@@ -1,22 +1,25 @@
-"""Does which algorithm is best depend on how it was tuned?
+"""Does the ranking of algorithms depend on how they were tuned?
 
-The order does. At the setting that was chosen for DQN, DQN is ahead on mountain_car: 0.86 (0.54 to 1.01) of the way to
-solving it, double DQN 0.56 (0.01 to 0.91), Munchausen DQN 0.26 (0.00 to 0.78). With three times the learning rate
-Munchausen DQN is: 1.00 (0.95 to 1.05) against 0.85 (0.72 to 0.98) and 0.87 (0.29 to 1.05). In both cases intervals
-overlap; those of Munchausen DQN's two scores do not. With the shorter period as well, seven of its ten seeds get more
-than half of the way, two of double DQN's and none of DQN's. The best, the median and the worst of Munchausen DQN's six
-settings are at or above those of the others on every game. On catch every setting solves the game. See
-results/robustness/.
+It does. At the setting chosen for DQN, DQN is ahead on mountain_car: its normalised score is 0.86 (0.54 to 1.01),
+against 0.56 (0.01 to 0.91) for double DQN and 0.26 (0.00 to 0.78) for Munchausen DQN. With three times the learning
+rate, Munchausen DQN is ahead: 1.00 (0.95 to 1.05), against 0.85 (0.72 to 0.98) for DQN and 0.87 (0.29 to 1.05) for
+double DQN. In both cases the intervals of the algorithms overlap; the intervals of Munchausen DQN's two scores do not.
+With the shorter period as well, seven of its ten seeds score above one half, two of double DQN's and none of DQN's. On
+every game, the best, the median and the worst of Munchausen DQN's six settings are at or above those of the others. On
+catch every setting solves the game. See results/robustness/.
 
     python experiments/robustness.py            about an hour on two CPU cores
     python experiments/robustness.py --toy      seconds
 
-DQN, double DQN and Munchausen DQN on four games, each with three learning rates and two periods of the target network:
-720 runs, of which each game and algorithm is one compiled program. The score of a run is the mean of its last five
-evaluations. 0 is the lowest return, 1 the threshold at which it counts as solved; on catch, 98 % of games
-won. One of the settings, 1e-3 and 200 steps, was chosen for DQN on the classic-control games, on seeds from 100 on; the
-others are a factor of about three in learning rate, or of four in period, away from it. Munchausen DQN keeps its
-authors' temperature, scale and clip.
+DQN, double DQN and Munchausen DQN run on four games with three learning rates and two periods of the target network:
+  720
+runs, with one compiled program for each game and algorithm. The score of a run is the mean of its last five
+evaluations,
+normalised: 0 is the lowest return, and 1 is the threshold at which a game counts as solved (on catch, 98 % wins). One
+  of
+the settings, 1e-3 and 200 steps, was chosen for DQN on the classic-control games, on seeds from 100 on. The others
+differ by a factor of about three in learning rate, or of four in period. Munchausen DQN keeps its authors' temperature,
+scale and clip.
 """
 
 import dataclasses
@@ -109,8 +112,11 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def over_settings(runs: Iterable[Run]) -> str:
-    """Returns a row for each game and algorithm: the best, the median and the worst of its settings, and how many of
-    them solve the game, by the interquartile mean over seeds of the normalised score."""
+    """Returns a table of the best, the median and the worst setting of each game and algorithm.
+
+    A setting is rated by the interquartile mean over seeds of the normalised score. The table also has the number of
+    settings that solve the game.
+    """
     rows = [("game", "algorithm", "settings", "solved by", "best", "median", "worst")]
     arms = by_arm.compared(runs)
     for (game, algorithm), settings in itertools.groupby(arms, key=lambda arm: (arm.game, arm.algorithm)):

@@ -1,9 +1,9 @@
-"""Does a search that learns from its points find better settings of DQN than random search, at equal budget?
+"""Do searches that learn from their points find better settings of DQN than random search, at equal budget?
 
-Only in part. On cartpole the mean test score of what CMA-ES chooses is 23.7 (4.6 to 42.9) above that of random search,
-168; TPE's is 23.9 above, which is not significant (-2.9 to 44.2); the default has 102. On acrobot CMA-ES is worse by 28
-(8 to 48), and TPE with halving does not differ significantly: 14 more (-18 to 42), better with a probability of 0.72
-(0.48 to 0.92). On catch nothing differs significantly. Over all three games TPE with halving is better with a
+Only in part. On cartpole the mean test score of the settings found by CMA-ES is 23.7 (4.6 to 42.9) above that of random
+search, 168. TPE is 23.9 above, which is not significant (-2.9 to 44.2). The default has 102. On acrobot CMA-ES is worse
+by 28 (8 to 48). TPE with halving does not differ significantly there: 14 more (-18 to 42), better with a probability of
+0.72 (0.48 to 0.92). On catch no difference is significant. Over all three games, TPE with halving is better with a
 probability of 0.69 (0.51 to 0.85); TPE with 0.66 (0.48 to 0.82) and CMA-ES with 0.53 (0.36 to 0.69) do not differ
 significantly from random search. See results/search/.
 
@@ -11,17 +11,18 @@ significantly from random search. See results/search/.
     python experiments/search.py --repetitions 3     the first three only
     python experiments/search.py --toy               a minute
 
-The score of a run is the mean of all its evaluations, which rewards learning fast. Seven fields are searched, most of
-whose values are poor. All methods have the same budget of environment steps, worth 60 points of 4 seeds each. A fifth
-of it goes to a final: the six best points by their tuning seeds are run with eight seeds more, which alone say which of
-them is the choice. Searches are repeated with other seeds of the sampler and other tuning seeds; repetitions are pairs,
-since those of one number share both. What was chosen is run on test seeds, which no search has seen: only these scores
-are reported, of the point that was best before the final and of the winner of the final.
+The score of a run is the mean of all its evaluations, so early learning counts. Seven fields are searched, and most of
+their values are poor. All methods have the same budget of environment steps, enough for 60 points of 4 seeds each. A
+fifth of it is spent on a final: the six best points by their tuning seeds are run with eight more seeds, and only these
+final seeds select the winner. Searches are repeated with other seeds of the sampler and other tuning seeds. Repetitions
+with the same number share both, so they are pairs. The selected settings are run on test seeds, which no search uses.
+Only these scores are reported, for the best point before the final and for the winner of the final.
 
-The final was added after repetitions 0 to 9, judged by other test seeds, had shown that the best of many noisy means is
-a poor choice, and that a rung after 3,000 of 10,000 steps is too early for catch. What is reported was run afterwards:
-repetitions 10 to 19 on the three games of before, and on acrobot 20 to 29, since ten had left it open.
-Intervals of comparisons are 97 % ones, for two looks at the same question.
+The final was added after repetitions 0 to 9, on other test seeds, had shown two facts: the best of many noisy means is
+  a
+poor selection, and a rung after 3,000 of 10,000 steps is too early for catch. All reported repetitions were run later:
+10 to 19 on the same three games, and 20 to 29 on acrobot, because ten repetitions were not conclusive there. Intervals
+of comparisons have a level of 97 %, for two looks at the same question.
 """
 
 import argparse
@@ -72,7 +73,7 @@ DQN = dataclasses.replace(
     replay=Uniform(STEPS),
 )
 
-SPACE: dict[str, grids.Range] = {  # wide enough that few points are good: else twenty random ones find what there is
+SPACE: dict[str, grids.Range] = {  # wide, so that few points are good; otherwise twenty random points are enough
     "learning_rate": grids.LogUniform(1e-6, 1.0),
     "discount": grids.Uniform(0.5, 0.999),
     "target_update.every": grids.LogUniform(2, 10_000),
@@ -84,7 +85,7 @@ SPACE: dict[str, grids.Range] = {  # wide enough that few points are good: else 
 
 
 class Method(NamedTuple):
-    """How points are chosen, and after which parts of a run the poorer two thirds are dropped."""
+    """The sampler of points, and the fractions of a run after which the worse two thirds of the points are dropped."""
 
     sampler: samplers.Sampler
     rungs: tuple[float, ...] = ()
@@ -101,18 +102,18 @@ BASE = "random"
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """Searches for each game and method, repeated.
+    """Repeated searches for each game and method.
 
     Attributes:
-      name: of the folder of its results.
-      repetitions: numbers of those of each search, by the game on which settings are searched.
-      num_seeds: tuning seeds of a search.
-      finalists: points of the final.
-      num_final_seeds: runs of each of them.
-      test_seeds: that judge.
-      steps: of a run.
-      evaluation: of a run.
-      points: whole points, with their tuning seeds, that the budget of a search is worth.
+      name: folder of the results.
+      repetitions: numbers of the repetitions, by game.
+      num_seeds: number of tuning seeds of a search.
+      finalists: number of points in the final.
+      num_final_seeds: number of final seeds of each finalist.
+      test_seeds: seeds of the reported scores.
+      steps: environment steps of a run.
+      evaluation: evaluation of a run.
+      points: budget of a search, in points that run for all steps on all tuning seeds.
     """
 
     name: str = "search"
@@ -129,12 +130,12 @@ class Experiment:
 
     @property
     def budget(self) -> int:
-        """Returns the environment steps of a search."""
+        """Returns the budget of a search in environment steps."""
         return self.points * self.num_seeds * self.steps
 
     @property
     def stages(self) -> tuple[int, int]:
-        """Returns the environment steps spent when the best point is judged: before the final, and after it."""
+        """Returns the environment steps spent before the final and after it."""
         return self.budget - self.finalists * self.num_final_seeds * self.steps, self.budget
 
 
@@ -153,7 +154,7 @@ TOY = Experiment(
 
 
 def search(experiment: Experiment, game: str, method: str, repetition: int) -> Search:
-    """Returns one search; its seeds are those of its repetition alone."""
+    """Returns a search; its seeds depend on the repetition only."""
     first, first_final = repetition * experiment.num_seeds, 50_000 + repetition * experiment.num_final_seeds
     return Search(
         name=f"{game}-{method}-{repetition}".lower().replace(" + ", "_"),
@@ -176,7 +177,7 @@ def search(experiment: Experiment, game: str, method: str, repetition: int) -> S
 
 
 def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
-    """Yields game, method, number and search, whole repetitions first."""
+    """Yields game, method, repetition and search; all searches of a repetition come before the next repetition."""
     for repetition in sorted(set().union(*experiment.repetitions.values())):
         for game in [game for game, numbers in experiment.repetitions.items() if repetition in numbers]:
             for method in METHODS:
@@ -184,10 +185,10 @@ def every(experiment: Experiment) -> Iterator[tuple[str, str, int, Search]]:
 
 
 def chosen(found: Trials, spent: int) -> Config:
-    """Returns the best point of a search when so many environment steps were spent.
+    """Returns the best point of a search after a number of environment steps.
 
     Raises:
-      ValueError: if no point was best, since all diverged or none was trained.
+      ValueError: no point was best, because all diverged or none was trained.
     """
     known = [number for until, number, _ in found.progress if until <= spent]
     if not known:
@@ -199,7 +200,7 @@ def chosen(found: Trials, spent: int) -> Config:
 
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
-    """Returns the runs on test seeds of the default and of every configuration that was chosen, once each."""
+    """Returns the study on test seeds of the default and of every distinct selected configuration."""
     distinct = {store.identifier(fields.to_dict(config)): config for config in configs if config != DQN}
     return Study(
         name=experiment.name,
@@ -212,7 +213,7 @@ def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> 
 
 
 def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script | None) -> None:
-    """Runs all searches, or what is missing of them; `script` is this one, as it was at the start."""
+    """Runs all searches that are missing; `script` is the content of this script at the start."""
     everything = list(every(experiment))
     with waiting.programs() as programs:
         for number, (_, _, _, one) in enumerate(everything):
@@ -223,16 +224,16 @@ def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script
 def judge(
     experiment: Experiment, out: pathlib.Path, studies: Sequence[Study], script: provenance.Script | None
 ) -> None:
-    """Runs what was chosen on the test seeds; `script` is this one, as it was at the start."""
+    """Runs the selected settings on the test seeds; `script` is the content of this script at the start."""
     cells: dict[str, dict[str, Any]] = {}
     for study in studies:
-        of_study = records.manifest(study, spec.cells(study)).cells
-        report = execute.run(study, out, only=of_study, script=script)
+        requested = records.manifest(study, spec.cells(study)).cells
+        report = execute.run(study, out, only=requested, script=script)
         if report.num_failed or report.damaged:
-            failed = f"{report.num_failed} runs failed: {out / study.name / 'failures'} holds the tracebacks"
+            failed = f"{report.num_failed} runs failed: see the tracebacks in {out / study.name / 'failures'}"
             raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
-        cells |= of_study
-    manifest.write(out / experiment.name, Manifest(experiment.name, experiment.steps, cells))  # of all games together
+        cells |= requested
+    manifest.write(out / experiment.name, Manifest(experiment.name, experiment.steps, cells))  # one for all games
 
 
 def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[str, Run]) -> float:
@@ -246,7 +247,7 @@ def test_score(experiment: Experiment, game: str, config: Config, runs: Mapping[
 def test_scores(
     experiment: Experiment, found: Mapping[tuple[str, str, int], Trials], runs: Mapping[str, Run]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the score of what was chosen, by game and method, float64 `[repetitions, stages]`."""
+    """Returns the test scores of the selected settings by game and method, float64 `[repetitions, stages]`."""
 
     def score(game: str, method: str, number: int, spent: int) -> float:
         return test_score(experiment, game, chosen(found[game, method, number], spent), runs)
@@ -263,32 +264,32 @@ def test_scores(
 
 
 def score_of_a_run(experiment: Experiment) -> str:
-    """Returns what the score of a run is, in a sentence."""
+    """Returns a sentence that defines the score of a run."""
     evaluation = experiment.evaluation
     return (
         f"The score of a run is the mean return of all its evaluations ({evaluation.episodes} greedy episodes every "
-        f"{evaluation.every:,} of {experiment.steps:,} steps), so that learning early counts."
+        f"{evaluation.every:,} of {experiment.steps:,} steps), so early learning counts."
     )
 
 
 def reading(experiment: Experiment) -> str:
-    """Returns what the numbers of the table are."""
+    """Returns a paragraph that explains the numbers of the table."""
     return (
         f"\n{score_of_a_run(experiment)} Test score: mean over {len(experiment.test_seeds)} test seeds, of the winner "
-        f"of the final, after {experiment.budget:,} environment steps. Means, differences of pairs, probabilities of "
-        "improvement with bootstrap intervals over repetitions; those of comparisons are wider, for two looks at them "
-        "(Pocock 1977).\n"
+        f"of the final, after {experiment.budget:,} environment steps. Means, differences of pairs and probabilities "
+        "of improvement have bootstrap intervals over repetitions; intervals of comparisons are wider, because there "
+        "were two looks (Pocock 1977).\n"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="a whole run in a minute, kept apart from the real results")
+    parser.add_argument("--toy", action="store_true", help="a short run in a minute, stored in a folder of its own")
     parser.add_argument(
-        "--repetitions", type=int, metavar="N", help="of each search, at most (default: 10 to 20, by game)"
+        "--repetitions", type=int, metavar="N", help="maximum repetitions of each search (default: 10 to 20, by game)"
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
-    parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
+    parser.add_argument("--figure-only", action="store_true", help="draw the stored results without running anything")
     options = parser.parse_args()
     experiment = TOY if options.toy else EXPERIMENT
     if options.repetitions:
@@ -311,7 +312,7 @@ def main() -> None:
         if not options.figure_only:
             judge(experiment, options.out, studies, script)
     except KeyboardInterrupt:
-        print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
+        print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(130) from None
     with one_sentence():
         _show(experiment, folder, found, studies)
@@ -320,11 +321,11 @@ def main() -> None:
 def _show(
     experiment: Experiment, folder: pathlib.Path, found: Mapping[tuple[str, str, int], Trials], studies: Sequence[Study]
 ) -> None:
-    expected = {cell.id for study in studies for cell in spec.cells(study)}
-    every = [run for run in store.read(folder / "runs").runs if run.facts["id"] in expected]
-    runs = {run.facts["id"]: run for run in divergence.as_worst(every)}
-    if len(runs) < len(expected):
-        raise ValueError(f"{folder / 'runs'} lacks {len(expected) - len(runs)} runs: run it without --figure-only.")
+    ids = {cell.id for study in studies for cell in spec.cells(study)}
+    stored = [run for run in store.read(folder / "runs").runs if run.facts["id"] in ids]
+    runs = {run.facts["id"]: run for run in divergence.as_worst(stored)}
+    if len(runs) < len(ids):
+        raise ValueError(f"{folder / 'runs'} lacks {len(ids) - len(runs)} runs: run it without --figure-only.")
     scores = test_scores(experiment, found, runs)
     default = {game: test_score(experiment, game, DQN, runs) for game in experiment.repetitions}
     first = {game: found[game, "TPE", numbers[0]] for game, numbers in experiment.repetitions.items()}
@@ -351,7 +352,7 @@ def _read(experiment: Experiment, folder: pathlib.Path) -> dict[tuple[str, str, 
 
 
 def _studies(experiment: Experiment, found: Mapping[tuple[str, str, int], Trials]) -> list[Study]:
-    """Returns what is to be run on test seeds, a study a game."""
+    """Returns the studies to run on test seeds, one for each game."""
     return [
         test_study(
             experiment,

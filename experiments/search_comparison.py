@@ -1,7 +1,7 @@
-"""What the searches of `search.py` are worth, beside a base: a figure and a table of scores on test seeds.
+"""Compares the searches of `search.py` with a base: a figure and a table of scores on test seeds.
 
-Scores are by game and method, float64 `[repetitions, stages]`, of the best point before the final and after it; those
-of one repetition are pairs. `default` is by game the score of the configuration that all searches start from.
+Scores are float64 `[repetitions, stages]` by game and method, of the best point before and after the final. Scores of
+one repetition are pairs. `default` is the score by game of the configuration from which all searches start.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from jaxdqn.analysis import paired, resampling, statistics, tables
 from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 
-CONFIDENCE = 0.97  # of comparisons: Pocock's for two looks, for those of acrobot after 10 and after 20 repetitions
+CONFIDENCE = 0.97  # of comparisons, after Pocock for two looks: acrobot was compared after 10 and after 20 repetitions
 
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> Figure:
-    """Returns the scores against the budget `spent`, environment steps `[stages]`, a line a method."""
+    """Returns a figure of scores against environment steps `spent` `[stages]`, with one line for each method."""
     drawn = search.best_so_far(
         {
             game: {method: Progress(spent, values) for method, values in methods.items()}
@@ -32,14 +32,16 @@ def figure(scores: Scores, default: Mapping[str, float], spent: np.ndarray) -> F
     before, after = spent
     for panel in drawn.axes:
         panel.set_xlim(0.9 * before, 1.08 * after)
-        panel.set_xticks(spent, [f"{style.readable(before)}\nbefore the final", f"{style.readable(after)}\nafter it"])
+        labels = f"{style.readable(before)}\nbefore the final", f"{style.readable(after)}\nafter the final"
+        panel.set_xticks(spent, labels)
     return drawn
 
 
 def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
-    """Returns the scores at the whole budget, and how they compare with those of the base, in Markdown."""
-    wider = f"{100 * CONFIDENCE:.0f} %"
-    names = ("before the final", "mean test score (95 %)", f"mean minus that of {base} ({wider})", f"better ({wider})")
+    """Returns a Markdown table of the scores after the whole budget and their comparison with the base."""
+    percent = f"{100 * CONFIDENCE:.0f} %"
+    compared_names = f"mean minus that of {base} ({percent})", f"better ({percent})"
+    names = ("before the final", "mean test score (95 %)", *compared_names)
     rows = [("game", "method", "repetitions", *names)]
     final = {game: {method: values[:, -1] for method, values in methods.items()} for game, methods in scores.items()}
     for game, methods in final.items():
@@ -60,7 +62,7 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
 
 
 def _difference(scores: np.ndarray, base: np.ndarray) -> str:
-    """Returns the mean difference over pairs, with its interval."""
+    """Returns the mean difference of pairs, with its interval."""
     arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
     pairs = paired.differences(arm, of_base)
     found = paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE)

@@ -1,7 +1,7 @@
-"""The configuration of a run: everything that determines it but the game, the seed and the budget.
+"""The configuration of a run: everything that determines it except the game, the seed and the number of steps.
 
-Counts are in environment steps unless the name says otherwise. Numbers are traced, structure is static
-(`jaxdqn.fields`): a grid over numbers costs one compilation.
+Counts are in environment steps unless the name says otherwise. Numbers are traced and structure is static
+(`jaxdqn.fields`), so a grid over numbers needs one compilation.
 """
 
 from jaxdqn import exploration, optimizers, target_network
@@ -23,33 +23,34 @@ TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.
 
 @configuration
 class Config:
-    """An agent and how it is trained.
+    """An agent and its training.
 
     Attributes:
-      algorithm: which loss; one of the configurations in `jaxdqn.algorithms`.
+      algorithm: the loss; a configuration in `jaxdqn.algorithms`.
       learning_rate: step size of the optimizer.
-      discount: gamma for one step.
-      n_step: steps that a sampled transition spans.
-      batch_size: transitions drawn from replay at once.
-      num_minibatches: gradient steps that a batch is shared out among; divides batch_size.
+      discount: γ for one step.
+      n_step: number of steps in a sampled transition.
+      batch_size: number of transitions in a batch from replay.
+      num_minibatches: number of minibatches, with one gradient step each, that a batch is split into; divides
+        batch_size.
       train_every: steps between trainings; a multiple of num_environments.
-      train_at: whether every `train_every` steps there is a training ("steps"), or only after those in which an episode
-        ended ("episode_end").
-      num_updates: batches learned from at each training.
-      num_environments: games played side by side.
-      learning_starts: steps of uniformly random play, part of the budget. Learning begins at the end of the next
-        iteration; with a replay of sequences not before it holds a whole one.
-      max_gradient_norm: gradients longer than this are shortened to it; None leaves them.
-      reward_clip: rewards are learned from as if clipped to `[-reward_clip, reward_clip]`; None leaves them. Reported
-        returns are always the game's own.
-      terminal_reward: learned from in place of the reward of the step with which a game terminates, and of that at its
-        time limit where `bootstrap_time_limits` is False; None leaves it.
-      bootstrap_time_limits: whether what follows a time limit counts; False learns from it as from a termination.
-      network: from observations to action values.
-      optimizer: what a gradient does.
-      exploration: how actions are chosen while training.
-      target_update: how the target network follows.
-      replay: what is remembered.
+      train_at: "steps": train every `train_every` steps. "episode_end": after every `train_every` steps, train only if
+        an episode ended in them.
+      num_updates: number of batches in each training.
+      num_environments: number of environments that run in parallel.
+      learning_starts: number of initial steps with uniformly random actions, included in the steps of the run. Learning
+        begins at the end of the next iteration. A replay of sequences must also contain a whole sequence.
+      max_gradient_norm: gradients with a larger norm are scaled to this norm; None does not clip.
+      reward_clip: learning uses rewards clipped to `[-reward_clip, reward_clip]`; None does not clip. Reported returns
+        are never clipped.
+      terminal_reward: learning uses this value instead of the reward of a step that terminates, and also of a step that
+        reaches the time limit if `bootstrap_time_limits` is False; None uses the game's reward.
+      bootstrap_time_limits: whether targets bootstrap at a time limit; False treats a time limit as a termination.
+      network: maps observations to action values.
+      optimizer: maps gradients to parameter updates.
+      exploration: selects actions during training.
+      target_update: update rule of the target network.
+      replay: the replay memory.
     """
 
     algorithm: Algorithm = part()
@@ -75,9 +76,10 @@ class Config:
 
 
 def part_versions(config: Config) -> dict[str, int]:
-    """Returns the versions of parts that train otherwise than they once did, by type, for the name of a result.
+    """Returns the versions above 1 of the parts of a configuration, by type, for the identifier of a result.
 
-    A part says `version`, as an algorithm does, whose own is not among these; of all others it is 1.
+    The version of a part is its attribute `version`, or 1. It is raised when the part trains differently. The algorithm
+    is not included, because its version is recorded separately.
     """
     parts = [value for value in paths(config).values() if value is not config.algorithm]
     found = {type(one).__name__: getattr(one, "version", 1) for one in parts}

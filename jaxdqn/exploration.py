@@ -1,9 +1,10 @@
-"""Exploration: how an action follows from action values, chance, and a schedule.
+"""Exploration: how an action follows from action values, random numbers, and a schedule.
 
-A rule is a configuration with five functions: `draw` makes all the chance of many choices in one call, `choose`
-turns a network's output and a part of that chance into actions, `at_random` turns that chance alone into uniformly
-random ones, `level` says how much is explored just now, and `intent` is what the rule keeps to for an episode, such as
-a member of an ensemble; `()` for most.
+A rule is a configuration with five functions: `draw` makes the noise of many choices in one call; `choose` turns a
+network's output and the noise of one choice into actions; `random_action` turns that noise alone into uniformly random
+ones; `current_value` is the value of the rule's schedule, such as epsilon; `episode_policy` is the part of the policy
+that stays the same for an episode, such as the member of an ensemble that acts, `()` for most rules. `requires` says
+what the rule requires of the network.
 """
 
 from typing import ClassVar, NamedTuple
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxdqn import schedules
 from jaxdqn.fields import configuration, part
-from jaxdqn.interfaces import Array, Key, Number
+from jaxdqn.interfaces import ANY, Array, Key, Number, Requires
 from jaxdqn.outputs import AnyOutput, EnsembleOutput
 from jaxdqn.schedules import Schedule
 
@@ -36,7 +37,7 @@ def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_acti
 
 
 class EpsilonGreedyNoise(NamedTuple):
-    """What epsilon-greedy draws for each choice: a uniform number in [0, 1), and an action. Both `[...]`."""
+    """The noise of epsilon-greedy for each choice: a uniform number in [0, 1), and a random action. Both `[...]`."""
 
     uniform: Array
     random_action: Array
@@ -50,31 +51,33 @@ class EpsilonGreedy:
       epsilon: over the run.
     """
 
+    requires: ClassVar[Requires] = ANY
+
     epsilon: Schedule = part(schedules.Linear())
 
     def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> EpsilonGreedyNoise:
-        """Returns the chance of choices of this shape. `key` is consumed."""
+        """Returns the noise of choices of this shape. `key` is consumed."""
         uniform_key, action_key = jax.random.split(key)
         uniform = jax.random.uniform(uniform_key, shape)
         return EpsilonGreedyNoise(uniform, jax.random.randint(action_key, shape, 0, num_actions))
 
-    def intent(self, noise: EpsilonGreedyNoise) -> tuple[()]:
+    def episode_policy(self, noise: EpsilonGreedyNoise) -> tuple[()]:
         """Returns nothing: each choice stands alone."""
         del noise
         return ()
 
     def choose(
-        self, output: AnyOutput, noise: EpsilonGreedyNoise, intent: tuple[()], steps: Array, episodes: Array
+        self, output: AnyOutput, noise: EpsilonGreedyNoise, policy: tuple[()], steps: Array, episodes: Array
     ) -> Array:
         """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
-        del intent
+        del policy
         return epsilon_greedy(output.q_values, self.epsilon(steps, episodes), *noise)
 
-    def at_random(self, noise: EpsilonGreedyNoise) -> Array:
+    def random_action(self, noise: EpsilonGreedyNoise) -> Array:
         """Returns uniformly random actions, int32 `[...]`."""
         return noise.random_action
 
-    def level(self, steps: Array, episodes: Array) -> Array:
+    def current_value(self, steps: Array, episodes: Array) -> Array:
         """Returns epsilon, float32 `[]`."""
         return self.epsilon(steps, episodes)
 
@@ -87,27 +90,29 @@ class GaussianNoise:
       scale: standard deviation of the noise over the run, in units of the action values.
     """
 
+    requires: ClassVar[Requires] = ANY
+
     scale: Schedule = part(schedules.HarmonicPerEpisode())
 
     def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
         """Returns standard normal numbers, float32 `[*shape, A]`. `key` is consumed."""
         return jax.random.normal(key, (*shape, num_actions))
 
-    def intent(self, noise: Array) -> tuple[()]:
+    def episode_policy(self, noise: Array) -> tuple[()]:
         """Returns nothing: each choice stands alone."""
         del noise
         return ()
 
-    def choose(self, output: AnyOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
+    def choose(self, output: AnyOutput, noise: Array, policy: tuple[()], steps: Array, episodes: Array) -> Array:
         """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
-        del intent
+        del policy
         return (output.q_values + self.scale(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
 
-    def at_random(self, noise: Array) -> Array:
+    def random_action(self, noise: Array) -> Array:
         """Returns uniformly random actions, int32 `[...]`: where independent numbers of one kind are largest."""
         return noise.argmax(-1).astype(jnp.int32)
 
-    def level(self, steps: Array, episodes: Array) -> Array:
+    def current_value(self, steps: Array, episodes: Array) -> Array:
         """Returns the scale, float32 `[]`."""
         return self.scale(steps, episodes)
 
@@ -121,70 +126,72 @@ class Boltzmann:
       temperature: over the run, in units of the action values; 0 is greedy.
     """
 
+    requires: ClassVar[Requires] = ANY
+
     temperature: Schedule = part(schedules.Linear(start=1.0, end=0.05))
 
     def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
         """Returns standard Gumbel numbers, float32 `[*shape, A]`. `key` is consumed."""
         return jax.random.gumbel(key, (*shape, num_actions))
 
-    def intent(self, noise: Array) -> tuple[()]:
+    def episode_policy(self, noise: Array) -> tuple[()]:
         """Returns nothing: each choice stands alone."""
         del noise
         return ()
 
-    def choose(self, output: AnyOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
+    def choose(self, output: AnyOutput, noise: Array, policy: tuple[()], steps: Array, episodes: Array) -> Array:
         """Returns int32 `[...]` from `q_values` `[..., A]`, no gradient."""
-        del intent
+        del policy
         return (output.q_values + self.temperature(steps, episodes) * noise).argmax(-1).astype(jnp.int32)
 
-    def at_random(self, noise: Array) -> Array:
+    def random_action(self, noise: Array) -> Array:
         """Returns uniformly random actions, int32 `[...]`."""
         return noise.argmax(-1).astype(jnp.int32)
 
-    def level(self, steps: Array, episodes: Array) -> Array:
+    def current_value(self, steps: Array, episodes: Array) -> Array:
         """Returns the temperature, float32 `[]`."""
         return self.temperature(steps, episodes)
 
 
 @configuration
 class UpperConfidence:
-    """The action that members of an ensemble at best agree to be good: `argmax_a mean_k q_k[a] + bonus · std_k q_k[a]`
-    (Chen et al. 2017, "UCB Exploration via Q-Ensembles").
+    """The action with the highest upper confidence bound, `argmax_a mean_k q_k[a] + bonus · std_k q_k[a]`, over the
+    members of an ensemble (Chen et al. 2017, "UCB Exploration via Q-Ensembles").
 
     Attributes:
       bonus: lambda, over the run.
     """
 
-    reads: ClassVar[type] = EnsembleOutput
+    requires: ClassVar[Requires] = Requires(output=EnsembleOutput)
 
     bonus: Schedule = part(schedules.Constant(1.0))
 
     def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> Array:
-        """Returns actions drawn uniformly, int32 `[*shape]`, for a memory that is being filled. `key` is consumed."""
+        """Returns actions drawn uniformly, int32 `[*shape]`, which fill replay before learning. `key` is consumed."""
         return jax.random.randint(key, shape, 0, num_actions)
 
-    def intent(self, noise: Array) -> tuple[()]:
+    def episode_policy(self, noise: Array) -> tuple[()]:
         """Returns nothing: each choice stands alone."""
         del noise
         return ()
 
-    def choose(self, output: EnsembleOutput, noise: Array, intent: tuple[()], steps: Array, episodes: Array) -> Array:
+    def choose(self, output: EnsembleOutput, noise: Array, policy: tuple[()], steps: Array, episodes: Array) -> Array:
         """Returns int32 `[...]` from `members` `[..., K, A]`, no gradient."""
-        del noise, intent
+        del noise, policy
         spread = output.members.std(-2)
         return (output.q_values + self.bonus(steps, episodes) * spread).argmax(-1).astype(jnp.int32)
 
-    def at_random(self, noise: Array) -> Array:
+    def random_action(self, noise: Array) -> Array:
         """Returns uniformly random actions, int32 `[...]`."""
         return noise
 
-    def level(self, steps: Array, episodes: Array) -> Array:
+    def current_value(self, steps: Array, episodes: Array) -> Array:
         """Returns the factor of the bonus, float32 `[]`."""
         return self.bonus(steps, episodes)
 
 
 class OneMemberNoise(NamedTuple):
-    """What the rule of one member draws: what epsilon-greedy does, and 32 bits for a member. All `[...]`."""
+    """The noise of the rule of one member: that of epsilon-greedy, and 32 bits for a member. All `[...]`."""
 
     epsilon_greedy: EpsilonGreedyNoise
     bits: Array
@@ -195,37 +202,37 @@ class OneMember:
     """The greedy action of one member of an ensemble, drawn anew for each episode (Osband et al. 2016, algorithm 1).
 
     Attributes:
-      epsilon: of random actions beside, over the run.
+      epsilon: probability of a random action, over the run.
     """
 
-    reads: ClassVar[type] = EnsembleOutput
+    requires: ClassVar[Requires] = Requires(output=EnsembleOutput)
 
     epsilon: Schedule = part(schedules.Constant(0.0))
 
     def draw(self, key: Key, shape: tuple[int, ...], num_actions: int) -> OneMemberNoise:
-        """Returns the chance of choices of this shape. `key` is consumed."""
+        """Returns the noise of choices of this shape. `key` is consumed."""
         greedy_key, member_key = jax.random.split(key)
         greedy = EpsilonGreedy(self.epsilon).draw(greedy_key, shape, num_actions)
         return OneMemberNoise(greedy, jax.random.bits(member_key, shape))
 
-    def intent(self, noise: OneMemberNoise) -> Array:
+    def episode_policy(self, noise: OneMemberNoise) -> Array:
         """Returns bits that choose the member of an episode, uint32 `[...]`."""
         return noise.bits
 
     def choose(
-        self, output: EnsembleOutput, noise: OneMemberNoise, intent: Array, steps: Array, episodes: Array
+        self, output: EnsembleOutput, noise: OneMemberNoise, policy: Array, steps: Array, episodes: Array
     ) -> Array:
         """Returns int32 `[...]` from `members` `[..., K, A]`, no gradient."""
         num_members = output.members.shape[-2]
-        member = (intent % num_members).astype(jnp.int32)
+        member = (policy % num_members).astype(jnp.int32)
         values = jnp.take_along_axis(output.members, member[..., None, None], axis=-2)[..., 0, :]
         return epsilon_greedy(values, self.epsilon(steps, episodes), *noise.epsilon_greedy)
 
-    def at_random(self, noise: OneMemberNoise) -> Array:
+    def random_action(self, noise: OneMemberNoise) -> Array:
         """Returns uniformly random actions, int32 `[...]`."""
         return noise.epsilon_greedy.random_action
 
-    def level(self, steps: Array, episodes: Array) -> Array:
+    def current_value(self, steps: Array, episodes: Array) -> Array:
         """Returns epsilon, float32 `[]`."""
         return self.epsilon(steps, episodes)
 

@@ -1,14 +1,14 @@
-"""Configurations: frozen dataclasses that are pytrees and know what values they allow.
+"""Configurations are frozen dataclasses that are pytrees and declare the allowed range of each value.
 
-A field is one of four kinds, chosen by the function that declares it:
+A field has one of four kinds. The function that declares it determines the kind:
 
     number   a float that is traced: cells of a grid that differ only in numbers share one compiled program
-    whole    an integer that is traced, likewise
-    static   structure (a width, a batch size, a name): a different value is a different program
-    part     another configuration: a network, an optimizer, an exploration schedule; its type is structure
+    whole    an integer that is traced in the same way
+    static   structure, such as a width, a batch size or a name: a different value needs a different program
+    part     another configuration, such as a network, an optimizer or a schedule; its type is structure
 
-So two configurations can run in one program exactly when `jax.tree.structure` of both is equal.
-Ranges are declared beside the defaults and checked by `check`, in Python, before anything is compiled.
+Two configurations can run in one program exactly if `jax.tree.structure` of both is equal. Ranges are declared beside
+the defaults. `check` tests them in Python before compilation.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ C = TypeVar("C")
 
 
 class Allowed(NamedTuple):
-    """The values that a field takes: bounds for numbers, or a literal set of choices."""
+    """The allowed values of a field: bounds of a number, or a set of choices."""
 
     at_least: float = -math.inf
     above: float = -math.inf
@@ -50,7 +50,7 @@ class Allowed(NamedTuple):
 
 
 def number(default: float | None, **allowed: Any) -> Any:
-    """Declares a traced float. Keywords are those of `Allowed`; a default of None makes None a value too."""
+    """Declares a traced float. Keywords are those of `Allowed`; if the default is None, None is allowed."""
     return _field(default, "number", Allowed(**allowed))
 
 
@@ -65,7 +65,7 @@ def static(default: Any, **allowed: Any) -> Any:
 
 
 def part(default: Any = dataclasses.MISSING) -> Any:
-    """Declares a nested configuration, required without a default; None as default makes None, no part, a value too."""
+    """Declares a nested configuration. Without a default it is required; if the default is None, None is allowed."""
     return _field(default, "part", Allowed())
 
 
@@ -74,7 +74,7 @@ def configuration(cls: type[C]) -> type[C]:
     """Makes a class a frozen dataclass and a pytree: numbers and parts are children, static fields are structure.
 
     Raises:
-      TypeError: if a field is declared without one of the four functions of this module.
+      TypeError: a field is declared without one of the four functions of this module.
     """
     cls = dataclasses.dataclass(frozen=True)(cls)
     kinds = {field.name: field.metadata.get("kind") for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -87,17 +87,17 @@ def configuration(cls: type[C]) -> type[C]:
 
 
 def check(config: Any) -> None:
-    """Returns nothing if every value lies in its range.
+    """Checks that every value has the kind of its field and is in range.
 
     Raises:
-      ValueError: naming the dotted field, its value and what is allowed.
+      ValueError: the message names the dotted field, its value and the allowed values.
     """
     for path, value, field in _walk(config):
         if value is None and field.default is None:
             continue
-        wanted = _wanted(value, field)
-        if wanted:
-            raise ValueError(f"{path} = {value!r} must be {wanted}.")
+        expected = _expected_kind(value, field)
+        if expected:
+            raise ValueError(f"{path} = {value!r} must be {expected}.")
         allowed = field.metadata["allowed"]
         items = value if isinstance(value, tuple) else (value,)
         if field.metadata["kind"] != "part" and not all(item in allowed for item in items):
@@ -105,12 +105,12 @@ def check(config: Any) -> None:
 
 
 def paths(config: Any) -> dict[str, Any]:
-    """Returns every field of a configuration and of its parts by dotted path, e.g. `exploration.end`."""
+    """Returns all fields of a configuration and of its parts by dotted path, e.g. `exploration.end`."""
     return {path: value for path, value, _ in _walk(config)}
 
 
 def fields(config: Any) -> dict[str, dataclasses.Field[Any]]:
-    """Returns how every field of a configuration and of its parts is declared, by dotted path."""
+    """Returns the declarations of all fields of a configuration and of its parts by dotted path."""
     return {path: field for path, _, field in _walk(config)}
 
 
@@ -118,7 +118,7 @@ def replace_at(config: C, path: str, value: Any) -> C:
     """Returns the configuration with the field at a dotted path replaced.
 
     Raises:
-      ValueError: if there is no such field, naming those that are closest.
+      ValueError: the field does not exist; the message names the closest fields.
     """
     known = paths(config)
     if path not in known:
@@ -130,7 +130,7 @@ def replace_at(config: C, path: str, value: Any) -> C:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Returns the configuration as plain Python values, each part with the name of its type, for a result file."""
+    """Returns the configuration as plain Python values for a result file; each part contains the name of its type."""
     facts: dict[str, Any] = {"type": type(config).__name__}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -144,17 +144,17 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(allowed: Any, facts: Any) -> Any:
-    """Returns the configuration that `to_dict` made these facts from; a field that they leave out has its default.
+    """Returns the configuration from the output of `to_dict`; fields that are missing get their defaults.
 
-    Facts are data from outside: a name only chooses among types that are given, and a value must be one that its field
-    allows. A part is one of the types that the hint of its field names, or of `allowed` where that is a protocol.
+    The input can be an untrusted file. Type names select among the given types only, and each value must be allowed by
+    its field. The type of a part must be in the type hint of its field, or in `allowed` if the hint is a protocol.
 
     Args:
-      allowed: a configuration's type, a union of such types, or a tuple of both.
-      facts: as `to_dict` returns them; lists may be tuples.
+      allowed: type of a configuration, a union of such types, or a tuple of both.
+      facts: as returned by `to_dict`; lists may be tuples.
 
     Raises:
-      ValueError: naming the dotted field whose type, name or value is not allowed.
+      ValueError: a type, name or value is not allowed; the message names the dotted field.
     """
     config = _rebuilt(_types(allowed), facts, "", _types(allowed))
     try:
@@ -165,7 +165,7 @@ def from_dict(allowed: Any, facts: Any) -> Any:
 
 
 def to_arrays(config: C) -> C:
-    """Returns the configuration with its leaves as NumPy scalars: float32 for numbers, int32 for whole ones."""
+    """Returns the configuration with NumPy scalars as leaves: float32 for numbers, int32 for integers."""
     dtypes = {"number": np.float32, "whole": np.int32}
 
     def convert(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -179,7 +179,7 @@ def to_arrays(config: C) -> C:
 
 
 def stack(configs: list[C]) -> C:
-    """Returns configurations of one structure as one, each leaf of shape `[len(configs)]`."""
+    """Stacks configurations of equal structure; each leaf has shape `[len(configs)]`."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(to_arrays, configs))
 
 
@@ -188,7 +188,7 @@ def _field(default: Any, kind: str, allowed: Allowed) -> Any:
 
 
 def _types(hint: Any) -> tuple[type, ...]:
-    """Returns the configurations that a type, a union or a tuple of these names."""
+    """Returns the configuration types in a type, a union or a tuple of these."""
     members = hint if isinstance(hint, tuple) else typing.get_args(hint) or (hint,)
     if members != (hint,):
         return tuple(found for member in members for found in _types(member))
@@ -196,13 +196,13 @@ def _types(hint: Any) -> tuple[type, ...]:
 
 
 def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...]) -> Any:
-    here = path or "The configuration"
+    label = path or "The configuration"
     if not isinstance(facts, dict) or "type" not in facts:
-        raise ValueError(f"{here} = {facts!r:.60} must be a dictionary with a type.")
-    chosen = {cls.__name__: cls for cls in types}
-    cls = chosen.get(facts["type"]) if isinstance(facts["type"], str) else None
+        raise ValueError(f"{label} = {facts!r:.60} must be a dictionary with a type.")
+    by_name = {cls.__name__: cls for cls in types}
+    cls = by_name.get(facts["type"]) if isinstance(facts["type"], str) else None
     if cls is None:
-        raise ValueError(f"{here} is of type {facts['type']!r:.60}: it must be one of {', '.join(chosen)}.")
+        raise ValueError(f"{label} is of type {facts['type']!r:.60}: it must be one of {', '.join(by_name)}.")
     fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(cls)}
     hints, values = typing.get_type_hints(cls), {}
     for name, value in facts.items():
@@ -228,8 +228,8 @@ def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Fie
     return rows
 
 
-def _wanted(value: Any, field: dataclasses.Field[Any]) -> str:
-    """Returns what kind of value the field wants if this is another, else nothing."""
+def _expected_kind(value: Any, field: dataclasses.Field[Any]) -> str:
+    """Returns the kind of value that the field expects if `value` has another kind, else an empty string."""
     kind, default = field.metadata["kind"], field.default
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
     if kind == "part":

@@ -34,22 +34,22 @@ class TimeStep(NamedTuple):
     truncated: Array
 
 
-class Distribution(NamedTuple):
-    """A random number with few values: `values` and `probabilities`, float64 `[N]` each, in NumPy."""
+class DiscreteDistribution(NamedTuple):
+    """The distribution of a number that takes N values: `values` and `probabilities`, float64 `[N]` each, in NumPy."""
 
     values: np.ndarray
     probabilities: np.ndarray
 
 
-class Chance(NamedTuple):
-    """What a step leaves to chance, laid open so that it can be enumerated.
+class RandomStep(NamedTuple):
+    """A random step of a game, split into its noise and a deterministic function, so that outcomes can be enumerated.
 
     Attributes:
-      distribution: of the number that every step draws, whatever the state and the action.
-      step: `(number float32 [], state, action) -> (state, TimeStep)`, what a step does with the number it drew.
+      noise: the distribution of the number that each step samples; it is the same in every state and for every action.
+      step: `(number float32 [], state, action) -> (state, TimeStep)`, deterministic once the number is given.
     """
 
-    distribution: Distribution
+    noise: DiscreteDistribution
     step: Callable[[Array, Any, Array], tuple[Any, TimeStep]]
 
 
@@ -58,21 +58,22 @@ class Game(NamedTuple):
 
     Attributes:
       name: as in the table `jaxdqn.games.GAMES`.
-      version: raised when the behaviour changes, since results of two versions must not be mixed.
-      reset: `key -> state`, the start of an episode. It needs nothing but a key, so the loop draws starts ahead.
-      step: `(key, state, action) -> (state, TimeStep)`; not to be called on the state of an ended episode.
+      version: raised when the behaviour changes, because results of two versions must not be mixed.
+      reset: `key -> state`, samples the start of an episode. It takes only a key, so the training loop can sample many
+        starts in one call.
+      step: `(key, state, action) -> (state, TimeStep)`; do not call it on the state of an ended episode.
       observe: `state -> observation`.
       observation_shape: without a batch axis.
       num_actions: actions are int32 in `[0, num_actions)`.
-      max_steps: no episode is longer, in steps.
-      states: `() -> state` with a leading axis over every state that can occur before an episode has ended, or None
-        where they are too many; `jaxdqn.games.exact` computes optimal values from it. A field called `time` counts
-        towards a time limit and nothing else, so states that differ only in it are one.
-      chance: what a step draws, for exact values of games whose steps are random; `step` must be
-        `jaxdqn.games.chances.step` of it. None where steps are not random, or too many things can happen.
-      picture: `state -> uint8 [height, width, 3]`, one pixel a cell of a board, drawn large in a terminal or a file;
-        None where the game is no board.
-      drawn_by: gymnasium's environment that draws the game, and the state that it is given; None where it has none.
+      max_steps: the longest episode, in steps.
+      states: `() -> state` with a leading axis over every state that can occur before the end of an episode; None where
+        there are too many. `jaxdqn.games.exact` computes optimal values from it. A field called `time` must count
+        towards a time limit and do nothing else: states that differ only in `time` are treated as one.
+      random_step: noise and outcome of a step, for exact values of games whose steps are random; `step` must be
+        `jaxdqn.games.random_steps.make_step` of it. None where steps are not random, or have too many outcomes.
+      render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
+        board.
+      gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
     """
 
     name: str
@@ -84,17 +85,17 @@ class Game(NamedTuple):
     num_actions: int
     max_steps: int
     states: Callable[[], Any] | None = None
-    chance: Chance | None = None
-    picture: Callable[[Any], Array] | None = None
-    drawn_by: "DrawnBy | None" = None
+    random_step: RandomStep | None = None
+    render_board: Callable[[Any], Array] | None = None
+    gymnasium_rendering: "GymnasiumRendering | None" = None
 
 
-class DrawnBy(NamedTuple):
-    """How gymnasium draws a game that is not gymnasium's.
+class GymnasiumRendering(NamedTuple):
+    """A gymnasium environment that renders the states of a game in JAX.
 
     Attributes:
-      environment: its id there, such as `CartPole-v1`.
-      physical_state: `state -> float32 [N]`, what that environment keeps as its `state`.
+      environment: its id in gymnasium, such as `CartPole-v1`.
+      physical_state: `state -> float32 [N]`, the value that the environment keeps in its attribute `state`.
     """
 
     environment: str
@@ -106,22 +107,24 @@ class HostGame(NamedTuple):
 
     Attributes:
       name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3`.
-      version: raised when what this package does with the environment changes; the environment's own is in its name.
+      version: raised when this package treats the environment differently; the environment's own version is in its
+        name.
       make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
-        after an episode has ended, the next `step` ignores the action and answers with the reset observation. Its
-        observations are one array `[E, *observation_shape]` of `observation_dtype`, its actions `[E]` in
-        `[0, num_actions)`. `asynchronous` gives each copy a process.
-      make_drawn: `() -> gymnasium.Env`, one copy with the same observations and actions that draws `rgb_array` frames.
+        after the end of an episode, the next `step` ignores the action and returns the reset observation. Observations
+        are one array `[E, *observation_shape]` of `observation_dtype`; actions are one array `[E]` of numbers in
+        `[0, num_actions)`. `asynchronous` runs each copy in a process of its own.
+      make_rendered: `() -> gymnasium.Env`, one copy with the same observations and actions that renders `rgb_array`
+        frames.
       observation_shape: without a batch axis.
-      observation_dtype: as the environment has it, but 64 bits become 32.
-      num_actions: actions are counted from 0, also where the environment's own start elsewhere.
-      max_steps: no episode is longer, in steps; None where the environment sets no limit.
+      observation_dtype: the environment's own, with 64 bits reduced to 32.
+      num_actions: actions are numbered from 0, also where the environment starts at another number.
+      max_steps: the longest episode, in steps; None where the environment sets no limit.
     """
 
     name: str
     version: int
     make_vector: Callable[..., Any]
-    make_drawn: Callable[[], Any]
+    make_rendered: Callable[[], Any]
     observation_shape: tuple[int, ...]
     observation_dtype: Any
     num_actions: int
@@ -132,24 +135,27 @@ AnyGame = Game | HostGame
 
 
 class Network(NamedTuple):
-    """A network as pure functions. Without `chance` its weights have no noise and nothing in it is random.
+    """A network as pure functions. Without a key its weights have no noise and nothing in it is random.
+
+    Where a function takes a key, it also takes the noise that `noise` returned for that key, drawn ahead of time
+    (`jaxdqn.noise` says why).
 
     Attributes:
       init: `key -> parameters`.
-      draw: `key -> chance`, what one pass leaves to chance; an empty pytree where that is nothing. It needs neither
-        parameters nor observations, so the chance of many passes is drawn in one call, ahead of them.
-      apply: `(parameters, observation [..., *observation_shape], chance=None) -> output with q_values [..., A]`. One
-        that remembers takes each observation for the first of an episode.
+      noise: `key -> noise`, all random numbers of one pass; an empty pytree if there are none. It needs neither
+        parameters nor observations.
+      apply: `(parameters, observation [..., *observation_shape], key=None) -> output with q_values [..., A]`. A
+        recurrent network takes each observation for the first of an episode.
       output: the record that `apply` returns.
-      memory: what it remembers at the start of an episode, without a batch axis; `()` where it remembers nothing.
-      step: `(parameters, observation [E, ...], memory [E, ...], chance=None) -> (output, memory)`, for acting.
-      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], chance=None) -> (output,
-        memory [B, T, ...])` with the memory after each observation; it starts anew where an episode starts. None where
-        it remembers nothing.
+      memory: at the start of an episode, without a batch axis; `()` if the network is not recurrent.
+      step: `(parameters, observation [E, ...], memory [E, ...], key=None) -> (output, memory)`, for acting.
+      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], key=None) -> (output,
+        memory [B, T, ...])` with the memory after each observation, reset where an episode starts. None if the network
+        is not recurrent.
     """
 
     init: Callable[[Key], Parameters]
-    draw: Callable[[Key], Any]
+    noise: Callable[[Key], Any]
     apply: Callable[..., Any]
     output: type
     memory: Any
@@ -157,8 +163,8 @@ class Network(NamedTuple):
     unroll: Callable[..., tuple[Any, Any]] | None
 
 
-def nothing(key: Key) -> None:
-    """Returns None, what a network without chance draws."""
+def no_noise(key: Key) -> None:
+    """Returns None, the noise of a network that is not random."""
     del key
 
 
@@ -166,14 +172,14 @@ def feed_forward(
     init: Callable[[Key], Parameters],
     apply: Callable[..., Any],
     output: type = NetworkOutput,
-    draw: Callable[[Key], Any] = nothing,
+    noise: Callable[[Key], Any] = no_noise,
 ) -> Network:
-    """Returns a network that remembers nothing."""
+    """Returns a network without memory."""
 
-    def step(parameters: Parameters, observation: Array, memory: Any, chance: Any = None) -> tuple[Any, Any]:
-        return apply(parameters, observation, chance), memory
+    def step(parameters: Parameters, observation: Array, memory: Any, key: Any = None) -> tuple[Any, Any]:
+        return apply(parameters, observation, key), memory
 
-    return Network(init, draw, apply, output, (), step, None)
+    return Network(init, noise, apply, output, (), step, None)
 
 
 class Step(NamedTuple):
@@ -276,43 +282,81 @@ class Replay(NamedTuple):
 
 
 class LossOutput(NamedTuple):
-    """What an algorithm's loss returns: each field `[B]`, one number an example.
+    """A loss for each example of a batch, float32 `[B]` each.
 
     Attributes:
       loss: before importance weights; the learner differentiates its weighted mean.
-      priority: how much the example deserves to be drawn again, not negative.
-      td_error: signed; of a sequence the mean size over its steps.
-      max_q: the largest action value of `s_tm1`; of a sequence their mean.
+      priority: how often replay should sample the example again, not negative.
+      metrics: by name, such as `td_error`. Each becomes a curve of that name: the mean over the batch, every example
+        counting once, and then over the updates of an evaluation period. The algorithm returns `|δ|` where the size of
+        the TD error is meant. No metric has the name of another curve (`jaxdqn.training.curves.FIXED`).
     """
 
     loss: Array
     priority: Array
-    td_error: Array
-    max_q: Array
+    metrics: dict[str, Array]
+
+
+class Requires(NamedTuple):
+    """What one part of a configuration requires of the others; None is no requirement. `training.check` enforces it.
+
+    Attributes:
+      output: the record that the network must return; `NetworkOutput` accepts any network.
+      recurrent: whether the network must have a memory (True) or must have none (False).
+      sample: what replay must sample, `Transition` or `Sequence`.
+      min_length: steps that a sample must have at least.
+      target_copies: whether the target parameters must be several copies along a leading axis (True) or one (False).
+      max_n_step: the largest n of n-step returns.
+      one_training: whether replay must hold the steps of one training and no more.
+      passes: of an algorithm, the number of passes through a network in its loss, if the noise of the passes is to be
+        drawn ahead; the loss then splits its key with `noise.split`. None: the loss is given a key of its own.
+    """
+
+    output: type = NetworkOutput
+    recurrent: bool | None = None
+    sample: type | None = None
+    min_length: int = 1
+    target_copies: bool | None = None
+    max_n_step: int | None = None
+    one_training: bool = False
+    passes: int | None = None
+
+
+ANY = Requires()
+# Most algorithms: single transitions, one target network, and no memory, which a loss would have to unroll.
+TRANSITIONS = Requires(recurrent=False, sample=Transition, target_copies=False)
+
+
+class Provides(NamedTuple):
+    """What a replay samples: the record, `Transition` or `Sequence`, and how many steps each sample has."""
+
+    sample: type = Transition
+    length: int = 1
 
 
 class Algorithm(Protocol):
-    """The seam between an algorithm and everything else: its configuration has a version, a number of draws and a loss.
-
-    The chances of a loss are what `Network.draw` made for each of its `num_draws` passes through a network.
-
-    It may also say, where that is not the usual:
-
-      reads: the record that its network must answer with; `NetworkOutput`, which is any network.
-      learns_from: what its replay must sample; `Transition`.
-      judged_by: what its target network must be; any of one network.
-      max_n_step: more than so many steps its target does not allow for; any number.
-      needs_memory: whether its network must remember; otherwise it must not, since nothing would teach it what.
+    """An algorithm as the rest of the package sees it: a configuration with a version, requirements and a loss.
 
     Attributes:
       version: raised when the same configuration learns differently.
-      num_draws: passes with a chance of their own, drawn for many updates in one call; None where the number is not
-        the algorithm's to say: the chances are then a key, and the loss draws itself.
+      requires: of network, replay and target network; `TRANSITIONS` for most.
     """
 
     version: ClassVar[int]
-    num_draws: ClassVar[int | None]
+
+    @property
+    def requires(self) -> Requires: ...
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
-    ) -> LossOutput: ...
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
+    ) -> LossOutput:
+        """Returns loss, priority and metrics of each example.
+
+        Args:
+          network: from observations to action values.
+          parameters: the online parameters, which are differentiated.
+          target_parameters: of the target network.
+          sample: `[B]` examples.
+          key: consumed; split into one key for each pass through a network (`Requires.passes`).
+        """
+        ...

@@ -1,7 +1,7 @@
-"""Optimizers from optax, as configurations that make a gradient transformation.
+"""Optimizers of optax as configurations. Each makes a gradient transformation.
 
-The learning rate is an argument, since every algorithm has one and studies vary it most.
-Every number is traced: a grid over learning rates or epsilons shares one compiled program.
+The learning rate is an argument of `make`, because all algorithms have one and studies vary it most. All numbers are
+traced: a grid over learning rates or epsilons shares one compiled program.
 """
 
 from typing import Any, ClassVar
@@ -16,65 +16,65 @@ from jaxdqn.interfaces import Array, Number
 
 @configuration
 class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1). Published agents for Atari use a larger `eps`, such as 1.5e-4."""
+    """Adam (Kingma and Ba 2015, algorithm 1). Published Atari agents use a larger `eps`, such as 1.5e-4."""
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)
     eps: float = number(1e-8, above=0)
 
     def make(self, learning_rate: float) -> optax.GradientTransformation:
-        """Returns the transformation from gradients to parameter changes."""
+        """Returns the transformation from gradients to parameter updates."""
         return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
 
 
 @configuration
 class RAdam:
-    """Rectified Adam (Liu et al. 2020, algorithm 2): Adam whose first steps are plain momentum and then short, while
-    the mean of squared gradients is not known well. It is divided by from `ρ ≥ 5` on, as in the authors' code (the
-    paper: above 4). `eps` is added as in `Adam`.
+    """Rectified Adam (Liu et al. 2020, algorithm 2): its first updates are momentum without normalisation, then shorter
+    than Adam's, while the estimate of the mean squared gradient is uncertain. It normalises from `ρ ≥ 5` on, as in the
+    authors' code (in the paper: above 4). `eps` is added as in `Adam`.
 
-    The rectification is `rectification` below: optax's, in float32, is 0.2 % off at step 6 with `b2 = 0.999` and 31 %
-    with 0.9999.
+    `rectification` below replaces optax's: in float32, optax's has an error of 0.2 % at step 6 with `b2 = 0.999`, and
+    of 31 % with 0.9999.
     """
 
-    version: ClassVar[int] = 2  # raised when the same configuration learns differently
+    version: ClassVar[int] = 2  # raised when the same configuration gives a different run
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)
     eps: float = number(1e-8, above=0)
 
     def make(self, learning_rate: float) -> optax.GradientTransformation:
-        """Returns the transformation from gradients to parameter changes."""
+        """Returns the transformation from gradients to parameter updates."""
         adam = optax.scale_by_adam(b1=self.b1, b2=self.b2, eps=self.eps)
 
         def update(gradient: Any, state: Any, parameters: Any = None) -> tuple[Any, Any]:
-            change, state = adam.update(gradient, state, parameters)
-            short, is_known = rectification(state.count, self.b2)
-            # Adam's own state gives plain momentum; Adam's change is known to be that divided by the root.
+            adam_update, state = adam.update(gradient, state, parameters)
+            factor, is_rectified = rectification(state.count, self.b2)
+            # Adam's state gives the momentum without normalisation.
             momentum = jax.tree.map(lambda m: m / (1 - self.b1**state.count), state.mu)
-            rectified = jax.tree.map(lambda adam, plain: jnp.where(is_known, short * adam, plain), change, momentum)
-            return rectified, state
+            return jax.tree.map(lambda a, m: jnp.where(is_rectified, factor * a, m), adam_update, momentum), state
 
         return optax.chain(optax.GradientTransformation(adam.init, update), optax.scale_by_learning_rate(learning_rate))
 
 
 def rectification(count: Array, b2: Number) -> tuple[Array, Array]:
-    """Returns by how much RAdam shortens Adam's step, float32 `[]`, and whether it takes Adam's step at all, bool `[]`.
+    """Returns RAdam's factor on Adam's update, float32 `[]`, and whether RAdam normalises the update, bool `[]`.
 
-    Source: Liu et al. (2020), equations 5 and 12: with `ρ∞ = 2 / (1 − b2) − 1` and `ρ = ρ∞ − 2 t b2^t / (1 − b2^t)`,
+    Source: Liu et al. (2020), equations 5 and 12. With `ρ∞ = 2 / (1 − b2) − 1` and `ρ = ρ∞ − 2 t b2^t / (1 − b2^t)`,
     the factor is `√((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))`.
 
-    ρ is small and the difference of two large numbers. With `x = −ln b2` and `y = t x` it is
-    `coth(x / 2) − (2 / x) · y / (e^y − 1)`, which is `t − t y / 6 + …` for small y; this is what is computed there.
+    ρ is small, but it is the difference of two large numbers. With `x = −ln b2` and `y = t x`, it equals
+    `coth(x / 2) − (2 / x) · y / (e^y − 1)`, which is `t − t y / 6 + …` for small y. The code uses this series for small
+    y.
 
     Args:
-      count: int32 `[]`, t, the number of the step, from 1.
-      b2: in [0, 1), the decay of the mean of squared gradients.
+      count: int32 `[]`, t, number of the update, from 1.
+      b2: in [0, 1), decay of the mean of squared gradients.
     """
     t = count.astype(jnp.float32)
-    x = jnp.minimum(-jnp.log1p(jnp.asarray(b2, jnp.float32) - 1), 20.0)  # beyond, nothing is rectified
+    x = jnp.minimum(-jnp.log1p(jnp.asarray(b2, jnp.float32) - 1), 20.0)  # above 20, rho is always below 5
     y = t * x
-    # 1 − y / (e^y − 1), divided by y: as a series where the difference would cancel.
+    # (1 − y / (e^y − 1)) / y, as a series for small y, where the difference would cancel.
     series = 1 / 2 - y / 12 + y**3 / 720 - y**5 / 30_240
     share = jnp.where(y < 0.5, series, (1 - y / jnp.expm1(jnp.maximum(y, 0.5))) / jnp.maximum(y, 0.5))
     beyond = jnp.where(x < 0.5, x / 6 - x**3 / 360, 1 / jnp.tanh(jnp.maximum(x, 0.5) / 2) - 2 / jnp.maximum(x, 0.5))
@@ -88,9 +88,10 @@ class RMSProp:
     """RMSProp (Tieleman and Hinton 2012), with `eps` inside the square root.
 
     Attributes:
-      decay: of the running mean of squared gradients.
-      eps: added to that mean before the root.
-      centred: subtract the square of the running mean gradient, as in Graves (2013), section 4.2, and Nature DQN.
+      decay: decay of the running mean of squared gradients, in [0, 1).
+      eps: positive number added to that mean before the root.
+      centred: whether the squared running mean of gradients is subtracted, as in Graves (2013), section 4.2, and Nature
+        DQN.
     """
 
     decay: float = number(0.9, at_least=0, below=1)
@@ -98,25 +99,26 @@ class RMSProp:
     centred: bool = static(False)
 
     def make(self, learning_rate: float) -> optax.GradientTransformation:
-        """Returns the transformation from gradients to parameter changes."""
+        """Returns the transformation from gradients to parameter updates."""
         return optax.rmsprop(learning_rate, decay=self.decay, eps=self.eps, eps_in_sqrt=True, centered=self.centred)
 
 
 @configuration
 class SGD:
-    """Plain stochastic gradient descent."""
+    """Stochastic gradient descent."""
 
     def make(self, learning_rate: float) -> optax.GradientTransformation:
-        """Returns the transformation from gradients to parameter changes."""
+        """Returns the transformation from gradients to parameter updates."""
         return optax.sgd(learning_rate)
 
 
 def with_clipping(
     transformation: optax.GradientTransformation, max_gradient_norm: float | None
 ) -> optax.GradientTransformation:
-    """Returns the transformation behind a clip of the gradient's *norm* over all parameters; None clips nothing.
+    """Returns the transformation after a clip of the gradient's global *norm*; with None, gradients are not clipped.
 
-    All parameters are one vector to it: a small network has many arrays, and each costs more than the numbers in it.
+    All parameters are flattened into one vector. Small networks have many arrays, and the overhead of an array exceeds
+    the time for its numbers.
     """
     if max_gradient_norm is not None:
         transformation = optax.chain(optax.clip_by_global_norm(max_gradient_norm), transformation)

@@ -1,4 +1,4 @@
-"""What networks answer with: action values `q_values`, and what they are made of. `A` is the number of actions."""
+"""Outputs of networks. All have the action values `q_values`; `A` is the number of actions."""
 
 from typing import NamedTuple
 
@@ -6,18 +6,18 @@ from jax import Array
 
 
 class NetworkOutput(NamedTuple):
-    """What every network names, so that acting and evaluation do not know the algorithm: `q_values` `[..., A]`."""
+    """Action values, `q_values` `[..., A]`. All outputs have this field, which acting and evaluation use."""
 
     q_values: Array
 
 
 class CategoricalOutput(NamedTuple):
-    """Distributions of the return over fixed values.
+    """Distributions of the return over fixed atoms.
 
     Attributes:
-      q_values: float32 `[..., A]`, their means.
+      q_values: float32 `[..., A]`, means of the distributions.
       logits: float32 `[..., A, N]`, of the probabilities.
-      atoms: float32 `[N]`, the values, in rising order and evenly spaced.
+      atoms: float32 `[N]`, values of the return, ascending and evenly spaced.
     """
 
     q_values: Array
@@ -29,8 +29,8 @@ class QuantileOutput(NamedTuple):
     """Distributions of the return as quantiles.
 
     Attributes:
-      q_values: float32 `[..., A]`, what the policy maximises: the mean, or a distorted one.
-      quantiles: float32 `[..., A, N]`, the return that is not exceeded with probability `fractions`.
+      q_values: float32 `[..., A]`, maximised by the policy: the mean, or a distorted mean.
+      quantiles: float32 `[..., A, N]`, quantiles of the return at `fractions`.
       fractions: float32 `[..., N]`, in (0, 1).
     """
 
@@ -40,15 +40,15 @@ class QuantileOutput(NamedTuple):
 
 
 class FractionOutput(NamedTuple):
-    """Quantiles at fractions that the network proposes itself.
+    """Quantiles at fractions that the network proposes.
 
     Attributes:
-      q_values: float32 `[..., A]`, the mean of the step function that the quantiles are.
-      quantiles: float32 `[..., A, N]`, at the middles of the proposed intervals.
-      fractions: float32 `[..., N]`, those middles, no gradient.
-      boundaries: float32 `[..., N + 1]`, the proposed ends of the intervals, from 0 to 1; their gradient reaches the
-        proposal alone.
-      boundary_quantiles: float32 `[..., A, N - 1]`, at the inner boundaries, no gradient.
+      q_values: float32 `[..., A]`, mean of the step function with these quantiles.
+      quantiles: float32 `[..., A, N]`, at the midpoints of the proposed intervals.
+      fractions: float32 `[..., N]`, these midpoints; no gradient flows.
+      boundaries: float32 `[..., N + 1]`, proposed boundaries of the intervals, from 0 to 1; their gradient flows into
+        the fraction proposal only.
+      boundary_quantiles: float32 `[..., A, N - 1]`, at the inner boundaries; no gradient flows.
       entropy: float32 `[...]`, of the lengths of the intervals.
     """
 
@@ -61,7 +61,7 @@ class FractionOutput(NamedTuple):
 
 
 class EnsembleOutput(NamedTuple):
-    """Action values of several members, `[..., K, A]`, and their mean, `q_values` `[..., A]`."""
+    """Action values of K members, `members` `[..., K, A]`, and their mean, `q_values` `[..., A]`."""
 
     q_values: Array
     members: Array

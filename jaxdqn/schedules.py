@@ -1,7 +1,7 @@
-"""Schedules: a number over the steps or episodes of a run, such as epsilon.
+"""Schedules: a number that changes over the steps or episodes of a run, such as epsilon.
 
-A schedule is a configuration that is called with the environment steps and the episodes so far.
-Its numbers are traced, so a grid over them shares one compiled program.
+A schedule is a configuration that is called with the numbers of environment steps and episodes so far. Its numbers are
+traced, so a grid over them shares one compiled program.
 """
 
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxdqn.interfaces import Array
 
 @configuration
 class Constant:
-    """Always the same value."""
+    """A constant value."""
 
     value: float = number(0.1, at_least=0)
 
@@ -24,7 +24,7 @@ class Constant:
 
 @configuration
 class Linear:
-    """From `start` to `end` in a straight line over the first `steps` environment steps (Mnih et al. 2015)."""
+    """Changes linearly from `start` to `end` over the first `steps` environment steps (Mnih et al. 2015)."""
 
     start: float = number(1.0, at_least=0)
     end: float = number(0.05, at_least=0)
@@ -38,7 +38,7 @@ class Linear:
 
 @configuration
 class ExponentialPerStep:
-    """From `start` towards `end`, closing the share `rate` of the distance each environment step."""
+    """Decays from `start` towards `end`: each environment step removes a share `rate` of the remaining distance."""
 
     start: float = number(1.0, at_least=0)
     end: float = number(0.01, at_least=0)
@@ -52,7 +52,7 @@ class ExponentialPerStep:
 
 @configuration
 class MultiplicativePerEpisode:
-    """Multiplied by `factor` whenever an episode ends, down to `end`."""
+    """Starts at `start` and is multiplied by `factor` at the end of each episode, but never falls below `end`."""
 
     start: float = number(1.0, at_least=0)
     end: float = number(0.1, at_least=0)
@@ -66,7 +66,7 @@ class MultiplicativePerEpisode:
 
 @configuration
 class HarmonicPerEpisode:
-    """Divided by the number of the episode under way, the first of which is 1."""
+    """Is `start` divided by the number of the current episode; the first episode has number 1."""
 
     start: float = number(1.0, at_least=0)
 

@@ -145,7 +145,7 @@ Wang.eta: number, -0.75, finite
 # The fields in which an algorithm's configuration differs from the defaults; the version of its loss, and
 # the the passes through a network for which it draws.
 ALGORITHM_FIELDS = """
-tabular_q_learning version 1, draws 0
+tabular_q_learning version 1, passes 0
 tabular_q_learning learning_rate = 0.1
 tabular_q_learning batch_size = 1
 tabular_q_learning train_every = 1
@@ -161,7 +161,7 @@ tabular_q_learning exploration.scale = HarmonicPerEpisode
 tabular_q_learning exploration.scale.start = 1.0
 tabular_q_learning target_update = Online
 tabular_q_learning replay.capacity = 1
-naive_deep_q_learning version 1, draws 2
+naive_deep_q_learning version 1, passes 2
 naive_deep_q_learning algorithm.error.blend = 0.1
 naive_deep_q_learning batch_size = 1
 naive_deep_q_learning train_every = 1
@@ -171,13 +171,13 @@ naive_deep_q_learning exploration.epsilon = Constant
 naive_deep_q_learning exploration.epsilon.value = 0.3
 naive_deep_q_learning target_update = Online
 naive_deep_q_learning replay.capacity = 1
-dqn version 1, draws 2
-double_dqn version 1, draws 3
-dueling_dqn version 1, draws 2
+dqn version 1, passes 2
+double_dqn version 1, passes 3
+dueling_dqn version 1, passes 2
 dueling_dqn network.torso.hidden = (64,)
 dueling_dqn network.dueling = Dueling
 dueling_dqn network.dueling.hidden = (64,)
-prioritised_dqn version 1, draws 2
+prioritised_dqn version 1, passes 2
 prioritised_dqn replay = Prioritised
 prioritised_dqn replay.exponent = 0.6
 prioritised_dqn replay.importance = Linear
@@ -185,14 +185,14 @@ prioritised_dqn replay.importance.start = 0.4
 prioritised_dqn replay.importance.end = 1.0
 prioritised_dqn replay.importance.steps = 100000
 prioritised_dqn replay.uniform_mix = 0.001
-n_step_dqn version 1, draws 2
+n_step_dqn version 1, passes 2
 n_step_dqn n_step = 3
-noisy_dqn version 1, draws 2
+noisy_dqn version 1, passes 2
 noisy_dqn network.noisy = Noisy
 noisy_dqn network.noisy.scale = 0.5
 noisy_dqn exploration.epsilon = Constant
 noisy_dqn exploration.epsilon.value = 0.0
-clipped_double_dqn version 1, draws 3
+clipped_double_dqn version 1, passes 3
 clipped_double_dqn network = Ensemble
 clipped_double_dqn network.member = QNetwork
 clipped_double_dqn network.member.torso = Dense
@@ -206,18 +206,18 @@ clipped_double_dqn network.member.activation = 'relu'
 clipped_double_dqn network.member.initializer = 'lecun_normal'
 clipped_double_dqn network.num_members = 2
 clipped_double_dqn network.prior_scale = None
-averaged_dqn version 2, draws None
+averaged_dqn version 2, passes None
 averaged_dqn target_update = LastCopies
 averaged_dqn target_update.num_copies = 10
-c51 version 1, draws 3
+c51 version 1, passes 3
 c51 network.head = Categorical
 c51 network.head.num_atoms = 101
 c51 network.head.v_min = -100.0
 c51 network.head.v_max = 100.0
-qr_dqn version 1, draws 3
+qr_dqn version 1, passes 3
 qr_dqn network.head = Quantiles
 qr_dqn network.head.num_quantiles = 51
-iqn version 1, draws 3
+iqn version 1, passes 3
 iqn network.torso.hidden = (64,)
 iqn network.head = ImplicitQuantiles
 iqn network.head.num_quantiles = 16
@@ -225,20 +225,20 @@ iqn network.head.num_policy_quantiles = 16
 iqn network.head.num_cosines = 64
 iqn network.head.hidden = (64,)
 iqn network.head.risk = Neutral
-fqf version 1, draws 2
+fqf version 1, passes 2
 fqf network.torso.hidden = (64,)
 fqf network.head = ProposedFractions
 fqf network.head.num_quantiles = 16
 fqf network.head.num_cosines = 64
 fqf network.head.hidden = (64,)
 fqf network.head.pace = 0.01
-hl_gauss version 1, draws 2
+hl_gauss version 1, passes 2
 hl_gauss network.head = Categorical
 hl_gauss network.head.num_atoms = 101
 hl_gauss network.head.v_min = -100.0
 hl_gauss network.head.v_max = 100.0
-munchausen_dqn version 1, draws 3
-munchausen_iqn version 1, draws 3
+munchausen_dqn version 1, passes 3
+munchausen_iqn version 1, passes 3
 munchausen_iqn network.torso.hidden = (64,)
 munchausen_iqn network.head = ImplicitQuantiles
 munchausen_iqn network.head.num_quantiles = 16
@@ -246,7 +246,7 @@ munchausen_iqn network.head.num_policy_quantiles = 16
 munchausen_iqn network.head.num_cosines = 64
 munchausen_iqn network.head.hidden = (64,)
 munchausen_iqn network.head.risk = Neutral
-rainbow version 1, draws 3
+rainbow version 1, passes 3
 rainbow algorithm.selector = 'online'
 rainbow n_step = 3
 rainbow network.torso.hidden = (64,)
@@ -267,7 +267,7 @@ rainbow replay.importance.start = 0.4
 rainbow replay.importance.end = 1.0
 rainbow replay.importance.steps = 100000
 rainbow replay.uniform_mix = 0.001
-bootstrapped_dqn version 1, draws 3
+bootstrapped_dqn version 1, passes 3
 bootstrapped_dqn network = Ensemble
 bootstrapped_dqn network.member = QNetwork
 bootstrapped_dqn network.member.torso = Dense
@@ -284,7 +284,7 @@ bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember
 bootstrapped_dqn exploration.epsilon = Constant
 bootstrapped_dqn exploration.epsilon.value = 0.0
-pqn version 2, draws 2
+pqn version 2, passes 2
 pqn batch_size = 32
 pqn num_minibatches = 16
 pqn train_every = 2048
@@ -304,7 +304,7 @@ pqn replay.length = 64
 pqn replay.replacement = False
 pqn replay.only_new = True
 pqn replay.priorities = None
-r2d2 version 2, draws 0
+r2d2 version 2, passes 0
 r2d2 n_step = 3
 r2d2 batch_size = 32
 r2d2 network.torso.hidden = (64,)
@@ -359,7 +359,7 @@ def test_every_field_has_the_kind_the_default_and_the_range_written_down_here():
 def test_an_algorithm_starts_from_the_values_written_down_here(name):
     config = ALGORITHMS[name].config
     default = Config(algorithm=type(config.algorithm)())
-    found = [f"{name} version {config.algorithm.version}, draws {config.algorithm.num_draws}"]
+    found = [f"{name} version {config.algorithm.version}, passes {config.algorithm.requires.passes}"]
     for path, value in fields.paths(config).items():
         known = fields.paths(default).get(path, dataclasses.MISSING)
         if plain(known) != plain(value):

@@ -66,7 +66,7 @@ RULES = (
 
 def test_every_rule_draws_for_every_choice_and_explores_uniformly_at_random():
     for rule in RULES:
-        actions = rule.at_random(rule.draw(jax.random.key(0), (8_000, 2), 4))
+        actions = rule.random_action(rule.draw(jax.random.key(0), (8_000, 2), 4))
         assert actions.shape == (8_000, 2)
         # 0.25 expected of 16,000; 0.015 is more than four standard deviations.
         np.testing.assert_allclose(np.bincount(actions.ravel(), minlength=4) / actions.size, 0.25, atol=0.015)
@@ -83,11 +83,11 @@ def test_the_level_is_the_schedule_of_the_rule_and_so_is_what_choosing_uses():
     )
     output = EnsembleOutput(jnp.tile(MEMBERS.mean(0), (400, 1)), jnp.tile(MEMBERS, (400, 1, 1)))
     for rule in rules:
-        levels = [float(rule.level(jnp.float32(steps), jnp.int32(0))) for steps in (0.0, 7.5, 10.0)]
+        levels = [float(rule.current_value(jnp.float32(steps), jnp.int32(0))) for steps in (0.0, 7.5, 10.0)]
         assert levels == [4.0, 1.0, 0.0]
         noise = rule.draw(jax.random.key(0), (400,), 2)
-        intent = jnp.zeros(400, jnp.uint32) if isinstance(rule, exploration.OneMember) else rule.intent(noise)
-        early, late = (rule.choose(output, noise, intent, jnp.int32(steps), jnp.int32(0)) for steps in (0, 10))
+        policy = jnp.zeros(400, jnp.uint32) if isinstance(rule, exploration.OneMember) else rule.episode_policy(noise)
+        early, late = (rule.choose(output, noise, policy, jnp.int32(steps), jnp.int32(0)) for steps in (0, 10))
         assert early.dtype == late.dtype == jnp.int32
         greedy = 1 if isinstance(rule, exploration.OneMember) else 0  # of the first member, or of the mean
         assert (late == greedy).all()
@@ -101,12 +101,12 @@ def test_epsilon_beside_a_member_is_the_share_of_random_actions():
     noise = rule.draw(jax.random.key(0), (20_000,), 2)
     actions = rule.choose(output, noise, jnp.zeros(20_000, jnp.uint32), jnp.int32(0), jnp.int32(0))
     np.testing.assert_allclose((actions == 1).mean(), 0.8, atol=0.012)  # four deviations
-    np.testing.assert_array_equal(rule.at_random(noise), noise.epsilon_greedy.random_action)
+    np.testing.assert_array_equal(rule.random_action(noise), noise.epsilon_greedy.random_action)
 
 
 def test_each_member_is_intended_as_often_as_another():
-    intent = exploration.OneMember().intent(exploration.OneMember().draw(jax.random.key(0), (30_000,), 2))
-    np.testing.assert_allclose(np.bincount(np.asarray(intent) % 3) / 30_000, 1 / 3, atol=0.012)
+    policy = exploration.OneMember().episode_policy(exploration.OneMember().draw(jax.random.key(0), (30_000,), 2))
+    np.testing.assert_allclose(np.bincount(np.asarray(policy) % 3) / 30_000, 1 / 3, atol=0.012)
 
 
 def test_gaussian_noise_chooses_as_often_as_noise_makes_an_action_largest():
@@ -116,7 +116,7 @@ def test_gaussian_noise_chooses_as_often_as_noise_makes_an_action_largest():
     actions = rule.choose(NetworkOutput(q_values), noise, (), jnp.int32(0), jnp.int32(0))
     # The difference of two such noises has the standard deviation 0.5 √2: P = Φ(0.3 / 0.7071) = 0.6643.
     np.testing.assert_allclose(actions.mean(), 0.6643, atol=0.014)
-    assert rule.level(jnp.int32(0), jnp.int32(0)) == 0.5
+    assert rule.current_value(jnp.int32(0), jnp.int32(0)) == 0.5
 
 
 def test_noise_that_has_faded_leaves_the_greedy_action():
@@ -152,12 +152,12 @@ def test_upper_confidence_adds_the_spread_of_the_members(members, bonus, action)
     assert rule.choose(output, jnp.zeros(1, jnp.int32), (), jnp.int32(0), jnp.int32(0)) == action
 
 
-def test_one_member_decides_for_as_long_as_the_intent_is_kept():
+def test_one_member_decides_for_as_long_as_the_policy_is_kept():
     rule = exploration.OneMember()
     output = EnsembleOutput(jnp.tile(MEMBERS.mean(0), (500, 1)), jnp.tile(MEMBERS, (500, 1, 1)))
     first, second = (rule.draw(jax.random.key(i), (500,), 2) for i in (0, 1))
-    intent = rule.intent(first)
-    actions = rule.choose(output, first, intent, jnp.int32(0), jnp.int32(0))
-    np.testing.assert_array_equal(actions, np.where(np.asarray(intent) % 2, 0, 1))  # member 1 prefers action 0
+    policy = rule.episode_policy(first)
+    actions = rule.choose(output, first, policy, jnp.int32(0), jnp.int32(0))
+    np.testing.assert_array_equal(actions, np.where(np.asarray(policy) % 2, 0, 1))  # member 1 prefers action 0
     assert 200 < actions.sum() < 300
-    np.testing.assert_array_equal(rule.choose(output, second, intent, jnp.int32(9), jnp.int32(3)), actions)
+    np.testing.assert_array_equal(rule.choose(output, second, policy, jnp.int32(9), jnp.int32(3)), actions)

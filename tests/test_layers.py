@@ -22,19 +22,20 @@ PARTS = {
     "optimizers",
     "target_network",
     "schedules",
+    "noise",
 }
 MAY_IMPORT = {
     "fields": set(),
     "interfaces": {"outputs"},
     "outputs": set(),
     **{part: set(BASE) for part in PARTS},
-    "networks": BASE | {"distributional"},  # a risk is a part of a head
+    "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules"},
     "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
-    "learner": BASE | {"config", "optimizers"},
+    "learner": BASE | {"config", "noise", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
     "store": set(),
     "analysis": {"store"},
@@ -95,11 +96,10 @@ import jaxdqn.store.store, jaxdqn.analysis.statistics, jaxdqn.analysis.study_tab
 import jaxdqn.store.weights, jaxdqn.commands.runs, jaxdqn.commands.export
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.captions
 import jaxdqn.figures.episodes, jaxdqn.figures.inputs, jaxdqn.commands.figure
-from jaxdqn import cli
-COMMANDS = ("play", "figure", "runs", "export", "plan", "run", "status")
-for arguments in (*([command, "--help"] for command in COMMANDS), ["--help"]):
+from jaxdqn import commands
+for arguments in (*([command, "--help"] for command in commands.COMMANDS), ["--help"]):
     try:
-        cli.main(arguments)
+        commands.main(arguments)
     except SystemExit as end:
         assert not end.code
 """

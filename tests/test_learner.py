@@ -1,6 +1,7 @@
 """One update of a linear network against the gradient worked out by hand."""
 
 import dataclasses
+import functools
 from typing import ClassVar
 
 import jax
@@ -8,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import fields, games, learner, optimizers, target_network
-from jaxdqn.interfaces import LossOutput, Sample, Transition
+from jaxdqn import fields, games, learner, noise, optimizers, target_network
+from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.interfaces import TRANSITIONS, LossOutput, Requires, Sample, Transition
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
+from jaxdqn.training import loop
 from tests.helpers.runs import SMALL
 
 LINEAR = dataclasses.replace(
@@ -21,7 +24,7 @@ LINEAR = dataclasses.replace(
     learning_rate=0.1,
     target_update=target_network.Polyak(0.5),
 )
-QUIET = None, None  # DQN's two passes, of a network that draws nothing
+KEY = jax.random.key(0)  # of a network without noise
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def sample():
 def test_an_update_follows_the_gradient_of_the_weighted_mean_loss(sample):
     learning = learner.make(LINEAR, games.make("cartpole"))
     before = learning.init(jax.random.key(0))
-    after, info = learning.update(before, sample, QUIET, jnp.int32(0), jnp.int32(4))
+    after, info = learning.update(before, sample, KEY, jnp.int32(0), jnp.int32(4))
 
     dense = jax.tree.map(np.asarray, before.parameters["params"]["Dense_0"])
     kernel, bias = dense["kernel"], dense["bias"]
@@ -50,9 +53,9 @@ def test_an_update_follows_the_gradient_of_the_weighted_mean_loss(sample):
     td_error = r_t + discount_t * (s_t @ kernel + bias).max(1) - ((s_tm1 @ kernel + bias) * one_hot).sum(1)
     upstream = (-2 * td_error * sample.weight / 6)[:, None] * one_hot
     np.testing.assert_allclose(info.loss, np.mean(sample.weight * td_error**2), rtol=1e-5)
-    np.testing.assert_allclose(info.td_error, np.abs(td_error).mean(), rtol=1e-5)
+    np.testing.assert_allclose(info.metrics["td_error"], np.abs(td_error).mean(), rtol=1e-5)
     np.testing.assert_allclose(info.priority, np.abs(td_error), rtol=1e-4)
-    np.testing.assert_allclose(info.max_q, (s_tm1 @ kernel + bias).max(1).mean(), rtol=1e-5)
+    np.testing.assert_allclose(info.metrics["max_q"], (s_tm1 @ kernel + bias).max(1).mean(), rtol=1e-5)
     gradient = np.concatenate([(s_tm1.T @ upstream).ravel(), upstream.sum(0)])
     np.testing.assert_allclose(info.gradient_norm, np.linalg.norm(gradient), rtol=1e-5)
 
@@ -72,8 +75,8 @@ def test_a_transition_of_weight_zero_teaches_nothing(sample):
     changed = sample._replace(transition=sample.transition._replace(r_t=other))
     steps = jnp.int32(0), jnp.int32(4)
     np.testing.assert_array_equal(
-        learning.update(state, sample, QUIET, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
-        learning.update(state, changed, QUIET, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
+        learning.update(state, sample, KEY, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
+        learning.update(state, changed, KEY, *steps)[0].parameters["params"]["Dense_0"]["kernel"],
     )
 
 
@@ -83,11 +86,11 @@ def test_minibatches_are_updates_one_after_the_other(sample):
     game = games.make("cartpole")
     split = learner.make(dataclasses.replace(config, batch_size=6, num_minibatches=3), game)
     state = split.init(jax.random.key(0))
-    at_once, info = split.update(state, sample, QUIET, jnp.int32(0), jnp.int32(4))
+    at_once, info = split.update(state, sample, KEY, jnp.int32(0), jnp.int32(4))
     single, priorities = learner.make(config, game), []
     for start, before, after in ((0, 0, 1), (2, 1, 2), (4, 2, 4)):
         part = jax.tree.map(lambda x, start=start: x[start : start + 2], sample)
-        state, one = single.update(state, part, QUIET, jnp.int32(before), jnp.int32(after))
+        state, one = single.update(state, part, KEY, jnp.int32(before), jnp.int32(after))
         priorities += one.priority.tolist()
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), at_once, state)
     np.testing.assert_allclose(info.priority, priorities, rtol=1e-5)
@@ -98,9 +101,9 @@ def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was
     game, steps = games.make("cartpole"), (jnp.int32(0), jnp.int32(4))
     free = learner.make(LINEAR, game)
     before = free.init(jax.random.key(0))
-    unclipped, measured = free.update(before, sample, QUIET, *steps)
+    unclipped, measured = free.update(before, sample, KEY, *steps)
     clipping = learner.make(dataclasses.replace(LINEAR, max_gradient_norm=0.25), game)
-    after, info = clipping.update(clipping.init(jax.random.key(0)), sample, QUIET, *steps)
+    after, info = clipping.update(clipping.init(jax.random.key(0)), sample, KEY, *steps)
 
     def moved(state):
         changes = jax.tree.map(lambda new, old: np.asarray(new) - np.asarray(old), state.parameters, before.parameters)
@@ -114,25 +117,44 @@ def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was
 
 @fields.configuration
 class Plain:
-    """A loss without a gradient, whose four answers differ."""
+    """A loss without a gradient, whose loss, priority and metrics differ."""
 
     version: ClassVar[int] = 1
-    num_draws: ClassVar[int | None] = 2
+    requires: ClassVar[Requires] = TRANSITIONS
 
-    def loss(self, network, parameters, target_parameters, sample, chances):
+    def loss(self, network, parameters, target_parameters, sample, key):
         number = jnp.arange(6.0)
-        return LossOutput(loss=number, priority=7.0 + number, td_error=-10.0 - number, max_q=20.0 + number)
+        return LossOutput(loss=number, priority=7.0 + number, metrics={"one": -10.0 - number, "other": 20.0 + number})
 
 
 @pytest.mark.parametrize("num_minibatches", [1, 3])
-def test_replay_gets_the_priorities_that_the_loss_says_and_curves_the_means_of_the_rest(sample, num_minibatches):
+def test_replay_gets_the_priorities_of_the_loss_and_metrics_are_means_over_the_batch(sample, num_minibatches):
     config = dataclasses.replace(LINEAR, algorithm=Plain(), batch_size=6, num_minibatches=num_minibatches)
     learning = learner.make(config, games.make("cartpole"))
     if num_minibatches > 1:
         sample = jax.tree.map(lambda x: np.repeat(x, num_minibatches, axis=0), sample)
     state = learning.init(jax.random.key(0))
-    _, info = learning.update(state, sample, QUIET, jnp.int32(0), jnp.int32(4))
+    _, info = learning.update(state, sample, KEY, jnp.int32(0), jnp.int32(4))
     weight = sample.weight.reshape(num_minibatches, 6)
     np.testing.assert_array_equal(info.priority, np.tile(np.arange(7.0, 13.0), num_minibatches))
     np.testing.assert_allclose(info.loss, (weight * np.arange(6.0)[None]).mean(), rtol=1e-6)
-    np.testing.assert_allclose((info.td_error, info.max_q, info.gradient_norm), (12.5, 22.5, 0.0), rtol=1e-6)
+    np.testing.assert_allclose(info.gradient_norm, 0.0)
+    assert set(info.metrics) == {"one", "other"}
+    np.testing.assert_allclose((info.metrics["one"], info.metrics["other"]), (-12.5, 22.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_minibatches", [1, 2])
+@pytest.mark.parametrize("name", ["noisy_dqn", "iqn", "bootstrapped_dqn", "averaged_dqn", "r2d2"])
+def test_an_update_with_noise_drawn_ahead_equals_that_with_its_key(name, num_minibatches):
+    config = dataclasses.replace(ALGORITHMS[name].config, batch_size=6, num_minibatches=num_minibatches)
+    parts = loop.parts_of(fields.to_arrays(config), games.make("cartpole"))
+    state = parts.learner.init(jax.random.key(0))
+    sample = parts.replay.sample(parts.replay.init(), jnp.zeros(6, jnp.uint32), jnp.int32(0), jnp.int32(0))
+    update = jax.jit(lambda key: parts.learner.update(state, sample, key, jnp.int32(0), jnp.int32(4)))
+    ahead, with_key = update(parts.learner.noise(KEY)), update(KEY)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), ahead, with_key)
+
+
+def test_noise_of_another_number_of_passes_is_refused():
+    with pytest.raises(ValueError, match="noise of 2 passes was drawn ahead, and the loss makes 3"):
+        noise.split((None, None), 3)

@@ -41,7 +41,7 @@ ALGORITHMS = {
     ),
     "dqn": Entry(dqn.CONFIG, "Q-learning with a deep network, replay and a target network (Mnih et al. 2015)"),
     "double_dqn": Entry(
-        double_dqn.CONFIG, "one network chooses the next action, the other judges it (van Hasselt et al. 2016)"
+        double_dqn.CONFIG, "one network chooses the next action, the other evaluates it (van Hasselt et al. 2016)"
     ),
     "dueling_dqn": Entry(dueling_dqn.CONFIG, "the value of a state and the advantages apart (Wang et al. 2016)"),
     "prioritised_dqn": Entry(
@@ -50,9 +50,11 @@ ALGORITHMS = {
     "n_step_dqn": Entry(n_step_dqn.CONFIG, "returns over three steps (Sutton 1988; Hessel et al. 2018)"),
     "noisy_dqn": Entry(noisy_dqn.CONFIG, "weights with learned noise explore (Fortunato et al. 2018)"),
     "clipped_double_dqn": Entry(
-        clipped_double_dqn.CONFIG, "the lower of two networks judges the next action (Fujimoto et al. 2018)"
+        clipped_double_dqn.CONFIG, "the target is the lower of two networks' values (Fujimoto et al. 2018)"
     ),
-    "averaged_dqn": Entry(averaged_dqn.CONFIG, "the mean of the last target networks judges (Anschel et al. 2017)"),
+    "averaged_dqn": Entry(
+        averaged_dqn.CONFIG, "the target is the mean of the last target networks (Anschel et al. 2017)"
+    ),
     "c51": Entry(c51.CONFIG, "probabilities of fixed returns (Bellemare et al. 2017)"),
     "qr_dqn": Entry(quantile.QR_DQN, "quantiles of the return at fixed fractions (Dabney et al. 2018a)"),
     "iqn": Entry(quantile.IQN, "quantiles of the return at drawn fractions (Dabney et al. 2018b)"),

@@ -2,20 +2,20 @@
 
 Papers: Osband et al., "Deep Exploration via Bootstrapped DQN", NeurIPS 2016, algorithm 1; Osband, Aslanides and
 Cassirer, "Randomized Prior Functions for Deep Reinforcement Learning", NeurIPS 2018.
-Differs from the papers: members share no layers, so no gradient needs to be scaled down. Who learns from which
-transition is a function of where it lies in replay, so nothing is stored for it and it never changes. Evaluation is
+Differs from the papers: members share no layers, so no gradient needs to be scaled down. Which members learn from a
+transition is a function of its slot in replay, so nothing is stored for it and it never changes. Evaluation is
 greedy in the mean of the members; there is no vote.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import exploration, losses, targets
+from jaxdqn import exploration, losses, noise, targets
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, part
-from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.outputs import EnsembleOutput
 from jaxdqn.replay import bits
@@ -26,36 +26,36 @@ class BootstrappedDQN:
     """Double deep Q-learning of each member of an ensemble, on transitions of its own.
 
     Attributes:
-      error: what a temporal-difference error costs.
+      error: loss applied to the TD error.
       share: the probability that a member learns from a transition.
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 3
-    reads: ClassVar[type] = EnsembleOutput
+    requires: ClassVar[Requires] = TRANSITIONS._replace(output=EnsembleOutput, passes=3)
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     share: float = number(0.5, above=0, at_most=1)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition, the sum over the members k that learn from it of double DQN's, where
-        each chooses and judges for itself: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
-        The error that is reported is the mean over all members, and the priority is its size.
+        each member evaluates its own greedy action `a*_k`: `error(r_t + discount_t · q_t[k, a*_k] − q_tm1[k, a_tm1])`.
+        The metric `td_error` and the priority are the size of the mean error over all members.
 
         Args:
           network: an ensemble.
-          parameters: those that learn; the gradient flows through `q_tm1`.
-          target_parameters: those that judge `a*_k`.
+          parameters: online parameters; the gradient flows through `q_tm1`.
+          target_parameters: target-network parameters, which give the value of `a*_k`.
           sample: `[B]` transitions.
-          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
-            the online network on `s_t`.
+          key: of three passes: the online network on `s_tm1`, the target network on `s_t`, the online network on
+            `s_t`.
         """
-        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
-        before = network.apply(parameters, transition.s_tm1, chance_tm1)
-        after = network.apply(target_parameters, transition.s_t, chance_t)
-        selector = network.apply(parameters, transition.s_t, selector_chance)
+        transition = sample.transition
+        online_key, target_key, selector_key = noise.split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, online_key)
+        after = network.apply(target_parameters, transition.s_t, target_key)
+        selector = network.apply(parameters, transition.s_t, selector_key)
         of_members = jax.vmap(targets.double_q_learning, in_axes=(0, None, None, None, 0, 0))
         td_errors = jax.vmap(of_members)(
             before.members, transition.a_tm1, transition.r_t, transition.discount_t, after.members, selector.members
@@ -63,7 +63,11 @@ class BootstrappedDQN:
         learns = mask(sample.indices, td_errors.shape[-1], self.share)
         td_error = td_errors.mean(-1)
         loss = (learns * self.error(td_errors)).sum(-1)
-        return LossOutput(loss, jnp.abs(td_error), td_error, max_q=before.q_values.max(-1))
+        return LossOutput(
+            loss=loss,
+            priority=jnp.abs(td_error),
+            metrics={"td_error": jnp.abs(td_error), "max_q": before.q_values.max(-1)},
+        )
 
 
 def mask(indices: Array, num_members: int, share: Array | float) -> Array:

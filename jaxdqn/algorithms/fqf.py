@@ -8,15 +8,15 @@ at the fractions that the target network proposes for `s_t`; in the loss they co
 their intervals, which count in the means alone.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import distributional
+from jaxdqn import distributional, noise
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number
-from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import ProposedFractions
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -33,14 +33,13 @@ class FQF:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 2
-    reads: ClassVar[type] = FractionOutput
+    requires: ClassVar[Requires] = TRANSITIONS._replace(output=FractionOutput, passes=2)
 
     kappa: float = number(1.0, at_least=0)
     entropy: float = number(0.001, at_least=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition: the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + discount_t · Z_t[a*]` at the middles of the proposed intervals, the fraction loss, and the entropy of the
@@ -49,14 +48,14 @@ class FQF:
 
         Args:
           network: with a head of proposed fractions.
-          parameters: those that learn; the gradient flows through the quantiles before the action and the proposal.
-          target_parameters: those that judge `s_t`.
+          parameters: online parameters; the gradient flows through the quantiles before the action and the proposal.
+          target_parameters: target-network parameters, which give the values of `s_t`.
           sample: `[B]` transitions.
-          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
+          key: of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
-        transition, (chance_tm1, chance_t) = sample.transition, chances
-        before = network.apply(parameters, transition.s_tm1, chance_tm1)
-        after = network.apply(target_parameters, transition.s_t, chance_t)
+        transition, (online_key, target_key) = sample.transition, noise.split(key, 2)
+        before = network.apply(parameters, transition.s_tm1, online_key)
+        after = network.apply(target_parameters, transition.s_t, target_key)
         next_quantiles = jax.vmap(lambda quantiles, q: quantiles[q.argmax()])(after.quantiles, after.q_values)
         target = transition.r_t[:, None] + transition.discount_t[:, None] * next_quantiles
         quantiles, at_boundaries, q_tm1 = jax.vmap(lambda *fields_a: tuple(x[fields_a[-1]] for x in fields_a[:-1]))(
@@ -70,8 +69,7 @@ class FQF:
         return LossOutput(
             loss=loss + proposal - self.entropy * before.entropy,
             priority=jnp.abs(td_error),
-            td_error=td_error,
-            max_q=before.q_values.max(-1),
+            metrics={"td_error": jnp.abs(td_error), "max_q": before.q_values.max(-1)},
         )
 
 

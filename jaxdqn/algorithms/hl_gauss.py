@@ -4,15 +4,15 @@ Paper: Farebrother et al., "Stop Regressing: Training Value Functions via Classi
 Differs from the paper: small networks and games. The target is DQN's scalar, not a distribution of returns.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import distributional, targets
+from jaxdqn import distributional, noise, targets
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number
-from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import CategoricalOutput
@@ -27,13 +27,12 @@ class HLGauss:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 2
-    reads: ClassVar[type] = CategoricalOutput
+    requires: ClassVar[Requires] = TRANSITIONS._replace(output=CategoricalOutput, passes=2)
 
     smoothing: float = number(0.75, above=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition, the cross-entropy of `p_tm1[a_tm1]` to a normal distribution around
         `r_t + discount_t · max_a q_t[a]`, in bins around the atoms. The priority is the size of the error of the mean,
@@ -41,14 +40,14 @@ class HLGauss:
 
         Args:
           network: with a categorical head, whose atoms are the middles of the bins.
-          parameters: those that learn; the gradient flows through the logits before the action.
-          target_parameters: those that judge `s_t`.
+          parameters: online parameters; the gradient flows through the logits before the action.
+          target_parameters: target-network parameters, which give the values of `s_t`.
           sample: `[B]` transitions.
-          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
+          key: of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
-        transition, (chance_tm1, chance_t) = sample.transition, chances
-        before = network.apply(parameters, transition.s_tm1, chance_tm1)
-        q_t = network.apply(target_parameters, transition.s_t, chance_t).q_values
+        transition, (online_key, target_key) = sample.transition, noise.split(key, 2)
+        before = network.apply(parameters, transition.s_tm1, online_key)
+        q_t = network.apply(target_parameters, transition.s_t, target_key).q_values
         width = before.atoms[1] - before.atoms[0]
         edges = jnp.append(before.atoms - width / 2, before.atoms[-1] + width / 2)
         td_error = jax.vmap(targets.q_learning)(
@@ -63,8 +62,7 @@ class HLGauss:
         return LossOutput(
             loss=jax.vmap(distributional.cross_entropy)(target, logits),
             priority=jnp.abs(td_error),
-            td_error=td_error,
-            max_q=before.q_values.max(-1),
+            metrics={"td_error": jnp.abs(td_error), "max_q": before.q_values.max(-1)},
         )
 
 

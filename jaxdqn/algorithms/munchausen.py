@@ -5,16 +5,16 @@ Differs from the paper: as DQN and IQN here differ from their own. One step only
 with longer returns it would be missing for the others.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import losses, targets
+from jaxdqn import losses, noise, targets
 from jaxdqn.algorithms.quantile import regression
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, part
-from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -26,15 +26,14 @@ class MunchausenDQN:
     """Deep Q-learning with a soft target and a bonus of the log-policy.
 
     Attributes:
-      error: what a temporal-difference error costs.
+      error: loss applied to the TD error.
       temperature: tau, of the policy, in units of the action values.
       scale: alpha, how much of `tau ln pi` is added to the reward.
       clip: l0, the least that `tau ln pi` counts for.
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 3
-    max_n_step: ClassVar[int] = 1
+    requires: ClassVar[Requires] = TRANSITIONS._replace(passes=3, max_n_step=1)
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     temperature: float = number(0.03, above=0)
@@ -42,28 +41,33 @@ class MunchausenDQN:
     clip: float = number(-1.0, below=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition: `error(r_t + bonus + discount_t · soft value of q_t − q_tm1[a_tm1])`.
 
         Args:
           network: its values are read.
-          parameters: those that learn; the gradient flows through `q_tm1`.
-          target_parameters: those that judge `s_t`, and whose policy the bonus is of.
+          parameters: online parameters; the gradient flows through `q_tm1`.
+          target_parameters: target-network parameters, for the values of `s_t` and the policy of the bonus.
           sample: `[B]` transitions.
-          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
-            the target network on `s_tm1`.
+          key: of three passes: the online network on `s_tm1`, the target network on `s_t`, the target network on
+            `s_tm1`.
         """
-        transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
-        q_tm1 = network.apply(parameters, transition.s_tm1, chance_tm1).q_values
-        q_t = network.apply(target_parameters, transition.s_t, chance_t).q_values
-        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_chance).q_values
+        transition = sample.transition
+        online_key, target_key, bonus_key = noise.split(key, 3)
+        q_tm1 = network.apply(parameters, transition.s_tm1, online_key).q_values
+        q_t = network.apply(target_parameters, transition.s_t, target_key).q_values
+        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_key).q_values
         td_error = jax.vmap(
             lambda *arguments: targets.munchausen_q_learning(
                 *arguments, temperature=self.temperature, scale=self.scale, clip=self.clip
             )
         )(q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t, q_tm1_target)
-        return LossOutput(self.error(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
+        return LossOutput(
+            loss=self.error(td_error),
+            priority=jnp.abs(td_error),
+            metrics={"td_error": jnp.abs(td_error), "max_q": q_tm1.max(-1)},
+        )
 
 
 @configuration
@@ -78,9 +82,7 @@ class MunchausenIQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 3
-    reads: ClassVar[type] = QuantileOutput
-    max_n_step: ClassVar[int] = 1
+    requires: ClassVar[Requires] = TRANSITIONS._replace(output=QuantileOutput, passes=3, max_n_step=1)
 
     kappa: float = number(1.0, at_least=0)
     temperature: float = number(0.03, above=0)
@@ -88,23 +90,24 @@ class MunchausenIQN:
     clip: float = number(-1.0, below=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition, the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + bonus + discount_t · Σ_a π(a) (Z_t[a] − τ ln π(a))`, with the policy of the target network's values.
 
         Args:
           network: with a head of quantiles.
-          parameters: those that learn; the gradient flows through the quantiles before the action.
-          target_parameters: those that judge `s_t`, and whose policy is meant.
+          parameters: online parameters; the gradient flows through the quantiles before the action.
+          target_parameters: target-network parameters, for the quantiles of `s_t` and both policies.
           sample: `[B]` transitions.
-          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
-            the target network on `s_tm1`.
+          key: of three passes: the online network on `s_tm1`, the target network on `s_t`, the target network on
+            `s_tm1`.
         """
-        transition, (chance_tm1, chance_t, bonus_chance) = sample.transition, chances
-        before = network.apply(parameters, transition.s_tm1, chance_tm1)
-        after = network.apply(target_parameters, transition.s_t, chance_t)
-        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_chance).q_values
+        transition = sample.transition
+        online_key, target_key, bonus_key = noise.split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, online_key)
+        after = network.apply(target_parameters, transition.s_t, target_key)
+        q_tm1_target = network.apply(target_parameters, transition.s_tm1, bonus_key).q_values
         bonus = jax.vmap(
             lambda q, a: targets.munchausen_bonus(q, a, temperature=self.temperature, scale=self.scale, clip=self.clip)
         )(q_tm1_target, transition.a_tm1)

@@ -8,16 +8,16 @@ Differs from the authors' code: minibatches are whole sequences of some environm
 factor 1/2, so that gradients reach `max_gradient_norm` twice as soon; the learning rate does not fall.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import losses, optimizers, schedules, target_network, targets
+from jaxdqn import losses, noise, optimizers, schedules, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.fields import configuration, number, part
-from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample, Sequence
+from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample, Sequence
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.replay.sequences import Sequences
@@ -28,34 +28,33 @@ class PQN:
     """Q-learning from λ-returns.
 
     Attributes:
-      error: what a temporal-difference error costs.
+      error: loss applied to the TD error.
       lambda_: how far rewards count before a value takes their place: 0 is one step, 1 all that was played.
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 2
-    learns_from: ClassVar[type] = Sequence
-    max_n_step: ClassVar[int] = 1  # λ already weighs longer returns
+    # λ already weighs longer returns.
+    requires: ClassVar[Requires] = TRANSITIONS._replace(sample=Sequence, max_n_step=1, passes=2)
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     lambda_: float = number(0.65, at_least=0, at_most=1)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each sequence, the mean over its new steps of `error(G_t − q_tm1[a_tm1])`, where `G_t`
         are the λ-returns with values `max_a q_t[a]`.
 
         Args:
           network: its values are read.
-          parameters: those that learn; the gradient flows through `q_tm1`.
-          target_parameters: those that judge `s_t`; the same, as no target network is kept.
+          parameters: online parameters; the gradient flows through `q_tm1`.
+          target_parameters: give the values of `s_t`; equal to `parameters`, since there is no target network.
           sample: `[B]` sequences.
-          chances: noise of two passes: the online network on `s_tm1`, the target network on `s_t`.
+          key: of two passes: the online network on `s_tm1`, the target network on `s_t`.
         """
-        sequence, (chance_tm1, chance_t) = sample.transition, chances
-        q_tm1 = network.apply(parameters, sequence.s_tm1, chance_tm1).q_values
-        v_t = network.apply(target_parameters, sequence.s_t, chance_t).q_values.max(-1)
+        sequence, (online_key, target_key) = sample.transition, noise.split(key, 2)
+        q_tm1 = network.apply(parameters, sequence.s_tm1, online_key).q_values
+        v_t = network.apply(target_parameters, sequence.s_t, target_key).q_values.max(-1)
         returns = jax.vmap(lambda *arguments: targets.q_lambda(*arguments, lambda_=self.lambda_))(
             sequence.r_t, sequence.discount_t, sequence.ended, v_t
         )
@@ -63,8 +62,10 @@ class PQN:
         return LossOutput(
             loss=losses.mean_over(sequence.is_new, self.error(td_error)),
             priority=losses.mean_over(sequence.is_new, jnp.abs(td_error)),
-            td_error=losses.mean_over(sequence.is_new, jnp.abs(td_error)),
-            max_q=losses.mean_over(sequence.is_new, q_tm1.max(-1)),
+            metrics={
+                "td_error": losses.mean_over(sequence.is_new, jnp.abs(td_error)),
+                "max_q": losses.mean_over(sequence.is_new, q_tm1.max(-1)),
+            },
         )
 
 

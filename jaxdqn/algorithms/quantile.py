@@ -5,15 +5,15 @@ Papers: Dabney et al., "Distributional Reinforcement Learning with Quantile Regr
 Differs from the papers: as DQN here differs from its own; the loss of both is that of the second, divided by kappa.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxdqn import distributional
+from jaxdqn import distributional, noise
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, static
-from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Transition
+from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample, Transition
 from jaxdqn.networks.heads import ImplicitQuantiles, Quantiles
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -31,42 +31,42 @@ class QuantileRegression:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 3
-    reads: ClassVar[type] = QuantileOutput
+    requires: ClassVar[Requires] = TRANSITIONS._replace(output=QuantileOutput, passes=3)
 
     kappa: float = number(1.0, at_least=0)
     selector: str = static("target", choices=("target", "online"))
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition, the quantile Huber loss of `Z_tm1[a_tm1]` to
         `r_t + discount_t · Z_t[a*]`, where `a* = argmax_a q_t[a]`. The priority is the size of the mean error.
 
         Args:
           network: with a head of quantiles.
-          parameters: those that learn; the gradient flows through the quantiles before the action.
-          target_parameters: those that judge `s_t`.
+          parameters: online parameters; the gradient flows through the quantiles before the action.
+          target_parameters: target-network parameters, which give the values of `s_t`.
           sample: `[B]` transitions.
-          chances: noise of three passes: the online network on `s_tm1`, the target network on `s_t`, and
-            the online network on `s_t`.
+          key: of three passes: the online network on `s_tm1`, the target network on `s_t`, the online network on
+            `s_t`.
         """
-        transition, (chance_tm1, chance_t, selector_chance) = sample.transition, chances
-        before = network.apply(parameters, transition.s_tm1, chance_tm1)
-        after = network.apply(target_parameters, transition.s_t, chance_t)
+        transition = sample.transition
+        online_key, target_key, selector_key = noise.split(key, 3)
+        before = network.apply(parameters, transition.s_tm1, online_key)
+        after = network.apply(target_parameters, transition.s_t, target_key)
         q_t_selector = after.q_values
         if self.selector == "online":
-            q_t_selector = network.apply(parameters, transition.s_t, selector_chance).q_values
+            q_t_selector = network.apply(parameters, transition.s_t, selector_key).q_values
         next_quantiles = jax.vmap(lambda quantiles, q: quantiles[q.argmax()])(after.quantiles, q_t_selector)
         target = transition.r_t[:, None] + transition.discount_t[:, None] * next_quantiles
         return regression(before, transition, target, self.kappa)
 
 
 def regression(before: QuantileOutput, transition: Transition, target: Array, kappa: Array | float) -> LossOutput:
-    """Returns the quantile Huber loss of each transition.
+    """Returns the quantile Huber loss of each transition, its priority and metrics.
 
     Args:
-      before: of the learning network, for `s_tm1`; the gradient flows through its quantiles.
+      before: of the online network, for `s_tm1`; the gradient flows through its quantiles.
       transition: `[B]` of them.
       target: float32 `[B, M]`, equally weighted.
       kappa: the error at which the loss becomes linear.
@@ -76,7 +76,11 @@ def regression(before: QuantileOutput, transition: Transition, target: Array, ka
         quantiles, before.fractions, target
     )
     td_error = target.mean(-1) - quantiles.mean(-1)
-    return LossOutput(loss, jnp.abs(td_error), td_error, max_q=before.q_values.max(-1))
+    return LossOutput(
+        loss=loss,
+        priority=jnp.abs(td_error),
+        metrics={"td_error": jnp.abs(td_error), "max_q": before.q_values.max(-1)},
+    )
 
 
 QR_DQN = Config(algorithm=QuantileRegression(), network=QNetwork(head=Quantiles()))

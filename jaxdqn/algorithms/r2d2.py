@@ -1,4 +1,4 @@
-"""R2D2: a network that remembers, trained on sequences that begin with the memory it had when it played them.
+"""R2D2: a recurrent network, trained on sequences that begin with the memory it had when it played them.
 
 Paper: Kapturowski et al., "Recurrent Experience Replay in Distributed Reinforcement Learning", ICLR 2019, sections 2.3
 and 3; without its distribution over machines. With `burn_in = 0` and uniform replay it is DRQN (Hausknecht and
@@ -8,7 +8,7 @@ anew; n-step returns are cut at the end of a sequence; the configuration is one 
 streams, and its network sees observations only.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
 from jaxdqn.fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, LossOutput, Network, Parameters, Sample, Sequence
+from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample, Sequence
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -28,36 +28,38 @@ class R2D2:
     """Recurrent double Q-learning with rescaled values.
 
     Attributes:
-      error: what a temporal-difference error costs.
+      error: loss applied to the TD error.
       burn_in: steps at the start of a sequence that only bring the memory up to date.
       eps: of the rescaling of values, `targets.signed_hyperbolic`.
       eta: how much the largest error of a sequence counts for its priority; their mean counts for the rest.
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 0
-    learns_from: ClassVar[type] = Sequence
-    needs_memory: ClassVar[bool] = True
 
     error: losses.ErrorLoss = part(losses.SquaredError())
     burn_in: int = static(4, at_least=0)
     eps: float = number(1e-3, at_least=0)
     eta: float = number(0.9, at_least=0, at_most=1)
 
+    @property
+    def requires(self) -> Requires:
+        """Returns what it requires of the other parts: sequences with at least one step after the burn-in."""
+        return TRANSITIONS._replace(recurrent=True, sample=Sequence, min_length=self.burn_in + 1, passes=0)
+
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each sequence, the mean over its new steps after the burn-in of
         `error(h(r_t + discount_t · h⁻¹(q_t[a*])) − q_tm1[a_tm1])`, where `a* = argmax_a q_t_selector[a]`.
 
         Args:
-          network: one that remembers.
-          parameters: those that learn, and choose `a*`; the gradient flows through `q_tm1`, not into the burn-in.
-          target_parameters: of the target network, which judges `a*` and brings its own memory up to date.
+          network: a recurrent one.
+          parameters: online parameters, which choose `a*`; the gradient flows through `q_tm1`, not into the burn-in.
+          target_parameters: target-network parameters, which give the value of `a*`, with a burn-in of their own.
           sample: `[B]` sequences.
-          chances: none.
+          key: unused; no recurrent network is random.
         """
-        del chances
+        del key
         sequence, first = sample.transition, self.burn_in
         q_tm1, q_t_selector = _values(network, parameters, sequence, first)
         _, q_t = _values(network, target_parameters, sequence, first)
@@ -70,14 +72,13 @@ class R2D2:
         return LossOutput(
             loss=losses.mean_over(is_new, self.error(td_errors)),
             priority=self.eta * size.max(-1) + (1 - self.eta) * mean_size,
-            td_error=mean_size,
-            max_q=losses.mean_over(is_new, q_tm1.max(-1)),
+            metrics={"td_error": mean_size, "max_q": losses.mean_over(is_new, q_tm1.max(-1))},
         )
 
 
 def _values(network: Network, parameters: Parameters, sequence: Sequence, first: int) -> tuple[Array, Array]:
     """Returns the values `[B, T - first, A]` of `s_tm1` and of `s_t`, each after all that came before it."""
-    assert network.unroll is not None  # `needs_memory`
+    assert network.unroll is not None  # `requires.recurrent`
     memory = sequence.memory
     early, late = (
         jax.tree.map(lambda x, s=s: x[:, s], (sequence.s_tm1, sequence.is_first))

@@ -6,7 +6,7 @@ that fades with the episodes. The table is a network whose parameters are its va
 on `½ δ²` with learning rate α is the equation above, from the transition just seen and no other.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jaxdqn import optimizers, target_network, targets
 from jaxdqn.config import Config
 from jaxdqn.exploration import GaussianNoise
 from jaxdqn.fields import configuration
-from jaxdqn.interfaces import LossOutput, Network, Parameters, Sample
+from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.table import Table
 from jaxdqn.replay.uniform import Uniform
 
@@ -25,26 +25,30 @@ class TabularQLearning:
     """Q-learning on a table."""
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    num_draws: ClassVar[int | None] = 0
+    requires: ClassVar[Requires] = TRANSITIONS._replace(passes=0)
 
     def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, chances: Any
+        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
         """Returns the loss of each transition: `½ (r_t + discount_t · max_a q_t[a] − q_tm1[a_tm1])²`.
 
         Args:
           network: the table's lookup.
           parameters: the table; the gradient flows through `q_tm1`.
-          target_parameters: the table that judges `s_t`.
+          target_parameters: the table again; gives the values of `s_t`.
           sample: `[B]` transitions.
-          chances: none; a table draws nothing.
+          key: unused; a table is not random.
         """
-        del chances
+        del key
         transition = sample.transition
         q_tm1 = network.apply(parameters, transition.s_tm1).q_values
         q_t = network.apply(target_parameters, transition.s_t).q_values
         td_error = jax.vmap(targets.q_learning)(q_tm1, transition.a_tm1, transition.r_t, transition.discount_t, q_t)
-        return LossOutput(0.5 * jnp.square(td_error), jnp.abs(td_error), td_error, max_q=q_tm1.max(-1))
+        return LossOutput(
+            loss=0.5 * jnp.square(td_error),
+            priority=jnp.abs(td_error),
+            metrics={"td_error": jnp.abs(td_error), "max_q": q_tm1.max(-1)},
+        )
 
 
 CONFIG = Config(

@@ -101,8 +101,8 @@ def _bytes(number: float) -> str:
 
 COMMAND = Command(
     "show what a study takes: programs, waves, memory, time",
-    "Shows the compiled programs of a study, how they are laid out on this machine, the memory of a run, and the time that "
-    "they take, from earlier runs or with --calibrate. Nothing is stored.",
+    "Shows the compiled programs of a study, how they are laid out on this machine, the memory of a run, and the time "
+    "that they take, from earlier runs or with --calibrate. Nothing is stored.",
     add,
     main,
 )

@@ -73,24 +73,24 @@ def main(options: argparse.Namespace) -> None:
 
 def _main(options: argparse.Namespace) -> None:
     from jaxdqn.interfaces import HostGame
-    from jaxdqn.play import agent, choice, episodes, pictures, show
+    from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
 
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
-        chosen = choice.choose(
+        chosen = select_weights.select(
             folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
         )
         trained = weights.load(chosen)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
-    draws = encode is not None or show.has_picture(player)
+    rendered = encode is not None or show.has_picture(player)
     with contextlib.ExitStack() as stack:
         with one_sentence():
             playing = stack.enter_context(
-                episodes.player(player, seed=options.seed, epsilon=options.epsilon, draws=draws)
+                episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
             )
         # Facts are data from outside, and a terminal obeys control characters.
         print(printable(show.description(trained)))
@@ -104,7 +104,7 @@ def _main(options: argparse.Namespace) -> None:
             show.play(playing, number, shown)
     if encode is not None:
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
-    elif not draws and (isinstance(player.game, HostGame) or player.game.drawn_by):
+    elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see it: --out film.gif)")
 
 

@@ -287,9 +287,9 @@ def _shown(value: Any) -> str:
 
 COMMAND = Command(
     "search settings of an algorithm on a game, within a budget",
-    "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best points "
-    "meet in a final on further seeds. The winner of the final is compared with the default on test seeds that no choice "
-    "has seen. The same command continues a search that was interrupted, or whose budget has grown.",
+    "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best "
+    "points meet in a final on further seeds. The winner of the final is compared with the default on test seeds that "
+    "no choice has seen. The same command continues a search that was interrupted, or whose budget has grown.",
     add,
     main,
     epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",

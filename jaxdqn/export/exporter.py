@@ -1,16 +1,16 @@
-"""Curves sent elsewhere point by point, of runs that train and of runs that are stored, by one interface.
+"""A common interface that sends curves to other tools point by point, for runs in training and for stored runs.
 
-An exporter is what `tensorboard.opened` and `weights_and_biases.opened` give to a `with` statement:
+`tensorboard.opened` and `weights_and_biases.opened` are context managers that give an exporter:
 
     with tensorboard.opened("logs") as exporter:
-        handles = [exporter.begin(facts) for facts in wave]         # what is known before a run starts
+        handles = [exporter.begin(facts) for facts in wave]         # facts that are known before the run
         ...
         exporter.point(handles[0], 500, {"loss": 0.1})              # or `advance(exporter, handles, curves)` for all
         ...
-        exporter.end(handles[0], facts_as_stored)
+        exporter.end(handles[0], stored_facts)
 
-A run that is begun again, because it was interrupted or is exported a second time, starts afresh: what was sent of it
-before is replaced by what is sent now. So one that continues from a checkpoint sends its earlier points once more.
+If a run begins again, because it was interrupted or is exported again, the new points replace the old ones. A run that
+resumes from a checkpoint therefore sends its earlier points again.
 """
 
 import re
@@ -25,19 +25,19 @@ from jaxdqn.store.record import Run
 Facts = Mapping[str, Any]
 Values = Mapping[str, float]
 
-# What is known of a run before it starts, and all that an exporter is told of it then.
+# Facts that are known before a run starts. An exporter gets no others at its start.
 IDENTITY = ("id", "study", "game", "algorithm", "settings", "configuration", "seed", "steps", "evaluation")
-# What only its end tells.
+# Facts that are known at the end of a run only.
 OUTCOME = ("diverged_at", "crash", "cost")
 
 
 class Exporter(NamedTuple):
-    """Where runs are sent. Many may be open at a time, each known by what `begin` returned.
+    """Sends runs to a tool. Many runs can be open at the same time; the result of `begin` identifies a run.
 
     Attributes:
-      begin: from facts, of which it uses `IDENTITY`, to a handle of the run.
-      point: takes a handle, environment steps that increase, and values by curve; those that are NaN are none.
-      end: takes a handle and the facts as they are stored. A run that is never ended is closed with the exporter.
+      begin: `facts -> handle`; uses the facts in `IDENTITY`.
+      point: `(handle, environment steps, values by curve) -> None`; steps must increase, and NaN values are not sent.
+      end: `(handle, stored facts) -> None`. A run that has not ended is closed with the exporter.
     """
 
     begin: Callable[[Facts], Any]
@@ -46,7 +46,7 @@ class Exporter(NamedTuple):
 
 
 def send(exporter: Exporter, run: Run) -> None:
-    """Sends a run that is stored."""
+    """Sends a stored run."""
     handle = exporter.begin(run.facts)
     for step, values in points(run.curves):
         exporter.point(handle, step, values)
@@ -54,13 +54,13 @@ def send(exporter: Exporter, run: Run) -> None:
 
 
 def advance(exporter: Exporter, handles: Sequence[Any], curves: Mapping[str, np.ndarray]) -> None:
-    """Sends one point of each of several runs that train side by side.
+    """Sends one point of each of several runs that train in parallel.
 
     Args:
-      exporter: where to.
-      handles: of the runs.
-      curves: arrays `[M]` by name, `steps` among them, that hold a value a run in the order of the handles; M may be
-        larger than their number. A run whose `steps` are -1 has crashed and has no point.
+      exporter: the exporter.
+      handles: handles of the runs.
+      curves: arrays `[M]` by name, including `steps`, with one value for each run in the order of the handles; M may
+        exceed their number. A run with `steps` of -1 has crashed and has no point.
     """
     for member, handle in enumerate(handles):
         for step, values in points({name: values[member : member + 1] for name, values in curves.items()}):
@@ -69,33 +69,33 @@ def advance(exporter: Exporter, handles: Sequence[Any], curves: Mapping[str, np.
 
 
 def points(curves: Mapping[str, np.ndarray]) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yields environment steps and values by curve, point by point, of curves `[P]` with `steps` among them."""
+    """Yields environment steps and values by curve, point by point, from curves `[P]` that include `steps`."""
     columns = {name: np.asarray(values).tolist() for name, values in sorted(curves.items())}
     for i, step in enumerate(columns.pop("steps")):
         yield step, {name: values[i] for name, values in columns.items()}
 
 
 def known(values: Values) -> dict[str, float]:
-    """Returns the values without those that say that there is none."""
+    """Returns the values that are not NaN."""
     return {name: float(value) for name, value in values.items() if not np.isnan(value)}
 
 
 def title(facts: Facts) -> tuple[str, ...]:
-    """Returns what a person calls a run: game, algorithm, settings if it has any, and seed."""
+    """Returns the title of a run as parts: game, algorithm, settings if there are any, and seed."""
     settings = ", ".join(f"{field} {_short(value)}" for field, value in sorted(facts["settings"].items()))
     return (facts["game"]["name"], facts["algorithm"], *([settings] if settings else []), f"seed {facts['seed']}")
 
 
 def identity(facts: Facts) -> dict[str, Any]:
-    """Returns what is known of a run before it starts, of facts that may say more.
+    """Returns the facts that are known before a run starts.
 
     Raises:
-      ValueError: naming what is missing, or an identifier that is none.
+      ValueError: a fact is missing, or the identifier is not valid.
     """
     missing = [key for key in IDENTITY if key not in facts]
     if missing:
-        raise ValueError(f"A run to export must say {', '.join(missing)}.")
-    # It becomes part of names of folders, which are replaced.
+        raise ValueError(f"The facts of a run lack {', '.join(missing)}: add them before exporting.")
+    # The id becomes part of folder names, and such folders are replaced.
     if not re.fullmatch("[0-9a-f]{16}", facts["id"]):
         raise ValueError(f"id = {facts['id']!r} must be 16 hex digits: make it with store.identifier.")
     return {key: schema.plain(facts[key], key) for key in IDENTITY}

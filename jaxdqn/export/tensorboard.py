@@ -1,4 +1,4 @@
-"""TensorBoard: a folder of scalars a run, against environment steps, by tensorboardX."""
+"""TensorBoard: writes one folder of scalars for each run, against environment steps, with tensorboardX."""
 
 import contextlib
 import importlib.util
@@ -11,15 +11,18 @@ from jaxdqn.export import exporter
 from jaxdqn.export.exporter import Exporter, Facts, Values
 from jaxdqn.store import schema
 
-_FLUSH_SECONDS = 10  # a person may be watching
+_FLUSH_SECONDS = 10  # short enough to watch a run live
 
 
 @contextlib.contextmanager
 def opened(folder: str | Path) -> Iterator[Exporter]:
-    """Gives an exporter that writes into a folder, made if missing: `tensorboard --logdir <folder>` shows it.
+    """Gives an exporter that writes to a folder; `tensorboard --logdir <folder>` shows it.
+
+    Args:
+      folder: created if it does not exist.
 
     Raises:
-      ValueError: if tensorboardX is not installed.
+      ValueError: tensorboardX is not installed.
     """
     if importlib.util.find_spec("tensorboardX") is None:
         raise ValueError('TensorBoard needs tensorboardX: pip install "jaxdqn[tensorboard]".')
@@ -31,12 +34,12 @@ def opened(folder: str | Path) -> Iterator[Exporter]:
 
     def begin(facts: Facts) -> Any:
         identity = exporter.identity(facts)
-        place = folder / name(identity)
-        for earlier in place.glob("events.out.tfevents.*"):
+        run_folder = folder / name(identity)
+        for earlier in run_folder.glob("events.out.tfevents.*"):
             earlier.unlink()
-        writer = SummaryWriter(str(place), flush_secs=_FLUSH_SECONDS)
+        writer = SummaryWriter(str(run_folder), flush_secs=_FLUSH_SECONDS)
         writers.add(writer)
-        for summary in _hyperparameters(identity)[:2]:  # the third says that the run has ended
+        for summary in _hyperparameters(identity)[:2]:  # the third marks the end of the run
             writer.file_writer.add_summary(summary)
         return writer
 
@@ -57,10 +60,10 @@ def opened(folder: str | Path) -> Iterator[Exporter]:
 
 
 def name(facts: Facts) -> str:
-    """Returns the folder of a run below that of all: `<game>/<algorithm>/<settings>/seed-<seed>-<id>`.
+    """Returns the path of a run inside the folder: `<game>/<algorithm>/<settings>/seed-<seed>-<id>`.
 
-    It is for people, and only letters, digits, `.`, `_`, `+`, `=` and `-` are in its parts; the identifier makes it
-    unique. Nothing is read back from it.
+    Parts contain only letters, digits, `.`, `_`, `+`, `=` and `-`. The identifier makes the path unique. No code parses
+    it.
     """
     *parts, seed = (_safe(part) for part in exporter.title(facts))
     return "/".join([*parts, f"{seed}-{facts['id']}"])
@@ -71,7 +74,7 @@ def _safe(text: str) -> str:
 
 
 def _hyperparameters(identity: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """Returns the summaries by which TensorBoard tabulates runs: the columns, the run's values, and its end."""
+    """Returns the summaries of TensorBoard's table of runs: columns, values of the run, and end of the run."""
     from tensorboardX.summary import hparams
 
     shown = {"study": identity["study"], "game": identity["game"]["name"], "algorithm": identity["algorithm"]}

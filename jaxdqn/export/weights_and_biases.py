@@ -1,4 +1,4 @@
-"""Weights & Biases: a run of theirs for each of ours, of the same identifier, without a network or with it."""
+"""Weights & Biases: makes one run of the service for each run, with the same identifier, offline or online."""
 
 import contextlib
 import importlib.util
@@ -12,29 +12,29 @@ from jaxdqn.export import exporter
 from jaxdqn.export.exporter import IDENTITY, OUTCOME, Exporter, Facts, Values
 from jaxdqn.store import schema
 
-_LONGEST = 128  # letters of a name, as the service allows
+_LONGEST = 128  # letters of a name, the limit of the service
 _LONGEST_TAG = 64
 
 
 @contextlib.contextmanager
 def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = False) -> Iterator[Exporter]:
-    """Gives an exporter that writes to `<folder>/wandb`, and sends it if online.
+    """Gives an exporter that writes to `<folder>/wandb` and, if online, also sends the runs to the service.
 
-    The process that the client starts for it ends with the `with` statement, and that one waits until all is sent.
+    The end of the `with` statement waits until everything is sent, and ends the background process of the client.
 
     Args:
-      folder: made if missing.
-      project: of all runs.
-      is_online: else nothing leaves the machine until somebody calls `wandb sync <folder>/wandb/offline-run-*`.
+      folder: created if it does not exist.
+      project: project of all runs.
+      is_online: if False, nothing leaves the machine until you call `wandb sync <folder>/wandb/offline-run-*`.
 
     Raises:
-      ValueError: if wandb is not installed, or the project's name is not allowed.
-      OSError: from `begin`, if the service refuses the run or cannot be reached, saying why.
+      ValueError: wandb is not installed, or the name of the project is not allowed.
+      OSError: raised by `begin` if the service rejects the run or cannot be reached; the message gives the reason.
     """
     if importlib.util.find_spec("wandb") is None:
         raise ValueError('Weights & Biases needs wandb: pip install "jaxdqn[wandb]".')
     if not re.fullmatch(rf"[^/\\#?%:]{{1,{_LONGEST}}}", project):
-        raise ValueError(f"project = {project!r} must have 1 to {_LONGEST} letters and none of / \\ # ? % and :.")
+        raise ValueError(f"project = {project!r} must have 1 to {_LONGEST} letters, without / \\ # ? % and :.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     import wandb
@@ -52,11 +52,11 @@ def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = Fal
                 dir=folder,
                 config=identity,
                 settings=_settings(),
-                reinit="create_new",  # runs that train side by side are open at a time
+                reinit="create_new",  # runs that train in parallel are open at the same time
                 **_names(identity),
             )
         except wandb.errors.Error as problem:
-            raise OSError(f"Weights & Biases refuses run {identity['id']}: {problem}") from problem
+            raise OSError(f"Weights & Biases rejected run {identity['id']}: {problem}") from problem
         running[identity["id"]] = run
         return run
 
@@ -76,18 +76,18 @@ def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = Fal
 
 def _point(run: Any, step: int, values: Values) -> None:
     known = exporter.known(values)
-    if known:  # their steps are environment steps
+    if known:  # the steps of wandb are environment steps
         run.log(known, step=step)
 
 
 def _more(facts: Facts) -> dict[str, Any]:
-    """Returns the facts that are neither known before the run nor its outcome, and not about files of the store."""
+    """Returns the facts that are not in `IDENTITY` or `OUTCOME` and do not describe files of the store."""
     more = {key: value for key, value in facts.items() if key not in (*IDENTITY, *OUTCOME)}
     return {key: value for key, value in more.items() if not (isinstance(value, dict) and "file" in value)}
 
 
 def _names(identity: Facts) -> dict[str, Any]:
-    """Returns what a run is called and where it belongs: runs of a group differ by seed only."""
+    """Returns id, name, group and tags of a run; runs in a group differ only in their seeds."""
     *arm, seed = exporter.title(identity)
     return {
         "id": identity["id"],
@@ -98,7 +98,7 @@ def _names(identity: Facts) -> dict[str, Any]:
 
 
 def _settings() -> Any:
-    """Returns settings by which nothing is recorded but what is sent: neither the machine nor the command."""
+    """Returns settings of the client that record only what is sent, and neither the machine nor the command."""
     import wandb
 
     return wandb.Settings(

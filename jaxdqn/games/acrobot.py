@@ -1,17 +1,17 @@
-"""Acrobot: swing a chain of two links up by a motor in the joint between them.
+"""Acrobot: swing up a chain of two links with a motor in the joint between them.
 
-Source: Sutton (1996), "Generalization in reinforcement learning: successful examples using sparse coarse coding",
-with the equations of motion of Sutton and Barto's book, as in gymnasium's `Acrobot-v1`, whose steps these are in
-float32 (one Runge-Kutta step of fourth order, 0.2 s; no torque noise). Its cos(x - π/2) is written sin(x) here.
+Source: Sutton (1996), "Generalization in reinforcement learning: successful examples using sparse coarse coding", with
+the equations of motion of Sutton and Barto's book. Steps equal those of gymnasium's `Acrobot-v1`, in float32: one
+fourth-order Runge-Kutta step of 0.2 s, no torque noise. gymnasium's cos(x - π/2) is written sin(x) here.
 
-Rules: every step gives -1, but the step that reaches the goal gives 0.
+Rules: the reward is 0 in the step that reaches the goal, and -1 in all others.
 Start: angles and angular velocities are uniform in [-0.1, 0.1); both links hang down.
 Observation, float32 `[6]`: cosine and sine of the first link's angle (0 hangs down), cosine and sine of the second
-link's angle (0 continues the first link), angular velocity of the first (rad/s, in [-4π, 4π]) and of the second (rad/s,
-in [-9π, 9π]).
-Actions: torque on the joint: 0 is -1 N m, 1 is none, 2 is +1 N m.
-Ends: terminated when the tip is more than one link's length above the fixed end; truncated after `max_steps` steps.
-Both can be true at the same step.
+link's angle (0 is in line with the first link), angular velocity of the first link (rad/s, in [-4π, 4π]) and of the
+second link (rad/s, in [-9π, 9π]).
+Actions: torque on the joint: 0 is -1 N m, 1 is 0 N m, 2 is +1 N m.
+Ends: terminated when the tip is more than one link length above the fixed end; truncated after `max_steps` steps. Both
+can be true in the same step.
 """
 
 import functools
@@ -21,13 +21,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, Game, GymnasiumRendering, Key, TimeStep
 
 VERSION = 1
 
 TIME_STEP = 0.2  # s
 GRAVITY = 9.8  # m/s²
-# Both links are alike.
+# Both links have the same length, mass, centre and inertia.
 LENGTH = 1.0  # m
 MASS = 1.0  # kg
 CENTRE = 0.5  # m, from the link's joint to its centre of mass
@@ -37,7 +37,7 @@ MAX_VELOCITY_2 = 9 * math.pi  # rad/s
 
 
 class Motion(NamedTuple):
-    """Angles (rad) and angular velocities (rad/s) of the two links, float32 `[]` each; or their derivatives in time."""
+    """Angles (rad) and angular velocities (rad/s) of both links, float32 `[]` each; or their time derivatives."""
 
     angle_1: Array
     angle_2: Array  # relative to the first link
@@ -46,20 +46,20 @@ class Motion(NamedTuple):
 
 
 class AcrobotState(NamedTuple):
-    """The motion of the links and `time`, int32 `[]`, the steps so far."""
+    """The motion of the links, and `time`, int32 `[]`, the number of steps so far."""
 
     motion: Motion
     time: Array
 
 
 def make(max_steps: int = 500) -> Game:
-    """Acrobot with a time limit.
+    """Makes acrobot with a time limit.
 
     Args:
-      max_steps: the time limit in steps: 500 in `Acrobot-v1`.
+      max_steps: time limit in steps, at least 1; 500 in `Acrobot-v1`.
 
     Returns:
-      The game; it is called "acrobot" with 500 steps and "acrobot_200" with 200.
+      The game. Its name is "acrobot" with 500 steps and "acrobot_200" with 200.
 
     Raises:
       ValueError: the limit is below 1.
@@ -75,12 +75,12 @@ def make(max_steps: int = 500) -> Game:
         observation_shape=(6,),
         num_actions=3,
         max_steps=max_steps,
-        drawn_by=DrawnBy("Acrobot-v1", physical_state=_physical),
+        gymnasium_rendering=GymnasiumRendering("Acrobot-v1", physical_state=_physical),
     )
 
 
 def reset(key: Key) -> AcrobotState:
-    """Draws angles and velocities uniformly from [-0.1, 0.1)."""
+    """Samples angles and velocities uniformly from [-0.1, 0.1)."""
     angle_1, angle_2, velocity_1, velocity_2 = jax.random.uniform(key, (4,), jnp.float32, -0.1, 0.1)
     return AcrobotState(Motion(angle_1, angle_2, velocity_1, velocity_2), jnp.zeros((), jnp.int32))
 
@@ -96,18 +96,18 @@ def step(key: Key, state: AcrobotState, action: Array, *, max_steps: int) -> tup
 
 
 def observe(state: AcrobotState) -> Array:
-    """Cosine and sine of both angles, then both velocities, float32 `[6]`."""
+    """Returns cosine and sine of both angles, then both velocities, float32 `[6]`."""
     angle_1, angle_2, velocity_1, velocity_2 = state.motion
     return jnp.stack([jnp.cos(angle_1), jnp.sin(angle_1), jnp.cos(angle_2), jnp.sin(angle_2), velocity_1, velocity_2])
 
 
 def _physical(state: AcrobotState) -> Array:
-    """Both angles, then both velocities, float32 `[4]`."""
+    """Returns both angles, then both velocities, float32 `[4]`."""
     return jnp.stack(state.motion)
 
 
 def _derivative(motion: Motion, torque: Array) -> Motion:
-    """The equations of motion of the book (section "Acrobot")."""
+    """Returns the time derivatives of angles and velocities (Sutton and Barto, section "Acrobot")."""
     sin_2, cos_2 = jnp.sin(motion.angle_2), jnp.cos(motion.angle_2)
     d1 = MASS * (CENTRE**2 + LENGTH**2 + CENTRE**2 + 2 * LENGTH * CENTRE * cos_2) + 2 * INERTIA
     d2 = MASS * (CENTRE**2 + LENGTH * CENTRE * cos_2) + INERTIA
@@ -127,7 +127,7 @@ def _derivative(motion: Motion, torque: Array) -> Motion:
 
 
 def _runge_kutta(motion: Motion, torque: Array) -> Motion:
-    """One step of the classical method of fourth order; the torque is constant within it."""
+    """Makes one step of the classical fourth-order method with constant torque."""
 
     def ahead(time: float, slope: Motion) -> Motion:
         return jax.tree.map(lambda y, k: y + time * k, motion, slope)

@@ -1,15 +1,15 @@
-"""CartPole: push a cart left or right so that the pole on it stays upright.
+"""CartPole: push a cart left or right to keep the pole on it upright.
 
 Source: Barto, Sutton and Anderson (1983), "Neuronlike adaptive elements that can solve difficult learning control
-problems", as in gymnasium's `CartPole-v1`, whose steps these are in float32 (explicit Euler, 0.02 s a step).
+problems". Steps equal those of gymnasium's `CartPole-v1`, in float32 (explicit Euler, 0.02 s a step).
 
-Rules: every step gives +1, the last one too.
+Rules: every step gives +1, including the last.
 Start: all four variables are uniform in [-0.05, 0.05).
 Observation, float32 `[4]`: cart position (m), cart velocity (m/s), pole angle (rad, 0 is upright, positive leans
 right), pole angular velocity (rad/s).
 Actions: 0 pushes the cart left, 1 pushes it right, with 10 N.
-Ends: terminated when the position is beyond ±2.4 m or the angle beyond ±12 degrees; truncated after `max_steps` steps.
-Both can be true at the same step.
+Ends: terminated when the position is beyond ±2.4 m or the angle is beyond ±12 degrees; truncated after `max_steps`
+steps. Both can be true in the same step.
 """
 
 import functools
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, Game, GymnasiumRendering, Key, TimeStep
 
 VERSION = 1
 
@@ -27,7 +27,7 @@ GRAVITY = 9.8  # m/s²
 CART_MASS = 1.0  # kg
 POLE_MASS = 0.1  # kg
 TOTAL_MASS = CART_MASS + POLE_MASS
-HALF_LENGTH = 0.5  # m, of the pole
+HALF_LENGTH = 0.5  # m, half the length of the pole
 FORCE = 10.0  # N
 TIME_STEP = 0.02  # s
 MAX_POSITION = 2.4  # m
@@ -35,7 +35,7 @@ MAX_ANGLE = math.radians(12)
 
 
 class CartPoleState(NamedTuple):
-    """Cart and pole in m, m/s, rad and rad/s, float32 `[]` each, and `time`, int32 `[]`, the steps so far."""
+    """Cart and pole in m, m/s, rad and rad/s, float32 `[]` each, and `time`, int32 `[]`, the number of steps so far."""
 
     position: Array
     velocity: Array
@@ -45,13 +45,13 @@ class CartPoleState(NamedTuple):
 
 
 def make(max_steps: int = 500) -> Game:
-    """CartPole with a time limit.
+    """Makes CartPole with a time limit.
 
     Args:
-      max_steps: the time limit in steps: 500 in `CartPole-v1`, 200 in `CartPole-v0`.
+      max_steps: time limit in steps, at least 1; 500 in `CartPole-v1`, 200 in `CartPole-v0`.
 
     Returns:
-      The game; it is called "cartpole" with 500 steps and "cartpole_200" with 200.
+      The game. Its name is "cartpole" with 500 steps and "cartpole_200" with 200.
 
     Raises:
       ValueError: the limit is below 1.
@@ -67,18 +67,18 @@ def make(max_steps: int = 500) -> Game:
         observation_shape=(4,),
         num_actions=2,
         max_steps=max_steps,
-        drawn_by=DrawnBy("CartPole-v1", physical_state=observe),
+        gymnasium_rendering=GymnasiumRendering("CartPole-v1", physical_state=observe),
     )
 
 
 def reset(key: Key) -> CartPoleState:
-    """Draws all four variables uniformly from [-0.05, 0.05)."""
+    """Samples all four variables uniformly from [-0.05, 0.05)."""
     position, velocity, angle, angular_velocity = jax.random.uniform(key, (4,), jnp.float32, -0.05, 0.05)
     return CartPoleState(position, velocity, angle, angular_velocity, jnp.zeros((), jnp.int32))
 
 
 def step(key: Key, state: CartPoleState, action: Array, *, max_steps: int) -> tuple[CartPoleState, TimeStep]:
-    """Pushes for one time step."""
+    """Applies the force for one time step."""
     del key
     state = _integrate(state, jnp.where(action == 1, FORCE, -FORCE))
     terminated = (jnp.abs(state.position) > MAX_POSITION) | (jnp.abs(state.angle) > MAX_ANGLE)
@@ -86,7 +86,7 @@ def step(key: Key, state: CartPoleState, action: Array, *, max_steps: int) -> tu
 
 
 def observe(state: CartPoleState) -> Array:
-    """The physical variables, float32 `[4]`."""
+    """Returns the four physical variables, float32 `[4]`."""
     return jnp.stack([state.position, state.velocity, state.angle, state.angular_velocity])
 
 
@@ -95,7 +95,7 @@ def _integrate(state: CartPoleState, force: Array) -> CartPoleState:
     push = (force + POLE_MASS * HALF_LENGTH * state.angular_velocity**2 * sin) / TOTAL_MASS
     angular_acceleration = (GRAVITY * sin - cos * push) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cos**2 / TOTAL_MASS))
     acceleration = push - POLE_MASS * HALF_LENGTH * angular_acceleration * cos / TOTAL_MASS
-    # Explicit Euler: positions move with the velocities from before the step.
+    # Explicit Euler: positions use the velocities before the step.
     return CartPoleState(
         position=state.position + TIME_STEP * state.velocity,
         velocity=state.velocity + TIME_STEP * acceleration,

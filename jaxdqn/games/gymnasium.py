@@ -1,9 +1,13 @@
-"""Any discrete-action environment of gymnasium as a host game: `gymnasium:ID`, or `gymnasium:MODULE:ID`.
+"""Any gymnasium environment with discrete actions as a host game: `gymnasium:ID`, or `gymnasium:MODULE:ID`.
 
-gymnasium itself makes the environment, vectorises it and resets it (NEXT_STEP: the step after the end of an episode
-only resets). What is done here is to bring observations and actions into one form. Observations: `Box` as it is, but
-64 bits a number become 32; `Discrete` as one-hot vectors, and other spaces that gymnasium can flatten to a vector,
-flattened, as float32 or, where all their parts are integers of fewer bits, as those. Actions are counted from 0.
+gymnasium makes, vectorises and resets the environment (NEXT_STEP: the step after the end of an episode only resets).
+This module converts observations and actions into one form:
+
+- `Box` observations stay as they are, except that 64-bit numbers become 32-bit numbers.
+- `Discrete` observations become one-hot vectors.
+- Other spaces that gymnasium can flatten become vectors: float32, or an integer type if all parts are integers below 32
+  bits.
+- Actions are numbered from 0.
 """
 
 import contextlib
@@ -24,18 +28,18 @@ from jaxdqn.games import GYMNASIUM
 from jaxdqn.interfaces import HostGame
 
 VERSION = 1
-_IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # what JAX has instead
+_IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # as JAX does by default
 _SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict or Tuple of these"
 
 
 def make(name: str) -> HostGame:
-    """Returns the game of a name such as `gymnasium:LunarLander-v3`.
+    """Makes the game with a name such as `gymnasium:LunarLander-v3`.
 
-    An environment of your own: `gymnasium:my_module:MyEnv-v0`, where importing `my_module` registers `MyEnv-v0`.
+    For your own environment, use `gymnasium:my_module:MyEnv-v0`: importing `my_module` must register `MyEnv-v0`.
 
     Raises:
-      ValueError: in one sentence, if there is no such environment, something that it needs is not installed, its
-        actions are not discrete, or its observations have no fixed size.
+      ValueError: the environment does not exist, a dependency is not installed, its actions are not discrete, or its
+        observations have no fixed size. The message is one sentence.
     """
     with _one_sentence(name):
         _find(name)
@@ -45,16 +49,16 @@ def make(name: str) -> HostGame:
         wrapped = functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
     finally:
         single.close()
-    seen, actions, spec = wrapped.observation_space, wrapped.action_space, single.spec
-    assert isinstance(seen, spaces.Box)
+    observations, actions, spec = wrapped.observation_space, wrapped.action_space, single.spec
+    assert isinstance(observations, spaces.Box)
     assert isinstance(actions, spaces.Discrete)
     return HostGame(
         name=name,
         version=VERSION,
         make_vector=functools.partial(_make_vector, name, wrap),
-        make_drawn=functools.partial(_make_drawn, name, wrap, single.metadata.get("render_modes", [])),
-        observation_shape=seen.shape,
-        observation_dtype=seen.dtype,
+        make_rendered=functools.partial(_make_rendered, name, wrap, single.metadata.get("render_modes", [])),
+        observation_shape=observations.shape,
+        observation_dtype=observations.dtype,
         num_actions=int(actions.n),
         max_steps=spec.max_episode_steps if spec is not None else None,
     )
@@ -63,7 +67,7 @@ def make(name: str) -> HostGame:
 def _make_vector(
     name: str, wrap: list[Callable[..., Any]], num_environments: int, asynchronous: bool = False
 ) -> VectorEnv:
-    """Returns so many copies of the environment; `asynchronous` gives each a process."""
+    """Makes a vector of copies of the environment; `asynchronous` runs each copy in a process of its own."""
     options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
     if asynchronous:
         options["context"] = "forkserver"  # a fork of a process in which JAX has started can hang
@@ -74,34 +78,34 @@ def _make_vector(
             vectorization_mode="async" if asynchronous else "sync",
             vector_kwargs=options,
             wrappers=wrap,
-            disable_env_checker=True,  # it is for authors of environments, and one more layer in every step
+            disable_env_checker=True,  # the checker is for authors of environments and slows down every step
         )
 
 
-def _make_drawn(name: str, wrap: list[Callable[..., Any]], modes: list[str]) -> gymnasium.Env[Any, Any]:
-    """Returns one copy that draws.
+def _make_rendered(name: str, wrap: list[Callable[..., Any]], modes: list[str]) -> gymnasium.Env[Any, Any]:
+    """Makes one copy that renders frames.
 
     Raises:
-      ValueError: if the environment draws no pictures.
+      ValueError: the environment cannot render frames.
     """
     if "rgb_array" not in modes:
-        raise ValueError(f"{name} draws no pictures: of the render modes it has {modes}, but not rgb_array.")
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pictures need no screen
+        raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
     with _one_sentence(name):
         single = gymnasium.make(name.removeprefix(GYMNASIUM), render_mode="rgb_array")
     return functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
 
 
 def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., Any]]:
-    """Returns the wrappers that bring observations and actions into one form.
+    """Returns the wrappers that convert observations and actions into one form.
 
     Raises:
-      ValueError: if the environment's spaces are not supported.
+      ValueError: the spaces of the environment are not supported.
     """
     actions, observations = single.action_space, single.observation_space
     if not isinstance(actions, spaces.Discrete):
         raise ValueError(
-            f"{name} has actions {actions}: the algorithms here choose one of finitely many, so it must be Discrete."
+            f"{name} has the action space {actions}: choose an environment whose action space is Discrete."
         )
     wrap: list[Callable[..., Any]] = []
     if actions.start != 0:
@@ -110,7 +114,7 @@ def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., 
         dtype = _IN_32_BITS.get(str(observations.dtype))
     else:
         if not _is_flat(observations):
-            raise ValueError(f"{name} has observations {observations}: supported are {_SUPPORTED}.")
+            raise ValueError(f"{name} has the observation space {observations}: supported are {_SUPPORTED}.")
         wrap.append(wrappers.FlattenObservation)
         flat = spaces.flatten_space(observations).dtype
         is_small = flat is not None and np.issubdtype(flat, np.integer) and flat.itemsize < 4
@@ -121,7 +125,7 @@ def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., 
 
 
 def _is_flat(space: spaces.Space[Any]) -> bool:
-    """Returns whether every observation of a space is a vector of one size, made of the supported spaces."""
+    """Returns whether every observation of a space flattens to a vector of one size."""
     if isinstance(space, spaces.Dict):
         return all(map(_is_flat, space.spaces.values()))
     if isinstance(space, spaces.Tuple):
@@ -143,18 +147,18 @@ def _in_type(single: gymnasium.Env[Any, Any], *, dtype: Any) -> gymnasium.Env[An
 
 
 def _find(name: str) -> None:
-    """Imports the module that a name names, and checks that the environment of that very name is registered.
+    """Imports the module in a name, and checks that the environment is registered under exactly this name.
 
-    gymnasium takes a name without a version for the latest one, so what it means changes; here names say the version.
+    gymnasium resolves a name without a version to the latest version, which can change. Names must have a version here.
 
     Raises:
-      ValueError: if the module cannot be imported or the environment is not registered.
+      ValueError: the module cannot be imported, or the environment is not registered.
     """
     module, separator, environment = name.removeprefix(GYMNASIUM).rpartition(":")
     if separator:
         try:
             importlib.import_module(module)
-        except Exception as error:  # whatever a module does when it is imported
+        except Exception as error:  # importing a module can raise any error
             reason = f"{type(error).__name__}: {_first_line(error)}"
             raise ValueError(f"{name} cannot be made: importing {module!r} raised {reason}.") from error
     try:
@@ -168,20 +172,21 @@ def _find(name: str) -> None:
 
 @contextlib.contextmanager
 def _one_sentence(name: str) -> Iterator[None]:
-    """Turns what keeps an environment from being made into a ValueError of one sentence."""
+    """Converts errors of gymnasium and of imports into a ValueError of one sentence."""
     with warnings.catch_warnings():
-        # Box2D's bindings and pygame's loader warn when they are imported; nothing here can be done about it.
+        # The bindings of Box2D and the loader of pygame warn on import.
         warnings.filterwarnings("ignore", message=r".*([Ss]wig|pkg_resources).*", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=r".*pkg_resources.*", category=UserWarning)
         try:
             yield
         except gymnasium.error.DependencyNotInstalled as error:
-            remedy = 'pip install "jaxdqn[box2d]"' if "ox2" in str(error) else "install what it names"
+            remedy = 'pip install "jaxdqn[box2d]"' if "ox2" in str(error) else "install this dependency"
             raise ValueError(
-                f"{name} needs something that is not installed ({_first_line(error)}): {remedy}."
+                f"{name} needs a dependency that is not installed ({_first_line(error)}): {remedy}."
             ) from None
         except ImportError as error:
-            raise ValueError(f"{name} cannot be made, since an import failed: {_first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be made, because an import failed: {_first_line(error)}.") from None
+
         except gymnasium.error.Error as error:
             raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
 

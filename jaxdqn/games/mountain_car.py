@@ -1,15 +1,15 @@
-"""Mountain car: a car too weak for the hill on its right must swing up on the left one first.
+"""Mountain car: a weak car must swing up the left hill first to climb the right one.
 
-Source: Moore (1990), "Efficient memory-based learning for robot control", as in gymnasium's `MountainCar-v0`, whose
-steps these are in float32.
+Source: Moore (1990), "Efficient memory-based learning for robot control". Steps equal those of gymnasium's
+`MountainCar-v0`, in float32.
 
-Rules: every step gives -1, the last one too. The wall at the left end stops the car.
-Start: the position is uniform in [-0.6, -0.4), the velocity 0.
+Rules: every step gives -1, including the last. The wall at the left end stops the car.
+Start: the position is uniform in [-0.6, -0.4); the velocity is 0.
 Observation, float32 `[2]`: position (in [-1.2, 0.6], the valley is at -π/6), velocity (position per step, in
 [-0.07, 0.07]).
-Actions: 0 accelerates left, 1 does nothing, 2 accelerates right.
-Ends: terminated at a position of 0.5 or more with a velocity of 0 or more; truncated after `max_steps` steps. Both can
-be true at the same step.
+Actions: 0 accelerates left, 1 does not accelerate, 2 accelerates right.
+Ends: terminated when the position is at least 0.5 and the velocity is at least 0; truncated after `max_steps` steps.
+Both can be true in the same step.
 """
 
 import functools
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, DrawnBy, Game, Key, TimeStep
+from jaxdqn.interfaces import Array, Game, GymnasiumRendering, Key, TimeStep
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ GRAVITY = 0.0025
 
 
 class MountainCarState(NamedTuple):
-    """Position and velocity, float32 `[]` each, and `time`, int32 `[]`, the steps so far."""
+    """Position and velocity, float32 `[]` each, and `time`, int32 `[]`, the number of steps so far."""
 
     position: Array
     velocity: Array
@@ -39,13 +39,13 @@ class MountainCarState(NamedTuple):
 
 
 def make(max_steps: int = 200) -> Game:
-    """Mountain car with a time limit.
+    """Makes mountain car with a time limit.
 
     Args:
-      max_steps: the time limit in steps: 200 in `MountainCar-v0`.
+      max_steps: time limit in steps, at least 1; 200 in `MountainCar-v0`.
 
     Returns:
-      The game; it is called "mountain_car" with 200 steps and "mountain_car_1000" with 1000.
+      The game. Its name is "mountain_car" with 200 steps and "mountain_car_1000" with 1000.
 
     Raises:
       ValueError: the limit is below 1.
@@ -61,18 +61,18 @@ def make(max_steps: int = 200) -> Game:
         observation_shape=(2,),
         num_actions=3,
         max_steps=max_steps,
-        drawn_by=DrawnBy("MountainCar-v0", physical_state=observe),
+        gymnasium_rendering=GymnasiumRendering("MountainCar-v0", physical_state=observe),
     )
 
 
 def reset(key: Key) -> MountainCarState:
-    """Draws the position uniformly from [-0.6, -0.4); the car stands."""
+    """Samples the position uniformly from [-0.6, -0.4); the velocity is 0."""
     position = jax.random.uniform(key, (), jnp.float32, -0.6, -0.4)
     return MountainCarState(position, jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def step(key: Key, state: MountainCarState, action: Array, *, max_steps: int) -> tuple[MountainCarState, TimeStep]:
-    """Accelerates, then moves with the new velocity."""
+    """Accelerates the car, then moves it with the new velocity."""
     del key
     state = _stop_at_wall(_move(state, action))
     terminated = (state.position >= GOAL_POSITION) & (state.velocity >= 0.0)
@@ -80,7 +80,7 @@ def step(key: Key, state: MountainCarState, action: Array, *, max_steps: int) ->
 
 
 def observe(state: MountainCarState) -> Array:
-    """Position and velocity, float32 `[2]`."""
+    """Returns position and velocity, float32 `[2]`."""
     return jnp.stack([state.position, state.velocity])
 
 

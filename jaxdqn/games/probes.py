@@ -1,27 +1,30 @@
-"""Probe games: each isolates one ability of a learner, and its action values are known in closed form.
+"""Probe games: each tests one ability of a learner, and its action values are known in closed form.
 
-Source: Andy Jones, "Debugging reinforcement learning systems" (probe environments); `probe_time_limit` is of this
-project. A learner that fails a probe but passes the ones before it lacks what the probe is called after:
+Source: Andy Jones, "Debugging reinforcement learning systems" (probe environments); this project added
+`probe_time_limit`, `probe_random_reward` and `probe_memory`. If a learner passes all earlier probes and fails one, it
+lacks the ability that this probe tests:
 
     probe_value          one action, observation 0, one step, reward 1: the value of a constant
-    probe_observation    one action, observation -1 or 1 at random, one step, reward = observation: values depend on it
-    probe_discount       one action, observation 0 then 1, two steps, reward 1 with the second: bootstrapping
+    probe_observation    one action, observation -1 or 1 at random, one step, reward = observation: a value that depends
+                         on the observation
+    probe_discount       one action, observation 0 then 1, two steps, reward 1 in the second: bootstrapping
     probe_action         two actions, observation 0, one step, reward -1 for action 0 and 1 for action 1
-    probe_both           two actions, observation -1 or 1 at random, one step, reward 1 if the action fits (0 to -1,
-                         1 to 1), else -1
-    probe_time_limit     one action, observation 0, reward 1 a step, cut after 10 steps, but not terminated: the value
-                         is 1 / (1 - discount) if the learner bootstraps at a time limit, and less if it does not
-    probe_random_reward  one action, observation 0, one step, reward -0.5, 0 or 1 by chance: the value is the mean,
-                         0.5, where median and mode are 1; a learned distribution of the return has all three
+    probe_both           two actions, observation -1 or 1 at random, one step, reward 1 if the action matches the
+                         observation (0 for -1, 1 for 1), else -1
+    probe_time_limit     one action, observation 0, reward 1 in each step, truncated after 10 steps, never terminated:
+                         the value is 1 / (1 - discount) if the learner bootstraps at a time limit, else lower
+    probe_random_reward  one action, observation 0, one step, random reward of -0.5, 0 or 1: the value is the mean, 0.5;
+                         median and mode are 1; a distributional learner can learn all three
 
-Observation, float32 `[1]`. In `probe_action` the second action is right, since argmax takes the first among equals.
-Ends: all but `probe_time_limit` are terminated by their last step and never truncated; `probe_time_limit` is truncated
-and never terminated.
+Observation, float32 `[1]`. In `probe_action` the second action is right, because argmax returns the first of equal
+values.
+Ends: `probe_time_limit` is truncated and never terminated. All others are terminated in their last step and never
+truncated.
 
-`probe_memory` stands apart, in `MEMORY_PROBES`, since its values are no function of the observation: two actions, an
-observation [-1, 0] or [1, 0] at random in the first step, two steps of waiting with [0, 0], and then [0, 1], where the
-action must fit what was seen first (0 to -1, 1 to 1): reward 1 if it does, else -1. Other actions do nothing. It is
-terminated by its fourth step.
+`probe_memory` is listed apart, in `MEMORY_PROBES`, because its values are not a function of the observation. It has two
+actions and four steps. The first observation is [-1, 0] or [1, 0] at random; two observations of [0, 0] follow; the
+last is [0, 1]. The action in the last step must match the first observation (0 for -1, 1 for 1): the reward is 1 if it
+does, else -1. All other rewards are 0. It is terminated in its fourth step.
 """
 
 from collections.abc import Callable
@@ -31,16 +34,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.games import chances
-from jaxdqn.interfaces import Array, Chance, Distribution, Game, Key, TimeStep
+from jaxdqn.games import random_steps
+from jaxdqn.interfaces import Array, DiscreteDistribution, Game, Key, RandomStep, TimeStep
 
 VERSION = 1
-RANDOM_REWARD = chances.distribution([-0.5, 0.0, 1.0], [0.25, 0.125, 0.625])
-WAITING = 2  # steps between sight and decision
+RANDOM_REWARD = random_steps.distribution([-0.5, 0.0, 1.0], [0.25, 0.125, 0.625])
+WAITING = 2  # steps between the observation of the sign and the decision
 
 
 class ProbeState(NamedTuple):
-    """What is seen, float32 `[]`, and `time`, int32 `[]`, the steps so far."""
+    """The observation, float32 `[]`, and `time`, int32 `[]`, the number of steps so far."""
 
     observation: Array
     time: Array
@@ -51,30 +54,30 @@ class Probe(NamedTuple):
 
     Attributes:
       make: `() -> game`.
-      closed_form: `(observations [S, 1], discount) -> q_values float64 [S, A]`, in NumPy; the time limit's probe needs
-        a discount below 1.
-      returns: the distribution of the return where that is random and the same from every start, else None.
+      closed_form: `(observations [S, 1], discount) -> q_values float64 [S, A]`, in NumPy; `probe_time_limit` needs a
+        discount below 1.
+      returns: distribution of the return where it is random and equal for all starts, else None.
     """
 
     make: Callable[[], Game]
     closed_form: Callable[[np.ndarray, float], np.ndarray]
-    returns: Distribution | None = None
+    returns: DiscreteDistribution | None = None
 
 
 class MemoryState(NamedTuple):
-    """What is to be remembered, float32 `[]`, and the steps since it was seen, int32 `[]`."""
+    """The sign to remember, float32 `[]`, and the number of steps since it was observed, int32 `[]`."""
 
     sign: Array
     since: Array
 
 
 class MemoryProbe(NamedTuple):
-    """A probe game that hides a part of its state.
+    """A probe game with a hidden part of the state.
 
     Attributes:
       make: `() -> game`.
-      best_memoryless: the largest mean return of policies that see the last observation alone.
-      best: the largest mean return of all policies.
+      best_memoryless: largest mean return of a policy that depends on the last observation only.
+      best: largest mean return of any policy.
     """
 
     make: Callable[[], Game]
@@ -83,12 +86,12 @@ class MemoryProbe(NamedTuple):
 
 
 def value() -> Game:
-    """One state, one step, reward 1."""
+    """Makes the probe with one state, one step and reward 1."""
     return _probe("probe_value", start=_zero, observations=(0.0,), reward=lambda observation, action: 1.0)
 
 
 def observation() -> Game:
-    """The reward is the random observation."""
+    """Makes the probe whose reward equals the random observation."""
     return _probe(
         "probe_observation",
         start=_random_sign,
@@ -98,7 +101,7 @@ def observation() -> Game:
 
 
 def discount() -> Game:
-    """Two steps, each pays what is seen: 0, then 1."""
+    """Makes the probe with two steps, whose rewards equal the observations: 0, then 1."""
     return _probe(
         "probe_discount",
         start=_zero,
@@ -110,7 +113,7 @@ def discount() -> Game:
 
 
 def action() -> Game:
-    """Action 1 is right."""
+    """Makes the probe in which action 1 is right."""
     return _probe(
         "probe_action",
         start=_zero,
@@ -121,7 +124,7 @@ def action() -> Game:
 
 
 def both() -> Game:
-    """Which action is right depends on the random observation."""
+    """Makes the probe in which the right action depends on the random observation."""
     return _probe(
         "probe_both",
         start=_random_sign,
@@ -132,7 +135,7 @@ def both() -> Game:
 
 
 def time_limit() -> Game:
-    """Pays for ever, but every episode is cut after 10 steps."""
+    """Makes the probe with reward 1 in every step and a time limit of 10 steps."""
     return _probe(
         "probe_time_limit",
         start=_zero,
@@ -144,7 +147,7 @@ def time_limit() -> Game:
 
 
 def random_reward() -> Game:
-    """The reward is drawn from `RANDOM_REWARD`."""
+    """Makes the probe whose reward is sampled from `RANDOM_REWARD`."""
     return _probe(
         "probe_random_reward",
         start=_zero,
@@ -155,7 +158,7 @@ def random_reward() -> Game:
 
 
 def memory() -> Game:
-    """A sign is seen in the first step and asked for in the last."""
+    """Makes the probe whose last action must match the sign observed in the first step."""
 
     def reset(key: Key) -> MemoryState:
         return MemoryState(_random_sign(key), jnp.zeros((), jnp.int32))
@@ -213,19 +216,19 @@ def _probe(
     move: Callable[[Array], tuple[Array, Array]] = _end,
     num_actions: int = 1,
     max_steps: int = 1,
-    noise: Distribution | None = None,
+    noise: DiscreteDistribution | None = None,
 ) -> Game:
-    """A game whose state is what is seen.
+    """Makes a probe game whose state is its observation.
 
     Args:
-      name: of the game.
-      start: `key -> observation []`, the first one.
-      observations: all that can occur before the end.
+      name: name of the game.
+      start: `key -> observation []`, samples the first observation.
+      observations: all observations that can occur before the end.
       reward: `(observation [], action []) -> reward []`.
       move: `observation [] -> (next observation [], terminated [])`.
-      num_actions: how many there are.
-      max_steps: the longest episode; one that has not terminated is cut there.
-      noise: what is added to every reward by chance.
+      num_actions: number of actions.
+      max_steps: number of steps after which an episode is truncated if it has not terminated.
+      noise: distribution of a random number that is added to every reward; None adds nothing.
 
     Returns:
       The game.
@@ -252,5 +255,16 @@ def _probe(
 
     if noise is None:
         return Game(name, VERSION, reset, step, observe, (1,), num_actions, max_steps, states)
-    chance = Chance(noise, noisy_step)
-    return Game(name, VERSION, reset, chances.step(chance), observe, (1,), num_actions, max_steps, states, chance)
+    random_step = RandomStep(noise, noisy_step)
+    return Game(
+        name,
+        VERSION,
+        reset,
+        random_steps.make_step(random_step),
+        observe,
+        (1,),
+        num_actions,
+        max_steps,
+        states,
+        random_step,
+    )

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxdqn import noise as noises
 from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
 from jaxdqn.networks.network import QNetwork
@@ -43,20 +44,22 @@ class Ensemble:
                 parameters["priors"] = jax.vmap(member.init)(jax.random.split(prior_key, self.num_members))
             return parameters
 
-        def draw(key: Key) -> Any:
-            return jax.vmap(member.draw)(jax.random.split(key, self.num_members))
+        def noise(key: Key) -> Any:
+            return jax.vmap(member.noise)(jax.random.split(key, self.num_members))
 
-        def of_all(parameters: Parameters, observation: Array, chances: Any) -> Array:
+        def of_all(parameters: Parameters, observation: Array, noise_of_all: Any) -> Array:
             """Returns `[..., K, A]`."""
-            values = jax.vmap(lambda one, chance: member.apply(one, observation, chance).q_values)(parameters, chances)
+            values = jax.vmap(lambda one, noise: member.apply(one, observation, noise).q_values)(
+                parameters, noise_of_all
+            )
             return jnp.moveaxis(values, 0, -2)
 
-        def apply(parameters: Any, observation: Array, chance: Any = None) -> EnsembleOutput:
-            values = of_all(parameters["members"], observation, chance)
+        def apply(parameters: Any, observation: Array, key: Any = None) -> EnsembleOutput:
+            values = of_all(parameters["members"], observation, noises.of_pass(key, noise))
             if self.prior_scale is not None:
                 values = values + self.prior_scale * jax.lax.stop_gradient(
                     of_all(parameters["priors"], observation, None)
                 )
             return EnsembleOutput(values.mean(-2), values)
 
-        return feed_forward(init, apply, EnsembleOutput, draw)
+        return feed_forward(init, apply, EnsembleOutput, noise)

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn import noise as noises
 from jaxdqn.fields import configuration, part, static
-from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, nothing
+from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, no_noise
 from jaxdqn.networks.heads import Head
 from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
 from jaxdqn.networks.memory import LSTM
@@ -71,10 +72,10 @@ class QNetwork:
         return Layers(num_actions, self.activation, self.initializer, self.noisy, self.normalisation, self.dueling)
 
 
-class _Chance(NamedTuple):
-    """The random numbers of one pass: the noise of all layers, and a key for a head that draws for each example."""
+class _Noise(NamedTuple):
+    """The noise of one pass: of the weights of all layers, and a key for a head that draws for each example."""
 
-    noise: Any
+    weights: Any
     head_key: Key | None
 
 
@@ -87,20 +88,20 @@ def _feed_forward(config: QNetwork, observation_shape: tuple[int, ...], num_acti
     # A key made while tracing starts no device: studies are made before devices are chosen.
     template = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros(observation_shape))).get(NOISE)
 
-    def draw(key: Key) -> _Chance:
-        noise_key, head_key = jax.random.split(key)
-        return _Chance(
-            noise=None if template is None else factorised_noise(noise_key, template),
+    def noise(key: Key) -> _Noise:
+        weights_key, head_key = jax.random.split(key)
+        return _Noise(
+            weights=None if template is None else factorised_noise(weights_key, template),
             head_key=head_key if config.head is not None and config.head.is_random else None,
         )
 
-    def apply(parameters: Parameters, observation: Array, chance: _Chance | None = None) -> Any:
-        noise, head_key = (None, None) if chance is None else chance
-        if noise is not None:
-            parameters = {**parameters, NOISE: noise}
+    def apply(parameters: Parameters, observation: Array, key: Any = None) -> Any:
+        weights, head_key = noises.of_pass(key, noise) or (None, None)
+        if weights is not None:
+            parameters = {**parameters, NOISE: weights}
         return module.apply(parameters, observation, head_key)
 
-    return feed_forward(init, apply, config.output, draw)
+    return feed_forward(init, apply, config.output, noise)
 
 
 def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...], num_actions: int) -> Network:
@@ -110,18 +111,18 @@ def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...
     def init(key: Key) -> Parameters:
         return module.init(key, jnp.zeros(observation_shape), empty)
 
-    def step(parameters: Parameters, observation: Array, memory: Array, chance: Any = None) -> Any:
-        del chance
+    def step(parameters: Parameters, observation: Array, memory: Array, key: Any = None) -> Any:
+        del key
         return module.apply(parameters, observation, memory)
 
-    def apply(parameters: Parameters, observation: Array, chance: Any = None) -> Any:
+    def apply(parameters: Parameters, observation: Array, key: Any = None) -> Any:
         batch = observation.shape[: observation.ndim - len(observation_shape)]
-        return step(parameters, observation, jnp.zeros((*batch, memory.size)), chance)[0]
+        return step(parameters, observation, jnp.zeros((*batch, memory.size)), key)[0]
 
     def unroll(
-        parameters: Parameters, observations: Array, memory: Array, is_first: Array, chance: Any = None
+        parameters: Parameters, observations: Array, memory: Array, is_first: Array, key: Any = None
     ) -> tuple[Any, Array]:
-        del chance
+        del key
 
         def update(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
             features, starts = now
@@ -135,7 +136,7 @@ def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...
         memories = jnp.swapaxes(jax.lax.scan(update, memory, by_time)[1], 0, 1)
         return module.apply(parameters, memories, method="outcome"), memories
 
-    return Network(init, nothing, apply, config.output, empty, step, unroll)
+    return Network(init, no_noise, apply, config.output, empty, step, unroll)
 
 
 class _FeedForward(nn.Module):

@@ -53,8 +53,8 @@ class Table:
             cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, bins - 1)
             return jnp.asarray(parameters["params"]["values"])[(cell * strides).sum()]
 
-        def apply(parameters: Parameters, observation: Array, chance: Any = None) -> NetworkOutput:
-            del chance
+        def apply(parameters: Parameters, observation: Array, key: Any = None) -> NetworkOutput:
+            del key
             batch = observation.shape[: observation.ndim - len(observation_shape)]
             flat = observation.reshape(-1, size).astype(jnp.float32)
             q_values = jax.vmap(look_up, in_axes=(None, 0))(parameters, flat)

@@ -1,1 +1,1 @@
-"""Watching an agent play: from weights to a terminal, an animation or a strip of frames."""
+"""Playing episodes with trained weights: in a terminal, as an animation or film, or as a strip of frames."""

@@ -1,4 +1,4 @@
-"""An agent from weights: the game that it plays, its network, and the parameters that fit it."""
+"""Builds an agent from trained weights: its game, its network, and the parameters of the network."""
 
 import typing
 from typing import Any, NamedTuple
@@ -13,12 +13,12 @@ from jaxdqn.store.weights import Weights
 
 
 class Agent(NamedTuple):
-    """Who plays what.
+    """A trained agent and its game.
 
     Attributes:
-      game: as the facts of the weights name it.
-      network: from its observations to action values.
-      parameters: of that network, as its `init` lays them out.
+      game: the game in the record of the weights.
+      network: maps observations to action values.
+      parameters: of the network, with the structure that its `init` returns.
     """
 
     game: AnyGame
@@ -27,27 +27,27 @@ class Agent(NamedTuple):
 
 
 def make(trained: Weights, *, game_given: str | None = None) -> Agent:
-    """Returns the agent of trained weights.
+    """Returns the agent with trained weights.
 
     Args:
-      trained: as `jaxdqn.store.weights.load` returns them.
-      game_given: the game that the user named, if any. To make a game such as `gymnasium:MODULE:ID` imports that module
-        and so runs its code, which a file alone may not ask for.
+      trained: as returned by `jaxdqn.store.weights.load`.
+      game_given: the game that the user named, if any. Making a game such as `gymnasium:MODULE:ID` imports the module
+        and runs its code, so the name in a file is not enough.
 
     Raises:
-      ValueError: if the game is not known, has changed since, or is of a module that only the file names, the facts
-        describe no network, or the arrays are not the parameters of that network: the sentence names the first that
-        differs, and both shapes.
+      ValueError: the game is not known, has another version now, or is in a module that only the file names; the record
+        does not describe a network; or the arrays do not fit the network. The message names the first array that
+        differs, with both shapes.
     """
     facts = trained.facts
     name = facts["game"]["name"]
     if ":" in name.removeprefix(games.GYMNASIUM) and name != game_given:
-        raise ValueError(f"{trained.path} wants code of a module to be run: if you trust it, give --game {name}.")
+        raise ValueError(f"{trained.path} needs code of a module to run: if you trust the module, add --game {name}.")
     game = games.make(name)
     if game.version != facts["game"]["version"]:
         raise ValueError(
-            f"{trained.path} was trained on version {facts['game']['version']} of {game.name}, which is at version "
-            f"{game.version} now: train again."
+            f"{trained.path} was trained on version {facts['game']['version']} of {game.name}, and the current version "
+            f"is {game.version}: train again."
         )
     try:
         allowed = typing.get_type_hints(Config)["network"]
@@ -61,14 +61,14 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
 
 
 def _check_fit(trained: Weights, game: AnyGame, template: Any) -> None:
-    """Raises ValueError if the arrays are not the parameters that the template describes."""
-    wanted = {name: tuple(leaf.shape) for name, leaf in weights.flatten(template).items()}
+    """Raises ValueError if the arrays do not have the names and shapes of the template."""
+    expected = {name: tuple(leaf.shape) for name, leaf in weights.flatten(template).items()}
     found = {name: values.shape for name, values in trained.arrays.items()}
-    for name in (*wanted, *found):
-        if wanted.get(name) != found.get(name):
-            here, there = (str(list(shapes[name])) if name in shapes else "absent" for shapes in (found, wanted))
+    for name in (*expected, *found):
+        if expected.get(name) != found.get(name):
+            in_file, in_network = (str(list(x[name])) if name in x else "absent" for x in (found, expected))
             raise ValueError(
                 f"The weights of {trained.path} do not fit their network on {game.name} (observations of shape "
-                f"{list(game.observation_shape)}, {game.num_actions} actions): {name} is {here} in the file and "
-                f"{there} in the network."
+                f"{list(game.observation_shape)}, {game.num_actions} actions): {name} is {in_file} in the file and "
+                f"{in_network} in the network."
             )

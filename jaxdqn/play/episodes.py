@@ -1,6 +1,6 @@
-"""Episodes of an agent, one moment after the other, for games in JAX and in Python alike.
+"""Plays episodes of an agent one step at a time, for games in JAX and in Python.
 
-A moment can be drawn until the next one is asked for. Who only wants the return draws none, and pays for none.
+Frames are rendered only on request: a caller that needs the return only does not pay for rendering.
 """
 
 import contextlib
@@ -14,34 +14,34 @@ import numpy as np
 
 from jaxdqn import exploration
 from jaxdqn.interfaces import Array, Game, HostGame, Key
-from jaxdqn.play import drawing
+from jaxdqn.play import rendering
 from jaxdqn.play.agent import Agent
 
-MOST_STEPS = 20_000  # of an episode of a game that has no limit
+MOST_STEPS = 20_000  # limit of an episode in a game without a time limit
 
 
 class Moment(NamedTuple):
-    """An episode at its start or after a step.
+    """The state of an episode at its start or after a step.
 
     Attributes:
-      steps: taken so far.
-      total: the undiscounted return so far.
-      ended: whether this is the last moment.
-      draw: `() -> uint8 [height, width, 3]`, how the game looks now.
+      steps: number of steps so far.
+      total: undiscounted return so far.
+      ended: whether the episode has ended.
+      render: `() -> uint8 [height, width, 3]`, the current frame; call it before the next step.
     """
 
     steps: int
     total: float
     ended: bool
-    draw: Callable[[], np.ndarray]
+    render: Callable[[], np.ndarray]
 
 
 class Player(NamedTuple):
-    """An agent at play.
+    """Plays episodes of an agent.
 
     Attributes:
       play: from the number of an episode to its moments; equal numbers give equal episodes.
-      pace: steps a second at which the game is meant to be seen.
+      pace: normal speed of the game in steps per second.
     """
 
     play: Callable[[int], Iterator[Moment]]
@@ -49,35 +49,35 @@ class Player(NamedTuple):
 
 
 @contextlib.contextmanager
-def player(agent: Agent, *, seed: int, epsilon: float, draws: bool) -> Iterator[Player]:
-    """Gives the agent a seat at its game for the time of a `with` block.
+def player(agent: Agent, *, seed: int, epsilon: float, rendered: bool) -> Iterator[Player]:
+    """Makes a player of an agent's game, and closes the game at the end of the `with` block.
 
     Args:
-      agent: who plays.
-      seed: of all chance: starts, game and random actions.
-      epsilon: probability of a random action; 0 is greedy.
-      draws: whether moments will be drawn.
+      agent: the agent that plays.
+      seed: of all random numbers: starts, game and random actions.
+      epsilon: probability of a random action, in [0, 1]; 0 is greedy.
+      rendered: whether moments can be rendered.
 
     Raises:
-      ValueError: if moments are to be drawn and the game cannot be.
+      ValueError: `rendered` is True and the game cannot be rendered.
     """
-    drawing.need_no_display()
+    rendering.disable_display()
     if isinstance(agent.game, HostGame):
-        env = agent.game.make_drawn() if draws else agent.game.make_vector(1)
-        play = _playing_host(agent, env, is_vector=not draws, seed=seed, epsilon=epsilon)
+        env = agent.game.make_rendered() if rendered else agent.game.make_vector(1)
+        play = _play_host(agent, env, is_vector=not rendered, seed=seed, epsilon=epsilon)
         pace, close = float(env.metadata.get("render_fps", 30)), env.close
     else:
-        canvas = drawing.canvas(agent.game) if draws else drawing.NO_CANVAS
-        play = _playing(agent, agent.game, canvas.paint, seed=seed, epsilon=epsilon)
-        pace, close = canvas.pace, canvas.close
+        renderer = rendering.make(agent.game) if rendered else rendering.NO_RENDERER
+        play = _play_jax(agent, agent.game, renderer.render, seed=seed, epsilon=epsilon)
+        pace, close = renderer.pace, renderer.close
     try:
         yield Player(play, pace)
     finally:
         close()
 
 
-def _playing(
-    agent: Agent, game: Game, paint: Callable[[Any], np.ndarray], *, seed: int, epsilon: float
+def _play_jax(
+    agent: Agent, game: Game, render: Callable[[Any], np.ndarray], *, seed: int, epsilon: float
 ) -> Callable[[int], Iterator[Moment]]:
     @jax.jit
     def start(episode: Array) -> tuple[Any, Key]:
@@ -96,7 +96,7 @@ def _playing(
         state, play_key = start(jnp.int32(episode))
         memory, steps, total, ended = agent.network.memory, 0, 0.0, False
         while True:
-            yield Moment(steps, total, ended, functools.partial(paint, state))
+            yield Moment(steps, total, ended, functools.partial(render, state))
             if ended:
                 return
             state, time_step, memory = advance(play_key, state, memory, jnp.int32(steps))
@@ -106,7 +106,7 @@ def _playing(
     return play
 
 
-def _playing_host(
+def _play_host(
     agent: Agent, env: Any, *, is_vector: bool, seed: int, epsilon: float
 ) -> Callable[[int], Iterator[Moment]]:
     num_actions = agent.game.num_actions
@@ -116,24 +116,24 @@ def _playing_host(
         output, memory = agent.network.step(agent.parameters, observation, memory)
         return output.q_values.argmax(-1), memory
 
-    def choose(observation: np.ndarray, memory: Any, chance: np.random.Generator) -> tuple[int, Any]:
-        uniform, random_action = chance.random(), int(chance.integers(num_actions))  # drawn at any epsilon
+    def choose(observation: np.ndarray, memory: Any, generator: np.random.Generator) -> tuple[int, Any]:
+        uniform, random_action = generator.random(), int(generator.integers(num_actions))  # used up at any epsilon
         action, memory = greedy(observation, memory)
         return random_action if uniform < epsilon else int(action), memory
 
     def play(episode: int) -> Iterator[Moment]:
-        chance = np.random.default_rng([seed, episode])
-        start = int(chance.integers(2**31))
-        observation = env.reset(seed=[start])[0][0] if is_vector else env.reset(seed=start)[0]
+        generator = np.random.default_rng([seed, episode])
+        start_seed = int(generator.integers(2**31))
+        observation = env.reset(seed=[start_seed])[0][0] if is_vector else env.reset(seed=start_seed)[0]
         memory, steps, total, ended = agent.network.memory, 0, 0.0, False
         while True:
             yield Moment(steps, total, ended, env.render)
             if ended:
                 return
-            action, memory = choose(observation, memory, chance)
-            # An ended episode is never stepped, so that a vector of one is as the environment alone.
-            answer = env.step(np.array([action]) if is_vector else action)[:4]
-            observation, reward, terminated, truncated = (part[0] for part in answer) if is_vector else answer
+            action, memory = choose(observation, memory, generator)
+            # An ended episode is never stepped, so a vector of one copy equals the environment alone.
+            result = env.step(np.array([action]) if is_vector else action)[:4]
+            observation, reward, terminated, truncated = (part[0] for part in result) if is_vector else result
             steps, total = steps + 1, total + float(reward)
             ended = bool(terminated or truncated) or (agent.game.max_steps is None and steps >= MOST_STEPS)
 

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from jaxdqn.interfaces import HostGame
-from jaxdqn.play import choice, episodes, pictures, terminal
+from jaxdqn.play import episodes, pictures, ranking, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
 from jaxdqn.store.weights import Weights
@@ -36,7 +36,7 @@ def play_typical(playing: episodes.Player, number: int, show: Show) -> None:
 
 def has_picture(player: Agent) -> bool:
     """Returns whether the game is a board that a terminal can show."""
-    return not isinstance(player.game, HostGame) and player.game.picture is not None
+    return not isinstance(player.game, HostGame) and player.game.render_board is not None
 
 
 def in_terminal(player: Agent, seconds: float) -> Show:
@@ -61,7 +61,7 @@ def to_film(film: list[list[Any]], width: int, every: int) -> Show:
         if moment.steps == 0:
             film.append([])
         if (moment.steps % every == 0 or moment.ended) and sum(map(len, film)) < MOST_FRAMES:
-            film[episode].append(pictures.resized(moment.draw(), width))
+            film[episode].append(pictures.resized(moment.render(), width))
 
     return show
 
@@ -69,15 +69,15 @@ def to_film(film: list[list[Any]], width: int, every: int) -> Show:
 def description(trained: Weights) -> str:
     """Returns one line about the run whose weights play."""
     facts = trained.facts
-    returns = choice.evaluation_returns(trained.path, facts)
-    stands = choice.standing(trained.path, facts) if returns else None
+    returns = ranking.evaluation_returns(trained.path, facts)
+    stands = ranking.standing(trained.path, facts) if returns else None
     known = [
         facts.get("algorithm"),
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
         f"seed {facts['seed']}" if "seed" in facts else None,
         f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
         f"last evaluation {returns[-1]:g}" if returns else None,
-        f"number {stands.rank} of {stands.number} runs, whose median is {stands.median:g}" if stands else None,
+        f"number {stands.rank} of {stands.num_runs} runs, whose median is {stands.median:g}" if stands else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
     return f"{facts['game']['name']}: {about} ({trained.path})"

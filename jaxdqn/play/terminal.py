@@ -1,4 +1,4 @@
-"""Boards in a terminal: redrawn in place in colour, or one after the other in plain characters."""
+"""Prints boards in a terminal: redrawn in place in colour, or one below the other in plain characters."""
 
 import functools
 import os
@@ -10,28 +10,28 @@ import numpy as np
 
 from jaxdqn.play.episodes import Moment
 
-Show = Callable[[int, Moment], None]  # from the number of an episode and a moment of it
+Show = Callable[[int, Moment], None]  # (number of an episode, moment of it) -> None
 
-CLEAR = "\x1b[J"  # from the cursor to the end of the screen
-_MARKS = "#*+o"  # of cells from dark to bright
+CLEAR = "\x1b[J"  # clears from the cursor to the end of the screen
+_MARKS = "#*+o"  # marks of cells from dark to bright
 
 
 def is_live(stream: TextIO) -> bool:
-    """Returns whether a stream can be drawn on in place, and may be in colour (no-color.org)."""
+    """Returns whether a stream is a terminal that can be redrawn in place, in colour (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def live(stream: TextIO, delay: float) -> Show:
-    """Returns what draws each moment over the one before, and wipes the board when its episode has ended.
+    """Returns a function that draws each moment over the previous one and clears the board at the end of an episode.
 
     Args:
       stream: a terminal.
-      delay: seconds that a moment stays; the last of an episode stays four times as long.
+      delay: seconds for which a moment is shown; the last one of an episode is shown four times as long.
     """
 
     def show(episode: int, moment: Moment) -> None:
         del episode
-        board = coloured(moment.draw())
+        board = coloured(moment.render())
         back = f"\x1b[{board.count(chr(10))}A"
         stream.write(board if moment.steps == 0 else back + board)
         stream.flush()
@@ -43,27 +43,27 @@ def live(stream: TextIO, delay: float) -> Show:
 
 
 def boards(stream: TextIO, *, only_first: bool) -> Show:
-    """Returns what writes each moment in plain characters, of every episode or of the first."""
+    """Returns a function that writes each moment in plain characters, for every episode or only the first."""
 
     def show(episode: int, moment: Moment) -> None:
         if episode == 0 or not only_first:
-            stream.write(f"step {moment.steps}, return {moment.total:g}\n{plain(moment.draw())}\n")
+            stream.write(f"step {moment.steps}, return {moment.total:g}\n{plain(moment.render())}\n")
 
     return show
 
 
-def coloured(picture: np.ndarray) -> str:
-    """Returns a picture, uint8 `[height, width, 3]`, as lines of coloured cells, two characters wide each."""
-    lines = ("".join(f"{_background(*colour)}  " for colour in row) for row in picture.tolist())
+def coloured(image: np.ndarray) -> str:
+    """Returns an image, uint8 `[height, width, 3]`, as lines of coloured cells that are two characters wide."""
+    lines = ("".join(f"{_background(*colour)}  " for colour in row) for row in image.tolist())
     return "".join(f"{line}\x1b[0m\n" for line in lines)
 
 
-def plain(picture: np.ndarray) -> str:
-    """Returns a picture as lines of characters: dots for its commonest colour, marks by brightness for the others."""
-    colours, index, count = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+def plain(image: np.ndarray) -> str:
+    """Returns an image as lines of characters: a dot for the most common colour, marks by brightness for the others."""
+    colours, index, count = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
     marks = [_MARKS[int(brightness) * len(_MARKS) // 256] for brightness in colours.mean(axis=1)]
     marks[int(count.argmax())] = "."
-    return "".join("".join(marks[cell] for cell in row) + "\n" for row in index.reshape(picture.shape[:2]))
+    return "".join("".join(marks[cell] for cell in row) + "\n" for row in index.reshape(image.shape[:2]))
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""Replay memories: pure functions over rings of whole transitions that live on the device."""
+"""Replay memories: pure functions over ring buffers of transitions that live on the device."""

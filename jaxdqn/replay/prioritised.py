@@ -1,35 +1,35 @@
 """Proportional prioritised replay (Schaul et al. 2016, *Prioritized Experience Replay*, section 3.3 and appendix B.2).
 
-With priorities p, exponents α and β, and N transitions stored, transition i is drawn with probability
+With priorities p, exponents α and β, and N stored transitions, transition i is sampled with probability
 
-    P(i) = (1 - mix) · p_i^α / Σ p_k^α + mix / N                     (equation 1; the mix is DQN Zoo's)
+    P(i) = (1 - mix) · p_i^α / Σ p_k^α + mix / N                     (equation 1; `mix` is from DQN Zoo)
 
 and its loss is multiplied by `w_i = (N · P(i))^-β / max_j w_j`, with the maximum over the batch (section 3.4).
 
-What differs between implementations, and what is done here:
+Implementations differ in these points. This one works as follows:
 
-- The maximum is over the batch, as in DQN Zoo and Dopamine; the paper leaves open over what, OpenAI's baselines take
-  the smallest probability in memory. So a transition's weight depends on which others were drawn with it: a single one
-  of small probability, such as the uniform part draws now and then, scales all others of its batch down. Optimizers
-  that divide by the size of the gradient undo some of that.
-- New transitions have the largest priority seen since the start, also if the transition that had it is gone.
-- Nothing is added to a priority, where the paper adds a small constant to the size of the error: a transition of
-  priority 0 can be drawn by the uniform part only. But with α = 0 all are equally likely: 0^0 is 1 for what is stored.
-  Slots that hold nothing have no part in anything.
-- Where all priorities are 0, all transitions are equally likely.
-- A batch is stratified (appendix B.2.1): the unit interval is cut into B equal ranges with one draw in each. Ranges are
-  in the order of slots, so they are spread over the batch, and each of its minibatches sees all of the memory.
-- A draw resolves 2^-24 of its range: with 128 ranges, one of a million equal priorities has 2,000 values.
+- The maximum of the weights is over the batch, as in DQN Zoo and Dopamine. The paper does not define its range; OpenAI
+  baselines use the smallest probability in memory. So a transition's weight depends on the rest of its batch: one
+  transition of small probability, such as the uniform part samples at times, scales down all other weights. Optimizers
+  that normalise the gradient undo part of this.
+- New transitions get the largest priority seen since the start, even if the transition with this priority is gone.
+- No constant is added to the priorities; the paper adds a small one to the absolute error. So only the uniform part can
+  sample a transition of priority 0. With α = 0, however, all transitions are equally likely: 0^0 is 1 for stored
+  transitions. Empty slots are never sampled.
+- If all priorities are 0, all transitions are equally likely.
+- Batches are stratified (appendix B.2.1): the unit interval is split into B equal ranges, with one sample from each.
+  Ranges are in the order of slots. They are spread over the batch, so that each minibatch covers the whole memory.
+- A sample has a resolution of 2^-24 of its range: with 128 ranges, one of a million equal priorities has 2,000 values.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, Replay, Sample, Step
+from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
 from jaxdqn.replay import bits, ring, sum_tree
 from jaxdqn.replay.ring import RingState
 from jaxdqn.replay.sum_tree import SumTree
@@ -40,11 +40,11 @@ GOLDEN_RATIO = (1 + 5**0.5) / 2
 
 
 class PrioritisedState(NamedTuple):
-    """The memory.
+    """The state of the memory.
 
     Attributes:
-      ring: what is stored.
-      tree: priorities to the power of the exponent, a leaf for each slot of the ring.
+      ring: the stored transitions.
+      tree: priorities to the power of the exponent, with one leaf for each slot of the ring.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
     """
 
@@ -55,15 +55,19 @@ class PrioritisedState(NamedTuple):
 
 @configuration
 class Prioritised:
-    """Transitions are drawn in proportion to a power of their priority, which is an algorithm's to say.
+    """Samples transitions in proportion to a power of their priority, which the algorithm's loss returns.
 
     Attributes:
-      capacity: in transitions; the oldest make room. A multiple of the number of environments.
-      exponent: alpha; 0 draws uniformly, 1 in proportion to the priority.
-      importance: beta, how much of the bias that this brings is taken back: 1 for all of it. The paper goes there in a
-        straight line over the whole run, so its steps should be those of the run.
-      uniform_mix: share of the draws for which all transitions are equally likely, so that none is forgotten.
+      capacity: number of transitions, a multiple of the number of environments; when it is full, the oldest are
+        overwritten.
+      exponent: α; 0 samples uniformly, 1 in proportion to the priority.
+      importance: β, degree of the correction by importance sampling, in [0, 1]; 1 corrects the bias fully. The paper
+        increases it linearly over the whole run, so the steps of the schedule should equal the steps of the run.
+      uniform_mix: probability with which a sample is uniform over all transitions, so that none is never sampled.
     """
+
+    provides: ClassVar[Provides] = Provides()
+    requires: ClassVar[Requires] = ANY
 
     capacity: int = static(10_000, at_least=1)
     exponent: float = number(0.6, at_least=0)
@@ -73,11 +77,11 @@ class Prioritised:
     def make(
         self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
     ) -> Replay:
-        """Returns the memory as functions.
+        """Makes the memory.
 
         Args:
           example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
-          num_minibatches: has no effect: strata are spread over the batch.
+          num_minibatches: has no effect, because strata are spread over the batch.
         """
         del num_minibatches
         memory = ring.make(example, self.capacity, n_step, spanned_by)
@@ -95,16 +99,16 @@ class Prioritised:
             total = sum_tree.total(state.tree)
             mix = jnp.where(total > 0, self.uniform_mix, 1.0)
             is_uniform, start, offset = _strata(random_bits, mix, total)
-            anywhere = ring.numbered(memory.size(state.ring), bits.below(num_stored, bits.mixed(random_bits)))
+            uniform = ring.numbered(memory.size(state.ring), bits.below(num_stored, bits.mixed(random_bits)))
             by_priority = memory.located(state.ring, sum_tree.find(state.tree, start, offset))
-            environment, age = (jnp.where(is_uniform, *both) for both in zip(anywhere, by_priority, strict=True))
+            environment, age = (jnp.where(is_uniform, *both) for both in zip(uniform, by_priority, strict=True))
             transition, slots = memory.read(state.ring, environment, age)
             leaf = sum_tree.get(state.tree, slots)
             weight = ((1 - mix) * leaf / jnp.where(total > 0, total, 1.0) * num_stored + mix) ** -self.importance(
                 steps, episodes
             )
-            # No leaf is negative, but so the slots are not known before the leaves are read. Else an update could come
-            # before the reading, for which the compiler copies the whole tree.
+            # No leaf is negative. The condition makes the slots depend on the leaves, so that the leaves are read
+            # before the tree is updated; otherwise the compiler copies the whole tree.
             return Sample(transition, jnp.where(leaf < 0, -1, slots), weight / weight.max())
 
         def update(state: PrioritisedState, indices: Array, priority: Array) -> PrioritisedState:
@@ -118,23 +122,23 @@ class Prioritised:
 
 
 def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array, Array]:
-    """Returns one draw from each of B equal ranges of the unit interval, whose first part, `mix`, is uniform.
+    """Takes one sample from each of B equal ranges of the unit interval, whose first part, `mix`, is uniform.
 
     Args:
       random_bits: uint32 `[B]`.
-      mix: float32 `[]`.
-      total: float32 `[]`, what the rest of the interval is stretched to.
+      mix: float32 `[]`, length of the uniform part.
+      total: float32 `[]`, length to which the rest of the interval is scaled.
 
     Returns:
-      is_uniform: bool `[B]`, whether the draw lies in the first part.
-      start, offset: float32 `[B]`, not negative, which add up to the draw in `[0, total]` where it does not.
+      is_uniform: bool `[B]`, whether the sample is in the uniform part.
+      start, offset: float32 `[B]`, not negative; their sum is the sample in `[0, total]` where it is not uniform.
     """
     batch_size = random_bits.shape[0]
-    # Multiples of the golden ratio, less their whole parts, spread out evenly, however many one takes.
+    # The fractional parts of multiples of the golden ratio are evenly spread for every batch size.
     order = np.argsort(np.argsort(np.arange(batch_size) * GOLDEN_RATIO % 1)).astype(np.float32)
-    draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24  # [0, 1)
-    uniform_part = mix * batch_size - order  # of this range; above 1 all of it
+    uniform_sample = (random_bits >> 8).astype(jnp.float32) * 2.0**-24  # [0, 1)
+    uniform_part = mix * batch_size - order  # share of this range that is uniform; all of it if above 1
     width = total / jnp.where(mix < 1, (1 - mix) * batch_size, 1.0)
     start = jnp.maximum(-uniform_part, 0.0) * width
-    offset = jnp.maximum(draw - jnp.maximum(uniform_part, 0.0), 0.0) * width
-    return draw < uniform_part, start, offset
+    offset = jnp.maximum(uniform_sample - jnp.maximum(uniform_part, 0.0), 0.0) * width
+    return uniform_sample < uniform_part, start, offset

@@ -1,12 +1,13 @@
-"""The ring that memories share: whole transitions on the device, read back as windows of n steps (Lin 1992).
+"""The ring buffer of all replay memories: it stores transitions on the device and reads windows of n steps (Lin 1992).
 
-Each of E environments has a ring of T = capacity / E rows, so that one of them can add a step while another only
-resets. All fields of a transition that can share a type are packed side by side, so that a batch is one gather
-instead of six.
+Each of E environments has a ring of T = capacity / E rows, so that one environment can add a step while another only
+resets. Fields that can share a type are packed side by side, so that reading a batch needs one gather instead of six.
 
-A stored transition has three names. Its *slot* `row · E + environment` says where it lies, and stays while it is
-stored. `(environment, age)` says whose it is and how many of that environment's are older. Its *number* counts
-environment by environment, the oldest first, so that numbers below the sum of `size` are all there are.
+A stored transition is identified in three ways:
+
+- Its *slot* `row · E + environment` is its position in memory; it does not change while the transition is stored.
+- `(environment, age)`: its environment, and the number of older transitions of that environment.
+- Its *number* counts all stored transitions, environment by environment, from the oldest: 0 .. sum of `size` - 1.
 """
 
 from collections.abc import Callable
@@ -20,12 +21,11 @@ from jaxdqn.returns import NStepReturn
 
 
 class RingState(NamedTuple):
-    """What is stored, a ring for each environment.
+    """The stored transitions, with one ring for each environment.
 
     Attributes:
-      packed: `[T, E, width]` for each type of the fields; the newest row of environment e lies at
-        `(added[e] - 1) mod T`.
-      added: int32 `[E]`, rows added since the start.
+      packed: `[T, E, width]` for each storage type; the newest row of environment e is at `(added[e] - 1) mod T`.
+      added: int32 `[E]`, number of rows added so far.
     """
 
     packed: tuple[Array, ...]
@@ -33,19 +33,19 @@ class RingState(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """A ring as pure functions of its state.
+    """A ring buffer as pure functions of its state.
 
     Attributes:
-      num_slots: how many transitions it holds.
+      num_slots: number of transitions that fit in.
       init: `() -> state`.
-      add: `(state, Step [E], is_valid bool [E]) -> state`; what is not valid is not stored.
-      next_slots: `(state, is_valid bool [E]) -> int32 [E]`, where `add` will store; -1 where it will not.
-      size: `state -> int32 [E]`, transitions stored.
+      add: `(state, Step [E], is_valid bool [E]) -> state`; invalid steps are not stored.
+      next_slots: `(state, is_valid bool [E]) -> int32 [E]`, the slots that `add` will write; -1 for invalid steps.
+      size: `state -> int32 [E]`, number of stored transitions.
       located: `(state, slots int32 [B]) -> (environment, age)`, int32 `[B]` each.
       slots: `(state, environment, age) -> int32`, of the shape of `age`; environments are broadcast to it.
-      rows: `(state, slots) -> Step`, what is stored there.
-      read: `(state, environment, age) -> (Transition [B], slots int32 [B])`, with n-step returns that end with the
-        episode or at the newest row.
+      rows: `(state, slots) -> Step`, the stored steps.
+      read: `(state, environment, age) -> (Transition [B], slots int32 [B])`, with n-step returns that stop at the end
+        of the episode or at the newest row.
     """
 
     num_slots: int
@@ -60,14 +60,14 @@ class Ring(NamedTuple):
 
 
 def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Ring:
-    """Returns a ring.
+    """Makes a ring buffer.
 
     Args:
-      example: a step of E environments whose shapes and types are those to be stored; its values are not read.
-      capacity: in transitions, a multiple of E; the oldest make room.
-      n_step: steps that a transition read back spans at most.
-      spanned_by: `(rewards [n], terminated [n], truncated [n], available [], cut [n]) -> NStepReturn`, what is learned
-        from a window of n steps. Stored rewards stay the game's own.
+      example: a step of E environments with the shapes and types to store; its values are not used.
+      capacity: number of transitions, a multiple of E; when it is full, the oldest are overwritten.
+      n_step: maximum number of steps in a transition that is read.
+      spanned_by: `(rewards [n], terminated [n], truncated [n], available [], cut [n]) -> NStepReturn`, computes the
+        return of a window of n steps. The stored rewards are the unchanged rewards of the game.
     """
     num_environments = example.a_tm1.shape[0]
     num_rows = capacity // num_environments
@@ -79,9 +79,9 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
         return RingState(packed, added=jnp.zeros(num_environments, jnp.int32))
 
     def add(state: RingState, step: Step, is_valid: Array) -> RingState:
-        place = jnp.where(is_valid, state.added % num_rows, num_rows)  # no such row: dropped
+        target = jnp.where(is_valid, state.added % num_rows, num_rows)  # row num_rows does not exist and is dropped
         packed = (
-            ring.at[place, environments].set(row, mode="drop", unique_indices=True)
+            ring.at[target, environments].set(row, mode="drop", unique_indices=True)
             for ring, row in zip(state.packed, _pack(step), strict=True)
         )
         return RingState(tuple(packed), state.added + is_valid)
@@ -106,21 +106,24 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
 
     def read(state: RingState, environment: Array, age: Array) -> tuple[Transition, Array]:
         ahead = jnp.arange(n_step, dtype=jnp.int32)[None]
-        places = slots(state, environment[:, None], age[:, None] + ahead)  # [B, n]
-        window = rows(state, places)
+        window_slots = slots(state, environment[:, None], age[:, None] + ahead)  # [B, n]
+        window = rows(state, window_slots)
         available = size(state)[environment] - age
         spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, available, window.cut)
-        return jax.vmap(_transition)(window, spanned), places[:, 0]
+        return jax.vmap(_transition)(window, spanned), window_slots[:, 0]
 
     return Ring(num_slots, init, add, next_slots, size, located, slots, rows, read)
 
 
 def cut(state: RingState, example: Step) -> RingState:
-    """Returns the ring with the newest step of each environment marked as cut, so that nothing spans its end.
+    """Marks the newest step of each environment as cut, so that no return and no sequence crosses its end.
 
     Args:
-      state: of a ring.
-      example: of the steps that it stores; they have the field `cut`.
+      state: state of a ring.
+      example: a step as in `make`, with the field `cut`.
+
+    Returns:
+      The new state.
     """
     flags = _pack(jax.tree.map(jnp.zeros_like, example)._replace(cut=jnp.ones(example.a_tm1.shape, bool)))
     environments = jnp.arange(state.added.shape[0])
@@ -132,14 +135,14 @@ def cut(state: RingState, example: Step) -> RingState:
 
 
 def numbered(size: Array, number: Array) -> tuple[Array, Array]:
-    """Returns the environments and ages `[B]` of numbers `[B]` that count through `size` `[E]` of each environment."""
+    """Returns environments and ages `[B]` of the transitions with these numbers `[B]`; `size` is int32 `[E]`."""
     stop = jnp.cumsum(size)
     environment = (number[:, None] >= stop[None]).sum(axis=1)
     return environment, number - (stop - size)[environment]
 
 
 def _transition(window: Step, spanned: NStepReturn) -> Transition:
-    """Returns the transition that a window of n steps spans."""
+    """Returns the n-step transition of a window of steps."""
     return Transition(
         s_tm1=window.s_tm1[0],
         a_tm1=window.a_tm1[0],
@@ -150,18 +153,18 @@ def _transition(window: Step, spanned: NStepReturn) -> Transition:
 
 
 def _stored(step: Step) -> dict[str, Array]:
-    """Returns the fields that are stored: those that are not None."""
+    """Returns the fields that are stored, which are those that are not None."""
     return {name: field for name, field in step._asdict().items() if field is not None}
 
 
 def _storage_types(example: Step) -> list[jnp.dtype]:
-    """Observations keep their type; the other fields ride as float32, which holds an action exactly."""
+    """Returns the storage type of each field: observations keep theirs; all others are float32, exact for actions."""
     float32, observation = jnp.dtype(jnp.float32), jnp.dtype(example.s_t.dtype)
     return [observation if name in ("s_tm1", "s_t") else float32 for name in _stored(example)]
 
 
 def _pack(step: Step) -> tuple[Array, ...]:
-    """Returns the fields flattened to `[E, width]` and concatenated, one array a storage type."""
+    """Returns the fields flattened to `[E, width]` and concatenated, one array for each storage type."""
     columns: dict[jnp.dtype, list[Array]] = {}
     for field, dtype in zip(_stored(step).values(), _storage_types(step), strict=True):
         columns.setdefault(dtype, []).append(field.reshape(field.shape[0], -1).astype(dtype))
@@ -169,7 +172,7 @@ def _pack(step: Step) -> tuple[Array, ...]:
 
 
 def _unpack(packed: tuple[Array, ...], example: Step) -> Step:
-    """Returns the fields of packed rows `[..., width]`, each `[..., *shape]` in its own type; undoes `_pack`."""
+    """Returns the fields of packed rows `[..., width]`, each `[..., *shape]` in its own type; inverse of `_pack`."""
     types = _storage_types(example)
     rows_of = dict(zip(dict.fromkeys(types), packed, strict=True))
     offsets = dict.fromkeys(types, 0)

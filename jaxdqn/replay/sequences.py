@@ -1,17 +1,17 @@
-"""Replay of sequences: T steps in a row out of one environment, for networks that remember and for λ-returns.
+"""Replay of sequences: T consecutive steps of one environment, for recurrent networks and λ-returns.
 
-A sequence can start at any stored step that T - 1 later ones follow. It runs on over the end of an episode; what is
-computed from it starts anew there.
+A sequence can start at every stored step with T - 1 later ones. A sequence can contain the end of an episode; returns
+and the memory of the network restart there.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, Replay, Sample, Sequence, Step
+from jaxdqn.interfaces import Array, Provides, Replay, Requires, Sample, Sequence, Step
 from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.ring import RingState
 from jaxdqn.replay.uniform import numbers
@@ -19,14 +19,14 @@ from jaxdqn.returns import NStepReturn
 
 
 class SequencesState(NamedTuple):
-    """The memory.
+    """The state of the memory.
 
     Attributes:
-      ring: what is stored.
-      tree: for each slot of the ring, the power of the priority of the sequence that starts there, 0 where none can;
-        None where all are equally likely.
+      ring: the stored steps.
+      tree: for each slot of the ring, the priority (to the power of the exponent) of the sequence that starts there, 0
+        if none can start there; None for uniform sampling.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
-      learned: int32 `[E]`, rows that had been added at the last training; None where old steps are learned from too.
+      learned: int32 `[E]`, number of rows that had been added at the last training; None unless `only_new`.
     """
 
     ring: RingState
@@ -37,11 +37,12 @@ class SequencesState(NamedTuple):
 
 @configuration
 class Priorities:
-    """Sequences are drawn in proportion to a power of their priority, as transitions are (Schaul et al. 2016).
+    """Samples sequences in proportion to a power of their priority (Schaul et al. 2016).
 
     Attributes:
-      exponent: alpha; 0 draws uniformly.
-      importance: beta, how much of the bias that this brings is taken back; weights are divided by the batch's largest.
+      exponent: α; 0 samples uniformly.
+      importance: β, degree of the correction by importance sampling, in [0, 1]; weights are divided by the largest
+        weight of the batch.
     """
 
     exponent: float = number(0.9, at_least=0)
@@ -50,20 +51,18 @@ class Priorities:
 
 @configuration
 class Sequences:
-    """Steps in a row.
+    """Samples sequences of consecutive steps.
 
     Attributes:
-      capacity: in steps; the oldest make room. A multiple of the number of environments.
-      length: T, steps of a sequence.
-      replacement: whether one sequence can be drawn twice for a batch, as in `Uniform`; priorities draw with
+      capacity: number of steps, a multiple of the number of environments; when it is full, the oldest are overwritten.
+      length: T, number of steps in a sequence.
+      replacement: whether a batch is sampled with replacement, as in `Uniform`; sampling by priority is always with
         replacement.
-      only_new: whether each step is learned from in one training only, the one after it was played. In a host game a
-        copy that resets adds fewer steps than the others; older ones that complete its sequence are not new, and a
-        sequence weighs as much as it has new steps. The memory must then hold the steps of one training.
-      priorities: by which sequences are drawn; None is uniformly.
+      only_new: whether each step is used in one training only, the first after it. In a host game, a copy that resets
+        adds fewer steps than the others. Its sequence is completed with older steps, which are not new, and the weight
+        of a sequence is proportional to its number of new steps. The memory must hold all steps between two trainings.
+      priorities: sampling by priority; None samples uniformly.
     """
-
-    samples: ClassVar[type] = Sequence
 
     capacity: int = static(10_000, at_least=1)
     length: int = static(20, at_least=1)
@@ -71,10 +70,20 @@ class Sequences:
     only_new: bool = static(False)
     priorities: Priorities | None = part(None)
 
+    @property
+    def provides(self) -> Provides:
+        """Returns what it samples."""
+        return Provides(Sequence, self.length)
+
+    @property
+    def requires(self) -> Requires:
+        """Returns what it requires: to learn from new steps only, it holds the steps of one training and no more."""
+        return Requires(one_training=self.only_new)
+
     def make(
         self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
     ) -> Replay:
-        """Returns the memory as functions; arguments are those of `Uniform.make`."""
+        """Makes the memory; the arguments are those of `Uniform.make`."""
         memory = ring.make(example, self.capacity, n_step, spanned_by)
         num_environments, later = example.a_tm1.shape[0], self.length - 1
         environments = jnp.arange(num_environments)
@@ -87,7 +96,7 @@ class Sequences:
         def add(state: SequencesState, step: Step, is_valid: Array) -> SequencesState:
             tree, stored = state.tree, memory.add(state.ring, step, is_valid)
             if self.priorities is not None:
-                # Each new step takes the place of the start of one sequence and completes another.
+                # Each new step overwrites the start of one sequence and completes another.
                 tree = sum_tree.set(tree, memory.next_slots(state.ring, is_valid), jnp.zeros(num_environments))
                 age = memory.size(stored) - 1 - later
                 start = memory.slots(stored, environments, jnp.maximum(age, 0))
@@ -103,8 +112,8 @@ class Sequences:
                 environment, age = ring.numbered(num_starts, number)
             else:
                 total = sum_tree.total(state.tree)
-                draw = (random_bits >> 8).astype(jnp.float32) * 2.0**-24
-                slots = sum_tree.find(state.tree, jnp.zeros_like(draw), draw * total)
+                uniform_sample = (random_bits >> 8).astype(jnp.float32) * 2.0**-24
+                slots = sum_tree.find(state.tree, jnp.zeros_like(uniform_sample), uniform_sample * total)
                 environment, age = memory.located(state.ring, slots)
                 probability = sum_tree.get(state.tree, slots) / total
                 weight = (probability * num_starts.sum()) ** -self.priorities.importance
@@ -135,7 +144,7 @@ class Sequences:
 
 
 def _sequence(rows: Step, is_new: Array, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
-    """Returns sequences of steps `[B, T]`, with n-step returns that end with the episode or with the sequence."""
+    """Returns sequences of steps `[B, T]`; n-step returns stop at the end of the episode or of the sequence."""
     length = rows.a_tm1.shape[1]
     start = jnp.arange(length)
     window = jnp.minimum(start[:, None] + jnp.arange(n_step)[None], length - 1)  # [T, n]

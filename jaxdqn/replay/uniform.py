@@ -1,12 +1,13 @@
-"""Uniform replay of whole transitions, with n-step returns computed when sampling (Lin 1992; Mnih et al. 2015)."""
+"""Uniform replay of transitions, with n-step returns computed at sampling time (Lin 1992; Mnih et al. 2015)."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, static
-from jaxdqn.interfaces import Array, Replay, Sample, Step
+from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
 from jaxdqn.replay import bits, ring
 from jaxdqn.replay.ring import RingState
 from jaxdqn.returns import NStepReturn
@@ -14,15 +15,19 @@ from jaxdqn.returns import NStepReturn
 
 @configuration
 class Uniform:
-    """Every stored transition is as likely as any other.
+    """Samples all stored transitions with equal probability.
 
     Attributes:
-      capacity: in transitions; the oldest make room. A multiple of the number of environments. With a capacity of one
-        transition an environment, learning is online: from what was just seen, and nothing else.
-      replacement: whether one transition can be drawn twice for a batch. If not, a memory that holds no more
-        transitions than a batch is drawn whole, again and again until the batch is full; within a minibatch only the
-        first of equal transitions counts.
+      capacity: number of transitions, a multiple of the number of environments; when it is full, the oldest are
+        overwritten. With a capacity of one transition for each environment, learning is online: it uses only the newest
+        transitions.
+      replacement: whether a batch is sampled with replacement. Without replacement, a memory with no more transitions
+        than a batch is returned whole and repeated until the batch is full; within a minibatch, only the first of equal
+        transitions counts.
     """
+
+    provides: ClassVar[Provides] = Provides()
+    requires: ClassVar[Requires] = ANY
 
     capacity: int = static(10_000, at_least=1)
     replacement: bool = static(True)
@@ -30,11 +35,11 @@ class Uniform:
     def make(
         self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
     ) -> Replay:
-        """Returns the memory as functions.
+        """Makes the memory.
 
         Args:
           example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
-          num_minibatches: pieces in which a batch is learned from, in order.
+          num_minibatches: number of consecutive minibatches that a batch is split into.
         """
         memory = ring.make(example, self.capacity, n_step, spanned_by)
 
@@ -52,16 +57,16 @@ class Uniform:
 
 
 def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches: int) -> tuple[Array, Array]:
-    """Returns numbers below `total`, int32 `[B]`, and their weights, float32 `[B]`.
+    """Samples numbers below `total`, int32 `[B]`, and their weights, float32 `[B]`.
 
-    With weights, the mean over a minibatch is that of its different numbers. Without replacement these are as many as
-    can be: all of a minibatch, or all numbers below `total`.
+    The weighted mean over a minibatch is the mean over its distinct numbers. Without replacement, all numbers of a
+    minibatch are distinct, or it contains all numbers below `total`.
 
     Args:
       random_bits: uint32 `[B]`.
       total: int32 `[]`, at least 1.
-      replacement: whether a number can be drawn twice.
-      num_minibatches: consecutive pieces of the batch, of B / num_minibatches numbers each.
+      replacement: whether a number can be sampled twice.
+      num_minibatches: number of consecutive parts of the batch, with B / num_minibatches numbers each.
     """
     batch_size = random_bits.shape[0]
     if replacement:
@@ -69,33 +74,33 @@ def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches
     in_order = jnp.arange(batch_size, dtype=jnp.int32)
 
     def whole() -> Array:
-        if num_minibatches == 1:  # the order inside one mean does not matter
+        if num_minibatches == 1:  # the order does not change the mean
             return in_order % total
         order = jnp.argsort(jnp.where(in_order < total, random_bits, jnp.uint32(0xFFFFFFFF)))  # stable
         return order[in_order % total].astype(jnp.int32)
 
     chosen = jax.lax.cond(total <= batch_size, whole, lambda: _distinct(random_bits, total))
     size = batch_size // num_minibatches
-    # A memory that is drawn whole repeats itself after `total` numbers, so the first of a minibatch are different.
+    # A whole memory repeats after `total` numbers, so the first `total` numbers of a minibatch are distinct.
     return chosen, (in_order % size < total) * (size / jnp.minimum(total, size))
 
 
 def _distinct(random_bits: Array, total: Array) -> Array:
-    """Returns B numbers below `total`, all different if it is above B, every set of them equally likely.
+    """Samples B distinct numbers below `total` if it is above B; every set of numbers has the same probability.
 
-    Numbers that an earlier one equals are drawn again until there are none. Nothing in this depends on what the
-    numbers are, so no set is favoured. Where `total` is too small there is nothing to wait for: runs side by side
-    compute this also for those of them that do not need it.
+    A number that equals an earlier one is sampled again until all are distinct. This rule does not depend on the values
+    of the numbers, so all sets are equally likely. If `total` is not above B, the loop ends at once: under `vmap`, this
+    function also runs for members that do not need it.
     """
 
     def is_repeated(numbers: Array) -> Array:
         return jnp.tril(numbers[:, None] == numbers[None], k=-1).any(axis=1)
 
-    def again(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def resample(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         numbers, words = carry
         words = bits.mixed(words)
         return jnp.where(is_repeated(numbers), bits.below(total, words), numbers), words
 
     start = bits.below(total, random_bits), random_bits
     is_possible = total > random_bits.shape[0]
-    return jax.lax.while_loop(lambda carry: is_possible & is_repeated(carry[0]).any(), again, start)[0]
+    return jax.lax.while_loop(lambda carry: is_possible & is_repeated(carry[0]).any(), resample, start)[0]

@@ -22,7 +22,7 @@ from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import program
 from jaxdqn.training.checkpoint import Unusable
 from jaxdqn.training.program import Layout, Program
-from jaxdqn.training.run import Ending
+from jaxdqn.training.state import Ending
 
 Programs = dict[Any, tuple[Program, Layout]]  # by game, structure, evaluation, number of runs and memory
 

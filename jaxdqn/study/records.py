@@ -11,7 +11,7 @@ from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import provenance
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import program
-from jaxdqn.training.run import Ending
+from jaxdqn.training.state import Ending
 
 
 def manifest(study: Study, cells: Iterable[Cell]) -> Manifest:

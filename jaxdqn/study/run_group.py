@@ -20,7 +20,7 @@ from jaxdqn.study.spec import Cell, Study
 from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import program
 from jaxdqn.training.program import Layout, Program
-from jaxdqn.training.run import Ending
+from jaxdqn.training.state import Ending
 
 
 class StudyContext(NamedTuple):

@@ -16,7 +16,7 @@ from jaxdqn.interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check, run
+from jaxdqn.training import check, iteration
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -125,7 +125,7 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
         "steps": study.steps,
         "evaluation": dataclasses.asdict(study.evaluation),
         "episodes_logged": study.episodes_logged or None,
-        "training_version": run.VERSION,
+        "training_version": iteration.VERSION,
         "algorithm_version": config.algorithm.version,
         "part_versions": part_versions(config) or None,
     }

@@ -1,7 +1,7 @@
 """A wave: runs of one compiled program that train side by side. The one trainer of studies and searches."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,7 +142,7 @@ def _train(
         if is_stop_requested:
             raise KeyboardInterrupt
         states, values = program.advance(wave.states, wave.step)
-        point = {name: column[: len(cells)] for name, column in _by_name(values).items()}
+        point = {name: column[: len(cells)] for name, column in values.items()}
         if wave.points and point.keys() != wave.points[-1].keys():
             raise Unusable("it has other curves than this version of jaxdqn")
         wave.points.append(point)
@@ -167,12 +167,6 @@ def _begin(program: Program, cells: Sequence[Cell], start: Snapshot | Checkpoint
     points = [{name: values[:, i] for name, values in start.curves.items()} for i in range(start.seconds.shape[1])]
     seconds = max(start.seconds.tolist(), key=lambda of_a_run: of_a_run[-1])  # runs may come from several waves
     return Wave(tuple(ids), start.step, states, points, seconds, len(points), start.trained_by)
-
-
-def _by_name(point: Any) -> Mapping[str, np.ndarray]:
-    """Returns a point of the curves by name, `[M]` each."""
-    by_name: dict[str, np.ndarray] = point._asdict()
-    return by_name
 
 
 def _last_restored(wave: Wave) -> float:

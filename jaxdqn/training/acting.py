@@ -1,4 +1,4 @@
-"""Choosing actions: the same for both loops, whatever a network remembers and an exploration rule intends."""
+"""Choosing actions: the same for both loops, all networks and all exploration rules."""
 
 from typing import Any, NamedTuple
 
@@ -9,32 +9,20 @@ from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, Network, Parameters
 
 
-class Chance(NamedTuple):
-    """What one choice of E actions draws.
+class ActorState(NamedTuple):
+    """What acting carries from one step of an episode to the next, `[E, ...]`.
 
     Attributes:
-      explore: a part of what `config.exploration.draw` makes, `[E]`.
-      network: what `Network.draw` made.
-    """
-
-    explore: Any
-    network: Any
-
-
-class Acting(NamedTuple):
-    """What choosing actions carries from one step of an episode to the next, `[E, ...]`.
-
-    Attributes:
-      memory: of the network; `()` if it remembers nothing.
-      intent: of the exploration; `()` if each choice stands alone.
+      memory: of a recurrent network; `()` of another one.
+      policy: of the episode, such as the member of an ensemble that acts in it; `()` if the exploration rule has none.
       is_first: bool `[E]`, whether the next observation is the first of an episode; None if nothing is carried.
     """
 
     memory: Any
-    intent: Any
+    policy: Any
     is_first: Array | None
 
-    def after_step(self, ended: Array) -> "Acting":
+    def after_step(self, ended: Array) -> "ActorState":
         """Returns this after a step that ended the episodes `[E]`."""
         return self if self.is_first is None else self._replace(is_first=ended)
 
@@ -43,18 +31,18 @@ class Acting(NamedTuple):
         return self.memory if jax.tree.leaves(self.memory) else None
 
 
-def begin(config: Config, network: Network, num_actions: int) -> Acting:
-    """Returns what is carried before the first step; only its shapes and `is_first` count."""
+def init(config: Config, network: Network, num_actions: int) -> ActorState:
+    """Returns the state before the first step; only its shapes and `is_first` count."""
     batch = (config.num_environments,)
-    memory = beginning_memory(network, config.num_environments)
-    drawn = jax.eval_shape(lambda: config.exploration.draw(jax.random.key(0), batch, num_actions))
-    shapes = jax.eval_shape(config.exploration.intent, drawn)
-    intent = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    return Acting(memory, intent, jnp.ones(batch, bool) if jax.tree.leaves((memory, intent)) else None)
+    memory = initial_memory(network, config.num_environments)
+    noise = jax.eval_shape(lambda: config.exploration.draw(jax.random.key(0), batch, num_actions))
+    shapes = jax.eval_shape(config.exploration.episode_policy, noise)
+    policy = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return ActorState(memory, policy, jnp.ones(batch, bool) if jax.tree.leaves((memory, policy)) else None)
 
 
-def beginning_memory(network: Network, num_environments: int) -> Any:
-    """Returns what the network remembers at the start of an episode, `[E, ...]`."""
+def initial_memory(network: Network, num_environments: int) -> Any:
+    """Returns the memory of the network at the start of an episode, `[E, ...]`."""
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_environments, *x.shape)), network.memory)
 
 
@@ -62,32 +50,30 @@ def act(
     config: Config,
     network: Network,
     parameters: Parameters,
-    acting: Acting,
+    actor: ActorState,
     observation: Array,
-    chance: Chance,
+    noise: tuple[Any, Any],
     counts: Any,
-) -> tuple[Array, Acting, Acting]:
-    """Returns the actions, and what was carried when they were chosen and what is carried on.
+) -> tuple[Array, ActorState, ActorState]:
+    """Returns the actions, int32 `[E]`, the state with which they were chosen, and the state for the next step.
 
     Args:
       config: of the run.
-      network: that acts.
+      network: from observations to action values.
       parameters: of the network.
-      acting: what is carried.
+      actor: the state so far.
       observation: `[E, *observation_shape]`.
-      chance: of this choice.
+      noise: of the exploration rule, `[E]`, and of the network (`Network.noise`).
       counts: steps and episodes so far.
     """
-    rule = config.exploration
-    is_first = acting.is_first
+    rule, (of_rule, of_network) = config.exploration, noise
+    is_first = actor.is_first
     if is_first is not None:
-        fresh = beginning_memory(network, len(is_first)), rule.intent(chance.explore)
-        memory, intent = jax.tree.map(
-            lambda new, old: choose(is_first, new, old), fresh, (acting.memory, acting.intent)
-        )
-        acting = Acting(memory, intent, is_first)
-    output, memory = network.step(parameters, observation, acting.memory, chance.network)
-    return rule.choose(output, chance.explore, acting.intent, *counts), acting, acting._replace(memory=memory)
+        fresh = initial_memory(network, len(is_first)), rule.episode_policy(of_rule)
+        memory, policy = jax.tree.map(lambda new, old: choose(is_first, new, old), fresh, (actor.memory, actor.policy))
+        actor = ActorState(memory, policy, is_first)
+    output, memory = network.step(parameters, observation, actor.memory, of_network)
+    return rule.choose(output, of_rule, actor.policy, *counts), actor, actor._replace(memory=memory)
 
 
 def choose(condition: Array, yes: Array, no: Array) -> Array:

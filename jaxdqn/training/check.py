@@ -1,8 +1,8 @@
-"""Whether the parts of a run fit each other: asked in Python, before anything is compiled."""
+"""Whether the parts of a run fit each other: checked in Python, before anything is compiled."""
 
 from jaxdqn import fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Network, Transition
+from jaxdqn.interfaces import AnyGame, Network, Requires
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.target_network import LastCopies
@@ -13,8 +13,23 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
     """Returns nothing if all counts fit each other, and so do the parts and the game.
 
     Raises:
-      ValueError: naming the field, its value, and what it must be a multiple of.
+      ValueError: naming the field, its value, and what it must be instead.
     """
+    _check_counts(config, evaluation, steps)
+    network = config.network.make(game.observation_shape, game.num_actions)
+    for name, part in (
+        ("replay", config.replay),
+        ("algorithm", config.algorithm),
+        ("exploration", config.exploration),
+    ):
+        _check_requirements(f"{name} = {type(part).__name__}", part.requires, config, network)
+    for path, part in fields.paths(config).items():
+        if isinstance(part, Categorical) and part.v_min >= part.v_max:
+            raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")
+
+
+def _check_counts(config: Config, evaluation: Evaluation, steps: int) -> None:
+    """Raises ValueError if a count is out of range or no multiple of what it must be a multiple of."""
     for name, value, unit_name, unit in (
         ("train_every", config.train_every, "num_environments", config.num_environments),
         ("learning_starts", config.learning_starts, "train_every", config.train_every),
@@ -35,59 +50,49 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
             f"num_updates = {config.num_updates:_} times num_minibatches = {config.num_minibatches:_} is too much for "
             f"{trained_at_once:_} steps: their product must be below 2^31."
         )
-    if config.n_step > config.replay.capacity // config.num_environments:
-        raise ValueError(
-            f"n_step = {config.n_step} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
-            f"{config.num_environments} environments."
-        )
-    length = getattr(config.replay, "length", 1)
-    if length > config.replay.capacity // config.num_environments:
-        raise ValueError(
-            f"replay.length = {length} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
-            f"{config.num_environments} environments."
-        )
-    if getattr(config.replay, "only_new", False) and config.replay.capacity != config.train_every:
-        raise ValueError(
-            f"replay.only_new = True needs a memory of the steps of one training: replay.capacity = "
-            f"{config.replay.capacity:_} must equal train_every = {config.train_every:_}."
-        )
-    _check_fit(config, config.network.make(game.observation_shape, game.num_actions))
-
-
-def _check_fit(config: Config, network: Network) -> None:
-    """Raises ValueError if the parts of a configuration do not understand each other."""
-    for name, part in (("algorithm", config.algorithm), ("exploration", config.exploration)):
-        reads = getattr(part, "reads", NetworkOutput)
-        if reads not in (NetworkOutput, network.output):
+    for name, needed in (("n_step", config.n_step), ("replay.length", config.replay.provides.length)):
+        if needed > config.replay.capacity // config.num_environments:
             raise ValueError(
-                f"{name} = {type(part).__name__} needs a network that answers with {reads.__name__}, and this one "
-                f"answers with {network.output.__name__}: choose another network, or another head for it."
+                f"{name} = {needed} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
+                f"{config.num_environments} environments."
             )
-    algorithm, replay, target = config.algorithm, config.replay, config.target_update
-    name = f"algorithm = {type(algorithm).__name__}"
-    wanted, sampled = getattr(algorithm, "learns_from", Transition), getattr(replay, "samples", Transition)
-    if wanted is not sampled:
+
+
+def _check_requirements(name: str, requires: Requires, config: Config, network: Network) -> None:
+    """Raises ValueError if the other parts are not what one part requires.
+
+    Args:
+      name: of the part, with its field.
+      requires: its requirements.
+      config: all parts.
+      network: that the configuration makes.
+    """
+    if requires.output not in (NetworkOutput, network.output):
         raise ValueError(
-            f"{name} learns from {wanted.__name__.lower()}s, and replay = {type(replay).__name__} samples "
-            f"{sampled.__name__.lower()}s: choose another replay."
+            f"{name} needs a network that returns {requires.output.__name__}, and this one returns "
+            f"{network.output.__name__}: choose another network, or another head for it."
         )
-    judge = getattr(algorithm, "judged_by", None)
-    if (judge is LastCopies) != isinstance(target, LastCopies):
-        needed = "LastCopies" if judge is LastCopies else "one network, such as Periodic"
-        raise ValueError(f"target_update = {type(target).__name__} does not fit {name}, which needs {needed}.")
-    most = getattr(algorithm, "max_n_step", config.n_step)
-    if config.n_step > most:
-        raise ValueError(f"n_step = {config.n_step} is more than {name} allows for, which is {most}.")
-    burn_in, length = getattr(algorithm, "burn_in", 0), getattr(replay, "length", 1)
-    if burn_in >= length:
-        raise ValueError(
-            f"algorithm.burn_in = {burn_in} leaves nothing to learn from of sequences of replay.length = {length}."
-        )
-    needs_memory = getattr(algorithm, "needs_memory", False)
-    if network.unroll is None and needs_memory:
+    if requires.recurrent is True and network.unroll is None:
         raise ValueError(f"{name} needs a network with a memory: set network.memory to LSTM().")
-    if network.unroll is not None and not needs_memory:
+    if requires.recurrent is False and network.unroll is not None:
         raise ValueError(f"{name} cannot train a memory: set network.memory to None, or algorithm to R2D2.")
-    for path, part in fields.paths(config).items():
-        if isinstance(part, Categorical) and part.v_min >= part.v_max:
-            raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")
+    sampled = config.replay.provides
+    if requires.sample not in (None, sampled.sample):
+        raise ValueError(
+            f"{name} learns from {requires.sample.__name__.lower()}s, and replay = {type(config.replay).__name__} "
+            f"samples {sampled.sample.__name__.lower()}s: choose another replay."
+        )
+    if sampled.length < requires.min_length:
+        raise ValueError(
+            f"{name} needs sequences of at least {requires.min_length} steps: replay.length = {sampled.length}."
+        )
+    if requires.target_copies not in (None, isinstance(config.target_update, LastCopies)):
+        needed = "LastCopies" if requires.target_copies else "one target network, such as Periodic"
+        raise ValueError(f"target_update = {type(config.target_update).__name__} does not fit {name}: set {needed}.")
+    if requires.max_n_step is not None and config.n_step > requires.max_n_step:
+        raise ValueError(f"n_step = {config.n_step} is too large for {name}, which allows {requires.max_n_step}.")
+    if requires.one_training and config.replay.capacity != config.train_every:
+        raise ValueError(
+            f"{name} needs a memory of the steps of one training: replay.capacity = {config.replay.capacity:_} must "
+            f"equal train_every = {config.train_every:_}."
+        )

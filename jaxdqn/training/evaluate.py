@@ -10,7 +10,7 @@ import numpy as np
 from jaxdqn import exploration
 from jaxdqn.games import exact
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame, Key, Network, Number, Parameters
-from jaxdqn.training.acting import beginning_memory
+from jaxdqn.training.acting import initial_memory
 
 SWEEPS = 10_000  # of value iteration at most
 
@@ -55,8 +55,8 @@ class _Episodes(NamedTuple):
 def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, evaluation: Evaluation) -> Array:
     """Returns the undiscounted returns of whole episodes, float32 `[evaluation.episodes]`, no gradient.
 
-    All episodes run side by side until the last one ends; an ended episode earns nothing more. The network draws
-    nothing: weights are without noise.
+    All episodes run side by side until the last one ends; an ended episode earns nothing more. The network gets no key,
+    so its weights are without noise.
 
     Args:
       key: consumed; a stream of its own, so that evaluation does not touch training.
@@ -86,7 +86,7 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
 
     start = jax.vmap(game.reset)(jax.random.split(reset_key, number))
     episodes = _Episodes(
-        start, beginning_memory(network, number), jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0)
+        start, initial_memory(network, number), jnp.zeros(number), jnp.zeros(number, bool), jnp.int32(0)
     )
     return jax.lax.while_loop(is_under_way, step, episodes).returns
 
@@ -102,7 +102,7 @@ def _act(key: Key, q_values: Array, epsilon: float) -> Array:
 def value_errors(
     parameters: Parameters, network: Network, game: AnyGame, discount: Number, evaluation: Evaluation
 ) -> tuple[Array, Array]:
-    """Returns how far the values are from the exact optimal ones, float32 `[]` each, no gradient.
+    """Returns the errors of the action values against the exact optimal ones, float32 `[]` each, no gradient.
 
     The first is the mean of `|q[s, a] − q*[s, a]|` over observations and actions; the second the mean over
     observations of `max_a q[s, a] − max_a q*[s, a]`. States that look the same count once, with the mean of their

@@ -13,14 +13,14 @@ import numpy as np
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
 from jaxdqn.replay import ring
-from jaxdqn.training import checkpoint, host_loop, host_programs
-from jaxdqn.training.host_loop import Crash, HostRun, Played, Seat
+from jaxdqn.training import checkpoint, host_loop, host_programs, iteration
 from jaxdqn.training.host_programs import Programs
+from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
 
 
 def save(host: HostRun) -> list[np.ndarray]:
     """Returns a run as arrays: its state, then seeds, actions `[K · E]`, and the steps at which episodes were cut."""
-    seeds, actions, renewed_at = host.played
+    seeds, actions, renewed_at = host.history
     return [
         *checkpoint.leaves(host.state),
         seeds,
@@ -58,14 +58,14 @@ def load(
     try:
         *values, seeds, actions, renewed_at = arrays
         state = checkpoint.like_before(values, host.state)
-        played = Played(seeds, bytearray(actions.tobytes()), tuple(renewed_at.tolist()))
+        history = ActionHistory(seeds, bytearray(actions.tobytes()), tuple(renewed_at.tolist()))
         state = state._replace(
             **{name: int(getattr(state, name)) for name in ("step", "num_episodes", "learned_at")},
             **{name: jax.device_put(getattr(state, name)) for name in ("learner", "replay", "diverged_at")},
             log=jax.tree.map(np.array, state.log),
             episode_return=np.array(state.episode_return),
         )
-        host = host._replace(state=state, played=played)
+        host = host._replace(state=state, history=history)
         if _is_where_it_was(host):
             return host
         return _renewed(host, seed, game, programs)
@@ -75,41 +75,42 @@ def load(
 
 
 def _is_where_it_was(host: HostRun) -> bool:
-    """Returns whether the environments, told again what they were told, are where the run says that they are."""
-    ended = np.zeros(len(host.played.seeds), bool)
+    """Returns whether the environments, given the same seeds and actions again, are in the state of the run."""
+    ended = np.zeros(len(host.history.seeds), bool)
     earned = np.zeros(len(ended), np.float32)
     try:
-        shown, _ = host.environments.reset(seed=host.played.seeds.tolist())
-        for action in np.frombuffer(bytes(host.played.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
+        shown, _ = host.environments.reset(seed=host.history.seeds.tolist())
+        for action in np.frombuffer(bytes(host.history.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
             shown, reward, terminated, truncated, _ = host.environments.step(action)
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
             earned[ended] = 0.0
     except Exception:  # the first time there was none
         return False
-    seat, returned = host.state.game, host.state.episode_return
-    pairs = ((shown, seat.observation), (ended, seat.resetting), (earned, returned))
+    before, returned = host.state.game, host.state.episode_return
+    pairs = ((shown, before.observation), (ended, before.resetting), (earned, returned))
     return all(now.tobytes() == then.tobytes() for now, then in pairs)  # to the bit, and a NaN is itself
 
 
 def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:
-    """Returns the run with all its episodes cut short and new ones begun."""
+    """Returns the run with all its episodes cut short, and new ones that begin here."""
     config, state, step = host.config, host.state, host.state.step
-    seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.played.seeds))
+    seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.history.seeds))
     try:
         observation, _ = host.environments.reset(seed=seeds.tolist())
     except Exception as error:
         raise Crash from error
-    acting = host_programs.parts_of(config, game).begin
-    first = step // config.train_every // host_loop.CHUNK * host_loop.CHUNK
-    noise = programs.draw(config, state.training_key, np.int32(first))
-    turn = host_loop.turn_of(config, state, step // config.train_every - first)
-    decision = programs.act(config, state.learner.parameters, acting, noise, observation, turn)
-    seat = Seat(observation, decision, np.zeros(len(seeds), bool))
+    actor = host_programs.parts_of(config, game).actor
+    first = step // config.train_every // iteration.CHUNK * iteration.CHUNK
+    numbers = programs.draw(config, state.training_key, np.int32(first))
+    position = host_loop.position_of(config, state, step // config.train_every - first)
+    decision = programs.act(config, state.learner.parameters, actor, numbers, observation, position)
+    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
     state = state._replace(
-        game=seat, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, game)
+        game=environment, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, game)
     )
-    return host._replace(state=state, played=Played(seeds, bytearray(), (*host.played.renewed_at, step)))
+    history = ActionHistory(seeds, bytearray(), (*host.history.renewed_at, step))
+    return host._replace(state=state, history=history)
 
 
 def _cut(replay: Any, config: Config, game: HostGame) -> Any:

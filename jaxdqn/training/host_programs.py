@@ -8,9 +8,11 @@ import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
-from jaxdqn.training import run
-from jaxdqn.training.acting import Acting, Chance, act
-from jaxdqn.training.run import CHUNK, Noise, Parts, RunState, Totals
+from jaxdqn.training import iteration, state
+from jaxdqn.training.acting import ActorState, act
+from jaxdqn.training.curves import Sums
+from jaxdqn.training.iteration import CHUNK, RandomNumbers
+from jaxdqn.training.state import Parts, RunState
 
 
 class Rows(NamedTuple):
@@ -20,8 +22,8 @@ class Rows(NamedTuple):
     is_valid: Any
 
 
-class Turn(NamedTuple):
-    """Where a compiled call stands: counts so far, and the places of its noise in the chunk.
+class Position(NamedTuple):
+    """Where a compiled call stands: counts so far, and which random numbers of the chunk it uses.
 
     It is passed as one int32 array: each array that goes to the device costs as much as a small network.
     """
@@ -29,13 +31,13 @@ class Turn(NamedTuple):
     step: Any
     num_episodes: Any
     learned_at: Any
-    learns_from: Any  # row of the noise of the iteration that has ended
-    acts_in: Any  # row of the noise of the iteration of the actions
-    place: Any  # of the actions within that iteration
+    learning_row: Any  # of the random numbers: that of the iteration that has ended
+    acting_row: Any  # of the random numbers: that of the iteration of the actions
+    acting_step: Any  # of the actions within that iteration
     is_random: Any
 
 
-STEP, NUM_EPISODES, PLACE = (Turn._fields.index(name) for name in ("step", "num_episodes", "place"))
+STEP, NUM_EPISODES, ACTING_STEP = (Position._fields.index(name) for name in ("step", "num_episodes", "acting_step"))
 
 
 class Decision(NamedTuple):
@@ -43,23 +45,23 @@ class Decision(NamedTuple):
 
     Attributes:
       action: int32 `[E]`.
-      memory: float32 `[E, M]`, what the network remembered before, for replay; None if nothing.
-      acting: what choosing actions carries on.
+      memory: float32 `[E, M]`, of the network before the step, for replay; None if it is not recurrent.
+      actor: what acting carries to the next step.
     """
 
     action: Any
     memory: Any
-    acting: Acting
+    actor: ActorState
 
 
 class Programs(NamedTuple):
     """The compiled functions that runs of one structure share."""
 
     init: Callable[..., tuple[RunState, Array]]
-    draw: Callable[..., Noise]
+    draw: Callable[..., RandomNumbers]
     act: Callable[..., Decision]
     store_and_act: Callable[..., tuple[Any, Decision]]
-    learn_and_act: Callable[..., tuple[RunState, Totals, Decision]]
+    learn_and_act: Callable[..., tuple[RunState, Sums, Decision]]
     values: Callable[..., tuple[Array, Any]]
 
 
@@ -70,50 +72,55 @@ def make(game: HostGame) -> Programs:
         def begin(key: Key) -> Array:
             return jax.random.bits(key, (config.num_environments,))
 
-        state = run.init(parts_of(config, game), jax.random.key(seed), begin, num_logged)
-        return state, state.game
+        run = state.init(parts_of(config, game), jax.random.key(seed), begin, num_logged)
+        return run, run.game
 
-    def draw(config: Config, key: Key, first: Array) -> Noise:
+    def draw(config: Config, key: Key, first: Array) -> RandomNumbers:
         parts = parts_of(config, game)
         # One more than the chunk: the call that ends its last iteration acts in the next one.
-        return jax.vmap(lambda i: run.draw(parts, run.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
+        return jax.vmap(lambda i: iteration.draw(parts, iteration.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
 
     def act(
-        config: Config, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Array
+        config: Config,
+        parameters: Parameters,
+        actor: ActorState,
+        numbers: RandomNumbers,
+        observation: Array,
+        packed: Array,
     ) -> Decision:
-        return _act(parts_of(config, game), parameters, acting, noise, observation, Turn(*turn))
+        return _act(parts_of(config, game), parameters, actor, numbers, observation, Position(*packed))
 
     def store_and_act(
         config: Config,
         parameters: Parameters,
         replay: Any,
         rows: Rows,
-        acting: Acting,
-        noise: Noise,
+        actor: ActorState,
+        numbers: RandomNumbers,
         observation: Array,
-        turn: Array,
+        packed: Array,
     ) -> tuple[Any, Decision]:
         parts = parts_of(config, game)
-        return _store(parts, replay, rows), _act(parts, parameters, acting, noise, observation, Turn(*turn))
+        return _store(parts, replay, rows), _act(parts, parameters, actor, numbers, observation, Position(*packed))
 
     def learn_and_act(
         config: Config,
-        state: RunState,
-        totals: Totals,
+        run: RunState,
+        sums: Sums,
         rows: Rows,
-        acting: Acting,
-        noise: Noise,
+        actor: ActorState,
+        numbers: RandomNumbers,
         observation: Array,
         packed: Array,
-    ) -> tuple[RunState, Totals, Decision]:
-        parts, turn = parts_of(config, game), Turn(*packed)
-        replay = _store(parts, state.replay, rows)
-        state = state._replace(
-            replay=replay, step=turn.step, learned_at=turn.learned_at, num_episodes=turn.num_episodes
+    ) -> tuple[RunState, Sums, Decision]:
+        parts, position = parts_of(config, game), Position(*packed)
+        replay = _store(parts, run.replay, rows)
+        run = run._replace(
+            replay=replay, step=position.step, learned_at=position.learned_at, num_episodes=position.num_episodes
         )
-        state, totals = run.learn(parts, state, totals, jax.tree.map(lambda x: x[turn.learns_from], noise))
-        decision = _act(parts, state.learner.parameters, acting, noise, observation, turn)
-        return state._replace(step=None, learned_at=None, num_episodes=None), totals, decision
+        run, sums = iteration.learn(parts, run, sums, jax.tree.map(lambda x: x[position.learning_row], numbers))
+        decision = _act(parts, run.learner.parameters, actor, numbers, observation, position)
+        return run._replace(step=None, learned_at=None, num_episodes=None), sums, decision
 
     def values(config: Config, parameters: Parameters, observation: Array, memory: Any) -> tuple[Array, Any]:
         output, memory = parts_of(config, game).learner.network.step(parameters, observation, memory)
@@ -124,7 +131,7 @@ def make(game: HostGame) -> Programs:
         draw=jax.jit(draw),
         act=jax.jit(act),
         store_and_act=jax.jit(store_and_act, donate_argnames="replay"),
-        learn_and_act=jax.jit(learn_and_act, donate_argnames=("state", "totals")),
+        learn_and_act=jax.jit(learn_and_act, donate_argnames=("run", "sums")),
         values=jax.jit(values),
     )
 
@@ -139,16 +146,20 @@ def _store(parts: Parts, replay: Any, rows: Rows) -> Any:
 
 
 def _act(
-    parts: Parts, parameters: Parameters, acting: Acting, noise: Noise, observation: Array, turn: Turn
+    parts: Parts,
+    parameters: Parameters,
+    actor: ActorState,
+    numbers: RandomNumbers,
+    observation: Array,
+    position: Position,
 ) -> Decision:
-    explore, drawn = jax.tree.map(lambda x: x[turn.acts_in, turn.place], (noise.explore, noise.act))
-    counts = turn.step, turn.num_episodes
-    network = parts.learner.network
-    chosen, before, after = act(parts.config, network, parameters, acting, observation, Chance(explore, drawn), counts)
-    action = jnp.where(turn.is_random > 0, parts.config.exploration.at_random(explore), chosen)
+    noise = jax.tree.map(lambda x: x[position.acting_row, position.acting_step], (numbers.exploration, numbers.acting))
+    counts, network = (position.step, position.num_episodes), parts.learner.network
+    chosen, before, after = act(parts.config, network, parameters, actor, observation, noise, counts)
+    action = jnp.where(position.is_random > 0, parts.config.exploration.random_action(noise[0]), chosen)
     return Decision(action, before.stored_memory(), after)
 
 
 def parts_of(config: Config, game: HostGame) -> Parts:
-    """Returns what a run on a host game is made of."""
-    return run.parts(config, game, game.observation_dtype)
+    """Returns the parts of a run on a host game."""
+    return state.parts(config, game, game.observation_dtype)

@@ -1,5 +1,6 @@
 """The loop for JAX games: `init` a run, then `advance` it one evaluation period at a time, all in compiled code."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,14 +9,16 @@ import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, Game, Key, Step
-from jaxdqn.training import run
-from jaxdqn.training.acting import Chance, act, choose
+from jaxdqn.training import curves, iteration, state
+from jaxdqn.training.acting import act, choose
+from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
-from jaxdqn.training.run import CHUNK, Curves, Noise, Parts, RunState, Totals
+from jaxdqn.training.iteration import CHUNK, RandomNumbers
+from jaxdqn.training.state import Parts, RunState
 
 
-class _GameNoise(NamedTuple):
-    """What the games draw in an iteration, `[V, E]` for V steps of every environment."""
+class _GameNumbers(NamedTuple):
+    """The random numbers of the games in one iteration, `[V, E]` for V steps of every environment."""
 
     key: Key
     fresh: Any  # game states at the start of an episode, used where one ended
@@ -27,10 +30,10 @@ def init(config: Config, key: Key, *, game: Game, num_logged: int = 0) -> RunSta
     def begin(key: Key) -> Any:
         return jax.vmap(game.reset)(jax.random.split(key, config.num_environments))
 
-    return run.init(parts_of(config, game), key, begin, num_logged)
+    return state.init(parts_of(config, game), key, begin, num_logged)
 
 
-def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluation) -> tuple[RunState, Curves]:
+def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation) -> tuple[RunState, Curves]:
     """Returns the run one evaluation period later, and one point of every curve.
 
     A run that has diverged is not trained any more: its step counter goes on beside its neighbours', its training
@@ -38,57 +41,57 @@ def advance(config: Config, state: RunState, *, game: Game, evaluation: Evaluati
     """
     parts = parts_of(config, game)
     num_iterations = evaluation.every // config.train_every
-    next_step = state.step + evaluation.every
-    state, totals = jax.lax.cond(
-        state.diverged_at < 0,
-        lambda state: _train(parts, state, num_iterations),
-        lambda state: (state, run.no_totals()),
-        state,
+    next_step, metrics = run.step + evaluation.every, curves.metric_names(parts)
+    run, sums = jax.lax.cond(
+        run.diverged_at < 0,
+        lambda run: _train(parts, run, metrics, num_iterations),
+        lambda run: (run, curves.no_sums(metrics)),
+        run,
     )
-    state = state._replace(step=next_step)
-    key = jax.random.fold_in(state.evaluation_key, state.step)
-    network, parameters = parts.learner.network, state.learner.parameters
+    run = run._replace(step=next_step)
+    key = jax.random.fold_in(run.evaluation_key, run.step)
+    network, parameters = parts.learner.network, run.learner.parameters
     returns = evaluate(key, parameters, network, game, evaluation)
     errors = value_errors(parameters, network, game, config.discount, evaluation)
-    return state, run.curves(parts, state, totals, returns.mean(), errors)
+    return run, curves.point(parts, metrics, run, sums, returns.mean(), errors)
 
 
 def parts_of(config: Config, game: Game) -> Parts:
-    """Returns what a run on a JAX game is made of."""
-    return run.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
+    """Returns the parts of a run on a JAX game."""
+    return state.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
 
 
-def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState, Totals]:
-    """Returns the run after so many iterations, and what they summed up to."""
-    first = state.step // parts.config.train_every
+def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: int) -> tuple[RunState, Sums]:
+    """Returns the run after so many iterations, and the sums over them."""
+    first = run.step // parts.config.train_every
     num_filling = parts.config.learning_starts // parts.config.train_every
     rows_each = parts.config.train_every // parts.config.num_environments
     # Iterations before the end of the first that leaves enough rows to sample from.
     num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
-    def draw(iteration: Array) -> tuple[Noise, _GameNoise]:
-        noise_key, game_key = run.keys_of(state.training_key, iteration)
-        return run.draw(parts, noise_key), _draw_games(parts, game_key)
+    def draw(number: Array) -> tuple[RandomNumbers, _GameNumbers]:
+        learning_key, game_key = iteration.keys_of(run.training_key, number)
+        return iteration.draw(parts, learning_key), _draw_games(parts, game_key)
 
-    def chunk(number: Array, carry: tuple[RunState, Totals]) -> tuple[RunState, Totals]:
+    def chunk(number: Array, carry: tuple[RunState, Sums]) -> tuple[RunState, Sums]:
         start = number * CHUNK
-        noises = jax.vmap(draw)(first + start + jnp.arange(min(CHUNK, num_iterations)))
+        numbers = jax.vmap(draw)(first + start + jnp.arange(min(CHUNK, num_iterations)))
         length = jnp.minimum(CHUNK, num_iterations - start)
         filling, waiting = (jnp.clip(n - (first + start), 0, length) for n in (num_filling, num_waiting))
 
-        def collect(i: Array, carry: tuple[RunState, Totals], *, is_random: bool) -> tuple[RunState, Totals]:
-            state, totals = _collect(parts, *carry, *_at(noises, i), is_random=is_random)
-            return state._replace(learned_at=state.step), totals
+        def collect(i: Array, carry: tuple[RunState, Sums], *, is_random: bool) -> tuple[RunState, Sums]:
+            run, sums = _collect(parts, *carry, *_at(numbers, i), is_random=is_random)
+            return run._replace(learned_at=run.step), sums
 
-        def collect_and_learn(i: Array, carry: tuple[RunState, Totals]) -> tuple[RunState, Totals]:
-            noise, game_noise = _at(noises, i)
-            state, totals = _collect(parts, *carry, noise, game_noise, is_random=False)
+        def collect_and_learn(i: Array, carry: tuple[RunState, Sums]) -> tuple[RunState, Sums]:
+            own, of_games = _at(numbers, i)
+            run, sums = _collect(parts, *carry, own, of_games, is_random=False)
             if parts.config.train_at == "steps":
-                return run.learn(parts, state, totals, noise)
+                return iteration.learn(parts, run, sums, own)
             return jax.lax.cond(
-                state.num_episodes > carry[0].num_episodes,
-                lambda: run.learn(parts, state, totals, noise),
-                lambda: (state, totals),
+                run.num_episodes > carry[0].num_episodes,
+                lambda: iteration.learn(parts, run, sums, own),
+                lambda: (run, sums),
             )
 
         # The bounds are the same for all members of a group, so under vmap no loop runs for nothing.
@@ -98,51 +101,56 @@ def _train(parts: Parts, state: RunState, num_iterations: int) -> tuple[RunState
         return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
 
     num_chunks = -(-num_iterations // CHUNK)
-    return jax.lax.fori_loop(0, num_chunks, chunk, (state, run.no_totals()))
+    return jax.lax.fori_loop(0, num_chunks, chunk, (run, curves.no_sums(metrics)))
 
 
 def _collect(
-    parts: Parts, state: RunState, totals: Totals, noise: Noise, game_noise: _GameNoise, *, is_random: bool
-) -> tuple[RunState, Totals]:
+    parts: Parts, run: RunState, sums: Sums, numbers: RandomNumbers, of_games: _GameNumbers, *, is_random: bool
+) -> tuple[RunState, Sums]:
     """Returns the run after `train_every` steps of play put into replay; `is_random` explores without a network."""
     config, game, network = parts.config, parts.game, parts.learner.network
 
-    def step(carry: tuple[RunState, Totals], noises: Any) -> tuple[tuple[RunState, Totals], None]:
-        (state, totals), (explore, drawn, game_noise) = carry, noises
-        assert state.acting is not None
-        s_tm1 = jax.vmap(game.observe)(state.game)
-        counts = state.step, state.num_episodes
+    def step(carry: tuple[RunState, Sums], numbers: Any) -> tuple[tuple[RunState, Sums], None]:
+        (run, sums), (exploration_noise, network_noise, of_game) = carry, numbers
+        assert run.actor is not None
+        s_tm1 = jax.vmap(game.observe)(run.game)
         action, before, after = act(
-            config, network, state.learner.parameters, state.acting, s_tm1, Chance(explore, drawn), counts
+            config,
+            network,
+            run.learner.parameters,
+            run.actor,
+            s_tm1,
+            (exploration_noise, network_noise),
+            (run.step, run.num_episodes),
         )
         if is_random:
-            action = config.exploration.at_random(explore)
-        game_state, seen = jax.vmap(game.step)(game_noise.key, state.game, action)
+            action = config.exploration.random_action(exploration_noise)
+        game_state, seen = jax.vmap(game.step)(of_game.key, run.game, action)
         stored = Step(
             s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation, before.stored_memory()
         )
         ended = seen.terminated | seen.truncated
-        state = state._replace(
-            step=state.step + config.num_environments,
-            replay=parts.replay.add(state.replay, stored, jnp.ones_like(ended)),
-            game=jax.tree.map(lambda fresh, old: choose(ended, fresh, old), game_noise.fresh, game_state),
-            acting=after.after_step(ended),
+        run = run._replace(
+            step=run.step + config.num_environments,
+            replay=parts.replay.add(run.replay, stored, jnp.ones_like(ended)),
+            game=jax.tree.map(lambda fresh, old: choose(ended, fresh, old), of_game.fresh, game_state),
+            actor=after.after_step(ended),
         )
-        return run.count(state, totals, seen.reward, ended), None
+        return iteration.count(run, sums, seen.reward, ended), None
 
-    (state, totals), _ = jax.lax.scan(step, (state, totals), (noise.explore, noise.act, game_noise))
-    return state, totals
+    (run, sums), _ = jax.lax.scan(step, (run, sums), (numbers.exploration, numbers.acting, of_games))
+    return run, sums
 
 
-def _draw_games(parts: Parts, key: Key) -> _GameNoise:
-    """Returns what the games draw in one iteration. `key` is consumed."""
+def _draw_games(parts: Parts, key: Key) -> _GameNumbers:
+    """Returns the random numbers of the games in one iteration. `key` is consumed."""
     config, game = parts.config, parts.game
     game_key, fresh_key = jax.random.split(key)
     shape = (config.train_every // config.num_environments, config.num_environments)
-    return _GameNoise(
+    return _GameNumbers(
         key=jax.random.split(game_key, shape), fresh=jax.vmap(jax.vmap(game.reset))(jax.random.split(fresh_key, shape))
     )
 
 
-def _at(noises: Any, i: Array) -> Any:
-    return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), noises)
+def _at(numbers: Any, i: Array) -> Any:
+    return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), numbers)

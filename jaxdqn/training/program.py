@@ -15,9 +15,12 @@ from jax.sharding import PartitionSpec as P
 from jaxdqn import fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
-from jaxdqn.training import checkpoint, devices, host_programs, loop, run, workers
+from jaxdqn.training import checkpoint, devices, host_programs, iteration, loop, workers
+from jaxdqn.training import state as run_state
+from jaxdqn.training.curves import Curves
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.run import Curves, Ending, RunState, ending
+from jaxdqn.training.iteration import RandomNumbers
+from jaxdqn.training.state import Ending, RunState, ending
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out their episodes, keeps waves short
 _MAKING = 6  # times the random numbers themselves: 5.4 were measured for Rainbow, whose networks draw most
@@ -91,7 +94,7 @@ def size(config: Config, game: AnyGame) -> Size:
     """
     state = _shapes(config, game)
     learner = state.learner
-    drawn = _MAKING * run.CHUNK * _bytes(_shapes_of_noise(config, game))
+    drawn = _MAKING * iteration.CHUNK * _bytes(_shapes_of_numbers(config, game))
     return Size(
         networks=_bytes((learner.parameters, learner.target_parameters)),
         optimizer=_bytes(learner.optimizer_state),
@@ -167,8 +170,8 @@ def make(
 
     def go_on(states: tuple[Any, RunState], step: int) -> tuple[tuple[Any, RunState], Curves]:
         stacked, state = states
-        state, curves = advance(stacked, state, np.int32(step))
-        return (stacked, state), jax.device_get(curves)
+        state, point = advance(stacked, state, np.int32(step))
+        return (stacked, state), jax.device_get(point)
 
     def end(states: tuple[Any, RunState]) -> list[Ending]:
         kept = states[1]
@@ -208,8 +211,8 @@ def _compile(
     def advance(configs: Config, states: RunState, step: Array) -> tuple[RunState, Curves]:
         def one(config_and_state: tuple[Config, RunState]) -> tuple[RunState, Curves]:
             config, state = config_and_state
-            state, curves = loop.advance(config, state._replace(step=step), game=game, evaluation=evaluation)
-            return _without_step(state), curves
+            state, point = loop.advance(config, state._replace(step=step), game=game, evaluation=evaluation)
+            return _without_step(state), point
 
         return over_members(one, (configs, states))
 
@@ -239,14 +242,14 @@ def _shapes(config: Config, game: AnyGame) -> RunState:
     key = jax.random.key(0)
     if isinstance(game, HostGame):
         parts = host_programs.parts_of(config, game)
-        return jax.eval_shape(lambda: run.init(parts, key, lambda key: key, num_logged=0))
+        return jax.eval_shape(lambda: run_state.init(parts, key, lambda key: key, num_logged=0))
     return jax.eval_shape(lambda: loop.init(config, key, game=game))
 
 
-def _shapes_of_noise(config: Config, game: AnyGame) -> run.Noise:
-    """Returns the shapes and types of what an iteration draws."""
+def _shapes_of_numbers(config: Config, game: AnyGame) -> RandomNumbers:
+    """Returns the shapes and types of the random numbers of an iteration."""
     parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
-    return jax.eval_shape(lambda: run.draw(parts, jax.random.key(0)))
+    return jax.eval_shape(lambda: iteration.draw(parts, jax.random.key(0)))
 
 
 def _bytes(tree: Any) -> int:

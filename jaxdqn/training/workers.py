@@ -21,9 +21,10 @@ import numpy as np
 from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
-from jaxdqn.training import checkpoint, cores, devices, host_checkpoint, host_loop, host_programs
+from jaxdqn.training import checkpoint, cores, curves, devices, host_checkpoint, host_loop, host_programs, host_state
+from jaxdqn.training.curves import COUNTS, FIXED, Curves
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.run import Curves, Ending, ending
+from jaxdqn.training.state import Ending, ending
 
 
 class Wave(NamedTuple):
@@ -56,7 +57,12 @@ class _Worker(NamedTuple):
 def start(
     config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
 ) -> Wave:
-    """Returns a wave of `width` runs, whose processes have compiled; arguments are those of `program.make`."""
+    """Returns a wave of `width` runs, whose processes have compiled; arguments are those of `program.make`.
+
+    Raises:
+      ValueError: a metric of the algorithm cannot be a curve.
+    """
+    names = (*FIXED, *curves.metric_names(host_programs.parts_of(config, game)))
     task = _Task(jax.default_backend(), config, game.name, evaluation, num_logged, asynchronous)
     workers = [_start(task, place) for place in range(width)]
     try:
@@ -96,7 +102,7 @@ def start(
         for worker in going:
             _tell(worker, "advance")
         answers = _answers(workers, states)
-        points = [value if kind == "ok" else _no_point() for kind, value in answers]
+        points = [value if kind == "ok" else _no_point(names) for kind, value in answers]
         return [_crash(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
 
     def end(states: list[str | None]) -> list[Ending]:
@@ -190,10 +196,9 @@ def _crash(answer: tuple[str, Any]) -> str | None:
     return answer[1] if answer[0] == "crash" else None
 
 
-def _no_point() -> Curves:
-    """Returns the point of a run that crashed: it has none, and nobody reads this one."""
-    values: dict[str, Any] = dict.fromkeys(Curves._fields, np.float32(np.nan))
-    return Curves(**values | dict.fromkeys(("steps", "updates", "episodes"), np.int32(-1)))
+def _no_point(names: Sequence[str]) -> Curves:
+    """Returns a point in the place of that of a run that crashed; it is discarded."""
+    return {name: np.int32(-1) if name in COUNTS else np.float32(np.nan) for name in names}
 
 
 def _stop(workers: Sequence[_Worker]) -> None:
@@ -229,11 +234,11 @@ def _answer_all(connection: Connection, task: _Task) -> None:
         programs = host_programs.make(game)
         host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
         started: tuple[str, Any] = "ok", None
-    except host_loop.Crash as crash:
+    except host_state.Crash as crash:
         started = "crash", crash.text()
     except BaseException:
         started = "error", traceback.format_exc()
-    host: host_loop.HostRun | None = None
+    host: host_state.HostRun | None = None
     # The connection ends when the parent does not want any more, or is no longer there.
     with contextlib.suppress(EOFError, OSError):
         connection.send(started)
@@ -246,8 +251,8 @@ def _answer_all(connection: Connection, task: _Task) -> None:
 
 
 def _served(
-    kind: str, value: Any, host: host_loop.HostRun | None, task: _Task, game: HostGame, programs: Any
-) -> tuple[host_loop.HostRun | None, tuple[str, Any]]:
+    kind: str, value: Any, host: host_state.HostRun | None, task: _Task, game: HostGame, programs: Any
+) -> tuple[host_state.HostRun | None, tuple[str, Any]]:
     """Returns the run after a message, and the answer to it."""
     try:
         if kind in ("init", "load"):
@@ -271,8 +276,8 @@ def _served(
             return host, ("ok", jax.device_get(point))
         parameters = jax.device_get(host.state.learner.parameters)
         ended = ending(int(host.state.diverged_at), host.state.log, parameters)
-        return host, ("ok", ended._replace(renewed_at=host.played.renewed_at))
-    except host_loop.Crash as crash:
+        return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
+    except host_state.Crash as crash:
         return host, ("crash", crash.text())
     except checkpoint.Unusable as problem:
         return host, ("unusable", str(problem))

@@ -19,7 +19,8 @@ from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
-from jaxdqn.training import loop, run
+from jaxdqn.training import iteration, loop
+from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
 
@@ -122,8 +123,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
     def output(key):
         sample = parts.replay.sample(parts.replay.init(), jnp.zeros(5, jnp.uint32), jnp.int32(0), jnp.int32(0))
         state, network = parts.learner.init(key), parts.learner.network
-        chances = learner.chances(config.algorithm, network, key)
-        return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, chances)
+        return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, key)
 
     assert {leaf.shape for leaf in jax.eval_shape(output, jax.random.key(0))} == {(5,)}
 
@@ -191,17 +191,17 @@ def test_a_run_is_its_seed_and_uses_no_key_twice(name):
     # losses that draw themselves; for them there is `test_no_two_passes_of_a_network_draw_the_same`.
     config = on_catch(name)
     draws = is_random(config.network.make(game.observation_shape, game.num_actions))
-    with jax.debug_key_reuse(not draws and config.algorithm.num_draws is not None):
+    with jax.debug_key_reuse(not draws and config.algorithm.requires.passes is not None):
         ends = [plain(advance(*start(game, on_catch(name), seed))) for seed in (0, 0, 1)]
     jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
     kernels = [jax.tree.leaves(state.learner.parameters) for state, _ in ends]
     assert not all(np.array_equal(one, other) for one, other in zip(kernels[0], kernels[2], strict=True))
-    assert not np.array_equal(ends[0][1].loss, ends[2][1].loss)
-    assert np.isfinite(ends[0][1].loss)
+    assert not np.array_equal(ends[0][1]["loss"], ends[2][1]["loss"])
+    assert np.isfinite(ends[0][1]["loss"])
 
 
 def is_random(network):
-    return bool(jax.tree.leaves(jax.eval_shape(network.draw, jax.random.key(0))))
+    return bool(jax.tree.leaves(jax.eval_shape(network.noise, jax.random.key(0))))
 
 
 def with_noise(config):
@@ -214,9 +214,9 @@ def with_noise(config):
     return dataclasses.replace(config, network=network)
 
 
-def rows_of(chances, num_axes):
+def rows_of(drawn, num_axes):
     """Returns what was drawn as rows of numbers, one for each place along the leading axes."""
-    leaves = jax.tree.leaves(plain(chances))
+    leaves = jax.tree.leaves(plain(drawn))
     number = np.prod(leaves[0].shape[:num_axes], dtype=int)
     return np.concatenate([leaf.reshape(number, -1).astype(np.float64) for leaf in leaves], axis=1)
 
@@ -227,35 +227,35 @@ def all_differ(rows):
 
 @EVERY_ALGORITHM
 def test_no_two_passes_of_a_network_draw_the_same(name):
-    """In the loss each pass has a chance of its own; in an iteration no two choices, updates or minibatches share."""
+    """In the loss each pass has noise of its own; in an iteration no two choices, updates or minibatches share."""
     config = dataclasses.replace(with_noise(on_catch(name)), num_updates=2, num_minibatches=2)
     config = fields.to_arrays(config)
-    parts = run.parts(config, games.make("catch"), jnp.float32)
-    network, number, given = parts.learner.network, config.algorithm.num_draws, []
-    noise = jax.jit(lambda key: run.draw(parts, key))(jax.random.key(2))
-    if not is_random(network) or number == 0:
-        assert jax.tree.leaves(noise.update) == []
-    elif number is None:  # a key for each minibatch; what a loss draws with it has a test of its own
-        assert noise.update.shape == (2, 2)
-        assert all_differ(rows_of(noise.update, 2))
-        assert all_differ(rows_of(noise.act, 1))
+    parts = states.parts(config, games.make("catch"), jnp.float32)
+    network, passes, given = parts.learner.network, config.algorithm.requires.passes, []
+    numbers = jax.jit(lambda key: iteration.draw(parts, key))(jax.random.key(2))
+    if passes is not None and (passes == 0 or not is_random(network)):
+        assert jax.tree.leaves(numbers.learning) == []
+    elif passes is None:  # a key for each minibatch; what a loss draws with it has a test of its own
+        assert numbers.learning.shape == (2, 2)
+        assert all_differ(rows_of(numbers.learning, 2))
+        assert all_differ(rows_of(numbers.acting, 1))
     else:
-        drawn = [rows_of(noise.act, 1), *(rows_of(chances, 2) for chances in noise.update)]
-        assert [len(rows) for rows in drawn] == [config.train_every // config.num_environments] + [4] * number
+        drawn = [rows_of(numbers.acting, 1), *(rows_of(of_pass, 2) for of_pass in numbers.learning)]
+        assert [len(rows) for rows in drawn] == [config.train_every // config.num_environments] + [4] * passes
         assert all_differ(np.concatenate(drawn))
 
-        def spy(parameters, observation, chance=None):
-            given.append(chance)
-            return network.apply(parameters, observation, chance)
+        def spy(parameters, observation, key=None):
+            given.append(key)
+            return network.apply(parameters, observation, key)
 
         learning = jax.eval_shape(parts.learner.init, jax.random.key(0))
         batch = jnp.zeros(config.batch_size, jnp.uint32)
         sample = jax.eval_shape(lambda: parts.replay.sample(parts.replay.init(), batch, 0, 0))
-        chances = jax.tree.map(lambda x: x[0, 0], noise.update)
+        noise = jax.tree.map(lambda x: x[0, 0], numbers.learning)
         of_shapes = (learning.parameters, learning.target_parameters, sample)
-        jax.eval_shape(lambda *data: config.algorithm.loss(network._replace(apply=spy), *data, chances), *of_shapes)
+        jax.eval_shape(lambda *data: config.algorithm.loss(network._replace(apply=spy), *data, noise), *of_shapes)
         assert len(given) >= 2
-        assert all_differ(np.concatenate([rows_of(chance, 0) for chance in given]))
+        assert all_differ(np.concatenate([rows_of(noise, 0) for noise in given]))
 
 
 @EVERY_ALGORITHM

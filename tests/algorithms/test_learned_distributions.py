@@ -45,8 +45,7 @@ def learned(name):
     network, observation = learner.make(config, game).network, jnp.zeros((1, 1))
     if name == "iqn":  # at fractions of many draws, all equally likely
         keys = jax.random.split(jax.random.key(1), 200)
-        chances = jax.vmap(network.draw)(keys)
-        quantiles = jax.vmap(lambda one: network.apply(state.learner.parameters, observation, one).quantiles)(chances)
+        quantiles = jax.vmap(lambda key: network.apply(state.learner.parameters, observation, key).quantiles)(keys)
         return quantiles[:, 0, 0].ravel(), np.full(quantiles[:, 0, 0].size, 1 / quantiles[:, 0, 0].size)
     output = network.apply(state.learner.parameters, observation)
     if name == "c51":

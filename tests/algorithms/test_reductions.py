@@ -1,4 +1,4 @@
-"""Each algorithm becomes another one where what it adds is taken away: on the same parameters, batch and chance."""
+"""Each algorithm becomes another one where what it adds is taken away: on the same parameters, batch and key."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import learner, losses, target_network, targets
+from jaxdqn import losses, target_network, targets
 from jaxdqn.algorithms import (
     ALGORITHMS,
     averaged_dqn,
@@ -74,17 +74,17 @@ QUIET = jax.random.key(0)  # of networks that draw nothing
 
 
 def of_network(config, seed=0):
-    """Returns a network for 3 actions and two sets of its parameters: those that learn, those that judge."""
+    """Returns a network for 3 actions and two sets of its parameters: online and target."""
     network = config.make((3,), 3)
     return network, *(jax.jit(network.init)(jax.random.key(seed + i)) for i in (0, 1))
 
 
 def learned(algorithm, network, parameters, target_parameters, *, sample=SAMPLE, key=QUIET):
-    """Returns what the loss says of each example, and the gradient of its mean; a key of None draws nothing."""
-    chances = (None,) * algorithm.num_draws if key is None else learner.chances(algorithm, network, key)
+    """Returns the output of the loss, and the gradient of its mean; a key of None is no noise."""
+    key = (None,) * algorithm.requires.passes if key is None else key
 
     def mean(parameters):
-        output = algorithm.loss(network, parameters, target_parameters, sample, chances)
+        output = algorithm.loss(network, parameters, target_parameters, sample, key)
         return output.loss.mean(), output
 
     return jax.jit(jax.grad(mean, has_aux=True))(parameters)[::-1]
@@ -140,7 +140,7 @@ def test_each_copy_of_averaged_dqn_has_noise_of_its_own():
     copies = jax.tree.map(lambda x: jnp.stack([x, x]), target_parameters)
     key_tm1, key_t = jax.random.split(jax.random.key(3))
     before, *after = (
-        network.apply(tree, observations, network.draw(key)).q_values
+        network.apply(tree, observations, key).q_values
         for tree, observations, key in (
             (parameters, SAMPLE.transition.s_tm1, key_tm1),
             *((target_parameters, SAMPLE.transition.s_t, key) for key in jax.random.split(key_t, 2)),
@@ -150,7 +150,7 @@ def test_each_copy_of_averaged_dqn_has_noise_of_its_own():
     target = SAMPLE.transition.r_t + SAMPLE.transition.discount_t * np.mean(after, axis=0).max(1)
     error = target - np.take_along_axis(np.asarray(before), np.asarray(SAMPLE.transition.a_tm1)[:, None], axis=1)[:, 0]
     output, _ = learned(averaged_dqn.AveragedDQN(), network, parameters, copies, key=jax.random.key(3))
-    same(output.td_error, error)
+    same(output.metrics["td_error"], np.abs(error))
 
 
 def test_one_copy_follows_as_a_periodic_target_does():
@@ -178,7 +178,7 @@ def test_a_clipped_ensemble_of_equal_members_is_double_dqn_once_a_member():
     twice = [{"members": jax.tree.map(lambda x: jnp.stack([x, x]), one)} for one in members]
     output, gradient = learned(clipped_double_dqn.ClippedDoubleDQN(), network, *twice)
     expected, of_one = learned(double_dqn.DoubleDQN(), PLAIN.make((3,), 3), *members)
-    same(output.td_error, expected.td_error)
+    same(output.metrics["td_error"], expected.metrics["td_error"])
     same(output.loss, 2 * expected.loss)
     same(alone(gradient["members"]), of_one)
 
@@ -222,7 +222,7 @@ def test_one_quantile_is_dqn_with_half_of_hubers_loss(kappa):
     expected, of_huber = learned(huber, PLAIN.make((3,), 3), parameters, target_parameters)
     same(2 * kappa * output.loss, expected.loss)
     same(jax.tree.map(lambda x: 2 * kappa * x, gradient), of_huber)
-    same(output.td_error, expected.td_error)
+    same(output.metrics["td_error"], expected.metrics["td_error"])
 
 
 def test_munchausen_without_bonus_tends_to_dqn_as_the_temperature_falls():
@@ -254,7 +254,7 @@ def test_a_narrow_hl_gauss_of_a_return_that_is_an_atom_is_c51():
     ]
     same(both[0][1], both[1][1])
     same(both[0][0].loss, both[1][0].loss)
-    same(both[0][0].td_error, both[1][0].td_error)
+    same(both[0][0].metrics["td_error"], both[1][0].metrics["td_error"])
 
 
 def test_the_target_of_hl_gauss_is_that_of_dqn_on_the_means():
@@ -386,7 +386,7 @@ def test_no_gradient_of_r2d2_flows_into_the_burn_in():
 
     def loss(observations):
         changed = sample._replace(transition=sample.transition._replace(s_tm1=observations))
-        return r2d2.R2D2(burn_in=2).loss(network, parameters, target_parameters, changed, ()).loss.sum()
+        return r2d2.R2D2(burn_in=2).loss(network, parameters, target_parameters, changed, QUIET).loss.sum()
 
     of_steps = np.abs(jax.jit(jax.grad(loss))(sample.transition.s_tm1)).sum((0, 2))
     assert of_steps[:2].tolist() == [0.0, 0.0]
@@ -446,5 +446,5 @@ def test_steps_that_are_not_new_teach_nothing_and_count_in_no_mean(recurrent):
         target_parameters,
         sample=changed._replace(transition=changed.transition._replace(is_new=jnp.ones((2, 6), bool))),
     )
-    assert output.td_error[0] < only.td_error[0]
+    assert output.metrics["td_error"][0] < only.metrics["td_error"][0]
     np.testing.assert_allclose(output.loss[1], only.loss[1], rtol=1e-5)

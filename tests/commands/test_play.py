@@ -81,7 +81,7 @@ def test_an_animation_and_a_strip_are_made_and_never_overwritten(cartpole, tmp_p
         made = (tmp_path / name).read_bytes()
         status, _, err = jaxdqn(capsys, *arguments)
         assert status == 2
-        assert err.endswith(f"{name} is there already and is not overwritten: delete it, or choose another name.\n")
+        assert err.endswith(f"{name} exists and is not overwritten: delete it, or use another name.\n")
         assert (tmp_path / name).read_bytes() == made
 
 
@@ -201,7 +201,7 @@ def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
 
 
 BAD = [
-    (["nowhere"], "nowhere is not there"),
+    (["nowhere"], "nowhere does not exist"),
     (["cartpole.json", "--episodes", "0"], "--episodes 0 is out of range: it must lie between 1 and 10000."),
     (["cartpole.json", "--seed", "-1"], "--seed -1 is out of range"),
     (["cartpole.json", "--epsilon", "2"], "--epsilon 2.0 is out of range: it must lie between 0 and 1."),
@@ -210,12 +210,12 @@ BAD = [
     (["cartpole.json", "--every", "0"], "--every 0 is out of range"),
     (["cartpole.json", "--width", "0"], "--width 0 is out of range"),
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
-    (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': choose one of .gif, .png, .mp4."),
-    (["cartpole.json", "--out", "no/film.gif"], "is no folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': there are None."),
-    (["probe.json", "--out", "film.gif"], "probe_value has no picture: play it without --out to see its returns."),
+    (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
+    (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': use one of None."),
+    (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
-    (["foreign.npz"], "foreign.npz is named as weights by no JSON in its folder"),
+    (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
     (["other.json"], "do not fit their network on catch (observations of shape [100], 3 actions)"),
     ([], "the following arguments are required: STUDY"),
 ]

@@ -191,10 +191,10 @@ def test_what_is_not_solved_within_the_cap_is_said_to_be_over_it():
     assert cliffwalk.summary({"updates": [7, None, None]}) == (np.inf, 7, np.inf)
     record = record_of(cliffwalk.TOY, [7, None, None])
     assert "over 500 (7 to over 500)" in cliffwalk.table(record)
-    assert "Not solved in 500 updates: 24 runs" in cliffwalk.figure(record).get_label()
+    assert "24 runs are not solved in 500 updates" in cliffwalk.figure(record).get_label()
     solved = record_of(cliffwalk.TOY, [7, 8, 9])
     assert "8 (7 to 9)" in cliffwalk.table(solved)
-    assert "Not solved" not in cliffwalk.figure(solved).get_label()
+    assert "not solved" not in cliffwalk.figure(solved).get_label()
 
 
 @pytest.mark.parametrize(

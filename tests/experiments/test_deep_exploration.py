@@ -41,7 +41,7 @@ BOOTSTRAPPED = dataclasses.replace(
 def greedy_return(config):
     game = games.make("deep_sea_12")
     _, curves = advancing(game, Evaluation(every=STEPS, episodes=1))(*start(game, config))
-    return float(curves.evaluation_return)
+    return float(curves["evaluation_return"])
 
 
 def test_following_one_member_finds_a_treasure_that_dithering_does_not():

@@ -111,7 +111,7 @@ def test_the_script_goes_on_where_it_was_interrupted_and_draws_again_without_run
     record.write_bytes(b"".join(lines[:-2]) + lines[-2][:20])  # killed while it wrote the last but one
     damaged = script("--toy", "--figure-only", "--out", str(tmp_path))
     assert damaged.returncode == 1
-    assert "is not a whole record" in damaged.stderr
+    assert "is not a complete record" in damaged.stderr
     again = script("--toy", "--out", str(tmp_path))
     assert again.returncode == 0, again.stderr
     assert record.read_bytes() == whole

@@ -87,7 +87,7 @@ def test_a_run_that_fails_when_it_is_made_again_has_a_row_that_says_why(tmp_path
 def test_a_study_made_again_has_the_same_bits_and_its_record_stays(tmp_path):
     study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
     execute.run(study, tmp_path / "results")
-    with pytest.raises(ValueError, match="holds no run of this study"):
+    with pytest.raises(ValueError, match="has no run of this study: give the folder"):
         next(rerun.rows_of(dataclasses.replace(study, seeds=(7,)), tmp_path / "results", 1, tmp_path / "again"))
     before = results(tmp_path / "results" / "tiny")
     (row,) = rerun.rows_of(study, tmp_path / "results", 1, tmp_path / "again")

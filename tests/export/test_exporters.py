@@ -227,5 +227,5 @@ def test_a_run_that_cannot_be_named_is_not_begun(opened, changed, sentence, tmp_
 
 
 def test_what_is_not_known_of_a_run_is_named():
-    with pytest.raises(ValueError, match="must say study, seed"):
+    with pytest.raises(ValueError, match="lack study, seed: add them"):
         exporter.identity({key: value for key, value in synthetic_runs.facts().items() if key not in ("study", "seed")})

@@ -1,4 +1,4 @@
-"""Catch equals the class it was taken from, step for step."""
+"""Catch equals its source, the class `Game` of the guide, in every step."""
 
 import itertools
 
@@ -13,7 +13,7 @@ BOARDS = [(10, 10), (1, 4), (2, 5), (3, 12), (12, 6)]
 
 
 class DocumentGame:
-    """The class `Game` of the source, without the drawing on a terminal; its draws come from `random`."""
+    """The class `Game` of the source, without the output on a terminal; its random numbers come from `random`."""
 
     def __init__(self, shape=(10, 10), random=None):
         self.random = random or np.random.RandomState(0)
@@ -82,7 +82,7 @@ class DocumentGame:
 
 
 def _document_game(rows, columns, paddle, ball):
-    """A game of the source that starts with these columns."""
+    """Returns a game of the source that starts in these columns."""
     game = DocumentGame((rows, columns))
     game.grid[:] = 0
     game.pos, game.target = paddle, (0, ball)
@@ -92,7 +92,7 @@ def _document_game(rows, columns, paddle, ball):
 
 
 def _document_episode(game, actions):
-    """Plays as the source's loop does, until a reward: observations (the first included) and rewards."""
+    """Plays an episode in the source's loop and returns observations (including the first) and rewards."""
     observations, rewards = [game.state[0]], []
     for action in actions:
         game.move(action)
@@ -133,26 +133,26 @@ def test_episode_equals_the_source(rows, columns):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(10, 10), (2, 5)])
-def test_start_columns_are_drawn_as_the_source_draws_them(rows, columns):
-    random, num_draws = np.random.RandomState(2), 3000
+def test_start_columns_have_the_distribution_of_the_source(rows, columns):
+    random, num_samples = np.random.RandomState(2), 3000
     original = DocumentGame((rows, columns), random)
-    drawn = []
-    for _ in range(num_draws):
+    expected_pairs = set()
+    for _ in range(num_samples):
         original.reset()
-        drawn.append((original.pos, original.target[1]))
-    start = jax.jit(jax.vmap(catch.make(rows, columns).reset))(jax.random.split(jax.random.key(2), num_draws))
-    ours = list(zip(start.paddle_column.tolist(), start.ball_column.tolist(), strict=True))
+        expected_pairs.add((original.pos, original.target[1]))
+    start = jax.jit(jax.vmap(catch.make(rows, columns).reset))(jax.random.split(jax.random.key(2), num_samples))
+    pairs = list(zip(start.paddle_column.tolist(), start.ball_column.tolist(), strict=True))
     assert not start.ball_row.any()
-    assert set(ours) == set(drawn) == set(itertools.product(range(1, columns - 2), range(columns - 1)))
+    assert set(pairs) == expected_pairs == set(itertools.product(range(1, columns - 2), range(columns - 1)))
 
     # Each pair is equally likely: the chi-squared statistic lies within five standard deviations of its mean.
-    counts = np.unique(np.array(ours), axis=0, return_counts=True)[1]
-    expected, freedom = num_draws / len(counts), len(counts) - 1
+    counts = np.unique(np.array(pairs), axis=0, return_counts=True)[1]
+    expected, freedom = num_samples / len(counts), len(counts) - 1
     assert abs(((counts - expected) ** 2 / expected).sum() - freedom) < 5 * np.sqrt(2 * freedom)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 4), (4, 5), (3, 8)])
-def test_listed_states_are_those_that_the_source_reaches(rows, columns):
+def test_listed_states_equal_the_states_reached_by_the_source(rows, columns):
     frontier = [(0, ball, paddle) for paddle in range(1, columns - 2) for ball in range(columns - 1)]
     reached = set(frontier)
     while frontier:
@@ -187,7 +187,7 @@ def test_every_start_on_the_default_board_can_be_won():
     np.testing.assert_allclose(value, np.full(len(starts), 0.9**9), rtol=1e-12)
 
 
-def test_values_of_a_shallow_board_say_which_starts_can_be_won():
+def test_value_of_a_start_is_one_exactly_if_it_can_be_won():
     rows, columns = 3, 12
     solution = exact.solve(catch.make(rows, columns), discount=1.0)
     won = set()
@@ -202,7 +202,7 @@ def test_values_of_a_shallow_board_say_which_starts_can_be_won():
     assert values == {pair: 1.0 if pair in won else -1.0 for pair in values}
 
 
-def test_a_ball_in_the_paddle_cannot_be_seen_and_staying_wins():
+def test_paddle_hides_the_ball_and_staying_wins():
     solution = exact.solve(catch.make(), discount=0.9)
     row, ball, paddle = solution.states
     hidden = (row == 9) & (np.abs(ball - paddle) <= 1) & (paddle == 4)
@@ -212,14 +212,14 @@ def test_a_ball_in_the_paddle_cannot_be_seen_and_staying_wins():
 
 
 @pytest.mark.parametrize("noise", [1.0, 0.25])
-def test_noise_leaves_the_values_as_they_are(noise):
-    quiet, noisy = (exact.solve(catch.make(4, 6, noise=number), discount=0.9) for number in (0.0, noise))
-    assert quiet.q_values.any()
-    np.testing.assert_allclose(noisy.q_values, quiet.q_values, rtol=1e-9)
+def test_noise_does_not_change_the_optimal_values(noise):
+    noiseless, noisy = (exact.solve(catch.make(4, 6, noise=number), discount=0.9) for number in (0.0, noise))
+    assert noiseless.q_values.any()
+    np.testing.assert_allclose(noisy.q_values, noiseless.q_values, rtol=1e-9)
 
 
-def test_noise_is_a_fair_coin_in_every_reward_and_nothing_else():
-    quiet, noisy = catch.make(), catch.make(noise=0.5)
+def test_noise_adds_a_fair_random_sign_to_every_reward_and_changes_nothing_else():
+    noiseless, noisy = catch.make(), catch.make(noise=0.5)
 
     def play(step, start, keys):
         return jax.lax.scan(lambda state, now: step(now[0], state, now[1]), start, (keys, jnp.arange(10) % 3))[1]
@@ -227,26 +227,26 @@ def test_noise_is_a_fair_coin_in_every_reward_and_nothing_else():
     start = catch.CatchState(jnp.int32(0), jnp.int32(2), jnp.int32(4))
     keys = jax.random.split(jax.random.key(3), (1000, 10))
     play = jax.jit(jax.vmap(play, in_axes=(None, None, 0)), static_argnums=0)
-    expected, steps = (play(game.step, start, keys) for game in (quiet, noisy))
+    expected, steps = (play(game.step, start, keys) for game in (noiseless, noisy))
     jax.tree.map(np.testing.assert_array_equal, steps._replace(reward=0), expected._replace(reward=0))
-    coins = (steps.reward - expected.reward) * 2
-    assert set(np.unique(coins)) == {-1.0, 1.0}
-    assert np.abs(coins.mean(axis=0)).max() < 5 / np.sqrt(1000)  # five standard deviations, in each of the ten steps
-    assert np.abs(np.corrcoef(coins.T) - np.eye(10)).max() < 5 / np.sqrt(1000)
+    signs = (steps.reward - expected.reward) * 2
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    assert np.abs(signs.mean(axis=0)).max() < 5 / np.sqrt(1000)  # five standard deviations, in each of the ten steps
+    assert np.abs(np.corrcoef(signs.T) - np.eye(10)).max() < 5 / np.sqrt(1000)
 
 
-def test_negative_noise_is_refused():
+def test_negative_noise_raises_an_error():
     with pytest.raises(ValueError, match="noise >= 0, got -1"):
         catch.make(noise=-1.0)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(0, 10), (10, 3)])
-def test_too_small_a_board_is_refused(rows, columns):
+def test_board_that_is_too_small_raises_an_error(rows, columns):
     with pytest.raises(ValueError, match=f"rows={rows}, columns={columns}"):
         catch.make(rows, columns)
 
 
-def test_other_boards_have_other_names():
+def test_name_depends_on_board_and_noise():
     assert catch.make().name == "catch"
     assert catch.make(5, 8).name == "catch_5x8"
     assert catch.make(noise=1).name == "catch_noisy"

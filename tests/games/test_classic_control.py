@@ -1,7 +1,8 @@
 """CartPole, mountain car and acrobot equal gymnasium's NumPy classes, which compute in float64.
 
-Tolerances are those of float32: one step agrees to `step_error` of the game (acrobot's is larger, since its Runge-Kutta
-step multiplies velocities of up to 28 rad/s). Flags are compared exactly: no state here is within rounding of a limit.
+Tolerances are those of float32: one step agrees up to the `step_error` of the game. Acrobot's is larger, because its
+Runge-Kutta step multiplies velocities of up to 28 rad/s. Flags must be equal: no state here is within rounding error of
+a limit.
 """
 
 from collections.abc import Callable
@@ -20,16 +21,16 @@ NUM_STATES = 2000
 
 
 class Case(NamedTuple):
-    """One game and its original; physical variables are `[N, D]` in gymnasium's order."""
+    """A game and the gymnasium environment it reproduces; physical variables are `[N, D]` in gymnasium's order."""
 
     make: Callable[..., Game]
     original: str
     state: Callable[[np.ndarray, np.ndarray], Any]  # (physical, time) -> state
     physical: Callable[[Any], np.ndarray]
-    highest: list[float]  # of the random states, which spread over [-highest, highest]
+    highest: list[float]  # random states are uniform in [-highest, highest]
     edges: list[list[float]]  # states at the limits
     step_error: float
-    policy: Callable[[np.ndarray], int]  # of the observation; reaches the goal, or balances
+    policy: Callable[[np.ndarray], int]  # observation -> action; reaches the goal, or balances the pole
 
 
 CASES = {
@@ -84,7 +85,7 @@ CASES = {
 
 
 class Record(NamedTuple):
-    """What gymnasium did, with a leading axis over steps: physical variables before and after, and the answer."""
+    """Steps of gymnasium, with a leading axis over steps: physical variables before and after, and returned values."""
 
     physical_tm1: np.ndarray
     action: np.ndarray
@@ -111,14 +112,14 @@ def _original_steps(case, physical, actions):
     rows = []
     for before, action in zip(physical, actions, strict=True):
         environment.state = before.astype(np.float64)
-        environment.steps_beyond_terminated = None  # CartPole counts the steps after the end
+        environment.steps_beyond_terminated = None  # CartPole counts steps after the end
         observation, reward, terminated, truncated, _ = environment.step(int(action))
         rows.append((before, action, np.array(environment.state), observation, reward, terminated, truncated))
     return _record(rows)
 
 
 def _original_episode(case, policy, seed=0, **settings):
-    """Plays an episode of `gymnasium.make`, with its time limit. Its start is made a float32 number first."""
+    """Plays an episode of `gymnasium.make` with its time limit. The start is rounded to float32 first."""
     environment = gymnasium.make(case.original, **settings)
     observation, _ = environment.reset(seed=seed)
     environment.unwrapped.state = np.float64(np.float32(environment.unwrapped.state))
@@ -132,14 +133,14 @@ def _original_episode(case, policy, seed=0, **settings):
 
 
 def _steps(case, game, record, time):
-    """Our answer to each of the recorded states and actions, in one call."""
+    """Returns our step from each of the recorded states with each of the recorded actions, in one call."""
     state = case.state(jnp.asarray(record.physical_tm1, jnp.float32), jnp.asarray(time, jnp.int32))
     actions = jnp.asarray(record.action, jnp.int32)
     return jax.jit(jax.vmap(game.step, in_axes=(None, 0, 0)))(jax.random.key(0), state, actions)
 
 
 def _assert_equal(case, state, time_step, record):
-    # Angles of acrobot are wrapped at ±π, where rounding decides the side.
+    # Acrobot's angles are wrapped at ±π, so rounding can change their sign there.
     error = case.physical(state).astype(np.float64) - record.physical
     if case.original == "Acrobot-v1":
         error[:, :2] -= 2 * np.pi * np.round(error[:, :2] / (2 * np.pi))
@@ -200,7 +201,7 @@ def test_acrobot_wraps_angles_and_clips_velocities():
     ],
 )
 def test_episode_equals_gymnasium(name, policy, ends):
-    # A whole episode, each step from gymnasium's state: float32 and float64 drift apart where motion is unstable
+    # Each step starts from gymnasium's state, because unstable motion amplifies the difference of float32 and float64
     # (CartPole multiplies an error by e in a quarter of a second, acrobot is chaotic).
     case, game = CASES[name], CASES[name].make()
     act = case.policy if policy == "good" else lambda observation: game.num_actions - 1
@@ -211,7 +212,7 @@ def test_episode_equals_gymnasium(name, policy, ends):
     _assert_equal(case, state, time_step, record)
 
 
-def test_both_flags_can_be_true_as_in_gymnasium(case):
+def test_terminated_and_truncated_can_both_be_true_as_in_gymnasium(case):
     act = case.policy if case.original != "CartPole-v1" else lambda observation: 0
     num_steps = len(_original_episode(case, act).action)
     record = _original_episode(case, act, max_episode_steps=num_steps)

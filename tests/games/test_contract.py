@@ -1,4 +1,4 @@
-"""What every game in the table promises, whatever its rules."""
+"""Properties that every game in the table must have."""
 
 import functools
 import subprocess
@@ -15,18 +15,18 @@ NUM_ENVIRONMENTS = 16
 
 
 DEEP_SEAS = [name for name in games.GAMES if name.startswith("deep_sea_")]
-START_ALIKE = {"probe_value", "probe_discount", "probe_action", "probe_time_limit", "probe_random_reward"}
-# Of deep sea the smallest and the largest: the others are between them.
+ONE_START = {"probe_value", "probe_discount", "probe_action", "probe_time_limit", "probe_random_reward"}
+# Only the smallest and the largest deep sea are checked.
 CHECKED = [name for name in games.GAMES if name not in DEEP_SEAS[1:-1]]
 
 
-@pytest.fixture(scope="module", params=CHECKED)  # one object a game, so that what is compiled is shared
+@pytest.fixture(scope="module", params=CHECKED)  # one object for each game, so that tests share compiled functions
 def game(request):
     return games.make(request.param)
 
 
 def _starts(game):
-    """Starts of `NUM_ENVIRONMENTS` episodes, stacked."""
+    """Returns the starts of `NUM_ENVIRONMENTS` episodes, stacked."""
     keys = jax.random.split(jax.random.key(0), NUM_ENVIRONMENTS)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(jax.jit(game.reset), keys))
 
@@ -36,7 +36,7 @@ def _assert_same(tree, other, **tolerances):
 
 
 def _signature(tree):
-    """Structure, shapes, dtypes and weak types: all that a scan asks of its carry."""
+    """Returns shapes, dtypes and weak types: a scan needs them to be equal in its carry."""
     return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), tree)
 
 
@@ -47,20 +47,20 @@ def _shapes_of_step(game):
 
 
 @pytest.mark.parametrize("name", games.GAMES)
-def test_game_is_called_as_in_the_table(name):
+def test_name_equals_the_key_in_the_table(name):
     game = games.make(name)
     assert game.name == name
     assert isinstance(game.version, int)
     assert game.version >= 1
 
 
-def test_step_returns_the_state_as_reset_does(game):
+def test_step_and_reset_return_states_of_the_same_structure(game):
     state, state_t, _ = _shapes_of_step(game)
     assert _signature(state_t) == _signature(state)
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(state))
 
 
-def test_time_step_is_as_declared(game):
+def test_time_step_has_the_declared_shapes_and_dtypes(game):
     _, _, time_step = _shapes_of_step(game)
     declared = (
         (game.observation_shape, jnp.float32, False),
@@ -71,7 +71,7 @@ def test_time_step_is_as_declared(game):
     assert tuple(_signature(time_step)) == declared
 
 
-def test_observe_gives_what_step_reports(game):
+def test_observe_equals_the_observation_of_step(game):
     key = jax.random.key(1)
     state, time_step = jax.jit(game.step)(key, jax.jit(game.reset)(key), jnp.int32(0))
     observation = jax.jit(game.observe)(state)
@@ -100,7 +100,7 @@ def test_jit_equals_no_jit(game):
     _assert_same(jax.jit(game.step)(key, state, action), game.step(key, state, action), rtol=1e-5, atol=1e-6)
 
 
-def test_vmap_equals_a_loop(game):
+def test_vmap_equals_a_python_loop(game):
     keys = jax.random.split(jax.random.key(4), 3)
     actions = jnp.arange(3, dtype=jnp.int32) % game.num_actions
     reset, step = jax.jit(game.reset), jax.jit(game.step)
@@ -109,11 +109,11 @@ def test_vmap_equals_a_loop(game):
     _assert_same(jax.tree.map(np.asarray, together), jax.tree.map(lambda *x: np.stack(x), *alone), rtol=1e-5, atol=1e-6)
 
 
-def test_same_key_same_start_and_random_starts_differ(game):
+def test_equal_keys_give_equal_starts_and_random_starts_differ(game):
     starts = _starts(game)
     _assert_same(starts, _starts(game), rtol=0)
     differ = any(np.ptp(leaf) > 0 for leaf in jax.tree.leaves(starts))
-    assert differ != (game.name in START_ALIKE | {"random_walk_5", *DEEP_SEAS})
+    assert differ != (game.name in ONE_START | {"random_walk_5", *DEEP_SEAS})
 
 
 def test_random_play_ends_within_max_steps(game):
@@ -137,14 +137,15 @@ def test_time_limit_alone_does_not_terminate(name):
     assert (bool(last.terminated), bool(last.truncated)) == (False, True)
 
 
-def test_unknown_name_is_refused_with_the_closest_and_all():
+def test_error_for_an_unknown_name_lists_the_closest_name_and_all_names():
     with pytest.raises(ValueError, match="no game is called 'cartpol'; did you mean 'cartpole'") as error:
         games.make("cartpol")
     assert all(name in str(error.value) for name in games.GAMES)
 
 
 @pytest.mark.parametrize("name", ["cartpole", "mountain_car", "acrobot"])
-def test_time_limit_below_one_is_refused(name):
+def test_time_limit_below_one_raises_an_error(name):
+
     with pytest.raises(ValueError, match=f"{name} needs max_steps >= 1, got 0"):
         games.GAMES[name].make(max_steps=0)
 

@@ -1,4 +1,4 @@
-"""Deep sea against a NumPy loop written from the rules of bsuite's."""
+"""Deep sea against a NumPy loop written from the rules of bsuite."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from jaxdqn.games import deep_sea, exact
 
 
 def _dive(size, actions):
-    """One episode of the original's rules: observations (the first included), rewards and ends."""
+    """Plays an episode by the rules of bsuite: observations (including the first), rewards and ends."""
     right = np.random.RandomState(42).binomial(1, 0.5, [size, size])
     column = 0
     observations, rewards, ends = [np.zeros((size, size))], [], []
@@ -35,7 +35,7 @@ def _dive(size, actions):
 
 
 def _play(game, actions):
-    """Our episodes of the same actions `[episodes, steps]`."""
+    """Plays episodes of the same actions `[episodes, steps]` in our game."""
 
     def episode(actions):
         start = game.reset(jax.random.key(0))
@@ -45,15 +45,15 @@ def _play(game, actions):
     return jax.jit(jax.vmap(episode))(jnp.asarray(actions, jnp.int32))
 
 
-def _way_to_the_treasure(size):
+def _path_to_the_treasure(size):
     return np.diag(deep_sea.mapping(size))  # right in every step
 
 
 @pytest.mark.parametrize("size", [2, 4, 7, 10])
 def test_episode_equals_the_numpy_loop(size):
-    way = _way_to_the_treasure(size)
-    ways = [way, 1 - way, np.append(way[:-1], 1 - way[-1])]
-    actions = np.array([*ways, *np.random.RandomState(1).randint(2, size=(50, size))])
+    path = _path_to_the_treasure(size)
+    paths = [path, 1 - path, np.append(path[:-1], 1 - path[-1])]
+    actions = np.array([*paths, *np.random.RandomState(1).randint(2, size=(50, size))])
     first, steps = _play(deep_sea.make(size), actions)
     for i in range(len(actions)):
         observations, rewards, ends = _dive(size, actions[i])
@@ -64,10 +64,10 @@ def test_episode_equals_the_numpy_loop(size):
     assert not steps.truncated.any()
 
 
-def test_one_way_of_all_finds_the_treasure():
+def test_exactly_one_path_finds_the_treasure():
     actions = np.array(list(itertools.product([0, 1], repeat=6)))
     returns = _play(deep_sea.make(6), actions)[1].reward.sum(axis=1)
-    assert actions[returns > 0].tolist() == [_way_to_the_treasure(6).tolist()]
+    assert actions[returns > 0].tolist() == [_path_to_the_treasure(6).tolist()]
     np.testing.assert_allclose(np.sort(returns)[-2:], [0.0, 0.99], atol=1e-6)
 
 
@@ -79,17 +79,17 @@ def test_best_return_is_0_99(size):
     np.testing.assert_allclose(solution.q_values[start][0, [1 - right, right]], [0.0, 0.99], atol=1e-7)
 
 
-def test_off_the_diagonal_nothing_can_be_earned():
+def test_optimal_value_is_zero_below_the_diagonal():
     solution = exact.solve(deep_sea.make(6), discount=0.9)
     row, column = solution.states
     value = solution.q_values.max(axis=1)
     np.testing.assert_array_equal(value[column < row], 0.0)
-    to_go = 5 - row[column == row]
-    earned = 0.9**to_go - 0.01 / 6 * (1 - 0.9 ** (to_go + 1)) / (1 - 0.9)
-    np.testing.assert_allclose(value[column == row], earned, rtol=1e-6)
+    num_left = 5 - row[column == row]
+    expected = 0.9**num_left - 0.01 / 6 * (1 - 0.9 ** (num_left + 1)) / (1 - 0.9)
+    np.testing.assert_allclose(value[column == row], expected, rtol=1e-6)
 
 
-def test_listed_states_are_those_that_are_reached():
+def test_listed_states_equal_the_reached_states():
     size = 5
     reached = {
         tuple(np.argwhere(observation)[0])
@@ -102,19 +102,19 @@ def test_listed_states_are_those_that_are_reached():
     assert set(listed) == reached
 
 
-def test_mapping_stays_as_it_is():
+def test_mapping_never_changes():
     assert deep_sea.mapping(4).tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [1, 1, 0, 1], [1, 0, 0, 0]]
 
 
-def test_picture_shows_the_diver_over_the_treasure():
+def test_rendered_board_shows_the_diver_in_front_of_the_treasure():
     game = deep_sea.make(3)
     state = deep_sea.DeepSeaState(jnp.int32(1), jnp.int32(0))
     water, diver, treasure = deep_sea.WATER, deep_sea.DIVER, deep_sea.TREASURE
     expected = [[water, water, water], [diver, water, water], [water, water, treasure]]
-    np.testing.assert_array_equal(game.picture(state), np.array(expected, np.uint8), strict=True)
-    np.testing.assert_array_equal(game.picture(deep_sea.DeepSeaState(2, 2))[2, 2], diver)
+    np.testing.assert_array_equal(game.render_board(state), np.array(expected, np.uint8), strict=True)
+    np.testing.assert_array_equal(game.render_board(deep_sea.DeepSeaState(2, 2))[2, 2], diver)
 
 
-def test_too_small_a_sea_is_refused():
+def test_size_below_two_raises_an_error():
     with pytest.raises(ValueError, match="size >= 2, got 1"):
         deep_sea.make(1)

@@ -1,4 +1,4 @@
-"""Value iteration against numbers worked by hand, and what it refuses."""
+"""Value iteration against values computed by hand, and its errors."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games import catch, chances, exact
-from jaxdqn.interfaces import Array, Chance, Game, TimeStep, feed_forward
+from jaxdqn.games import catch, exact, random_steps
+from jaxdqn.interfaces import Array, Game, RandomStep, TimeStep, feed_forward
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.training import evaluate
 
@@ -24,9 +24,10 @@ class PlaceAndTime(NamedTuple):
 
 
 def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0, is_noise_known=False):
-    """Places 0 .. num_places - 1. Action 0 stays (reward 0); action 1 goes on (-1), and from the last place leaves.
+    """Makes a corridor of places 0 .. num_places - 1. Action 0 stays (reward 0). Action 1 moves on (reward -1).
 
-    With probability `noise` it does not go on; the game may say so in its `chance`.
+    Action 1 leaves the corridor from the last place. With probability `noise`, action 1 stays; `is_noise_known` lists
+    this noise in `random_step`.
     """
 
     def observe(state):
@@ -45,8 +46,9 @@ def _corridor(num_places=3, listed=(0, 1, 2), noise=0.0, exit_reward=10.0, is_no
     def states():
         return Place(jnp.array(listed, jnp.int32))
 
-    chance = Chance(chances.distribution([0.0, 1.0], [1 - noise, noise]), move) if is_noise_known else None
-    return Game("corridor", 1, lambda key: Place(jnp.int32(0)), step, observe, (1,), 2, 100, states, chance)
+    slips = random_steps.distribution([0.0, 1.0], [1 - noise, noise]) if is_noise_known else None
+    known = RandomStep(slips, move) if is_noise_known else None
+    return Game("corridor", 1, lambda key: Place(jnp.int32(0)), step, observe, (1,), 2, 100, states, known)
 
 
 def _by_state(solution):
@@ -55,13 +57,13 @@ def _by_state(solution):
 
 
 def test_one_row_of_catch_by_hand():
-    # Four columns: the paddle starts in column 1 and can go to 2; stopped by the wall, left is the same as stay.
+    # Four columns: the paddle starts in column 1 and can move to 2. The wall stops it, so left equals stay.
     values = _by_state(exact.solve(catch.make(rows=1, columns=4), discount=0.9))
     assert values == {(0, 0, 1): [1, 1, -1], (0, 1, 1): [1, 1, 1], (0, 2, 1): [1, 1, 1]}
 
 
 def test_two_rows_of_catch_by_hand():
-    # The ball is over column 0, the paddle in column 2 of 5: there is time for two moves, and it takes one.
+    # The ball is over column 0, the paddle in column 2 of 5: one of the two moves must go left.
     values = _by_state(exact.solve(catch.make(rows=2, columns=5), discount=0.5))
     assert values[0, 0, 2] == [0.5, 0.5, -0.5]
     assert values[1, 0, 1] == [1, 1, -1]
@@ -72,7 +74,7 @@ def test_two_rows_of_catch_by_hand():
 @pytest.mark.parametrize(
     ("discount", "expected"),
     [
-        # q(2) = [discount v(2), 10]; q(1) = [discount v(1), -1 + discount v(2)]; q(0) in the same way.
+        # q(2) = [discount v(2), 10]; q(1) = [discount v(1), -1 + discount v(2)]; q(0) likewise.
         (1.0, [[8, 8], [9, 9], [10, 10]]),
         (0.5, [[0.5, 1], [2, 4], [5, 10]]),
         (0.0, [[0, -1], [0, -1], [0, 10]]),
@@ -83,13 +85,13 @@ def test_corridor_by_hand(discount, expected):
 
 
 def test_slippery_corridor_by_hand():
-    # v(2) = 0.75 x 10 + 0.25 x 0.5 v(2), v(1) = 0.75 x (-1 + 0.5 v(2)) + 0.25 x 0.5 v(1), and v(0) in the same way.
+    # v(2) = 0.75 x 10 + 0.25 x 0.5 v(2), v(1) = 0.75 x (-1 + 0.5 v(2)) + 0.25 x 0.5 v(1), and v(0) likewise.
     value = np.array([120 / 343, 138 / 49, 60 / 7])
     solution = exact.solve(_corridor(noise=0.25, is_noise_known=True), discount=0.5)
     np.testing.assert_allclose(solution.q_values, np.stack([0.5 * value, value], axis=1), rtol=1e-10)
 
 
-def test_evaluation_finds_no_error_in_the_values_of_a_random_game():
+def test_evaluation_reports_zero_error_for_the_exact_values_of_a_random_game():
     game = _corridor(noise=0.25, is_noise_known=True)
     network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
     q_values = jnp.asarray(exact.solve(game, 0.9).q_values, jnp.float32)
@@ -103,7 +105,7 @@ def test_staying_for_ever_beats_a_costly_exit():
     np.testing.assert_array_equal(solution.q_values, [[0, -1], [0, -1], [0, -10]])
 
 
-def test_solution_is_in_numpy_in_the_order_of_the_states():
+def test_solution_lists_the_states_in_their_order_in_numpy():
     game = catch.make(rows=3, columns=6)
     solution = exact.solve(game, discount=0.9)
     num_states = len(solution.states.ball_row)
@@ -115,57 +117,57 @@ def test_solution_is_in_numpy_in_the_order_of_the_states():
         np.testing.assert_array_equal(solution.observations[i], game.observe(state))
 
 
-def test_a_time_limit_does_not_end_the_value():
-    # The probe pays 1 a step for ever and is cut after 10 steps, which would be worth 6.5 if the cut ended the value.
+def test_time_limit_does_not_end_the_value():
+    # The probe pays 1 in every step. Its value is 10; it would be 6.5 if the time limit of 10 steps ended it.
     solution = exact.solve(games.make("probe_time_limit"), discount=0.9)
     np.testing.assert_allclose(solution.q_values, [[10.0]], rtol=1e-12)
 
 
-def test_values_of_rewards_without_end_are_refused_at_discount_one():
+def test_rewards_without_end_raise_an_error_at_discount_one():
     with pytest.raises(ValueError, match=r"'probe_time_limit' did not converge .* smaller discount"):
         exact.solve(games.make("probe_time_limit"), discount=1.0)
 
 
 @pytest.mark.parametrize("discount", [-0.1, 1.1, float("nan")])
-def test_discount_outside_zero_and_one_is_refused(discount):
+def test_discount_outside_zero_to_one_raises_an_error(discount):
     with pytest.raises(ValueError, match=r"discount must lie in \[0, 1\], got"):
         exact.solve(_corridor(), discount)
 
 
-def test_game_without_states_is_refused():
+def test_game_without_states_raises_an_error():
     with pytest.raises(ValueError, match=r"'cartpole' does not list its states.*Game\.states"):
         exact.solve(games.make("cartpole"), discount=0.9)
 
 
-def test_random_step_is_refused():
+def test_unlisted_noise_raises_an_error():
     with pytest.raises(ValueError, match="'corridor' has random steps"):
         exact.solve(_corridor(noise=0.5), discount=0.9)
 
 
-def test_unlisted_successor_of_a_rare_outcome_is_refused():
-    game = _corridor(noise=1.0 - 1e-9, listed=(0, 1), is_noise_known=True)  # it goes on once in a billion steps
+def test_unlisted_successor_of_a_rare_outcome_raises_an_error():
+    game = _corridor(noise=1.0 - 1e-9, listed=(0, 1), is_noise_known=True)  # it moves on once in a billion steps
     with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
         exact.solve(game, discount=0.9)
 
 
-def test_unlisted_successor_is_refused():
+def test_unlisted_successor_raises_an_error():
     with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
         exact.solve(_corridor(listed=(0, 1)), discount=0.9)
 
 
-def test_state_listed_twice_is_refused():
+def test_state_listed_twice_raises_an_error():
     with pytest.raises(ValueError, match="'corridor' lists a state more than once"):
         exact.solve(_corridor(listed=(0, 1, 1, 2)), discount=0.9)
 
 
-def test_states_that_differ_in_time_alone_are_refused():
+def test_states_that_differ_only_in_time_raise_an_error():
     corridor = _corridor()
     timed = corridor._replace(states=lambda: PlaceAndTime(jnp.zeros(2, jnp.int32), jnp.arange(2, dtype=jnp.int32)))
-    with pytest.raises(ValueError, match="must not be called `time`"):
+    with pytest.raises(ValueError, match="rename the field `time`"):
         exact.solve(timed, discount=0.9)
 
 
-def test_minus_zero_is_the_same_state_as_zero():
+def test_minus_zero_and_zero_are_the_same_state():
     def step(key, state, action):
         state = Place(-state.place)
         return state, TimeStep(state.place[None], jnp.float32(1.0), jnp.zeros((), bool), jnp.zeros((), bool))

@@ -13,7 +13,7 @@ from jaxdqn import games
 from tests.helpers import host_games
 
 
-def own(name):
+def host_game(name):
     return games.make(f"gymnasium:tests.helpers.host_games:{name}-v0")
 
 
@@ -27,7 +27,7 @@ def own(name):
         ("Blackjack-v1", (32 + 11 + 2,), 2, None),
     ],
 )
-def test_an_environment_keeps_its_contract(name, shape, num_actions, max_steps):
+def test_shapes_and_dtypes_are_as_declared(name, shape, num_actions, max_steps):
     game = games.make(f"gymnasium:{name}")
     assert (game.observation_shape, game.num_actions, game.max_steps) == (shape, num_actions, max_steps)
     environments = game.make_vector(3)
@@ -41,7 +41,7 @@ def test_an_environment_keeps_its_contract(name, shape, num_actions, max_steps):
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "MountainCar-v0", "LunarLander-v3"])  # MountainCar is truncated
-def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(name):
+def test_each_copy_equals_a_single_environment_plus_one_step_for_each_reset(name):
     environments = games.make(f"gymnasium:{name}").make_vector(2)
     observation, _ = environments.reset(seed=[7, 8])
     alone = gymnasium.make(name)
@@ -49,26 +49,25 @@ def test_a_copy_goes_as_the_environment_alone_and_then_takes_a_step_to_reset(nam
     is_over, num_resets = False, 0
     for time in range(450):
         np.testing.assert_array_equal(observation[0], expected)
-        answer = environments.step(np.full(2, time % 2))
-        observation = answer[0]
+        observation, *rest = environments.step(np.full(2, time % 2))
         if is_over:
             expected, _ = alone.reset()
-            assert [part[0] for part in answer[1:4]] == [0.0, False, False]
+            assert [part[0] for part in rest[:3]] == [0.0, False, False]
             is_over, num_resets = False, num_resets + 1
         else:
             expected, reward, terminated, truncated, _ = alone.step(time % 2)
-            assert [part[0] for part in answer[1:4]] == [reward, terminated, truncated]
+            assert [part[0] for part in rest[:3]] == [reward, terminated, truncated]
             is_over = terminated or truncated
     assert num_resets >= 2
     environments.close()
 
 
-def test_the_step_after_an_end_of_either_kind_only_resets():
-    environments = own("Counter").make_vector(1)
+def test_step_after_termination_or_truncation_only_resets():
+    environments = host_game("Counter").make_vector(1)
     environments.reset(seed=[0])  # episode 0 terminates at step 3, episode 1 is truncated at step 4
-    seen = [environments.step(np.zeros(1, int))[:4] for _ in range(10)]
+    steps = [environments.step(np.zeros(1, int))[:4] for _ in range(10)]
     environments.close()
-    rows = [(*observation[0].tolist(), *(part[0] for part in rest)) for observation, *rest in seen]
+    rows = [(*observation[0].tolist(), *(part[0] for part in rest)) for observation, *rest in steps]
     assert rows == [
         (0, 1, 1, False, False),
         (0, 2, 2, False, False),
@@ -83,7 +82,7 @@ def test_the_step_after_an_end_of_either_kind_only_resets():
     ]
 
 
-def test_seeds_determine_all_episodes_and_other_seeds_give_others():
+def test_seeds_determine_all_episodes_and_different_seeds_give_different_episodes():
     def starts(seeds):
         environments = games.make("gymnasium:CartPole-v1").make_vector(2)
         observation, _ = environments.reset(seed=seeds)
@@ -99,7 +98,7 @@ def test_seeds_determine_all_episodes_and_other_seeds_give_others():
     first, second = starts([1, 2])
     assert first.shape == (5, 4)
     np.testing.assert_array_equal(starts([1, 2]), [first, second])
-    np.testing.assert_array_equal(starts([2, 3])[0], second)  # whatever the place among the copies
+    np.testing.assert_array_equal(starts([2, 3])[0], second)  # the index of the copy has no effect
     assert (first != second).all()
 
 
@@ -115,8 +114,8 @@ def test_seeds_determine_all_episodes_and_other_seeds_give_others():
         ("Digits", (5,), np.float32),
     ],
 )
-def test_observations_keep_their_type_or_are_flattened_as_gymnasium_flattens(name, shape, dtype):
-    game, (space, _) = own(name), host_games.SHOWN[name]
+def test_observations_keep_their_type_or_are_flattened_by_gymnasium(name, shape, dtype):
+    game, (space, _) = host_game(name), host_games.SPACES[name]
     assert (game.observation_shape, game.observation_dtype) == (shape, dtype)
     environments = game.make_vector(1)
     observation, _ = environments.reset(seed=[3])
@@ -128,8 +127,8 @@ def test_observations_keep_their_type_or_are_flattened_as_gymnasium_flattens(nam
     environments.close()
 
 
-def test_actions_are_counted_from_zero():
-    game = own("ActionsFromFive")
+def test_actions_are_numbered_from_zero():
+    game = host_game("ActionsFromFive")
     assert game.num_actions == 3
     environments = game.make_vector(3)
     environments.reset(seed=[1, 2, 3])
@@ -137,7 +136,7 @@ def test_actions_are_counted_from_zero():
     environments.close()
 
 
-def test_processes_give_what_one_process_gives():
+def test_many_processes_give_the_same_steps_as_one():
     together, apart = (games.make("gymnasium:CartPole-v1").make_vector(2, asynchronous=flag) for flag in (False, True))
     np.testing.assert_array_equal(together.reset(seed=[1, 2])[0], apart.reset(seed=[1, 2])[0])
     for time in range(60):
@@ -148,8 +147,8 @@ def test_processes_give_what_one_process_gives():
     apart.close()
 
 
-def test_a_pickled_game_is_the_same_game():
-    game = pickle.loads(pickle.dumps(own("ActionsFromFive")))
+def test_pickling_preserves_the_game():
+    game = pickle.loads(pickle.dumps(host_game("ActionsFromFive")))
     environments = game.make_vector(1)
     environments.reset(seed=[1])
     assert environments.step(np.array([2]))[1].tolist() == [7.0]
@@ -157,17 +156,17 @@ def test_a_pickled_game_is_the_same_game():
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "MountainCar-v0", "Acrobot-v1", "LunarLander-v3"])
-def test_frames_are_drawn_without_a_display(name, monkeypatch):
+def test_frames_are_rendered_without_a_display(name, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    drawn = games.make(f"gymnasium:{name}").make_drawn()
-    drawn.reset(seed=0)
-    first = drawn.render()
+    environment = games.make(f"gymnasium:{name}").make_rendered()
+    environment.reset(seed=0)
+    first = environment.render()
     for _ in range(5):
-        drawn.step(1)
+        environment.step(1)
     assert first.dtype == np.uint8
     assert first.shape[2] == 3
-    assert (drawn.render() != first).any()
-    drawn.close()
+    assert (environment.render() != first).any()
+    environment.close()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_frames_are_drawn_without_a_display(name, monkeypatch):
     [
         ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),
         ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
-        ("gymnasium:LunarLander", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),  # which version?
+        ("gymnasium:LunarLander", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),  # no version
         (
             "gymnasium:tests.helpers.host_games:Countr-v0",
             ["no environment", "Did you mean gymnasium:tests.helpers.host_games:Counter-v0"],
@@ -183,19 +182,19 @@ def test_frames_are_drawn_without_a_display(name, monkeypatch):
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
-        ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "must be Discrete"]),
+        ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "action space is Discrete"]),
         ("gymnasium:tests.helpers.host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
     ],
 )
-def test_what_cannot_be_played_is_refused_in_a_sentence(name, words):
+def test_unsupported_game_raises_an_error_of_one_sentence(name, words):
     with pytest.raises(ValueError, match=r"^[^\n]+$") as refusal:
         games.make(name)
     for word in words:
         assert word in str(refusal.value)
 
 
-def test_a_module_that_fails_is_refused_with_its_error(tmp_path, monkeypatch):
+def test_error_of_an_imported_module_is_reported(tmp_path, monkeypatch):
     (tmp_path / "failing_module.py").write_text("raise OSError('no such file\\nat all')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"importing 'failing_module' raised OSError: no such file\.$") as refusal:
@@ -203,7 +202,7 @@ def test_a_module_that_fails_is_refused_with_its_error(tmp_path, monkeypatch):
     assert isinstance(refusal.value.__cause__, OSError)
 
 
-def test_a_missing_engine_is_named_with_the_extra_that_has_it(monkeypatch):
+def test_missing_dependency_is_reported_with_the_extra_that_installs_it(monkeypatch):
     for module in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "Box2D", None)  # importing it raises ImportError
@@ -211,9 +210,9 @@ def test_a_missing_engine_is_named_with_the_extra_that_has_it(monkeypatch):
         games.make("gymnasium:LunarLander-v3")
 
 
-def test_an_environment_without_pictures_says_so():
-    with pytest.raises(ValueError, match="draws no pictures"):
-        own("Counter").make_drawn()
+def test_environment_that_cannot_render_raises_an_error():
+    with pytest.raises(ValueError, match="cannot render frames"):
+        host_game("Counter").make_rendered()
 
 
 def test_games_in_jax_do_not_import_gymnasium():

@@ -1,4 +1,4 @@
-"""The probe games' closed forms, against value iteration."""
+"""Closed-form values of the probe games, against value iteration."""
 
 import itertools
 
@@ -46,7 +46,7 @@ def test_episode_is_as_described(name, actions, rewards, terminated, truncated):
     assert steps == list(zip(rewards, terminated, truncated, strict=True))
 
 
-def test_discount_probe_shows_zero_then_one():
+def test_discount_probe_observes_zero_then_one():
     game = games.make("probe_discount")
     start = game.reset(jax.random.key(0))
     _, time_step = game.step(jax.random.key(0), start, 0)
@@ -56,7 +56,7 @@ def test_discount_probe_shows_zero_then_one():
 @pytest.mark.parametrize(
     ("name", "action", "sign"), [("probe_observation", 0, 1), ("probe_both", 1, 1), ("probe_both", 0, -1)]
 )
-def test_random_observation_decides_the_reward(name, action, sign):
+def test_random_observation_determines_the_reward(name, action, sign):
     game = games.make(name)
 
     def first_step(key):
@@ -69,24 +69,25 @@ def test_random_observation_decides_the_reward(name, action, sign):
     np.testing.assert_array_equal(rewards, sign * observations)
 
 
-def test_rewards_of_the_random_reward_probe_are_distributed_as_said():
-    probe, num_draws = probes.PROBES["probe_random_reward"], 10_000
+def test_rewards_of_the_random_reward_probe_have_the_declared_distribution():
+    probe, num_samples = probes.PROBES["probe_random_reward"], 10_000
     game = probe.make()
     step = jax.vmap(lambda key: game.step(key, game.reset(key), 0)[1].reward)
-    values, counts = np.unique(jax.jit(step)(jax.random.split(jax.random.key(2), num_draws)), return_counts=True)
+    values, counts = np.unique(jax.jit(step)(jax.random.split(jax.random.key(2), num_samples)), return_counts=True)
     assert values.tolist() == probe.returns.values.tolist()
-    np.testing.assert_allclose(counts / num_draws, probe.returns.probabilities, atol=0.025)  # five standard deviations
+    frequencies = counts / num_samples
+    np.testing.assert_allclose(frequencies, probe.returns.probabilities, atol=0.025)  # five standard deviations
 
 
-def test_mean_of_the_random_reward_is_neither_median_nor_mode_nor_out_of_a_huber_loss():
+def test_mean_of_the_random_reward_differs_from_median_and_mode_and_minimises_the_huber_loss():
     values, probabilities = probes.PROBES["probe_random_reward"].returns
     mean = values @ probabilities
     median = values[np.searchsorted(probabilities.cumsum(), 0.5)]
     assert (mean, median, values[probabilities.argmax()]) == (0.5, 1.0, 1.0)
-    assert np.abs(values - mean).max() <= 1.0  # a Huber loss of threshold 1 is then least at the mean
+    assert np.abs(values - mean).max() <= 1.0  # so a Huber loss with threshold 1 has its minimum at the mean
 
 
-def test_memory_probe_shows_the_sign_once_and_asks_for_it_at_the_end():
+def test_memory_probe_observes_the_sign_once_and_rewards_it_in_the_last_step():
     game = games.make("probe_memory")
     for sign in (-1.0, 1.0):
         state = probes.MemoryState(jnp.float32(sign), jnp.int32(0))
@@ -101,19 +102,19 @@ def test_memory_probe_shows_the_sign_once_and_asks_for_it_at_the_end():
         assert ends == [False, False, False, True]
 
 
-def test_memory_is_worth_one_and_no_policy_without_it_earns_anything():
+def test_best_return_of_the_memory_probe_is_one_and_zero_without_memory():
     probe = probes.MEMORY_PROBES["probe_memory"]
     known = exact.model(probe.make())
     is_start = known.states.since == 0
-    assert sorted(known.states.sign[is_start]) == [-1.0, 1.0]  # the mean over starts is over a fair sign
-    seen, looks_like = np.unique(known.observations, axis=0, return_inverse=True)
+    assert sorted(known.states.sign[is_start]) == [-1.0, 1.0]  # the mean over starts is the mean over a fair sign
+    observations, index = np.unique(known.observations, axis=0, return_inverse=True)
     returns = []
-    for actions in itertools.product([0, 1], repeat=len(seen)):
+    for actions in itertools.product([0, 1], repeat=len(observations)):
         total = 0.0
         for state in np.flatnonzero(is_start):
             terminated = False
             while not terminated:
-                at = state, actions[looks_like[state]], 0
+                at = state, actions[index[state]], 0
                 total += known.reward[at]
                 state, terminated = known.successor[at], known.terminated[at]
         returns.append(total / is_start.sum())

@@ -1,4 +1,4 @@
-"""The random walk's returns: by hand, by simulation and by value iteration."""
+"""Returns of the random walk against values computed by hand, simulation and value iteration."""
 
 import math
 
@@ -13,7 +13,7 @@ NUM_WALKS = 20_000
 
 
 def _play(game, actions):
-    """Rewards `[NUM_WALKS, steps]` of many episodes with these actions."""
+    """Returns rewards `[NUM_WALKS, steps]` of many episodes with these actions."""
 
     def step(state, now):
         key, action = now
@@ -39,13 +39,13 @@ def test_undiscounted_return_is_binomial():
     np.testing.assert_allclose(probabilities, binomial, rtol=1e-12)
 
 
-def test_after_the_last_step_the_return_is_zero():
+def test_return_after_the_last_step_is_zero():
     values, probabilities = random_walk.return_distribution(discount=0.9, num_made=5)
     assert (values.tolist(), probabilities.tolist()) == ([0.0], [1.0])
 
 
 @pytest.mark.parametrize("discount", [0.5, 0.9, 1.0])
-def test_returns_of_play_are_distributed_as_said(discount):
+def test_simulated_returns_have_the_declared_distribution(discount):
     rewards = _play(random_walk.make(), [1, 0, 1, 0, 1])
     played = (rewards @ discount ** np.arange(5)).round(5)
     values, probabilities = random_walk.return_distribution(discount)
@@ -56,14 +56,14 @@ def test_returns_of_play_are_distributed_as_said(discount):
     assert abs(((counts - expected) ** 2 / expected).sum() - freedom) < 5 * np.sqrt(2 * freedom)
 
 
-def test_wrong_actions_turn_the_drift():
+def test_wrong_actions_reverse_the_drift():
     rewards = _play(random_walk.make(), [0, 1, 1, 1, 0])
     drift = np.array([-0.5, -0.5, 0.5, -0.5, -0.5])
     np.testing.assert_allclose(rewards.mean(axis=0), drift, atol=5 * np.sqrt(0.75 / NUM_WALKS))
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.9, 1.0])
-def test_optimal_values_are_the_means(discount):
+def test_optimal_values_equal_the_mean_returns(discount):
     num_steps = 4
     solution = exact.solve(random_walk.make(num_steps), discount)
     best = [random_walk.return_distribution(discount, num_made, num_steps) for num_made in range(num_steps)]
@@ -73,6 +73,6 @@ def test_optimal_values_are_the_means(discount):
     np.testing.assert_allclose(np.ptp(solution.q_values, axis=1), 1.0, rtol=1e-9)  # a step is 0.5 or -0.5 on average
 
 
-def test_a_walk_without_steps_is_refused():
+def test_walk_without_steps_raises_an_error():
     with pytest.raises(ValueError, match="num_steps >= 1, got 0"):
         random_walk.make(0)

@@ -1,4 +1,4 @@
-"""A helper of the tests of replay: steps whose every field encodes their number."""
+"""Steps for tests of replay, whose fields encode the time and the environment."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +7,10 @@ from jaxdqn.interfaces import Step
 
 
 def coded_step(time, num_environments, dtype=np.float32, episode=5):
-    """A step whose observation, action and reward all say `time * 10 + environment`; episodes end every `episode`."""
+    """Returns a step whose observation, action and reward encode `time * 10 + environment`.
+
+    Episodes have `episode` steps; they alternate between termination and truncation.
+    """
     code = time * 10 + np.arange(num_environments)
     observation = np.stack([code, -code], axis=1).astype(dtype)
     ended = np.full(num_environments, time % episode == episode - 1)

@@ -1,14 +1,14 @@
-"""What other tools would read: points from files of TensorBoard and of Weights & Biases, by their formats alone."""
+"""Readers of the files of TensorBoard and of Weights & Biases, written from their formats."""
 
 import json
 import math
 import struct
 
-BLOCK = 32_768  # bytes; the log of Weights & Biases is LevelDB's
+BLOCK = 32_768  # bytes; Weights & Biases uses the log format of LevelDB
 
 
 def events(folder):
-    """Returns the events in the only event file of a folder. A record is its length, two checksums and the event."""
+    """Returns the events in the only event file of a folder. A record is a length, two checksums and the event."""
     from tensorboardX.proto.event_pb2 import Event
 
     (path,) = folder.glob("events.out.tfevents.*")
@@ -21,7 +21,7 @@ def events(folder):
 
 
 def scalars(folder):
-    """Returns `{curve: [(step, value), ...]}` in the order in which they were written."""
+    """Returns `{curve: [(step, value), ...]}` in the order of writing."""
     curves = {}
     for event in events(folder):
         for value in event.summary.value:
@@ -31,27 +31,27 @@ def scalars(folder):
 
 
 def records(folder, identifier):
-    """Returns the records of the only offline run with an identifier."""
+    """Returns the records of the only offline run with this identifier."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     (path,) = (folder / "wandb").glob(f"offline-run-*-{identifier}/run-{identifier}.wandb")
     content, position, part, found = path.read_bytes(), 7, b"", []
     while position + 7 <= len(content):
         left = BLOCK - position % BLOCK
-        if left < 7:  # too few bytes for a header are filled up
+        if left < 7:  # a block ends with padding if a header does not fit
             position += left
             continue
         _, length, kind = struct.unpack_from("<IHB", content, position)
         part += content[position + 7 : position + 7 + length]
         position += 7 + length
-        if kind in (1, 4):  # whole, or the last part
+        if kind in (1, 4):  # a whole record, or its last part
             found.append(Record.FromString(part))
             part = b""
     return found
 
 
 def history(folder, identifier):
-    """Returns `{curve: [(step, value), ...]}` of an offline run; what the client adds of its own is left out."""
+    """Returns `{curve: [(step, value), ...]}` of an offline run, without the client's own values."""
     curves = {}
     for record in records(folder, identifier):
         items = {item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
@@ -62,16 +62,16 @@ def history(folder, identifier):
 
 
 def config(folder, identifier):
-    """Returns the configuration of an offline run as its records state it, the last word counting."""
-    stated = {}
+    """Returns the configuration of an offline run; later records overwrite earlier ones."""
+    found = {}
     for record in records(folder, identifier):
         for update in (record.run.config.update, record.config.update):
-            stated |= {item.key or item.nested_key[0]: json.loads(item.value_json) for item in update}
-    return stated
+            found |= {item.key or item.nested_key[0]: json.loads(item.value_json) for item in update}
+    return found
 
 
 def expected(curves):
-    """Returns what curves of a store are as `{curve: [(step, value), ...]}`: a NaN is no point."""
+    """Returns curves of a store as `{curve: [(step, value), ...]}`, without NaN values."""
     steps = curves["steps"].tolist()
     return {
         name: [(step, value) for step, value in zip(steps, values.tolist(), strict=True) if not math.isnan(value)]

@@ -1,4 +1,4 @@
-"""Small environments of gymnasium for tests, under ids such as `host_games:Counter-v0`. Importing registers them."""
+"""Small gymnasium environments for tests, such as `host_games:Counter-v0`. Importing this module registers them."""
 
 import os
 
@@ -9,10 +9,10 @@ from gymnasium import spaces
 
 
 class Counter(gymnasium.Env):
-    """Observations say the episode of this copy and the step in it; the reward is the step; episodes differ in length.
+    """Observes its episode number and step; the reward is the step; episodes have different lengths.
 
-    An episode lasts `3 + episode % 3` steps. It terminates if its number is even, else it is truncated. The first one
-    of a copy has the number `seed % 3`, so that copies are not in step.
+    An episode has `3 + episode % 3` steps. It is terminated if its number is even, else truncated. The first episode of
+    a copy has the number `seed % 3`, so that the copies end their episodes at different steps.
     """
 
     observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -33,7 +33,7 @@ class Counter(gymnasium.Env):
 
 
 class OneState(gymnasium.Env):
-    """One state, a reward of 1 a step, and a time limit: with a discount of 0.9 every value is 10."""
+    """One state, reward 1 in each step, and a time limit: with a discount of 0.9 every value is 10."""
 
     observation_space = spaces.Box(0, 1, (1,), np.float32)
     action_space = spaces.Discrete(2)
@@ -47,7 +47,7 @@ class OneState(gymnasium.Env):
 
 
 class TwoSteps(gymnasium.Env):
-    """The observation is the step. The first step earns nothing, the second 1 for action 1, and terminates."""
+    """The observation is the step. The first reward is 0, the second is 1 for action 1; then the episode terminates."""
 
     observation_space = spaces.Box(0, 2, (1,), np.float32)
     action_space = spaces.Discrete(2)
@@ -63,8 +63,8 @@ class TwoSteps(gymnasium.Env):
         return np.full(1, self.time, np.float32), float(is_over and action == 1), is_over, False, {}
 
 
-class Entropic(OneState):
-    """Shows what nobody can show again."""
+class RandomObservation(OneState):
+    """Its observations are random and cannot be reproduced."""
 
     observation_space = spaces.Box(0, 2**32, (1,), np.float32)
 
@@ -73,56 +73,57 @@ class Entropic(OneState):
         return np.array([int.from_bytes(os.urandom(3))], np.float32), *rest
 
 
-class Rewarding(OneState):
-    """Shows the same always, and earns what nobody can earn again; its episodes are longer than a test."""
+class RandomReward(OneState):
+    """Its observations are constant, its rewards cannot be reproduced, and its episodes are longer than a test."""
 
     def step(self, action):
-        shown, _, *rest = super().step(action)
-        return shown, float(int.from_bytes(os.urandom(3))), *rest
+        observation, _, *rest = super().step(action)
+        return observation, float(int.from_bytes(os.urandom(3))), *rest
 
 
-class Where(OneState):
-    """Earns the number of cores that its process may use, and 100 where JAX has been told to leave accelerators."""
+class ProcessReporter(OneState):
+    """The reward is the number of cores that its process may use, plus 100 if JAX is limited to the CPU."""
 
     def step(self, action):
-        shown, _, *rest = super().step(action)
-        return shown, len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu"), *rest
+        observation, _, *rest = super().step(action)
+        return observation, len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu"), *rest
 
 
-class Refusing(OneState):
-    """Raises an error in the third step after it has been reset by hand a second time, and never else."""
+class FailsAfterReset(OneState):
+    """Raises an error in the third step after its second seeded reset, and at no other time."""
 
-    by_hand, left = 0, -1
+    num_seeded_resets, steps_left = 0, -1
 
     def reset(self, *, seed=None, options=None):
-        self.by_hand += seed is not None
-        self.left = 3 if seed is not None and self.by_hand == 2 else -1
+        self.num_seeded_resets += seed is not None
+        self.steps_left = 3 if seed is not None and self.num_seeded_resets == 2 else -1
         return super().reset(seed=seed)
 
     def step(self, action):
-        self.left -= 1
-        if self.left == 0:
+        self.steps_left -= 1
+        if self.steps_left == 0:
             raise ValueError("against the rules")
         return super().step(action)
 
 
 class Failing(OneState):
-    """Goes on for so many steps of its life, and then fails: by an error, or with its whole process."""
+    """Fails after a given number of steps: with an error, or by ending its process."""
 
     def __init__(self, steps=150, kills=False):
-        self.left, self.kills = steps, kills
+        self.steps_left, self.kills = steps, kills
 
     def step(self, action):
-        self.left -= 1
-        if self.left < 0 and self.kills:
+        self.steps_left -= 1
+        if self.steps_left < 0 and self.kills:
             os._exit(7)
-        if self.left < 0:
+        if self.steps_left < 0:
             raise RuntimeError("the engine exploded")
+
         return super().step(action)
 
 
-class Shown(gymnasium.Env):
-    """Shows a sample of any space, and takes any action; the reward is the action."""
+class SpaceSampler(gymnasium.Env):
+    """Observes samples of any space and takes any action; the reward is the action."""
 
     def __init__(self, observation_space, action_space):
         self.observation_space, self.action_space = observation_space, action_space
@@ -140,7 +141,7 @@ class Shown(gymnasium.Env):
 
 TWO = spaces.Discrete(2)
 DICTIONARY = spaces.Dict({"a": spaces.Discrete(3), "b": spaces.Box(-1, 1, (2,), np.float64)})
-SHOWN = {
+SPACES = {
     "Image": (spaces.Box(0, 255, (4, 4, 3), np.uint8), TWO),
     "Int16": (spaces.Box(-9, 9, (2,), np.int16), TWO),
     "Float64": (spaces.Box(-1, 1, (2,), np.float64), TWO),
@@ -156,14 +157,14 @@ SHOWN = {
 
 gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
 gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
-gymnasium.register("Entropic-v0", Entropic, max_episode_steps=4, disable_env_checker=True)
-gymnasium.register("Rewarding-v0", Rewarding, max_episode_steps=1000, disable_env_checker=True)
-gymnasium.register("Where-v0", Where, max_episode_steps=1, disable_env_checker=True)
-gymnasium.register("Refusing-v0", Refusing, max_episode_steps=1000, disable_env_checker=True)
+gymnasium.register("RandomObservation-v0", RandomObservation, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("RandomReward-v0", RandomReward, max_episode_steps=1000, disable_env_checker=True)
+gymnasium.register("ProcessReporter-v0", ProcessReporter, max_episode_steps=1, disable_env_checker=True)
+gymnasium.register("FailsAfterReset-v0", FailsAfterReset, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})
-for _name, (_observations, _actions) in SHOWN.items():
+for _name, (_observations, _actions) in SPACES.items():
     _spaces = {"observation_space": _observations, "action_space": _actions}
-    gymnasium.register(f"{_name}-v0", Shown, max_episode_steps=9, disable_env_checker=True, kwargs=_spaces)
+    gymnasium.register(f"{_name}-v0", SpaceSampler, max_episode_steps=9, disable_env_checker=True, kwargs=_spaces)

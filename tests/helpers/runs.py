@@ -1,4 +1,4 @@
-"""Helpers of the tests of training: small configurations, and runs made with them alone."""
+"""Small configurations and single runs for tests of training."""
 
 import dataclasses
 import functools
@@ -35,7 +35,7 @@ TIMINGS = ("cost", "created", "hardware")
 
 
 def results(folder):
-    """Returns what a study's folder of runs holds, by name of file, without timings."""
+    """Returns the contents of a study's folder of runs by file name, without timings."""
     found = {}
     for path in sorted((folder / "runs").iterdir()):
         if path.suffix == ".json":
@@ -47,12 +47,12 @@ def results(folder):
 
 
 def advancing(game, evaluation=EVALUATION):
-    """Returns `(config, state) -> (state, curves)`, compiled; the state passed in stays valid."""
+    """Returns `(config, state) -> (state, curves)`, compiled without donation: the input state stays valid."""
     return jax.jit(functools.partial(loop.advance, game=game, evaluation=evaluation))
 
 
 def start(game, config, seed=0):
-    """Returns the leaves of a configuration as arrays, and a run before its first step."""
+    """Returns the configuration with arrays as leaves, and the state of a run before its first step."""
     config = fields.to_arrays(config)
     return config, _init(game)(config, jax.random.key(seed))
 
@@ -61,7 +61,7 @@ _last = {}
 
 
 def _init(game):
-    """Returns the start of a run, compiled; that of the game asked for last is kept, since games cannot be hashed."""
+    """Returns the compiled start of a run; only the last game's is cached, because games cannot be hashed."""
     if game.step not in _last:
         _last.clear()
         _last[game.step] = jax.jit(functools.partial(loop.init, game=game))
@@ -69,7 +69,7 @@ def _init(game):
 
 
 def plain(tree):
-    """Returns the tree with keys as the integers they hold, which NumPy can compare."""
+    """Returns the tree with random keys as integers, which NumPy can compare."""
 
     def unwrap(leaf):
         return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf

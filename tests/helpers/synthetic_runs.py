@@ -1,4 +1,4 @@
-"""Runs made up for tests: the facts of a record, and curves whose truth is known."""
+"""Synthetic runs for tests: facts of a record, and curves with known values."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ STEPS = np.arange(500, 20_001, 500)
 def facts(
     *, game: str = "catch", algorithm: str = "DQN", seed: int = 0, settings: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Returns facts as a study writes them; keywords beyond the first four replace whole keys."""
+    """Returns facts as a study writes them; further keywords replace whole keys."""
     determinants = {"game": game, "algorithm": algorithm, "seed": seed, "settings": settings or {}}
     return {
         "schema": 1,
@@ -38,7 +38,7 @@ def facts(
 
 
 def curves(*, seed: int = 0, best: float = 1.0, steps: np.ndarray = STEPS) -> dict[str, np.ndarray]:
-    """Returns curves that rise from -1 to about `best`, different for every seed."""
+    """Returns curves that rise from -1 to about `best`; they differ for each seed."""
     generator = np.random.default_rng(seed)
     half = steps[-1] * generator.uniform(0.1, 0.4)
     score = -1 + (best + 1) * steps / (steps + half) + generator.normal(scale=0.05, size=len(steps))
@@ -46,13 +46,13 @@ def curves(*, seed: int = 0, best: float = 1.0, steps: np.ndarray = STEPS) -> di
 
 
 def episodes(returns: ArrayLike) -> dict[str, np.ndarray]:
-    """Returns training episodes of ten steps each as they are attached to a run, with the only reward at their end."""
+    """Returns training episodes of ten steps each, as stored with a run; their only reward is in the last step."""
     values = np.asarray(returns, np.float64)
     return {"episode_return": values, "last_reward": values, "end_step": np.arange(1, len(values) + 1) * 10}
 
 
 def run(*, best: float = 1.0, steps: np.ndarray = STEPS, **described: Any) -> Run:
-    """Returns a run that was never written."""
+    """Returns a run that is not written to disk."""
     record = facts(**described)
     number = int(record["id"], 16) % 2**32
     return Run(record, curves(seed=number, best=best, steps=steps))

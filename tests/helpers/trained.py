@@ -1,4 +1,4 @@
-"""Agents made up for tests: weights whose play is known, and games that are over soon."""
+"""Agents for tests: weights with known behaviour, and games with short episodes."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ SMALL = QNetwork(Dense((8,)))
 
 
 def facts(game="catch", network=SMALL, **more):
-    """Returns what weights need to say, and more."""
+    """Returns the facts that weights need, and additional ones."""
     return {
         "game": {"name": game, "version": games.make(game).version},
         "configuration": {"type": "Config", "network": fields.to_dict(network)},
@@ -25,13 +25,13 @@ def facts(game="catch", network=SMALL, **more):
 
 
 def parameters(game="catch", network=SMALL, seed=0):
-    """Returns untrained parameters of a network on a game, as NumPy arrays."""
+    """Returns untrained parameters of a network for a game, as NumPy arrays."""
     made = games.make(game)
     return jax.device_get(network.make(made.observation_shape, made.num_actions).init(jax.random.key(seed)))
 
 
 def save(path, game="catch", network=SMALL, seed=0, **more):
-    """Writes untrained weights and returns the path of their facts."""
+    """Writes untrained weights and returns the path of their record."""
     return weights.save(path, facts(game, network, **more), weights.flatten(parameters(game, network, seed)))
 
 
@@ -46,11 +46,12 @@ def agent(game, values):
 
 
 def catcher():
-    """Returns an agent that moves the paddle under the ball, and so wins every game of catch."""
+    """Returns an agent that moves the paddle under the ball, and so wins every episode of catch."""
 
     def values(observation):
         board = observation.reshape(10, 10)
-        ball = (board[:9].sum(0) * jnp.arange(10)).sum()  # 0 once it is in the last row, where the paddle is there
+        ball = (board[:9].sum(0) * jnp.arange(10)).sum()  # 0 when the ball is in the row of the paddle
+
         paddle = (board[9] * jnp.arange(10)).sum() / board[9].sum()
         is_falling = board[:9].sum() > 0
         move = jnp.where(is_falling, jnp.sign(ball - paddle), 0.0)
@@ -66,5 +67,5 @@ def constant(game, action):
 
 
 def colours(*numbers):
-    """Returns a picture of one row with these greys."""
+    """Returns an image of one row with these grey values."""
     return np.repeat(np.array([numbers], np.uint8)[..., None], 3, axis=-1)

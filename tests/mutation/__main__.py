@@ -1,9 +1,9 @@
-"""Mutation testing with cosmic-ray: small faults, put one at a time into a copy of the tree, and who sees them.
+"""Mutation testing with cosmic-ray: inserts one small fault at a time into a copy of the code and runs the tests.
 
-    python tests/mutation learning --out DIR            # the sample `learning` of pyproject.toml; again: goes on
-    python tests/mutation learning --out DIR --retry    # those not caught once more, with the tests as they are now
+    python tests/mutation learning --out DIR            # runs or continues the sample `learning` of pyproject.toml
+    python tests/mutation learning --out DIR --retry    # runs surviving mutants again with the current tests
 
-Each sample has modules, and for each module the tests that belong to it, fastest first. CONTRIBUTING.md says more.
+A sample has modules, and lists the tests of each module, fastest first. See CONTRIBUTING.md.
 """
 
 import argparse
@@ -38,71 +38,72 @@ plugins.OPERATOR_PROVIDERS["wiring"] = wiring.OPERATORS
 
 
 def tests_of(sample: dict, module: str) -> list[str]:
-    """Returns the test files of a module: those of the first pattern that it fits."""
+    """Returns the test files of a module: those of the first pattern that matches it."""
     return next((tests for pattern, tests in sample["tests"].items() if pathlib.PurePath(module).match(pattern)), [])
 
 
-def drawn(sample: dict, tree: pathlib.Path) -> list[WorkItem]:
-    """Returns a random sample of the mutants of a tree, the same for the same code and seed."""
+def sample_mutants(sample: dict, tree: pathlib.Path) -> list[WorkItem]:
+    """Returns a random sample of the mutants of a tree; equal code and seeds give equal samples."""
     modules = sorted(str(path.relative_to(tree)) for path in tree.glob("jaxdqn/**/*.py"))
     modules = [module for module in modules if tests_of(sample, module)]
     os.chdir(tree)
     with use_db(":memory:") as db:
         commands.init(map(pathlib.Path, modules), db, {})
         found = [item.mutations[0] for item in db.work_items]
-    meaningless = {module: _meaningless(module) for module in modules}
+    excluded = {module: _excluded_ranges(module) for module in modules}
     kept = [
         spec
         for spec in found
-        if not any(start <= spec.start_pos and spec.end_pos <= end for start, end in meaningless[str(spec.module_path)])
+        if not any(start <= spec.start_pos and spec.end_pos <= end for start, end in excluded[str(spec.module_path)])
     ]
     kept.sort(key=lambda spec: (str(spec.module_path), spec.operator_name, spec.occurrence))
-    print(f"{len(kept)} mutants of {len(modules)} modules; {sample['number']} of them are drawn.")
-    chosen = random.Random(sample["seed"]).sample(kept, sample["number"])
-    return [WorkItem.single(hashlib.md5(repr(spec).encode()).hexdigest(), spec) for spec in chosen]
+    print(f"sampled {sample['number']} of {len(kept)} mutants of {len(modules)} modules")
+    selected = random.Random(sample["seed"]).sample(kept, sample["number"])
+    return [WorkItem.single(hashlib.md5(repr(spec).encode()).hexdigest(), spec) for spec in selected]
 
 
-def _meaningless(module: str) -> list[tuple]:
-    """Returns where a mutant changes nothing that is computed: annotations, unions of types, texts, some hints."""
-    places = []
+def _excluded_ranges(module: str) -> list[tuple]:
+    """Returns the code ranges in which a mutant changes no computation: annotations, type unions, texts, some hints."""
+    nodes = []
     for node in ast_nodes(get_ast_from_path(pathlib.Path(module))):
         match node.type:
             case "tfpdef" | "raise_stmt":
-                places.append(node)
+                nodes.append(node)
             case "annassign":
-                places.append(node.children[1])
+                nodes.append(node.children[1])
             case "funcdef":
-                places += [node] if node.name.value in ("__repr__", "__str__") else filter(None, [node.annotation])
+                nodes += [node] if node.name.value in ("__repr__", "__str__") else filter(None, [node.annotation])
             case "expr" if node.search_ancestor("funcdef", "classdef") is None:
-                places.append(node)
-            case "operator" if node.parent.type == "parameters":  # the `*` before named arguments
-                places.append(node)
+                nodes.append(node)
+            case "operator" if node.parent.type == "parameters":  # the `*` before keyword-only arguments
+                nodes.append(node)
             case "argument" if node.children[0].get_code().strip() in SETTINGS["exclude-keywords"]:
-                places.append(node)
-    return [(node.start_pos, node.end_pos) for node in places]
+                nodes.append(node)
+    return [(node.start_pos, node.end_pos) for node in nodes]
 
 
 def pytest_command(files: Iterable[str], seconds: int, *options: str) -> str:
-    """Returns the command that runs test files in one process, which may compute for so many seconds."""
+    """Returns the command that runs test files in one process with a limit on its CPU seconds."""
     command = " ".join([sys.executable, "-m pytest -q -o addopts= -p no:cacheprovider", *options, *files])
     return f"sh -c 'ulimit -t {seconds} && exec {command}'"
 
 
 def is_caught(result: WorkResult) -> bool:
-    """Returns whether a test failed, or ended by an interruption. To run out of time shows nothing: tests are slow."""
+    """Returns whether a test failed or was interrupted. A timeout does not count, because tests can be slow."""
+
     return bool(result.is_killed and re.search("^(FAILED|ERROR|!+ .*KeyboardInterrupt)", result.output, re.MULTILINE))
 
 
 def start(sample: dict, out: pathlib.Path) -> None:
-    """Copies the tree and draws the sample."""
+    """Copies the tree and samples the mutants."""
     shutil.copytree(ROOT, out / "tree", ignore=LEFT_OUT)
-    items = drawn(sample, out / "tree")
+    items = sample_mutants(sample, out / "tree")
     with use_db(str(out / "session.sqlite")) as db:
         db.add_work_items(items)
 
 
-def see_that_it_passes(output: str, passed: set[str]) -> None:
-    """Runs the test that a mutant made fail, without the mutant, unless it is known to pass."""
+def check_without_mutant(output: str, passed: set[str]) -> None:
+    """Checks that the tests that failed with a mutant pass without it, unless they are known to pass."""
     failed = set(re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+)", output, re.MULTILINE)) - passed
     outcome, output = (
         run_tests(pytest_command(failed, 1000), timeout=SETTINGS["seconds-of-waiting"])
@@ -110,12 +111,12 @@ def see_that_it_passes(output: str, passed: set[str]) -> None:
         else (TestOutcome.SURVIVED, "")
     )
     if outcome != TestOutcome.SURVIVED:
-        raise SystemExit(f"Without a mutant all tests must pass, and they do not:\n{output}")
+        raise SystemExit(f"Tests fail without a mutant; repair them first:\n{output}")
     passed |= failed
 
 
 def report(db: WorkDB) -> None:
-    """Prints the score, and each mutant that no test caught: it passed all of them, or ran out of time."""
+    """Prints the score, and each mutant that no test caught: all tests passed, or time ran out."""
     caught, found = collections.Counter(), db.completed_work_items
     for item, result in found:
         module, operator = str(item.mutations[0].module_path), item.mutations[0].operator_name
@@ -128,17 +129,15 @@ def report(db: WorkDB) -> None:
 
 
 def main() -> None:
-    """Runs a sample, or goes on with it."""
+    """Runs or continues a sample."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sample", choices=list(SETTINGS["samples"]))
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the copies and the session")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the copies and the session")
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n processes that share the session")
-    parser.add_argument("--number", type=int, help="of mutants, instead of what pyproject.toml says")
-    parser.add_argument("--seconds", type=int, default=300, help="of computing for the tests of a mutant (300)")
-    parser.add_argument(
-        "--retry", action="store_true", help="try those not caught once more, with the tests as they are"
-    )
-    parser.add_argument("--report", action="store_true", help="only print what is known")
+    parser.add_argument("--number", type=int, help="number of mutants (default: as in pyproject.toml)")
+    parser.add_argument("--seconds", type=int, default=300, help="CPU seconds for the tests of a mutant (default: 300)")
+    parser.add_argument("--retry", action="store_true", help="run surviving mutants again with the current tests")
+    parser.add_argument("--report", action="store_true", help="only print the results so far")
     options = parser.parse_args()
     out, sample = options.out.resolve() / options.sample, SETTINGS["samples"][options.sample]
     sample |= {"number": options.number or sample["number"]}
@@ -167,9 +166,9 @@ def main() -> None:
                     item.mutations, pytest_command(files, options.seconds, "-x"), SETTINGS["seconds-of-waiting"]
                 )
                 if result.worker_outcome != WorkerOutcome.NORMAL:
-                    raise SystemExit(f"{item} could not be tried: {result.output}")
+                    raise SystemExit(f"{item} could not be run: {result.output}")
                 if is_caught(result):
-                    see_that_it_passes(result.output, passed)
+                    check_without_mutant(result.output, passed)
                 db.set_result(item.job_id, result)
                 verdict = "caught" if is_caught(result) else "OUT OF TIME" if result.is_killed else "SURVIVED"
                 print(time.strftime("%H:%M:%S"), verdict, item.mutations[0].module_path, flush=True)

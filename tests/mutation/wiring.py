@@ -1,4 +1,4 @@
-"""Two mutations of our own: what connects equations is faulty where a step or a named argument is left out."""
+"""Two mutation operators of our own, for faults in the connection of equations: a missing step, a missing argument."""
 
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.operators.operator import Example, Operator
@@ -6,7 +6,7 @@ from parso import parse
 
 
 class LeaveOutArgument(Operator):
-    """`f(x, y=z)` becomes `f(x)`: what `y` says is ignored."""
+    """`f(x, y=z)` becomes `f(x)`: the argument `y` is not passed."""
 
     def mutation_positions(self, node):
         if node.type == "argument" and node.children[1].get_code().strip() == "=":
@@ -22,14 +22,14 @@ class LeaveOutArgument(Operator):
 
 
 class LeaveOutStep(Operator):
-    """`x = f(x, y)` becomes `x = x`: the step does not happen."""
+    """`x = f(x, y)` becomes `x = x`: the step is skipped."""
 
     def mutation_positions(self, node):
         if node.type == "expr_stmt" and len(node.children) == 3 and node.children[1].get_code().strip() == "=":
-            changed, value = node.children[0], node.children[2]
+            target, value = node.children[0], node.children[2]
             names = {leaf.value for leaf in ast_nodes(value) if leaf.type == "name"}
-            wanted = [leaf.value for leaf in ast_nodes(changed) if leaf.type == "name"]
-            if changed.type in ("name", "testlist_star_expr") and names.issuperset(wanted):
+            assigned = [leaf.value for leaf in ast_nodes(target) if leaf.type == "name"]
+            if target.type in ("name", "testlist_star_expr") and names.issuperset(assigned):
                 yield node.start_pos, node.end_pos
 
     def mutate(self, node, index):

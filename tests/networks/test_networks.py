@@ -176,7 +176,7 @@ def test_a_dueling_network_adds_centred_advantages_to_a_value():
 
 def test_noise_is_of_the_key_and_one_for_all_examples():
     network, parameters = made(QNetwork(Dense((4,)), noisy=Noisy()))
-    chances = None, *map(network.draw, (FIRST, FIRST, SECOND))
+    chances = None, *map(network.noise, (FIRST, FIRST, SECOND))
     quiet, first, again, second = (network.apply(parameters, OBSERVATIONS, chance).q_values for chance in chances)
     np.testing.assert_array_equal(first, again)
     for one, other in ((quiet, first), (quiet, second), (first, second)):
@@ -267,7 +267,7 @@ def test_quantiles_at_fixed_fractions_have_the_mean_as_value():
     output = network.apply(parameters, OBSERVATIONS)
     np.testing.assert_allclose(output.fractions, np.tile([0.125, 0.375, 0.625, 0.875], (5, 1)))
     np.testing.assert_allclose(output.q_values, output.quantiles.mean(-1), rtol=1e-6)
-    assert jax.tree.leaves(network.draw(FIRST)) == []
+    assert jax.tree.leaves(network.noise(FIRST)) == []
 
 
 IMPLICIT = QNetwork(
@@ -277,7 +277,7 @@ IMPLICIT = QNetwork(
 
 def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_chance():
     network, parameters = made(IMPLICIT)
-    equal, chances = np.tile(OBSERVATIONS[:1], (5, 1)), (None, network.draw(FIRST), network.draw(SECOND))
+    equal, chances = np.tile(OBSERVATIONS[:1], (5, 1)), (None, network.noise(FIRST), network.noise(SECOND))
     quiet, first, second = (network.apply(parameters, equal, chance) for chance in chances)
     np.testing.assert_allclose(quiet.fractions, np.tile([1 / 6, 1 / 2, 5 / 6], (5, 1)), rtol=1e-6)
     np.testing.assert_array_equal(quiet.q_values, np.tile(quiet.q_values[:1], (5, 1)))
@@ -289,7 +289,7 @@ def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without
 
 def test_implicit_quantiles_equal_the_equation():
     network, parameters = made(IMPLICIT)
-    output = network.apply(parameters, OBSERVATIONS, network.draw(FIRST))
+    output = network.apply(parameters, OBSERVATIONS, network.noise(FIRST))
     p = jax.tree.map(np.asarray, parameters["params"])
 
     def dense(x, name):
@@ -395,7 +395,7 @@ def test_without_a_scale_there_are_no_priors_and_at_zero_they_have_no_effect(pri
 def test_noise_reaches_the_members_and_not_their_priors():
     network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2, prior_scale=1.0))
     silent = parameters | {"members": jax.tree.map(jnp.zeros_like, parameters["members"])}
-    for chance in (network.draw(FIRST), network.draw(SECOND)):
+    for chance in (network.noise(FIRST), network.noise(SECOND)):
         one, other = (network.apply(silent, OBSERVATIONS, noise).members for noise in (None, chance))
         np.testing.assert_array_equal(one, other)
 
@@ -403,7 +403,7 @@ def test_noise_reaches_the_members_and_not_their_priors():
 def test_each_member_has_noise_of_its_own():
     network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2))
     equal = {"members": jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), parameters["members"])}
-    chances = None, network.draw(FIRST)
+    chances = None, network.noise(FIRST)
     quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, chance).members) for chance in chances)
     np.testing.assert_array_equal(quiet[:, 0], quiet[:, 1])
     assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))

@@ -10,7 +10,7 @@ from jaxdqn import games
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
-from jaxdqn.play import agent, choice
+from jaxdqn.play import agent, select_weights
 from jaxdqn.store import weights
 from tests.helpers import trained
 
@@ -26,17 +26,16 @@ KEPT = pathlib.Path(__file__).parents[2] / "results"
 
 
 @pytest.mark.parametrize("runs", sorted({path.parent for path in KEPT.glob("*/runs/*.weights.npz")}), ids=str)
-def test_the_weights_of_a_study_that_comes_along_can_be_played(runs):
+def test_committed_weights_can_be_played(runs):
     folder = runs.parent
     records = [json.loads(path.read_text()) for path in runs.glob("*.json")]
-    games_there = sorted({record["game"]["name"] for record in records if "weights" in record})
-    for game in games_there:
-        made = agent.make(weights.load(choice.choose(folder, game=game)))
+    for game in sorted({record["game"]["name"] for record in records if "weights" in record}):
+        made = agent.make(weights.load(select_weights.select(folder, game=game)))
         assert made.game.name == game
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_the_agent_has_the_values_of_the_network_that_was_saved(tmp_path, network):
+def test_the_agent_has_the_action_values_of_the_saved_network(tmp_path, network):
     path = trained.save(tmp_path / "weights", "mountain_car", network, seed=7)
     made = agent.make(weights.load(path))
     game = games.make("mountain_car")
@@ -75,7 +74,10 @@ def of_torso(*hidden):
         (of_torso(16), "params/Dense_0/bias is [8] in the file and [16] in the network."),
         (of_torso(8, 3), "params/Dense_2/bias is absent in the file and [3] in the network."),
         (of_torso(), "params/Dense_0/bias is [8] in the file and [3] in the network."),
-        ({"game": {"name": "catch", "version": 99}}, "was trained on version 99 of catch, which is at version 1 now"),
+        (
+            {"game": {"name": "catch", "version": 99}},
+            "was trained on version 99 of catch, and the current version is 1",
+        ),
         ({"game": {"name": "katch", "version": 1}}, "no game is called 'katch'; did you mean 'catch'?"),
         (configured(type="Transformer"), "describes no network for catch: The configuration is of type 'Transformer'"),
         (of_torso(10**400), "describes no network for catch: "),
@@ -85,7 +87,7 @@ def of_torso(*hidden):
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
-def test_weights_that_do_not_fit_are_refused_in_a_sentence(tmp_path, changes, sentence):
+def test_weights_that_do_not_fit_raise_an_error_of_one_sentence(tmp_path, changes, sentence):
     path = trained.save(tmp_path / "weights")
     with pytest.raises(ValueError, match=re.escape(sentence)):
         agent.make(changed(path, **changes))

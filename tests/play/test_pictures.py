@@ -20,7 +20,7 @@ def board(row, height=4, width=5):
 
 
 def drawing(number, height=200, width=300):
-    """Returns a drawing of many colours in which something moves."""
+    """Returns an image of many colours with a moving rectangle."""
     rows, columns = np.mgrid[:height, :width]
     picture = np.stack([rows % 256, columns % 256, np.full_like(rows, 128)], axis=-1).astype(np.uint8)
     picture[50:100] = WHITE
@@ -32,14 +32,14 @@ def opened(content):
     return [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
 
 
-def test_an_animation_holds_every_frame_of_every_episode_as_it_was():
+def test_an_animation_contains_every_frame_of_every_episode_unchanged():
     episodes = [[board(row) for row in (0, 1, 2)], [board(row) for row in (3, 0)]]
     frames = opened(pictures.gif(episodes, 0.2))
     expected = [frame for episode in episodes for frame in episode]
     np.testing.assert_array_equal(np.stack([np.asarray(frame) for frame in frames]), np.stack(expected))
 
 
-def test_an_animation_goes_at_the_pace_of_the_game_and_rests_where_an_episode_ends():
+def test_an_animation_has_the_pace_of_the_game_and_pauses_at_the_end_of_an_episode():
     content = pictures.gif([[board(row) for row in (0, 1, 2)], [board(row) for row in (3, 0)]], 0.2)
     image = Image.open(io.BytesIO(content))
     durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
@@ -47,12 +47,12 @@ def test_an_animation_goes_at_the_pace_of_the_game_and_rests_where_an_episode_en
     assert image.info["loop"] == 0
 
 
-def test_an_animation_is_no_quicker_than_players_can_be():
+def test_frames_of_an_animation_last_at_least_20_milliseconds():
     image = Image.open(io.BytesIO(pictures.gif([[board(0), board(1), board(2)]], 0.001)))
     assert image.info["duration"] == 20
 
 
-def test_what_stands_still_stays_in_its_commonest_colours_and_takes_little_room():
+def test_common_colours_of_an_animation_are_exact_and_the_file_is_small():
     frames = [drawing(number) for number in range(250)]
     content = pictures.gif([frames], 0.04)
     first = opened(content)[0]
@@ -62,7 +62,7 @@ def test_what_stands_still_stays_in_its_commonest_colours_and_takes_little_room(
     assert len(content) < 200_000
 
 
-def test_a_strip_has_a_row_an_episode_of_evenly_spaced_frames_first_and_last_among_them():
+def test_a_strip_has_one_row_per_episode_of_evenly_spaced_frames_from_first_to_last():
     episodes = [[trained.colours(step) for step in range(101)], [trained.colours(200), trained.colours(210)]]
     sheet = np.asarray(Image.open(io.BytesIO(pictures.strip(episodes, 1.0))))
     stride = 1 + pictures.GAP
@@ -71,7 +71,7 @@ def test_a_strip_has_a_row_an_episode_of_evenly_spaced_frames_first_and_last_amo
     assert sheet[stride, ::stride, 0].tolist() == [200, 210, 255, 255, 255, 255]
 
 
-@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, about ffmpeg's process
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX warns when ffmpeg starts
 def test_a_film_has_every_frame_and_even_sides(tmp_path):
     ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
     frames = [drawing(number, height=101, width=151) for number in range(10)]
@@ -80,7 +80,7 @@ def test_a_film_has_every_frame_and_even_sides(tmp_path):
     done = subprocess.run(command, capture_output=True, check=True)
     film = np.frombuffer(done.stdout, np.uint8).reshape(-1, 100, 150, 3)
     assert b"10 fps" in done.stderr
-    assert len(film) == 10 + 10  # the last one rests for a second
+    assert len(film) == 10 + 10  # the last frame is shown for a second
     assert np.abs(film[5].astype(int) - frames[5][:100, :150]).mean() < 10
 
 
@@ -95,7 +95,7 @@ def test_a_film_has_every_frame_and_even_sides(tmp_path):
         ((210, 160), 100, (131, 100)),
     ],
 )
-def test_boards_are_drawn_large_and_drawings_are_shrunk(shape, width, expected):
+def test_boards_are_enlarged_and_other_frames_are_shrunk(shape, width, expected):
     picture = np.zeros((*shape, 3), np.uint8)
     picture[0, 0] = GREY
     resized = pictures.resized(picture, width)
@@ -111,21 +111,21 @@ def test_a_large_cell_has_the_colour_of_the_cell():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("film.avi", "has the suffix '.avi': choose one of .gif, .png, .mp4."),
-        ("film", "has the suffix '': choose one of"),
-        ("mine.gif", "is there already and is not overwritten: delete it, or choose another name."),
-        ("no/film.gif", "is no folder that can be written to: make it, or correct the path."),
+        ("film.avi", "has the suffix '.avi': use one of .gif, .png, .mp4."),
+        ("film", "has the suffix '': use one of"),
+        ("mine.gif", "exists and is not overwritten: delete it, or use another name."),
+        ("no/film.gif", "is not a writable folder: create it, or correct the path."),
     ],
 )
-def test_a_file_that_cannot_be_made_is_refused_before_anything_is_drawn(tmp_path, name, sentence):
+def test_a_file_that_cannot_be_written_raises_an_error_before_anything_is_rendered(tmp_path, name, sentence):
     (tmp_path / "mine.gif").write_bytes(b"")
     with pytest.raises((ValueError, OSError), match=re.escape(sentence)):
         pictures.encoder(tmp_path / name)
 
 
-def test_a_film_needs_imageio_and_says_how_to_get_it(tmp_path, monkeypatch):
+def test_error_for_missing_imageio_names_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=re.escape('needs imageio: pip install "jaxdqn[video]", or choose .gif')):
+    with pytest.raises(ValueError, match=re.escape('needs imageio: pip install "jaxdqn[video]", or use .gif')):
         pictures.encoder(tmp_path / "film.mp4")
 
 

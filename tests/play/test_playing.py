@@ -9,9 +9,9 @@ from tests.helpers import trained
 HOST = "gymnasium:CartPole-v1"
 
 
-def play(agent, numbers, *, seed=0, epsilon=0.0, draws=False):
-    """Returns the moments of the episodes with these numbers, without what draws them."""
-    with episodes.player(agent, seed=seed, epsilon=epsilon, draws=draws) as player:
+def play(agent, numbers, *, seed=0, epsilon=0.0, rendered=False):
+    """Returns the moments of the episodes with these numbers, without their frames."""
+    with episodes.player(agent, seed=seed, epsilon=epsilon, rendered=rendered) as player:
         return [[moment[:3] for moment in player.play(number)] for number in numbers]
 
 
@@ -19,10 +19,10 @@ def lengths(agent, **options):
     return [len(moments) - 1 for moments in play(agent, range(6), **options)]
 
 
-@pytest.mark.parametrize("draws", [False, True])
-def test_an_agent_that_follows_the_ball_wins_at_catch(draws):
+@pytest.mark.parametrize("rendered", [False, True])
+def test_an_agent_that_follows_the_ball_wins_at_catch(rendered):
     expected = [(step, 0.0, False) for step in range(10)] + [(10, 1.0, True)]
-    assert play(trained.catcher(), range(5), draws=draws) == [expected] * 5
+    assert play(trained.catcher(), range(5), rendered=rendered) == [expected] * 5
 
 
 def test_a_return_is_the_sum_of_the_rewards():
@@ -31,7 +31,7 @@ def test_a_return_is_the_sum_of_the_rewards():
 
 
 @pytest.mark.parametrize("game", ["cartpole", HOST])
-def test_equal_seeds_play_equal_episodes_and_others_differ(game):
+def test_equal_seeds_give_equal_episodes_and_different_seeds_differ(game):
     agent = trained.constant(game, 0)
     first = lengths(agent, seed=1, epsilon=0.5)
     assert lengths(agent, seed=1, epsilon=0.5) == first
@@ -39,27 +39,27 @@ def test_equal_seeds_play_equal_episodes_and_others_differ(game):
     assert lengths(agent, seed=2, epsilon=0.5) != first
 
 
-def test_an_episode_does_not_depend_on_those_before_it():
+def test_an_episode_does_not_depend_on_earlier_episodes():
     for game in ("cartpole", HOST):
         agent = trained.constant(game, 0)
         assert play(agent, [3, 1], epsilon=0.5) == play(agent, [1, 3], epsilon=0.5)[::-1]
 
 
 @pytest.mark.parametrize("game", ["cartpole", HOST])
-def test_drawing_changes_nothing(game):
+def test_rendering_does_not_change_the_episode(game):
     agent = trained.constant(game, 0)
-    assert play(agent, [2], epsilon=0.5, draws=True) == play(agent, [2], epsilon=0.5)
+    assert play(agent, [2], epsilon=0.5, rendered=True) == play(agent, [2], epsilon=0.5)
 
 
 @pytest.mark.parametrize("game", ["cartpole", HOST])
-def test_epsilon_is_the_share_of_random_actions(game):
+def test_epsilon_is_the_probability_of_a_random_action(game):
     agent = trained.constant(game, 1)
-    assert max(lengths(agent)) <= 11  # it falls after 8 to 10 pushes to one side, whatever the start
+    assert max(lengths(agent)) <= 11  # from every start, the pole falls after 8 to 10 pushes to one side
     assert max(lengths(agent, epsilon=1.0)) > 11
 
 
-def test_a_host_game_is_played_as_gymnasium_plays_it():
-    agent = trained.agent(HOST, lambda s: jnp.stack([-s[..., 2], s[..., 2]], axis=-1))  # push to where the pole leans
+def test_an_episode_of_a_host_game_equals_gymnasiums():
+    agent = trained.agent(HOST, lambda s: jnp.stack([-s[..., 2], s[..., 2]], axis=-1))  # pushes to the leaning side
     start = int(np.random.default_rng([5, 1]).integers(2**31))  # of episode 1 with seed 5
     env = gymnasium.make("CartPole-v1")
     observation, _ = env.reset(seed=start)
@@ -72,24 +72,24 @@ def test_a_host_game_is_played_as_gymnasium_plays_it():
     assert play(agent, [1], seed=5)[0][-1] == (steps, float(steps), True)
 
 
-def test_a_moment_of_a_game_in_jax_can_be_drawn_later():
-    with episodes.player(trained.catcher(), seed=0, epsilon=0.0, draws=True) as player:
+def test_a_moment_of_a_game_in_jax_can_be_rendered_later():
+    with episodes.player(trained.catcher(), seed=0, epsilon=0.0, rendered=True) as player:
         moments = list(player.play(0))
         assert player.pace == 5.0
-    rows = [np.argwhere(moment.draw()[:9, :, 0] == 38)[:, 0].tolist() for moment in moments]
+    rows = [np.argwhere(moment.render()[:9, :, 0] == 38)[:, 0].tolist() for moment in moments]
     assert rows == [[row] for row in range(9)] + [[], []]
 
 
-def test_frames_of_a_host_game_move():
-    with episodes.player(trained.constant(HOST, 1), seed=0, epsilon=0.0, draws=True) as player:
-        frames = [moment.draw() for moment in player.play(0)]
+def test_frames_of_a_host_game_change():
+    with episodes.player(trained.constant(HOST, 1), seed=0, epsilon=0.0, rendered=True) as player:
+        frames = [moment.render() for moment in player.play(0)]
         assert player.pace == 50.0
     assert {(frame.shape, frame.dtype) for frame in frames} == {((400, 600, 3), np.dtype(np.uint8))}
     assert np.any(frames[0] != frames[-1])
 
 
-def test_what_cannot_be_drawn_is_refused():
+def test_rendering_a_game_that_cannot_be_rendered_raises_an_error():
     agent = trained.constant("probe_value", 0)
     assert play(agent, [0])[0][-1][2]
-    with pytest.raises(ValueError, match="probe_value has no picture: play it without --out"):
-        play(agent, [0], draws=True)
+    with pytest.raises(ValueError, match="probe_value cannot be rendered: play it without --out"):
+        play(agent, [0], rendered=True)

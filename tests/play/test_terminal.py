@@ -10,14 +10,14 @@ from tests.helpers import trained
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     def isatty(self):
         return True
 
 
 def screen(written):
-    """Returns the lines that a terminal shows after what was written; it knows what `live` uses."""
+    """Returns the lines that a terminal shows after this output; it supports only the codes that `live` uses."""
     lines, row = [""], 0
     for text, up, clear in re.findall(r"([^\x1b]+)|\x1b\[(\d+)A|\x1b\[(?:(J)|[\d;]+m|0m)", written):
         if up:
@@ -33,7 +33,7 @@ def screen(written):
 
 
 def moments(number):
-    """Returns the moments of an episode in which a cell goes from left to right."""
+    """Returns the moments of an episode in which a cell moves from left to right."""
     rows = [trained.colours(*(0 if column == step else 255 for column in range(4))) for step in range(number + 1)]
     return [Moment(step, 0.5 * step, step == number, lambda row=row: row) for step, row in enumerate(rows)]
 
@@ -50,12 +50,12 @@ def test_a_coloured_cell_is_two_characters_wide():
     assert text == f"{dark}{bright}\x1b[0m\n{bright}{dark}\x1b[0m\n"
 
 
-def test_plain_characters_mark_what_is_not_the_commonest_colour():
-    picture = np.concatenate([trained.colours(200, 200, 38), trained.colours(110, 200, 255)])
-    assert terminal.plain(picture) == "..#\n*.o\n"
+def test_plain_characters_mark_cells_that_differ_from_the_most_common_colour():
+    image = np.concatenate([trained.colours(200, 200, 38), trained.colours(110, 200, 255)])
+    assert terminal.plain(image) == "..#\n*.o\n"
 
 
-def test_a_live_board_is_drawn_over_the_one_before_and_wiped_at_the_end():
+def test_a_live_board_is_drawn_over_the_previous_one_and_cleared_at_the_end():
     stream = Terminal()
     show = terminal.live(stream, delay=0.0)
     for episode in range(2):
@@ -63,7 +63,7 @@ def test_a_live_board_is_drawn_over_the_one_before_and_wiped_at_the_end():
             show(episode, moment)
         stream.write(f"episode {episode}\n")
     assert [line for line in screen(stream.getvalue()) if line] == ["episode 0", "episode 1"]
-    assert stream.getvalue().count("\x1b[48;5;16m") == 2 * 4  # the cell was to be seen in each moment
+    assert stream.getvalue().count("\x1b[48;5;16m") == 2 * 4  # the cell is shown in each moment
 
 
 @pytest.mark.parametrize(("only_first", "expected"), [(True, 1), (False, 2)])
@@ -87,7 +87,7 @@ def test_plain_boards_follow_each_other_with_their_step_and_return(only_first, e
         (io.StringIO(), {}, False),
     ],
 )
-def test_only_a_terminal_in_colour_is_live(monkeypatch, stream, variables, expected):
+def test_only_a_terminal_with_colour_is_live(monkeypatch, stream, variables, expected):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     for name, value in variables.items():

@@ -14,7 +14,8 @@ import numpy as np
 from jaxdqn import exploration, fields, games, optimizers
 from jaxdqn.interfaces import Sequence
 from jaxdqn.replay import sum_tree
-from jaxdqn.training import evaluate, host_loop, host_programs, loop, run
+from jaxdqn.training import evaluate, host_loop, host_programs, iteration, loop
+from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
 from tests.reference.corridor import GAME
 
@@ -64,12 +65,12 @@ def tapped(parts, record):
 
 def observe(monkeypatch, config, record):
     """Lets the parts that are looked up by name hand out what they compute."""
-    parts, with_clipping = run.parts, optimizers.with_clipping
+    parts, with_clipping = states.parts, optimizers.with_clipping
     algorithm, optimizer = type(config.algorithm), type(config.optimizer)
     loss, make = algorithm.loss, optimizer.make
 
-    def recording_loss(self, network, parameters, target_parameters, sample, chances):
-        output = loss(self, network, parameters, target_parameters, sample, chances)
+    def recording_loss(self, network, parameters, target_parameters, sample, key):
+        output = loss(self, network, parameters, target_parameters, sample, key)
         record("loss", parameters, target_parameters, output)
         return output
 
@@ -80,7 +81,7 @@ def observe(monkeypatch, config, record):
 
         return transformation._replace(update=update)
 
-    monkeypatch.setattr(run, "parts", lambda *arguments: tapped(parts(*arguments), record))
+    monkeypatch.setattr(states, "parts", lambda *arguments: tapped(parts(*arguments), record))
     monkeypatch.setattr(algorithm, "loss", recording_loss)
     monkeypatch.setattr(optimizer, "make", lambda self, rate: recording("clipped", make(self, rate)))
     monkeypatch.setattr(
@@ -106,7 +107,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
     for _ in range(num_periods):
         state, point = advance(config, state)
         states.append(state)
-        curves.append({name: float(value) for name, value in point._asdict().items()})
+        curves.append({name: float(value) for name, value in point.items()})
         reset_key, _ = jax.random.split(jax.random.fold_in(state.evaluation_key, state.step))
         starts = jax.vmap(GAME.reset)(jax.random.split(reset_key, evaluation.episodes)).position
         drawn.append(np.array(starts))
@@ -143,7 +144,7 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             patch.setattr(np.random, "default_rng", Generator)
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=evaluation)
         states.append(host.state)
-        curves.append({name: float(value) for name, value in point._asdict().items()})
+        curves.append({name: float(value) for name, value in point.items()})
         drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.envs]))
     starts = [copy.unwrapped.starts for copy in host.environments.envs]
     host_loop.close(host)
@@ -169,61 +170,61 @@ def explore_of(noise):
     return {name: np.array(noise)}
 
 
-def noise_of(network, chance, batch_size):
-    """Returns what one pass drew as the reference takes it.
+def noise_of(network, noise, batch_size):
+    """Returns the noise of one pass as the reference takes it.
 
     Args:
       network: its configuration.
-      chance: as `Network.draw` made it.
+      noise: as `Network.noise` returned it.
       batch_size: examples of the pass.
     """
     if hasattr(network, "member"):
-        members = [jax.tree.map(lambda x, k=k: x[k], chance) for k in range(network.num_members)]
+        members = [jax.tree.map(lambda x, k=k: x[k], noise) for k in range(network.num_members)]
         return [noise_of(network.member, member, batch_size) for member in members]
-    if chance is None or not jax.tree.leaves(chance):
+    if noise is None or not jax.tree.leaves(noise):
         return None
     weights = fractions = None
-    if chance.noise is not None:
-        leaves = jax.tree_util.tree_leaves_with_path(chance.noise)
+    if noise.weights is not None:
+        leaves = jax.tree_util.tree_leaves_with_path(noise.weights)
         weights = {"/".join(str(key.key) for key in path): np.array(leaf, np.float64) for path, leaf in leaves}
-    if chance.head_key is not None:
+    if noise.head_key is not None:
         number = network.head.num_quantiles + network.head.num_policy_quantiles
-        fractions = np.array(jax.random.uniform(chance.head_key, (batch_size, number)), np.float64)
+        fractions = np.array(jax.random.uniform(noise.head_key, (batch_size, number)), np.float64)
     return {"weights": weights, "fractions": fractions}
 
 
-def noises_of(config, chances):
-    """Returns what the passes of one loss drew."""
-    if config.algorithm.num_draws is None:  # of each target network; here none draws anything
+def noises_of(config, noises):
+    """Returns the noise of the passes of one loss."""
+    if config.algorithm.requires.passes is None:  # a key, split for each target network; here none has noise
         return [None, [None] * config.target_update.num_copies]
     size = config.batch_size // config.num_minibatches
-    return [noise_of(config.network, chance, size) for chance in chances]
+    return [noise_of(config.network, noise, size) for noise in noises]
 
 
 def all_noise(config, training_key, number):
     """Returns what acting and learning draw in so many iterations, in NumPy but for keys of heads."""
-    parts = run.parts(config, GAME, np.float32)
-    draw = jax.jit(jax.vmap(lambda i: run.draw(parts, run.keys_of(training_key, i)[0])))
-    noise = draw(np.arange(number))
-    return [jax.tree.map(lambda x, i=i: x[i], noise) for i in range(number)]
+    parts = states.parts(config, GAME, np.float32)
+    draw = jax.jit(jax.vmap(lambda i: iteration.draw(parts, iteration.keys_of(training_key, i)[0])))
+    numbers = draw(np.arange(number))
+    return [jax.tree.map(lambda x, i=i: x[i], numbers) for i in range(number)]
 
 
-def draws_of(config, noise):
+def draws_of(config, numbers):
     """Returns what one iteration drew as the reference takes it, but for positions."""
     updates = []
     for u in range(config.num_updates):
-        chances = jax.tree.map(lambda x, u=u: x[u], noise.update)
+        noises = jax.tree.map(lambda x, u=u: x[u], numbers.learning)
         if config.num_minibatches == 1:
-            updates.append([noises_of(config, chances)])
+            updates.append([noises_of(config, noises)])
         else:
-            each = [jax.tree.map(lambda x, m=m: x[m], chances) for m in range(config.num_minibatches)]
+            each = [jax.tree.map(lambda x, m=m: x[m], noises) for m in range(config.num_minibatches)]
             updates.append([noises_of(config, one) for one in each])
     num_rows = config.train_every // config.num_environments
-    act = [jax.tree.map(lambda x, v=v: x[v], noise.act) for v in range(num_rows)]
+    act = [jax.tree.map(lambda x, v=v: x[v], numbers.acting) for v in range(num_rows)]
     return {
-        "explore": explore_of(noise.explore),
+        "explore": explore_of(numbers.exploration),
         "act": [noise_of(config.network, one, config.num_environments) for one in act],
-        "bits": np.array(noise.sample_bits),
+        "bits": np.array(numbers.sampling),
         "update": updates,
     }
 
@@ -267,7 +268,7 @@ def unflatten(vector, parameters):
     return by_path(jax.flatten_util.ravel_pytree(parameters)[1](vector))
 
 
-def iteration_record(iteration, following):
+def iteration_record(one, following):
     """Returns an iteration in the form of the reference.
 
     Args:
@@ -286,7 +287,9 @@ def iteration_record(iteration, following):
     ):
         steps.append(
             {
-                **output._asdict(),
+                "loss": output.loss,
+                "priority": output.priority,
+                **output.metrics,
                 "gradient": by_path(gradient),
                 "clipped": unflatten(clipped, parameters),
                 "parameters": by_path(next_parameters),
@@ -329,10 +332,10 @@ def record(monkeypatch, trial, periods):
     iterations, choices = split(config, recorder.taken())
     last, records = states[-1].learner, []
     following = (last.parameters, last.target_parameters)
-    for iteration in reversed(iterations):
-        records.append(iteration_record(iteration, following))
-        if iteration["loss"]:
-            following = iteration["loss"][0]
+    for one in reversed(iterations):
+        records.append(iteration_record(one, following))
+        if one["loss"]:
+            following = one["loss"][0]
     tape = {
         "settings": fields.to_dict(config),
         "num_actions": 3,
@@ -344,10 +347,10 @@ def record(monkeypatch, trial, periods):
         "starts": starts[0] if starts else starts_of(iterations, config.num_environments),
         "iterations": [
             {
-                **draws_of(config, noise),
+                **draws_of(config, numbers),
                 "positions": [drawn.indices for _, drawn in iteration["samples"]] or None,
             }
-            for iteration, noise in zip(
+            for iteration, numbers in zip(
                 iterations, all_noise(config, states[0].training_key, len(iterations)), strict=True
             )
         ],

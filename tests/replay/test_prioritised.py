@@ -1,4 +1,4 @@
-"""Prioritised replay: frequencies, weights and priorities, against a memory written out in plain NumPy."""
+"""Prioritised replay: frequencies, weights and priorities, against a memory in plain NumPy."""
 
 import dataclasses
 
@@ -43,12 +43,12 @@ def leaves_of(state):
 
 
 def priorities_of(state, exponent=0.6):
-    """Returns leaves without the exponent."""
+    """Returns priorities: the leaves without the exponent."""
     return leaves_of(state).astype(np.float64) ** (1 / exponent)
 
 
 class Plain:
-    """The memory as the paper says it, one loop a line: NumPy, float64, a list of all that is stored."""
+    """The memory of the paper in plain NumPy loops and float64."""
 
     def __init__(self, num_rows, num_environments, alpha, beta, mix):
         self.num_rows, self.num_environments = num_rows, num_environments
@@ -79,7 +79,7 @@ class Plain:
         return raw / raw.max()
 
 
-def test_it_equals_a_memory_in_plain_numpy_through_wrapping_resets_and_updates():
+def test_replay_equals_a_memory_in_plain_numpy_through_wrapping_resets_and_updates():
     replay = make(n_step=2)
     plain, state = Plain(num_rows=12, num_environments=2, alpha=0.6, beta=0.5, mix=0.1), replay.init()
     generator = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def test_it_equals_a_memory_in_plain_numpy_through_wrapping_resets_and_updates()
 
 @pytest.mark.parametrize("batch_size", [1, 8, 30])
 @pytest.mark.parametrize("mix", [0.0, 0.1, 0.7, 1.0])
-def test_transitions_are_drawn_as_often_as_their_probability_says(mix, batch_size):
+def test_transitions_are_sampled_with_their_probabilities(mix, batch_size):
     replay = make(dataclasses.replace(SETTINGS, uniform_mix=mix))
     state = filled(replay, steps=17)
     priority = jnp.asarray(np.random.default_rng(1).exponential(size=24), jnp.float32).at[5].set(0.0)
@@ -119,12 +119,12 @@ def test_transitions_are_drawn_as_often_as_their_probability_says(mix, batch_siz
     assert (counts[5] == 0) == (mix == 0)
     expected *= counts.sum()
     is_drawn = expected > 0
-    # Stratified draws vary less than independent ones, for which 23 degrees of freedom exceed this once in a thousand.
+    # Stratified samples vary less than independent ones, which exceed this once in a thousand (23 degrees of freedom).
     assert ((counts - expected)[is_drawn] ** 2 / expected[is_drawn]).sum() < 49.7
 
 
-def test_each_of_equal_ranges_has_one_draw():
-    """Of 24 equal priorities, a batch of 24 has each once, and one of 12 has one of each two neighbours."""
+def test_each_range_has_one_sample():
+    """With 24 equal priorities, a batch of 24 has each slot once, and a batch of 12 has one of each two neighbours."""
     replay = make(dataclasses.replace(SETTINGS, uniform_mix=0.0))
     state = filled(replay, steps=12)
     assert (np.sort(draw(replay, state, 50, 24).indices, axis=1) == np.arange(24)).all()
@@ -134,16 +134,16 @@ def test_each_of_equal_ranges_has_one_draw():
 
 
 @pytest.mark.parametrize("num_minibatches", [2, 3, 4, 6])
-def test_every_minibatch_sees_all_of_the_memory(num_minibatches):
+def test_every_minibatch_covers_the_whole_memory(num_minibatches):
     replay = make(dataclasses.replace(SETTINGS, uniform_mix=0.0))
     indices = np.asarray(draw(replay, filled(replay, steps=12), 1, 24).indices)[0]
     of_minibatch = indices.reshape(num_minibatches, -1)
-    assert abs(of_minibatch.mean(axis=1) - 11.5).max() < 4  # in the order of slots, two halves are 6 off
+    assert abs(of_minibatch.mean(axis=1) - 11.5).max() < 4  # in the order of slots, two halves would deviate by 6
     assert (of_minibatch.max(axis=1) - of_minibatch.min(axis=1)).min() >= 12
 
 
-def test_a_batch_can_be_anything_that_the_bits_say():
-    """The first and the last value of every range find what is stored, also where the memory is not full."""
+def test_all_random_bits_find_a_stored_transition():
+    """The first and the last value of every range find a stored transition, also if the memory is not full."""
     replay = make()
     for steps in (1, 5, 12, 13):
         state = filled(replay, steps)
@@ -156,18 +156,18 @@ def test_a_batch_can_be_anything_that_the_bits_say():
             assert np.isfinite(sample.weight).all()
 
 
-def test_new_transitions_have_the_largest_priority_so_far_not_rounded():
+def test_new_transitions_have_exactly_the_largest_priority_so_far():
     replay = make()
     state = filled(replay, steps=1)
     np.testing.assert_allclose(priorities_of(state)[:3], [1, 1, 0])
     state = replay.update(state, jnp.array([0, 1]), jnp.array([0.25, 7.3]))
-    state = replay.update(state, jnp.array([1]), jnp.array([0.5]))  # nothing has 7.3 any more
+    state = replay.update(state, jnp.array([1]), jnp.array([0.5]))  # no transition has 7.3 any more
     state = replay.add(state, coded_step(1, 2), jnp.array([True, False]))
     np.testing.assert_allclose(priorities_of(state)[:4], [0.25, 0.5, 7.3, 0], rtol=1e-5)
     assert state.max_priority == np.float32(7.3)
 
 
-def test_the_transition_that_makes_room_takes_its_priority_along():
+def test_an_overwritten_transition_loses_its_priority():
     replay = make(num_environments=1, settings=dataclasses.replace(SETTINGS, capacity=4))
     state = filled(replay, steps=4, num_environments=1)
     state = replay.update(state, jnp.arange(4), jnp.array([0.1, 0.2, 0.3, 0.4]))
@@ -175,16 +175,16 @@ def test_the_transition_that_makes_room_takes_its_priority_along():
     np.testing.assert_allclose(priorities_of(state)[:4], [1, 0.2, 0.3, 0.4], rtol=1e-5)
 
 
-def test_an_exponent_of_zero_draws_like_uniform_replay_and_weighs_nothing():
+def test_exponent_zero_samples_uniformly_with_equal_weights():
     replay = make(dataclasses.replace(SETTINGS, exponent=0.0, uniform_mix=0.0))
     state = filled(replay, steps=8)  # 16 of 24 slots
-    state = replay.update(state, jnp.arange(16), jnp.arange(16.0))  # among them a priority of 0
+    state = replay.update(state, jnp.arange(16), jnp.arange(16.0))  # one of them has priority 0
     sample = draw(replay, state, 1_000, 16)
     assert (sample.weight == 1).all()
     assert (np.bincount(np.asarray(sample.indices).reshape(-1), minlength=24) == [1_000] * 16 + [0] * 8).all()
 
 
-def test_where_all_priorities_are_zero_all_transitions_are_equally_likely():
+def test_all_transitions_are_equally_likely_if_all_priorities_are_zero():
     replay = make(dataclasses.replace(SETTINGS, uniform_mix=0.0))
     state = replay.update(filled(replay, steps=6), jnp.arange(12), jnp.zeros(12))
     sample = draw(replay, state, 1_000, 12)
@@ -205,7 +205,7 @@ def test_importance_follows_its_schedule(steps, beta):
     assert sorted(sample.indices.tolist()) == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
-def test_full_importance_makes_the_mean_that_of_uniform_replay():
+def test_weighted_mean_with_full_importance_equals_the_mean_of_uniform_replay():
     replay = make(dataclasses.replace(SETTINGS, importance=Constant(1.0), exponent=1.0))
     state = filled(replay, steps=12)
     priority = jnp.asarray(np.random.default_rng(2).uniform(0.2, 5, 24), jnp.float32)
@@ -214,8 +214,8 @@ def test_full_importance_makes_the_mean_that_of_uniform_replay():
     np.testing.assert_allclose(mean, np.mean([10 * t + e for t in range(12) for e in (0, 1)]), rtol=2e-3)
 
 
-def test_a_million_transitions_are_all_within_reach():
-    """Equal priorities: every 16-leaf row is drawn as often as any other, and no slot more often than chance allows."""
+def test_each_of_a_million_transitions_can_be_sampled():
+    """With equal priorities, rows of 16 leaves are sampled equally often, and slots as often as random ones."""
     million = 1_000_000
     settings = Prioritised(million, exponent=1.0, importance=Constant(1.0), uniform_mix=0.0)
     replay = make(settings, num_environments=1)
@@ -226,7 +226,7 @@ def test_a_million_transitions_are_all_within_reach():
     bits = jax.random.bits(jax.random.key(3), (16_000, 128))
     indices = np.asarray(jax.lax.map(lambda bits: replay.sample(state, bits, *COUNTS).indices, bits)).reshape(-1)
     counts = np.bincount(indices, minlength=million)
-    # 2.048 draws a slot: Poisson but for the strata, so its share of empty slots is e^-2.048 and its variance the mean.
+    # 2.048 samples a slot, almost Poisson: a share of e^-2.048 of the slots is empty, and the variance is the mean.
     np.testing.assert_allclose((counts == 0).mean(), np.exp(-2.048), rtol=0.01)
     np.testing.assert_allclose(counts.var(), 2.048, rtol=0.01)
     rows = counts.reshape(-1, 16).sum(axis=1)
@@ -234,7 +234,7 @@ def test_a_million_transitions_are_all_within_reach():
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
-def test_its_transitions_are_those_of_uniform_replay(n_step):
+def test_transitions_equal_those_of_uniform_replay(n_step):
     replay = make(n_step=n_step)
     uniform = Uniform(24).make(coded_step(0, 2), n_step, AsLearned(jnp.float32(0.5)))
     states = filled(replay, steps=31), filled(uniform, steps=31)
@@ -248,7 +248,7 @@ def test_its_transitions_are_those_of_uniform_replay(n_step):
 
 
 @pytest.mark.parametrize("num_minibatches", [1, 4])
-def test_training_learns_from_it_and_sets_the_priorities_of_what_was_drawn(num_minibatches):
+def test_training_updates_the_priorities_of_sampled_transitions(num_minibatches):
     game = games.make("probe_both")
     config = dataclasses.replace(SMALL, replay=Prioritised(200), num_minibatches=num_minibatches)
     config, state = start(game, config)
@@ -261,7 +261,7 @@ def test_training_learns_from_it_and_sets_the_priorities_of_what_was_drawn(num_m
 
 
 @pytest.mark.parametrize("priority_of", [lambda sample: sample.transition.r_t, lambda sample: sample.weight])
-def test_changes_within_a_loop_are_made_in_place(priority_of):
+def test_updates_in_a_loop_are_made_in_place(priority_of):
     replay = make(Prioritised(1_000_000), num_environments=1)
 
     def loop(state, bits):

@@ -1,4 +1,4 @@
-"""Uniform replay, with transitions whose every field encodes the step and the environment they come from."""
+"""Uniform replay, with transitions whose fields encode their step and environment."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jaxdqn.returns import AsLearned
 from tests.helpers.coded_steps import coded_step
 
 DISCOUNT = 0.5
-COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform replay does not read
+COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform replay ignores
 
 
 def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32, replacement=True):
@@ -25,7 +25,7 @@ def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, d
 
 
 def everything(replay, state, draws=4_000):
-    """Samples so often that every stored transition is there, and returns the distinct ones by their code."""
+    """Samples until every stored transition has occurred, and returns the distinct transitions by their code."""
     sample = replay.sample(state, jax.random.bits(jax.random.key(1), (draws,)), *COUNTS)
     codes = np.asarray(sample.transition.a_tm1)
     first = np.unique(codes, return_index=True)[1]
@@ -33,7 +33,7 @@ def everything(replay, state, draws=4_000):
 
 
 @pytest.mark.parametrize("steps", [1, 7, 12, 13, 30, 36], ids=lambda steps: f"after_{steps}_rows")
-def test_the_newest_transitions_are_there_whole_and_no_others(steps):
+def test_exactly_the_newest_transitions_are_stored(steps):
     replay, state = filled(steps)
     found, _ = everything(replay, state)
     rows = range(max(0, steps - 12), steps)  # 24 transitions of 2 environments are 12 rows
@@ -44,18 +44,18 @@ def test_the_newest_transitions_are_there_whole_and_no_others(steps):
         assert transition.r_t == code
 
 
-def test_transitions_are_drawn_equally_often():
+def test_transitions_are_sampled_equally_often():
     replay, state = filled(steps=20)
     _, codes = everything(replay, state, draws=48_000)
     counts = np.unique(codes, return_counts=True)[1]
     expected = 48_000 / 24
     chi_squared = ((counts - expected) ** 2 / expected).sum()
     assert len(counts) == 24
-    assert chi_squared < 49.7  # 23 degrees of freedom: exceeded by chance once in a thousand
+    assert chi_squared < 49.7  # 23 degrees of freedom: exceeded once in a thousand
 
 
 @pytest.mark.parametrize("steps", [4, 12, 31])
-def test_n_step_windows_end_with_the_episode_and_at_the_newest_row(steps):
+def test_n_step_windows_stop_at_the_end_of_the_episode_and_at_the_newest_row(steps):
     replay, state = filled(steps, n_step=3)
     found, _ = everything(replay, state)
     for code, transition in found.items():
@@ -107,7 +107,7 @@ def draw_batches(replay, state, num_batches, batch_size):
     return jax.vmap(lambda bits: replay.sample(state, bits, *COUNTS))(bits)
 
 
-def test_without_replacement_no_transition_is_drawn_twice_and_every_pair_is_equally_likely():
+def test_without_replacement_no_transition_is_sampled_twice_and_every_pair_is_equally_likely():
     replay, state = filled(steps=3, replacement=False)  # 6 transitions: 15 pairs
     sample = draw_batches(replay, state, num_batches=15_000, batch_size=2)
     pairs = np.sort(sample.transition.a_tm1, axis=1)
@@ -119,7 +119,7 @@ def test_without_replacement_no_transition_is_drawn_twice_and_every_pair_is_equa
 
 
 @pytest.mark.parametrize("batch_size", [6, 10])
-def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(batch_size):
+def test_without_replacement_a_memory_no_larger_than_the_batch_is_returned_whole(batch_size):
     replay, state = filled(steps=3, replacement=False)
     sample = replay.sample(state, jax.random.bits(jax.random.key(0), (batch_size,)), *COUNTS)
     drawn = np.asarray(sample.weight) > 0
@@ -128,7 +128,7 @@ def test_without_replacement_a_memory_no_larger_than_the_batch_is_drawn_whole(ba
     np.testing.assert_allclose(mean, np.mean([0, 1, 10, 11, 20, 21]), rtol=1e-6)
 
 
-def test_one_minibatch_of_a_memory_that_is_drawn_whole_is_in_the_order_of_storage():
+def test_a_memory_returned_whole_in_one_minibatch_is_in_the_order_of_storage():
     random_bits = jax.random.bits(jax.random.key(0), (5,))
     chosen, weight = numbers(random_bits, jnp.int32(3), replacement=False, num_minibatches=1)
     assert chosen.tolist() == [0, 1, 2, 0, 1]
@@ -136,7 +136,7 @@ def test_one_minibatch_of_a_memory_that_is_drawn_whole_is_in_the_order_of_storag
 
 
 @pytest.mark.parametrize(("steps", "num_minibatches"), [(1, 4), (2, 4), (3, 2), (4, 4)])
-def test_each_minibatch_of_a_small_memory_has_a_mean_over_different_transitions(steps, num_minibatches):
+def test_each_minibatch_of_a_small_memory_has_a_mean_over_distinct_transitions(steps, num_minibatches):
     config = Uniform(24, replacement=False)
     replay = config.make(coded_step(0, 2), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
     state = replay.init()
@@ -156,11 +156,11 @@ def test_each_minibatch_of_a_small_memory_has_a_mean_over_different_transitions(
             np.testing.assert_allclose(weight[start : start + size].mean(), 1.0)
             assert len(set(weight[start : start + size][counted])) == 1
             seen += different.tolist()
-        assert len(set(seen)) == 2 * steps  # over the batch, nothing is left out
+        assert len(set(seen)) == 2 * steps  # the batch contains all transitions
     assert len(orders) > 1  # epochs differ
 
 
-def test_a_cut_keeps_the_bootstrap_also_where_time_limits_do_not():
+def test_a_cut_keeps_the_bootstrap_even_if_time_limits_do_not():
     learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
     example = coded_step(0, 2)._replace(cut=jnp.zeros(2, bool))
     replay = Uniform(24).make(example, 3, learned)
@@ -175,7 +175,7 @@ def test_a_cut_keeps_the_bootstrap_also_where_time_limits_do_not():
     assert (found[20].r_t, found[20].discount_t) == (20 + DISCOUNT * 30, DISCOUNT**2)
 
 
-def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally_likely():
+def test_environments_that_only_reset_store_nothing_and_transitions_remain_equally_likely():
     replay = Uniform(24).make(coded_step(0, 2), 2, AsLearned(jnp.float32(DISCOUNT)))
     state, kept = replay.init(), []
     for time in range(9):
@@ -187,18 +187,18 @@ def test_environments_that_only_reset_store_nothing_and_transitions_stay_equally
     codes, counts = np.unique(sample.transition.a_tm1, return_counts=True)
     assert codes.tolist() == sorted(kept)
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
-    # A window goes on to the environment's next stored step, and never to another environment's.
+    # A window continues with the environment's next stored step, never with another environment's.
     of_row_2 = np.flatnonzero(np.asarray(sample.transition.a_tm1) == 21)[0]
     assert sample.transition.r_t[of_row_2] == 21 + DISCOUNT * 31
 
 
-def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_the_batch(monkeypatch):
+def test_sampling_under_vmap_ends_while_the_memory_is_smaller_than_the_batch(monkeypatch):
     replay, state = filled(steps=3, replacement=False)  # 6 transitions
     two_states = jax.tree.map(lambda x: jnp.stack([x, x]), state)
     rounds, while_loop = [], jax.lax.while_loop
 
     def bounded(condition, body, start):
-        """As `while_loop`, but it stops after 1,000 rounds, and says how many there were."""
+        """Runs `while_loop` for at most 1,000 rounds and counts them."""
         number, end = while_loop(
             lambda carry: (carry[0] < 1_000) & condition(carry[1]),
             lambda carry: (carry[0] + 1, body(carry[1])),
@@ -216,8 +216,8 @@ def test_runs_side_by_side_stop_drawing_also_while_their_memory_is_smaller_than_
     assert max(rounds) < 1_000
 
 
-def test_mixed_bits_are_those_of_murmur_hash_3():
-    # Its hash of nothing is the finalizer of the seed: published for the seeds 1 and 2^32 - 1.
+def test_mixed_bits_equal_those_of_murmur_hash_3():
+    # Its hash of the empty string is the finalizer of the seed; values are published for the seeds 1 and 2^32 - 1.
     seeds = np.uint32([0, 1, 2**32 - 1])
     before = seeds - np.uint32(0x9E3779B9)
     np.testing.assert_array_equal(bits.mixed(jnp.asarray(before)), np.uint32([0, 0x514E28B7, 0x81F16F39]))

@@ -1,4 +1,4 @@
-"""Replay of sequences, with steps whose every field encodes the step and the environment they come from."""
+"""Replay of sequences, with steps whose fields encode their time and environment."""
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,8 @@ from jaxdqn.returns import AsLearned
 from tests.helpers.coded_steps import coded_step
 
 DISCOUNT = 0.5
-COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which this replay does not read
-ROWS, LENGTH, EPISODE = 8, 3, 5  # of an environment; of a sequence; of an episode
+COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which this replay ignores
+ROWS, LENGTH, EPISODE = 8, 3, 5  # rows of an environment, length of a sequence, length of an episode
 ALL = jnp.ones(2, bool)
 
 
@@ -39,14 +39,14 @@ def filled(replay, steps, is_valid=lambda time: ALL):
     return state
 
 
-def drawn(replay, state, draws=2_000, seed=1):
-    """Returns a large sample, and which step each of its sequences starts at, as `time * 10 + environment`."""
-    sample = jax.device_get(replay.sample(state, jax.random.bits(jax.random.key(seed), (draws,))))
+def samples(replay, state, num_samples=2_000, seed=1):
+    """Returns a large sample and the first step of each of its sequences, as `time * 10 + environment`."""
+    sample = jax.device_get(replay.sample(state, jax.random.bits(jax.random.key(seed), (num_samples,))))
     return sample, sample.transition.a_tm1[:, 0]
 
 
 def starts(steps, first=0):
-    """All starts of whole sequences after so many rows, the oldest of which are gone."""
+    """Returns all starts of whole sequences after a number of rows; the oldest rows are overwritten."""
     times = range(max(first, steps - ROWS), steps - LENGTH + 1)
     return [time * 10 + environment for time in times for environment in (0, 1)]
 
@@ -57,10 +57,10 @@ def uniform(request):
 
 
 @pytest.mark.parametrize("steps", [3, 8, 13, 16])
-def test_a_sequence_is_what_a_loop_over_its_steps_says(uniform, steps):
+def test_a_sequence_equals_a_loop_over_its_steps(uniform, steps):
     n_step, replay = uniform
-    sample, first = drawn(replay, filled(replay, steps))
-    assert sorted(set(first.tolist())) == starts(steps)  # every start there is, and none across the newest step
+    sample, first = samples(replay, filled(replay, steps))
+    assert sorted(set(first.tolist())) == starts(steps)  # every start, and none across the newest step
     for i in np.unique(first, return_index=True)[1]:
         sequence = jax.tree.map(lambda x, i=i: x[i], sample.transition)
         time, environment = divmod(int(first[i]), 10)
@@ -78,17 +78,17 @@ def test_a_sequence_is_what_a_loop_over_its_steps_says(uniform, steps):
                 last, now = t + k, time + t + k
                 reward, discount = reward + discount * codes[last], discount * DISCOUNT
                 if now % EPISODE == EPISODE - 1:
-                    discount *= now // EPISODE % 2  # terminated, then cut by a time limit, in turn
+                    discount *= now // EPISODE % 2  # episodes alternate between termination and time limit
                     break
             assert (sequence.r_t[t], sequence.discount_t[t], sequence.last[t]) == (reward, discount, last)
             assert sequence.s_t[t].tolist() == [codes[last] + 10, -codes[last] - 10]
     np.testing.assert_array_equal(sample.weight, np.ones(len(first)))
 
 
-def test_environments_that_skip_rows_keep_their_own_order():
-    """The second environment stores every other row only."""
+def test_environments_that_skip_rows_keep_their_order():
+    """The second environment stores only every other row."""
     replay = made()
-    sample, first = drawn(replay, filled(replay, 13, lambda time: jnp.array([True, time % 2 == 0])))
+    sample, first = samples(replay, filled(replay, 13, lambda time: jnp.array([True, time % 2 == 0])))
     codes = sample.transition.a_tm1
     steps = np.diff(codes, axis=1)
     assert (steps[first % 10 == 0] == 10).all()
@@ -96,9 +96,9 @@ def test_environments_that_skip_rows_keep_their_own_order():
     assert set(first[first % 10 == 1].tolist()) == {time * 10 + 1 for time in (0, 2, 4, 6, 8)}
 
 
-def test_sequences_are_drawn_equally_often():
+def test_sequences_are_sampled_equally_often():
     replay = made()
-    _, first = drawn(replay, filled(replay, 13), draws=24_000)
+    _, first = samples(replay, filled(replay, 13), num_samples=24_000)
     counts = np.unique(first, return_counts=True)[1]
     assert len(counts) == 12
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
@@ -109,11 +109,11 @@ def test_a_sequence_needs_as_many_rows_as_it_is_long():
     assert replay.min_rows == LENGTH
     state = filled(replay, 4, lambda time: jnp.array([True, time == 0]))
     assert replay.size(state).tolist() == [4, 1]
-    assert sorted(set(drawn(replay, state)[1].tolist())) == [0, 10]  # of the environment that has enough
+    assert sorted(set(samples(replay, state)[1].tolist())) == [0, 10]  # of the environment with enough rows
 
 
 @pytest.mark.parametrize("num_minibatches", [1, 2])
-def test_without_replacement_each_environments_one_sequence_is_there_once(num_minibatches):
+def test_without_replacement_the_one_sequence_of_each_environment_is_sampled_once(num_minibatches):
     config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False)
     replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
     state, orders = replay.init(), set()
@@ -127,10 +127,10 @@ def test_without_replacement_each_environments_one_sequence_is_there_once(num_mi
         assert sorted(first) == [0, 1]
         assert sample.weight.tolist() == [1.0, 1.0]
         orders.add(tuple(first))
-    assert len(orders) == num_minibatches  # minibatches of one sequence come in either order
+    assert len(orders) == num_minibatches  # minibatches of one sequence occur in both orders
 
 
-def test_only_what_was_added_since_the_last_training_is_new_and_weighs():
+def test_only_steps_since_the_last_training_are_new_and_have_weight():
     config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False, only_new=True)
     replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)))
     state, bits = replay.init(), jnp.arange(2, dtype=jnp.uint32)
@@ -145,17 +145,17 @@ def test_only_what_was_added_since_the_last_training_is_new_and_weighs():
     sample = replay.sample(state, bits, *COUNTS)
     assert sample.transition.a_tm1[:, -1].tolist() == [50, 31]
     assert sample.transition.is_new.tolist() == [[True] * 3, [False, False, True]]
-    np.testing.assert_allclose(sample.weight, [3 / 2, 1 / 2])  # each new step as much as any other
+    np.testing.assert_allclose(sample.weight, [3 / 2, 1 / 2])  # all new steps have equal weight
     assert not replay.sample(replay.after_training(state), bits, *COUNTS).transition.is_new.any()
 
 
-def test_steps_that_were_learned_from_stay_new_where_old_ones_count():
+def test_all_steps_are_new_without_only_new():
     replay = made()
     state = replay.after_training(filled(replay, LENGTH))
-    assert drawn(replay, state, draws=4)[0].transition.is_new.all()
+    assert samples(replay, state, num_samples=4)[0].transition.is_new.all()
 
 
-def test_nothing_spans_a_cut_and_the_step_before_it_stays_an_ordinary_one():
+def test_returns_stop_at_a_cut_and_the_step_before_it_is_unchanged():
     config = Sequences(capacity=2 * ROWS, length=LENGTH)
     learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
     example = step_with_memory(0)._replace(cut=jnp.zeros(2, bool))
@@ -179,38 +179,38 @@ def prioritised():
 
 
 @pytest.mark.parametrize("steps", [3, 8, 13, 16])
-def test_exactly_the_whole_sequences_have_a_priority(prioritised, steps):
+def test_exactly_the_starts_of_whole_sequences_have_a_priority(prioritised, steps):
     state = filled(prioritised, steps)
     slots = [code // 10 % ROWS * 2 + code % 10 for code in starts(steps)]
     leaves = np.asarray(sum_tree.get(state.tree, jnp.arange(2 * ROWS)))
     assert np.flatnonzero(leaves).tolist() == sorted(slots)
     assert set(leaves[slots].tolist()) == {1.0}
-    assert sorted(set(drawn(prioritised, state)[1].tolist())) == starts(steps)
+    assert sorted(set(samples(prioritised, state)[1].tolist())) == starts(steps)
 
 
-def test_sequences_are_drawn_in_proportion_to_a_power_of_their_priority(prioritised):
+def test_sequences_are_sampled_in_proportion_to_a_power_of_their_priority(prioritised):
     state = filled(prioritised, 13)
-    sample, first = drawn(prioritised, state)
+    sample, first = samples(prioritised, state)
     priority = 1.0 + sample.transition.a_tm1[:, 0] % 7
     state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(priority))
     assert state.max_priority == priority.max()
-    sample, first = drawn(prioritised, state, draws=24_000, seed=2)
+    sample, first = samples(prioritised, state, num_samples=24_000, seed=2)
     codes, counts = np.unique(first, return_counts=True)
     assert codes.tolist() == starts(13)
     power = (1.0 + codes % 7) ** 2.0
     expected = 24_000 * power / power.sum()
     assert ((counts - expected) ** 2 / expected).sum() < 31.3
-    rare = power.min() / (1.0 + first % 7) ** 2.0  # with importance 1 the weight undoes the draw
+    rare = power.min() / (1.0 + first % 7) ** 2.0  # with importance 1, the weight is the inverse of the probability
     np.testing.assert_allclose(sample.weight, rare, rtol=1e-5)
 
 
-def test_what_is_overwritten_is_never_drawn_again_and_what_is_new_has_the_largest_priority(prioritised):
+def test_overwritten_sequences_are_never_sampled_and_new_ones_have_the_largest_priority(prioritised):
     state = filled(prioritised, 13)
-    sample, first = drawn(prioritised, state)
+    sample, first = samples(prioritised, state)
     state = prioritised.update(state, jnp.asarray(sample.indices), jnp.full(len(first), 3.0))
     for time in (13, 14):
         state = prioritised.add(state, step_with_memory(time), jnp.array([True, time == 13]))
-    _, first = drawn(prioritised, state)
+    _, first = samples(prioritised, state)
     old = [time * 10 + environment for time, environment in [(5, 0), (5, 1), (6, 0)]]
     new = [110, 111, 120]
     assert sorted(set(first.tolist())) == sorted({*starts(13), *new} - set(old))
@@ -218,19 +218,19 @@ def test_what_is_overwritten_is_never_drawn_again_and_what_is_new_has_the_larges
     assert sorted(leaves.tolist()) == [0.0] * 4 + [9.0] * 12
 
 
-def test_a_step_that_is_not_valid_changes_no_priority(prioritised):
+def test_an_invalid_step_changes_no_priority(prioritised):
     state = filled(prioritised, 13)
-    sample, first = drawn(prioritised, state)
+    sample, first = samples(prioritised, state)
     state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(2.0 + first % 7))
     after = prioritised.add(state, step_with_memory(13), jnp.zeros(2, bool))
     np.testing.assert_array_equal(*(sum_tree.get(tree, jnp.arange(2 * ROWS)) for tree in (after.tree, state.tree)))
 
 
-def test_an_exponent_of_zero_weighs_nothing():
+def test_exponent_zero_gives_equal_weights():
     replay = made(priorities=Priorities(exponent=0.0))
     state = filled(replay, 8)
-    sample, first = drawn(replay, state)
+    sample, first = samples(replay, state)
     state = replay.update(state, jnp.asarray(sample.indices), jnp.asarray(first, jnp.float32))
-    sample, first = drawn(replay, state)
+    sample, first = samples(replay, state)
     assert sorted(set(first.tolist())) == starts(8)
     np.testing.assert_array_equal(sample.weight, np.ones(len(first)))

@@ -26,7 +26,7 @@ def leaves_of(tree):
 
 
 def assert_sums(tree):
-    """Every node is the sum of its children, up to the rounding of adding them."""
+    """Asserts that every node is the sum of its children, up to rounding."""
     for above, below in itertools.pairwise(levels_of(tree)):
         sums = np.asarray(below).astype(np.float64).sum(axis=1)
         nodes = np.asarray(above).reshape(-1)
@@ -50,7 +50,7 @@ def test_a_tree_has_as_many_levels_as_its_leaves_need(num_leaves, branching, row
 
 
 @pytest.mark.parametrize("branching", [2, 5, 16])
-def test_after_any_operations_every_node_is_the_sum_of_its_children(branching):
+def test_every_node_stays_the_sum_of_its_children(branching):
     generator, num_leaves = np.random.default_rng(0), 300
     tree, kept = sum_tree.init(num_leaves, branching), np.zeros(num_leaves, np.float32)
     change = jax.jit(sum_tree.set)
@@ -65,7 +65,7 @@ def test_after_any_operations_every_node_is_the_sum_of_its_children(branching):
         np.testing.assert_allclose(sum_tree.total(tree), kept.astype(np.float64).sum(), rtol=1e-6)
 
 
-def test_of_equal_indices_the_largest_value_counts_in_any_order():
+def test_the_largest_value_is_written_for_equal_indices_in_any_order():
     values = np.array([3.0, 7.0, 5.0, 2.0], np.float32)
     for order in ([0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0]):
         tree = tree_of(np.full(40, 9.0))  # the new value is smaller than the old one
@@ -75,7 +75,7 @@ def test_of_equal_indices_the_largest_value_counts_in_any_order():
 
 
 @pytest.mark.parametrize("index", [-1, -40, 48, 10_000, 2**31 - 1, -(2**31)])
-def test_an_index_outside_of_the_tree_changes_nothing(index):
+def test_an_index_out_of_range_changes_nothing(index):
     tree = tree_of(np.arange(48))
     changed = sum_tree.set(tree, jnp.array([index, 3], jnp.int32), jnp.array([100.0, 5.0]))
     expected = np.arange(48, dtype=np.float32)
@@ -85,22 +85,22 @@ def test_an_index_outside_of_the_tree_changes_nothing(index):
 
 
 @pytest.mark.parametrize("branching", [2, 3, 16])
-def test_values_find_the_leaf_at_which_the_running_sum_passes_them(branching):
+def test_find_returns_the_leaf_at_which_the_cumulative_sum_exceeds_the_value(branching):
     leaves = np.random.default_rng(1).integers(0, 4, size=200)  # whole numbers: float32 sums are exact
     values = np.arange(leaves.sum()) + np.array(0.5)
     expected = np.searchsorted(np.cumsum(leaves), values, side="right")
     tree = tree_of(leaves, branching)
     np.testing.assert_array_equal(find(tree, values), expected)
-    np.testing.assert_array_equal(find(tree, values - 0.5), expected)  # the lower end of each leaf is its own
+    np.testing.assert_array_equal(find(tree, values - 0.5), expected)  # the lower end belongs to the leaf
     start = np.floor(values / 10) * 10
     split = sum_tree.find(tree, jnp.asarray(start, jnp.float32), jnp.asarray(values - start, jnp.float32))
     np.testing.assert_array_equal(split, expected)
 
 
 @pytest.mark.parametrize("num_leaves", [10, 300, MILLION])
-def test_a_leaf_of_zero_is_never_found_whatever_rounding_does(num_leaves):
+def test_a_leaf_of_zero_is_never_found_despite_rounding(num_leaves):
     generator = np.random.default_rng(2)
-    leaves = (10.0 ** generator.uniform(-8, 3, num_leaves)).astype(np.float32)  # sums swallow the small ones
+    leaves = (10.0 ** generator.uniform(-8, 3, num_leaves)).astype(np.float32)  # sums lose the small ones
     leaves[generator.random(num_leaves) < 0.7] = 0.0
     leaves[[0, -1]] = 0.0
     tree = jax.jit(tree_of)(leaves)
@@ -118,13 +118,13 @@ def test_a_leaf_of_zero_is_never_found_whatever_rounding_does(num_leaves):
         assert (leaves[np.asarray(sum_tree.find(tree, start, jnp.full_like(start, offset)))] > 0).all()
 
 
-def test_values_that_float32_cannot_add_up_are_taken_as_zero():
+def test_subnormal_values_become_zero():
     tree = tree_of([1e-40, 1e-39, 2.0, 1e-40])
     assert leaves_of(tree)[:4].tolist() == [0.0, 0.0, 2.0, 0.0]
     assert set(find(tree, [0.0, 1e-40, 1.0, 2.0])) == {2}
 
 
-def test_a_million_leaves_add_up_as_in_float64_after_many_changes():
+def test_a_million_leaves_have_the_sums_of_float64_after_many_changes():
     generator = np.random.default_rng(3)
     leaves = generator.exponential(size=MILLION).astype(np.float32) ** 0.6
     tree = jax.jit(tree_of)(leaves)
@@ -143,7 +143,7 @@ def test_a_million_leaves_add_up_as_in_float64_after_many_changes():
 
 
 def test_a_million_equal_leaves_are_found_equally_often():
-    """One float32 in [0, total) has 16 values a leaf where it is above half of it; a start and an offset have more."""
+    """A single float32 above total / 2 has only 16 values for each leaf; a start and an offset have more."""
     tree = jax.jit(tree_of)(np.ones(MILLION, np.float32))
     batch, per_leaf = 128, 64
     grid = (np.arange(MILLION // batch * per_leaf) + 0.5) / (MILLION // batch * per_leaf) * (MILLION / batch)
@@ -162,7 +162,8 @@ def test_a_change_within_a_loop_is_made_in_place():
     assert compiled.memory_analysis().temp_size_in_bytes < 100_000  # the leaves alone are 4 MB
 
 
-def test_trees_side_by_side_are_as_each_alone():
+def test_trees_under_vmap_equal_single_trees():
+
     generator = np.random.default_rng(4)
     trees = [tree_of(generator.random(50)) for _ in range(3)]
     stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)

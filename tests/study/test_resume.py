@@ -365,7 +365,7 @@ def test_games_in_python_go_on_where_they_were(tmp_path, monkeypatch, uninterrup
 
 
 def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_says_so(tmp_path, monkeypatch):
-    entropic = study(games=("gymnasium:tests.helpers.host_games:Entropic-v0",), seeds=(0, 1))
+    entropic = study(games=("gymnasium:tests.helpers.host_games:RandomObservation-v0",), seeds=(0, 1))
     stopping_after(2, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         execute.run(entropic, tmp_path)
@@ -376,7 +376,7 @@ def test_a_game_that_cannot_be_brought_back_begins_new_episodes_and_its_record_s
     assert [run.facts.get("new_episodes_at") for run in runs if run.facts["algorithm"] == "Polyak"] == [None, None]
 
 
-@pytest.mark.parametrize("name", ["Rewarding", "Refusing"])
+@pytest.mark.parametrize("name", ["RandomReward", "FailsAfterReset"])
 def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp_path, monkeypatch, name):
     other = study(
         games=(f"gymnasium:tests.helpers.host_games:{name}-v0",),

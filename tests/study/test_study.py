@@ -17,7 +17,7 @@ from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
-from jaxdqn.play import choice
+from jaxdqn.play import select_weights
 from jaxdqn.store import schema, store
 from jaxdqn.study import execute, plan, run_group, spec
 from jaxdqn.study.spec import Study
@@ -228,8 +228,8 @@ def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
     alone, alone_curves = advancing(game, evaluation)(config, state)
     many = jax.tree.map(lambda x: x[1], plain(states.learner))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), many, plain(alone.learner))
-    assert curves.updates[1] == alone_curves.updates == 40
-    assert curves.episodes[1] == alone_curves.episodes
+    assert curves["updates"][1] == alone_curves["updates"] == 40
+    assert curves["episodes"][1] == alone_curves["episodes"]
 
 
 @pytest.fixture(scope="module")
@@ -382,11 +382,11 @@ def test_weights_asked_for_afterwards_come_once_the_record_is_deleted(tmp_path):
     report = execute.run(asked, tmp_path)
     assert (report.num_written, report.num_skipped) == (0, 1)
     with pytest.raises(ValueError, match="put the seed into the study's weights_of, delete the record and run"):
-        choice.choose(report.folder)
+        select_weights.select(report.folder)
     (path,) = report.folder.glob("*.json")
     path.unlink()
     assert execute.run(asked, tmp_path).num_written == 1
-    assert choice.choose(report.folder) == path
+    assert select_weights.select(report.folder) == path
 
 
 def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finished, tmp_path):

@@ -22,7 +22,7 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.returns import AsLearned
 from jaxdqn.target_network import Online
-from jaxdqn.training import host_loop, host_programs, loop
+from jaxdqn.training import host_evaluate, host_loop, host_programs, host_state, loop
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import host_games
 from tests.helpers.runs import SMALL, advancing, plain
@@ -131,9 +131,9 @@ def test_every_transition_is_stored_once_and_no_reset_is(counted):
 def test_training_returns_and_the_log_are_those_of_the_episodes_that_ended(counted):
     run, curves, _, episodes = counted
     assert len(episodes) > 30
-    assert (curves.steps, curves.updates) == (240, (240 - 24) // 12)
-    assert curves.episodes == run.state.num_episodes == len(episodes)
-    np.testing.assert_allclose(curves.episode_return, np.mean([episode[0] for episode in episodes]), rtol=1e-6)
+    assert (curves["steps"], curves["updates"]) == (240, (240 - 24) // 12)
+    assert curves["episodes"] == run.state.num_episodes == len(episodes)
+    np.testing.assert_allclose(curves["episode_return"], np.mean([episode[0] for episode in episodes]), rtol=1e-6)
     for kept, expected in zip(run.state.log, zip(*episodes[:30], strict=True), strict=True):
         np.testing.assert_array_equal(kept, expected)
 
@@ -157,7 +157,7 @@ def test_an_evaluation_counts_one_episode_of_every_copy(counted):
     seeds = [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
     assert len(set(seeds)) == 4
     lengths = [3 + seed % 3 for seed in seeds]  # the rewards are 1, 2, ...
-    assert curves.evaluation_return == np.mean([n * (n + 1) / 2 for n in lengths])
+    assert curves["evaluation_return"] == np.mean([n * (n + 1) / 2 for n in lengths])
 
 
 def test_no_two_evaluations_play_the_same_episodes():
@@ -179,7 +179,7 @@ def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean)
     learner = run.state.learner._replace(parameters=parameters)
     run.host = run.host._replace(state=run.state._replace(learner=learner))
     # An episode has nine steps, and each earns its action; 0.6 is four standard deviations.
-    np.testing.assert_allclose(run.advance().evaluation_return, mean, atol=0.6)
+    np.testing.assert_allclose(run.advance()["evaluation_return"], mean, atol=0.6)
 
 
 def test_the_ratio_of_updates_to_steps_is_kept():
@@ -194,9 +194,9 @@ def test_the_ratio_of_updates_to_steps_is_kept():
     run = Runner(own("Counter"), config, evaluation=Evaluation(every=120, episodes=2))
     for steps in (120, 240):
         curves = run.advance()
-        assert (curves.steps, run.state.step) == (steps, steps)
-        assert curves.updates == (steps - 60) // 20 * 20
-        np.testing.assert_allclose(curves.exploration, 1 - steps / 240, atol=1e-6)
+        assert (curves["steps"], run.state.step) == (steps, steps)
+        assert curves["updates"] == (steps - 60) // 20 * 20
+        np.testing.assert_allclose(curves["exploration"], 1 - steps / 240, atol=1e-6)
 
 
 def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
@@ -204,9 +204,9 @@ def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
     run = Runner(own("Counter"), config, num_logged=80)
     curves = run.advance()
     ends = run.state.log.end_step[run.state.log.end_step > 0]
-    assert len(ends) == curves.episodes < 80
+    assert len(ends) == curves["episodes"] < 80
     iterations = set((ends[ends > 40] - 1) // 4)  # of 4 steps each, the first 40 steps without learning
-    assert curves.updates == len(iterations) < 40
+    assert curves["updates"] == len(iterations) < 40
 
 
 def test_play_is_random_until_learning_starts_and_greedy_after_it():
@@ -256,7 +256,7 @@ def test_pictures_are_stored_byte_for_byte():
     alone = gymnasium.make("Image-v0")  # 9 steps an episode
     copy = run.host.environments.envs[0].unwrapped
     pictures = [alone.reset(seed=copy.np_random_seed)[0]]
-    assert run.advance().updates == 10
+    assert run.advance()["updates"] == 10
     of_bytes = next(ring for ring in run.state.replay.packed if ring.dtype == np.uint8)
     stored = np.asarray(of_bytes).reshape(60, 2, 4, 4, 3)  # s_tm1, s_t
     for row in range(60):
@@ -285,7 +285,7 @@ def test_a_probe_reaches_its_closed_form(name, values):
     curves = run.advance()
     observations = [[1.0]] if name == "OneState" else [[0.0], [1.0]]
     np.testing.assert_allclose(run.q_values(observations), values, atol=0.1)
-    assert curves.evaluation_return == {"OneState": 4.0, "TwoSteps": 1.0}[name]  # greedy, whatever was played
+    assert curves["evaluation_return"] == {"OneState": 4.0, "TwoSteps": 1.0}[name]  # greedy, whatever was played
 
 
 def test_one_seed_is_one_run_and_another_is_another():
@@ -396,7 +396,7 @@ def test_both_loops_train_alike(change):
             "max_q",
             "exploration",
         ):
-            np.testing.assert_allclose(getattr(ours, name), getattr(curves, name), rtol=1e-4, err_msg=name)
+            np.testing.assert_allclose(ours[name], curves[name], rtol=1e-4, err_msg=name)
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
         plain((run.state.learner, without_cuts(run.state.replay), run.state.log)),
@@ -419,20 +419,20 @@ def test_a_run_that_diverges_is_not_trained_on():
     assert 40 < int(run.state.diverged_at) <= 100
     parameters = plain(run.state.learner.parameters)
     curves = run.advance()
-    assert curves.steps == run.state.step == 400
-    assert np.isnan(curves.loss)
+    assert curves["steps"] == run.state.step == 400
+    assert np.isnan(curves["loss"])
     jax.tree.map(np.testing.assert_array_equal, plain(run.state.learner.parameters), parameters)
 
 
 def test_an_evaluation_episode_that_does_not_end_is_cut(monkeypatch):
-    monkeypatch.setattr(host_loop, "LONGEST_EVALUATION", 30)
-    assert Runner(own("Endless"), SMALL).advance().evaluation_return == 30.0
+    monkeypatch.setattr(host_evaluate, "LONGEST_EVALUATION", 30)
+    assert Runner(own("Endless"), SMALL).advance()["evaluation_return"] == 30.0
 
 
 def test_an_error_of_an_environment_carries_its_traceback():
     run = Runner(own("Crash"), SMALL)
     run.advance()  # 100 of the 150 steps that each copy has
-    with pytest.raises(host_loop.Crash) as crash:
+    with pytest.raises(host_state.Crash) as crash:
         run.advance()
     text = crash.value.text()
     assert "RuntimeError: the engine exploded" in text
@@ -505,6 +505,6 @@ def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
         updates = int(run.state.learner.num_updates)
         curves = run.advance()
         can_sample = int(run.state.replay.ring.added.max()) >= 7
-        assert int(curves.updates) == updates + can_sample
+        assert int(curves["updates"]) == updates + can_sample
         assert run.state.learned_at == run.state.step
-    assert 0 < int(curves.updates) < 8
+    assert 0 < int(curves["updates"]) < 8

@@ -20,8 +20,9 @@ from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop, run
+from jaxdqn.training import checkpoint, iteration, loop
 from jaxdqn.training import evaluate as evaluate_module
+from jaxdqn.training import state as states
 from jaxdqn.training.check import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from tests.helpers.runs import EVALUATION, SMALL, advancing, plain, start
@@ -94,8 +95,8 @@ def test_training_returns_are_those_of_the_episodes_that_ended(coded_run):
             if ended:
                 returns.append(total)
                 total = 0.0
-    assert curves.episodes == len(returns) == state.num_episodes
-    np.testing.assert_allclose(curves.episode_return, np.mean(returns), rtol=1e-5)
+    assert curves["episodes"] == len(returns) == state.num_episodes
+    np.testing.assert_allclose(curves["episode_return"], np.mean(returns), rtol=1e-5)
 
 
 class DrawnState(NamedTuple):
@@ -148,17 +149,18 @@ def test_no_two_steps_updates_minibatches_or_passes_of_an_iteration_draw_the_sam
     config = dataclasses.replace(
         ALGORITHMS[name].config, num_updates=3, num_minibatches=2, batch_size=16, train_every=20, num_environments=5
     )
-    parts = run.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
-    keys = run.keys_of(jax.random.key(4), jnp.int32(7))
-    noise, later = (run.draw(parts, key) for key in (keys[0], run.keys_of(jax.random.key(4), jnp.int32(8))[0]))
+    parts = states.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
+    keys = iteration.keys_of(jax.random.key(4), jnp.int32(7))
+    following = iteration.keys_of(jax.random.key(4), jnp.int32(8))
+    numbers, later = (iteration.draw(parts, key) for key in (keys[0], following[0]))
     assert len({tuple(data) for data in jax.random.key_data(jnp.stack(keys)).tolist()}) == 2
-    assert noise.sample_bits.shape == (3, 16)
-    assert len(np.unique(np.concatenate([noise.sample_bits, later.sample_bits]))) == 2 * 3 * 16
-    explored = max((plain(leaf) for leaf in jax.tree.leaves(noise.explore)), key=lambda x: len(np.unique(x)))
+    assert numbers.sampling.shape == (3, 16)
+    assert len(np.unique(np.concatenate([numbers.sampling, later.sampling]))) == 2 * 3 * 16
+    explored = max((plain(leaf) for leaf in jax.tree.leaves(numbers.exploration)), key=lambda x: len(np.unique(x)))
     assert explored.shape[:2] == (4, 5)
     assert len(np.unique(explored)) == explored.size
-    passes = noise.update if isinstance(noise.update, tuple) else (noise.update,)
-    rows = [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(noise.act)]
+    passes = numbers.learning if isinstance(numbers.learning, tuple) else (numbers.learning,)
+    rows = [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(numbers.acting)]
     assert all(len(leaf) == 4 for leaf in rows)
     for drawn in passes:
         for leaf in jax.tree.leaves(drawn):
@@ -206,7 +208,7 @@ def test_epsilon_decays_while_acting(schedule, is_greedy_from):
 def test_a_run_learns_from_rewards_and_ends_as_its_configuration_says(change, learned):
     """Three steps: one goes on, the next terminates, and the last is at a time limit."""
     config = dataclasses.replace(SMALL, num_environments=1, replay=Uniform(20), **change)
-    parts = run.parts(config, coded_game(), np.float32)
+    parts = states.parts(config, coded_game(), np.float32)
     state, observation = parts.replay.init(), jnp.zeros((1, 2))
     for reward, terminated, truncated in ((5.0, False, False), (6.0, True, False), (7.0, False, True)):
         flags = jnp.array([terminated]), jnp.array([truncated])
@@ -257,10 +259,10 @@ def test_every_ratio_of_updates_to_steps_is_kept(num_environments, train_every, 
     advance, (config, state) = advancing(game), start(game, config)
     for steps in (200, 400):
         state, curves = advance(config, state)
-        assert (curves.steps, state.step) == (steps, steps)
-        assert curves.updates == (steps - 80) // train_every * num_updates
+        assert (curves["steps"], state.step) == (steps, steps)
+        assert curves["updates"] == (steps - 80) // train_every * num_updates
         assert state.replay.added.tolist() == [steps // num_environments] * num_environments
-        np.testing.assert_allclose(curves.exploration, 1 - steps / 400, atol=1e-6)
+        np.testing.assert_allclose(curves["exploration"], 1 - steps / 400, atol=1e-6)
 
 
 def test_the_target_is_the_network_of_the_last_multiple_of_its_period():
@@ -332,13 +334,13 @@ def test_divergence_is_recorded_with_its_step_and_stops_the_run():
     advance, (config, state) = advancing(game), start(game, config)
     state, curves = advance(config, state)
     assert 40 < state.diverged_at <= 60  # at one of the first updates, which start after 40 steps
-    assert np.isfinite(curves.evaluation_return)
+    assert np.isfinite(curves["evaluation_return"])
     frozen, curves = advance(config, state)
     assert frozen.step == 400
     assert frozen.diverged_at == state.diverged_at
-    assert np.isnan(curves.loss)
-    assert np.isnan(curves.episode_return)
-    assert np.isfinite(curves.evaluation_return)
+    assert np.isnan(curves["loss"])
+    assert np.isnan(curves["episode_return"])
+    assert np.isfinite(curves["evaluation_return"])
     same = plain(frozen._replace(step=state.step))
     jax.tree.map(np.testing.assert_array_equal, same, plain(state))
 
@@ -347,9 +349,9 @@ def test_reported_returns_are_not_clipped():
     game = coded_game()
     config = dataclasses.replace(SMALL, reward_clip=1.0)
     _, curves = advancing(game)(*start(game, config))
-    assert curves.episode_return >= 30.0  # three steps of at least 10
-    assert curves.evaluation_return >= 30.0
-    assert curves.max_q < 15.0  # what is learned is the value of rewards of 1
+    assert curves["episode_return"] >= 30.0  # three steps of at least 10
+    assert curves["evaluation_return"] >= 30.0
+    assert curves["max_q"] < 15.0  # what is learned is the value of rewards of 1
 
 
 def test_evaluation_plays_whole_episodes_and_counts_each_once():
@@ -425,10 +427,10 @@ def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
 @pytest.mark.parametrize("name", ["rainbow", "iqn", "bootstrapped_dqn"])
 def test_a_chunk_draws_what_each_of_its_iterations_draws_alone(name):
     config = dataclasses.replace(ALGORITHMS[name].config, num_updates=2, num_minibatches=2)
-    parts = run.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
+    parts = states.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
 
-    def draw(iteration):
-        return run.draw(parts, run.keys_of(jax.random.key(4), iteration)[0])
+    def draw(number):
+        return iteration.draw(parts, iteration.keys_of(jax.random.key(4), number)[0])
 
     chunk, alone = plain(jax.jit(jax.vmap(draw))(jnp.arange(5))), jax.jit(draw)
     for i in range(5):
@@ -458,8 +460,8 @@ def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
     game = coded_game()
     config = dataclasses.replace(SMALL, num_environments=1, train_every=1, train_at="episode_end", learning_starts=0)
     _, curves = advancing(game, Evaluation(every=120, episodes=1))(*start(game, config))
-    assert 24 <= curves.episodes <= 40  # of 3 or 5 steps each
-    assert curves.updates == curves.episodes
+    assert 24 <= curves["episodes"] <= 40  # of 3 or 5 steps each
+    assert curves["updates"] == curves["episodes"]
 
 
 def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
@@ -532,8 +534,10 @@ def test_nothing_is_learned_before_there_is_a_whole_sequence():
     first, points = plain(state.learner), []
     for _ in range(6):
         state, curves = step(config, state)
-        points.append((int(curves.steps), int(curves.updates), bool(np.isnan(curves.loss)), int(state.learned_at)))
-        if curves.steps < 20:
+        points.append(
+            (int(curves["steps"]), int(curves["updates"]), bool(np.isnan(curves["loss"])), int(state.learned_at))
+        )
+        if curves["steps"] < 20:
             jax.tree.map(np.testing.assert_array_equal, plain(state.learner), first)
     # Two rows an iteration: the fifth one brings the ninth row.
     assert points == [(n, max(0, n // 4 - 4) * 2, n < 20, n) for n in range(4, 25, 4)]

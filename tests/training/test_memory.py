@@ -36,7 +36,7 @@ def test_only_a_network_that_remembers_knows_the_sign_that_was_shown(config, sco
     config, state = start(game, config)
     _, curves = advancing(game, Evaluation(every=8_000, episodes=400))(config, state)
     # A memoryless agent wins or loses 1 by a fair coin: 0.2 is four standard deviations of 400 games.
-    assert abs(curves.evaluation_return - score) < 0.2
+    assert abs(curves["evaluation_return"] - score) < 0.2
 
 
 FILLING = dataclasses.replace(

@@ -49,7 +49,9 @@ def test_a_failing_environment_ends_its_run_with_its_traceback_and_no_other(tmp_
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the parent has an accelerator")
 def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path):
-    report = execute.run(study(games=["gymnasium:tests.helpers.host_games:Where-v0"], seeds=(0,), steps=200), tmp_path)
+    report = execute.run(
+        study(games=["gymnasium:tests.helpers.host_games:ProcessReporter-v0"], seeds=(0,), steps=200), tmp_path
+    )
     (run,) = store.read(report.folder).runs
     assert run.curves["evaluation_return"].tolist() == [101.0]
 

@@ -35,6 +35,7 @@ class Learner:
         self.num_updates += 1
         record = {
             **examples,
+            "td_error": abs(examples["td_error"]),
             "gradient": gradient,
             "clipped": clipped,
             "parameters": target_network.copied(self.parameters),
@@ -65,7 +66,7 @@ def diagnostics(records, mean_losses):
     number = len(records)
     return {
         "loss": sum(mean_losses) / number,
-        "td_error": sum(abs(record["td_error"]).mean() for record in records) / number,
+        "td_error": sum(record["td_error"].mean() for record in records) / number,
         "max_q": sum(record["max_q"].mean() for record in records) / number,
         "gradient_norm": sum(optimizers.norm(record["gradient"]) for record in records) / number,
     }

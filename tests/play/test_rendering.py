@@ -1,4 +1,4 @@
-"""Games that gymnasium has are drawn as gymnasium draws them, and boards as they are."""
+"""Boards are rendered as their games define, and classic-control games as gymnasium renders them."""
 
 import gymnasium
 import jax
@@ -7,7 +7,7 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.games import acrobot, cartpole, catch, mountain_car
-from jaxdqn.play import drawing
+from jaxdqn.play import rendering
 
 CASES = {
     "cartpole": ("CartPole-v1", lambda physical: cartpole.CartPoleState(*physical, time=7)),
@@ -17,43 +17,43 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_frame_is_what_gymnasium_draws_in_that_state(name):
+def test_a_frame_equals_gymnasiums_in_the_same_state(name):
     environment, state = CASES[name]
-    drawing.need_no_display()
+    rendering.disable_display()
     env = gymnasium.make(environment, render_mode="rgb_array")
     env.reset(seed=3)
-    canvas = drawing.canvas(games.make(name))
+    renderer = rendering.make(games.make(name))
     frames, terminated = [], False
     while len(frames) < 40 and not terminated:
         terminated = env.step((len(frames) // 5) % 2 * (env.action_space.n - 1))[2]
-        physical = np.array(env.unwrapped.state, np.float32)  # rounded to what the game's state holds
+        physical = np.array(env.unwrapped.state, np.float32)  # rounded to the float32 of the game's state
         env.unwrapped.state = physical.astype(np.float64)
         frames.append(env.render())
-        np.testing.assert_array_equal(canvas.paint(state(physical)), frames[-1], strict=True)
-    assert canvas.pace == env.metadata["render_fps"]
+        np.testing.assert_array_equal(renderer.render(state(physical)), frames[-1], strict=True)
+    assert renderer.pace == env.metadata["render_fps"]
     assert len({frame.tobytes() for frame in frames}) > 10
-    canvas.close()
+    renderer.close()
     env.close()
 
 
-def test_catch_is_drawn_in_the_colours_of_its_source():
+def test_catch_is_rendered_in_the_colours_of_its_source():
     state = catch.CatchState(ball_row=0, ball_column=2, paddle_column=3)
-    picture = games.make("catch").picture(state)
-    assert (picture.shape, picture.dtype) == ((10, 10, 3), np.uint8)
+    image = games.make("catch").render_board(state)
+    assert (image.shape, image.dtype) == ((10, 10, 3), np.uint8)
     is_full = np.zeros((10, 10), bool)
     is_full[0, 2] = is_full[9, 2:5] = True
-    assert {tuple(colour) for colour in np.asarray(picture)[is_full].tolist()} == {(38, 38, 38)}
-    assert {tuple(colour) for colour in np.asarray(picture)[~is_full].tolist()} == {(255, 255, 175)}
+    assert {tuple(colour) for colour in np.asarray(image)[is_full].tolist()} == {(38, 38, 38)}
+    assert {tuple(colour) for colour in np.asarray(image)[~is_full].tolist()} == {(255, 255, 175)}
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in games.GAMES if games.make(name).picture or games.make(name).drawn_by]
+    "name", [name for name in games.GAMES if games.make(name).render_board or games.make(name).gymnasium_rendering]
 )
-def test_what_draws_a_game_takes_the_states_of_the_game(name):
+def test_renderer_takes_the_states_of_the_game(name):
     game = games.make(name)
-    canvas = drawing.canvas(game)
-    frame = canvas.paint(game.reset(jax.random.key(0)))
-    canvas.close()
+    renderer = rendering.make(game)
+    frame = renderer.render(game.reset(jax.random.key(0)))
+    renderer.close()
     assert frame.dtype == np.uint8
     assert frame.shape[2:] == (3,)
     assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 1

@@ -1,20 +1,20 @@
-"""Random steps draw what their chance says."""
+"""Random steps of games sample their noise from the given distribution."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.games import chances
-from jaxdqn.interfaces import Chance, TimeStep
+from jaxdqn.games import random_steps
+from jaxdqn.interfaces import RandomStep, TimeStep
 
 
-def test_values_are_drawn_with_their_probabilities():
+def test_values_are_sampled_with_their_probabilities():
     def add(number, state, action):
         zero = jnp.zeros((), bool)
         return state, TimeStep(state, state + action + number, zero, zero)
 
-    step = chances.step(Chance(chances.distribution([-1.0, 0.25, 4.0], [0.5, 0.125, 0.375]), add))
+    step = random_steps.make_step(RandomStep(random_steps.distribution([-1.0, 0.25, 4.0], [0.5, 0.125, 0.375]), add))
     keys = jax.random.split(jax.random.key(0), 10_000)
     reward = jax.jit(jax.vmap(lambda key: step(key, jnp.float32(10.0), jnp.int32(100))[1].reward))(keys)
     values, counts = np.unique(reward, return_counts=True)
@@ -25,6 +25,6 @@ def test_values_are_drawn_with_their_probabilities():
 @pytest.mark.parametrize(
     "probabilities", [[0.5, 0.25], [1.0, 0.0], [1.5, -0.5], [1.0]], ids=["sum", "zero", "negative", "number"]
 )
-def test_what_is_no_distribution_is_refused(probabilities):
-    with pytest.raises(ValueError, match="a positive probability for each"):
-        chances.distribution([1.0, 2.0], probabilities)
+def test_invalid_probabilities_raise_an_error(probabilities):
+    with pytest.raises(ValueError, match="probabilities must be positive, sum to 1 and be as many as the 2 values"):
+        random_steps.distribution([1.0, 2.0], probabilities)

@@ -1,0 +1,73 @@
+"""The state of a run on a host game: where its environments are, and how to bring them there again."""
+
+import traceback
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdqn.config import Config
+from jaxdqn.training.host_programs import Decision
+from jaxdqn.training.state import RunState
+
+
+class EnvironmentState(NamedTuple):
+    """Where the environments are, in NumPy.
+
+    Attributes:
+      observation: `[E, *observation_shape]`.
+      decision: made on this observation, its actions not taken yet.
+      resetting: bool `[E]`, whether the next step of a copy only resets it.
+    """
+
+    observation: np.ndarray
+    decision: Decision
+    resetting: np.ndarray
+
+
+class ActionHistory(NamedTuple):
+    """Seeds and actions that the environments were given. Given again, they bring them to where they are.
+
+    Attributes:
+      seeds: uint32 `[E]`, of their last reset by hand.
+      actions: the bytes of all actions since, uint16 `[K, E]`; it grows in place.
+      renewed_at: the steps at which episodes were cut short and new ones began, since the same actions did not lead to
+        the same state.
+    """
+
+    seeds: np.ndarray
+    actions: bytearray
+    renewed_at: tuple[int, ...]
+
+
+class HostRun(NamedTuple):
+    """A run and its environments.
+
+    Attributes:
+      config: with numbers as arrays on the device.
+      metrics: names of the algorithm's metrics.
+      state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` an `EnvironmentState`.
+      environments: of training; they step, and carry what cannot be stored.
+      evaluation_environments: one for each evaluation episode.
+      history: of the training environments.
+    """
+
+    config: Config
+    metrics: tuple[str, ...]
+    state: RunState
+    environments: Any
+    evaluation_environments: Any
+    history: ActionHistory
+
+
+class Crash(Exception):
+    """An environment raised an error, which is the cause of this one."""
+
+    def text(self) -> str:
+        """Returns the environment's own traceback.
+
+        Of an environment in a process of its own, gymnasium raises the error without it, and has it as a variable.
+        """
+        for frame, _ in traceback.walk_tb(self.__cause__.__traceback__ if self.__cause__ else None):
+            if frame.f_code.co_name == "_raise_if_errors" and "trace" in frame.f_locals:
+                return str(frame.f_locals["trace"])
+        return "".join(traceback.format_exception(self.__cause__))
