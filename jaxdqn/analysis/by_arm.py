@@ -99,7 +99,7 @@ def group(runs: Iterable[Run], *keys: str) -> dict[tuple[Any, ...], tuple[Run, .
       *keys: `game` (its name), `algorithm`, `seed`, or a dotted field of the settings such as `learning_rate`.
 
     Raises:
-      ValueError: if a run has no such setting, naming those it has.
+      ValueError: if a run has no such setting; it names the settings of the run.
     """
     grouped: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for run in runs:

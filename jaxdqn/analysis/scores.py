@@ -160,7 +160,7 @@ def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[st
     """Returns the scores of a label.
 
     Raises:
-      ValueError: if there is no such label, naming those there are.
+      ValueError: if there is no such label; it names the known labels.
     """
     if label not in by_label:
         raise ValueError(f"There is no arm {label!r}: there are {', '.join(map(repr, by_label))}.")
@@ -170,7 +170,7 @@ def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[st
 def _completed(
     runs: Iterable[Run],
 ) -> tuple[dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, str]]:
-    """Returns all arms, those that have completed runs with these runs only, and the labels of all."""
+    """Returns all arms, the arms with completed runs (without the others), and the labels of all arms."""
     arms = by_arm.compared(runs)
     completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
     completed = {arm: members for arm, members in completed.items() if members}

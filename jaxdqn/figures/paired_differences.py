@@ -140,7 +140,6 @@ def compare(
 
 def _is_even(pairs: "Differences", games: Sequence[str]) -> bool:
     """Returns whether an arm has pairs on all of these games, and the same number on each."""
-    """Returns whether there are equally many pairs on each of these games."""
     return set(games) <= set(pairs.seeds) and len({len(pairs.seeds[game]) for game in games}) == 1
 
 

@@ -58,7 +58,6 @@ def sensitivity(
       ValueError: if there are no runs, they do not form arms or follow several protocols, a run has no such setting, or
         its value is no number.
     """
-
     from jaxdqn.analysis import bootstrap_intervals, by_arm
 
     arms = by_arm.compared(runs)

@@ -12,3 +12,16 @@ def test_a_surplus_makes_up_for_no_gap():
 
 def test_the_median_is_over_games():
     assert aggregates.median(np.array([[0.0, 4.0], [9.0, 9.0], [1.0, 2.0]])) == 2.0
+
+
+def test_the_table_gives_names_and_the_sentence_of_a_caption():
+    assert aggregates.name(aggregates.iqm) == "IQM"
+    assert aggregates.panel("IQM") == "all games: IQM"
+    assert aggregates.explanation() == (
+        "All games, median: of the mean scores of the games; IQM: mean of the middle half of all runs; mean: of all "
+        "runs; optimality gap: mean distance of the runs below a score of 1 (lower is better)."
+    )
+
+
+def test_lower_is_better_for_the_optimality_gap_only():
+    assert [name for name, entry in aggregates.AGGREGATES.items() if entry.lower_is_better] == ["optimality gap"]

@@ -32,3 +32,13 @@ def test_statistics_reduce_the_runs_and_keep_the_points():
     np.testing.assert_allclose(statistics.mean(scores), [4.0, 40.0, 400.0])
     np.testing.assert_allclose(statistics.median(scores), [3.0, 30.0, 300.0])
     np.testing.assert_allclose(statistics.iqm(scores), [4.0, 40.0, 400.0])
+
+
+def test_a_statistic_has_the_name_of_the_table_or_of_its_function(monkeypatch):
+    def lowest(scores):
+        return scores.min(axis=0)
+
+    assert [statistics.name(statistic) for statistic in (statistics.iqm, statistics.mean)] == ["IQM", "mean"]
+    assert statistics.name(lowest) == "lowest"
+    monkeypatch.setitem(statistics.STATISTICS, "worst run", lowest)
+    assert statistics.name(lowest) == "worst run"
