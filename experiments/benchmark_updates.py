@@ -104,7 +104,7 @@ def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
 
     def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:
         no, reward = jnp.zeros(1, bool), observation[:, 0]
-        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.begin.stored_memory())
+        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.actor.stored_memory())
         return parts.replay.add(memory, step, jnp.ones(1, bool)), None
 
     memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())

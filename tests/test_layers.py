@@ -22,19 +22,20 @@ PARTS = {
     "optimizers",
     "target_network",
     "schedules",
+    "noise",
 }
 MAY_IMPORT = {
     "fields": set(),
     "interfaces": {"outputs"},
     "outputs": set(),
     **{part: set(BASE) for part in PARTS},
-    "networks": BASE | {"distributional"},  # a risk is a part of a head
+    "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules"},
     "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
-    "learner": BASE | {"config", "optimizers"},
+    "learner": BASE | {"config", "noise", "optimizers"},
     "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
     "store": set(),
     "analysis": {"store"},

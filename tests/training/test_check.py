@@ -37,7 +37,7 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
         (
             "dqn",
             {"exploration": exploration.OneMember()},
-            "exploration = OneMember needs a network that returns EnsembleOutput",
+            "exploration = OneMember needs a network that returns",
         ),
         ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
         ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from sequences, and replay = Uniform samples"),
@@ -53,7 +53,7 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
         (
             "r2d2",
             {"replay": Sequences(length=4)},
-            "algorithm = R2D2 needs sequences of at least 5 steps: replay.length = 4.",
+            "R2D2 needs sequences of at least 5 steps: replay.length = 4.",
         ),
         ("r2d2", {"network": MLP()}, "algorithm = R2D2 needs a recurrent network"),
         ("dqn", {"network": Recurrent()}, "algorithm = DQN cannot train a recurrent network: set network to MLP"),

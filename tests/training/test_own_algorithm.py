@@ -84,7 +84,7 @@ def test_its_metric_is_a_curve_everywhere_and_a_checkpoint_keeps_it(tmp_path, mo
     assert points == list(zip([200, 400, 600], map(float, metric), strict=True))
     folder = str(tmp_path / "results" / "own")
     commands.main(["export", folder, "--to", "csv", "--out", str(tmp_path / "curves.csv")])
-    rows = list(csv.DictReader((tmp_path / "curves.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "curves.csv").read_text().splitlines()))
     np.testing.assert_allclose([float(row["reward_plus_ten"]) for row in rows], metric, rtol=1e-6)
     commands.main(["figure", folder, "curves", "--score", "reward_plus_ten", "--out", str(tmp_path / "curves")])
     assert (tmp_path / "curves.svg").stat().st_size > 0
