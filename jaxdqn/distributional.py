@@ -2,8 +2,10 @@
 
 Two representations. Categorical: probabilities `[M]` on fixed atoms (C51, Rainbow, HL-Gauss). Quantiles: values `[N]`
 at fractions `[N]` in (0, 1) (QR-DQN, IQN, FQF). A caller chooses the action, so no function here has an axis for it.
+Each function checks the ranks and shapes of its arguments, and raises AssertionError where they are others.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +29,8 @@ def project_categorical(atoms_from: Array, probabilities: Array, atoms: Array) -
     Returns:
       float32 `[M]`, with the sum of `probabilities`; differentiable.
     """
+    chex.assert_rank([atoms_from, atoms], 1)
+    chex.assert_equal_shape([atoms_from, probabilities])
     num_atoms = atoms.shape[0]
     place = (atoms_from - atoms[0]) / (atoms[-1] - atoms[0]) * (num_atoms - 1)
     distance = jnp.abs(jnp.clip(place, 0.0, num_atoms - 1.0)[None, :] - jnp.arange(num_atoms)[:, None])  # [M, N]
@@ -48,6 +52,8 @@ def categorical_target(r_t: Array, discount_t: Array, probabilities_t: Array, at
     Returns:
       float32 `[M]`; no gradient.
     """
+    chex.assert_rank([r_t, discount_t, atoms], [0, 0, 1])
+    chex.assert_equal_shape([probabilities_t, atoms])
     return jax.lax.stop_gradient(project_categorical(r_t + discount_t * atoms, probabilities_t, atoms))
 
 
@@ -58,11 +64,13 @@ def cross_entropy(target: Array, logits: Array) -> Array:
 
     Args:
       target: float32 `[M]`, probabilities.
-      logits: float32 `[M]`, of the parameters that learn and the action taken.
+      logits: float32 `[M]`, of the online network, for the action taken.
 
     Returns:
       float32 `[]`; gradient through `logits` only, `softmax(logits) − target` where `target` sums to 1.
     """
+    chex.assert_rank(target, 1)
+    chex.assert_equal_shape([target, logits])
     return -jnp.sum(jax.lax.stop_gradient(target) * jax.nn.log_softmax(logits))
 
 
@@ -74,11 +82,13 @@ def kl_divergence(target: Array, logits: Array) -> Array:
 
     Args:
       target: float32 `[M]`, probabilities, 0 allowed.
-      logits: float32 `[M]`, of the parameters that learn and the action taken.
+      logits: float32 `[M]`, of the online network, for the action taken.
 
     Returns:
       float32 `[]`, not below 0; gradient through `logits` only.
     """
+    chex.assert_rank(target, 1)
+    chex.assert_equal_shape([target, logits])
     target = jax.lax.stop_gradient(target)
     divergence = cross_entropy(target, logits) + jnp.sum(jax.scipy.special.xlogy(target, target))
     return jnp.maximum(divergence, 0.0)  # rounding takes the smallest below 0, which no priority may be
@@ -99,6 +109,7 @@ def hl_gauss_target(value: Array, edges: Array, *, sigma: Number) -> Array:
     Returns:
       float32 `[M]`, with sum 1; no gradient. Each probability stands for the middle of its bin.
     """
+    chex.assert_rank([value, edges], [0, 1])
     value = jnp.clip(jax.lax.stop_gradient(value), edges[0], edges[-1])
     distribution = jax.scipy.special.erf((edges - value) / (np.sqrt(2.0, dtype=np.float32) * sigma))
     return jnp.diff(distribution) / (distribution[-1] - distribution[0])
@@ -117,7 +128,7 @@ def quantile_huber_loss(quantiles: Array, fractions: Array, target_quantiles: Ar
     divide by kappa; at their `kappa = 1` both agree. `kappa = 0` is plain quantile regression, their equation 8.
 
     Args:
-      quantiles: float32 `[N]`, before the step, of the parameters that learn and the action taken.
+      quantiles: float32 `[N]`, before the step, of the online network, for the action taken.
       fractions: float32 `[N]`, in (0, 1), those of `quantiles`.
       target_quantiles: float32 `[M]`, `r_t + discount_t ·` those after the step, equally weighted.
       kappa: at least 0.
@@ -126,6 +137,8 @@ def quantile_huber_loss(quantiles: Array, fractions: Array, target_quantiles: Ar
       float32 `[]`; gradient through `quantiles` only. With one quantile at 1/2 and one target it is half of a Huber
       loss over kappa.
     """
+    chex.assert_rank([quantiles, target_quantiles], 1)
+    chex.assert_equal_shape([quantiles, fractions])
     td_errors = jax.lax.stop_gradient(target_quantiles)[None, :] - quantiles[:, None]  # [N, M]
     below = jax.lax.stop_gradient(td_errors < 0.0)
     weight = jnp.abs(jax.lax.stop_gradient(fractions)[:, None] - below)
@@ -149,6 +162,8 @@ def fraction_gradient(quantiles: Array, midpoint_quantiles: Array) -> Array:
     Returns:
       float32 `[N - 1]`; no gradient.
     """
+    chex.assert_rank(quantiles, 1)
+    chex.assert_shape(midpoint_quantiles, (quantiles.shape[0] + 1,))
     return jax.lax.stop_gradient(2.0 * quantiles - midpoint_quantiles[1:] - midpoint_quantiles[:-1])
 
 
@@ -165,6 +180,8 @@ def fraction_loss(fractions: Array, quantiles: Array, midpoint_quantiles: Array)
     Returns:
       float32 `[]`; gradient through `fractions` only.
     """
+    chex.assert_rank(fractions, 1)
+    chex.assert_equal_shape([fractions, quantiles])
     return jnp.sum(fraction_gradient(quantiles, midpoint_quantiles) * fractions)
 
 
@@ -183,6 +200,9 @@ def wasserstein(atoms_p: Array, probabilities_p: Array, atoms_q: Array, probabil
     Returns:
       float32 `[]`.
     """
+    chex.assert_rank([atoms_p, atoms_q], 1)
+    chex.assert_equal_shape([atoms_p, probabilities_p])
+    chex.assert_equal_shape([atoms_q, probabilities_q])
     atoms = jnp.concatenate([atoms_p, atoms_q])
     order = jnp.argsort(atoms)
     difference = jnp.cumsum(jnp.concatenate([probabilities_p, -probabilities_q])[order])

@@ -1,5 +1,6 @@
-"""Losses: what a temporal-difference error costs. Each is a configuration that is called with the error."""
+"""Losses applied to the TD error. Each is a configuration that is called with the error."""
 
+import chex
 import jax.numpy as jnp
 
 from jaxdqn.fields import configuration, number
@@ -51,4 +52,6 @@ def mean_over(is_counted: Array, values: Array) -> Array:
       is_counted: bool `[..., T]`.
       values: float32 `[..., T]`; the gradient flows through those that count.
     """
+    chex.assert_equal_shape([is_counted, values])
+    chex.assert_type(is_counted, bool)
     return jnp.where(is_counted, values, 0.0).sum(-1) / jnp.maximum(is_counted.sum(-1), 1)

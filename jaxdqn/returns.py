@@ -1,8 +1,9 @@
-"""Returns over several steps, and what of a game's rewards and ends is learned from."""
+"""Returns over several steps, from the rewards and ends of a game as the agent learns from them."""
 
 import dataclasses
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 
 from jaxdqn.interfaces import Array, Number
@@ -36,6 +37,9 @@ def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array
       available: int32 `[]`, how many steps of the window have been taken yet, at least 1.
       discount: float32 `[]`, gamma for one step.
     """
+    chex.assert_rank([rewards, available], [1, 0])
+    chex.assert_equal_shape([rewards, terminated, truncated])
+    chex.assert_type([terminated, truncated], bool)
     n = rewards.shape[0]
     ended = terminated | truncated
     taken, r_t, discount_t, last = jnp.bool_(True), jnp.float32(0.0), jnp.float32(1.0), jnp.int32(0)

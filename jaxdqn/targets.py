@@ -2,8 +2,11 @@
 
 Each function called `..._q_learning` returns `δ = target − q_tm1[a_tm1]`. The target is a constant: gradients flow
 through `q_tm1` alone. `q_lambda` returns the targets of a sequence, for data that is learned from in order.
+
+Each function checks the ranks of its arguments, and raises AssertionError where a batch is given for one transition.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +19,7 @@ def q_learning(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Array, q_t: A
     Source: Watkins and Dayan (1992), equation 1; with `q_t` of a target network, Mnih et al. (2015), algorithm 1.
 
     Args:
-      q_tm1: float32 `[A]`, values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward, or the discounted sum of those of n steps.
       discount_t: float32 `[]`, gamma^n, 0 where the game terminated.
@@ -25,6 +28,7 @@ def q_learning(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Array, q_t: A
     Returns:
       float32 `[]`; gradient through `q_tm1` only.
     """
+    _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t)
     target = r_t + discount_t * q_t.max()
     return jax.lax.stop_gradient(target) - q_tm1[a_tm1]
 
@@ -37,16 +41,17 @@ def double_q_learning(
     Source: van Hasselt, Guez and Silver (2016), equation 4.
 
     Args:
-      q_tm1: float32 `[A]`, values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward, or the discounted sum of those of n steps.
       discount_t: float32 `[]`, gamma^n, 0 where the game terminated.
-      q_t_value: float32 `[A]`, values after the action that judge it: the target network's.
-      q_t_selector: float32 `[A]`, values after the action that choose it: the learning network's.
+      q_t_value: float32 `[A]`, values after the action, of the target network, for the value.
+      q_t_selector: float32 `[A]`, values after the action, of the online network, for its choice.
 
     Returns:
       float32 `[]`; gradient through `q_tm1` only.
     """
+    _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t_value, q_t_selector)
     target = r_t + discount_t * q_t_value[q_t_selector.argmax()]
     return jax.lax.stop_gradient(target) - q_tm1[a_tm1]
 
@@ -56,21 +61,23 @@ def clipped_double_q_learning(
 ) -> Array:
     """Returns the error of the least estimate, `δ = r_t + discount_t · min_k q_t_values[k, a*] − q_tm1[a_tm1]`.
 
-    Source: Fujimoto, van Hoof and Meger (2018), equation 10. Their actor chooses the action before the critics judge
+    Source: Fujimoto, van Hoof and Meger (2018), equation 10. Their actor chooses the action before the critics evaluate
     it; so here `a* = argmax_a q_t_selector[a]` comes first and the minimum second. With the minimum first, each action
-    would be judged by another critic and the maximum would lean towards the errors again.
+    would be evaluated by another critic, and the maximum would favour overestimates again.
 
     Args:
-      q_tm1: float32 `[A]`, values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward, or the discounted sum of those of n steps.
       discount_t: float32 `[]`, gamma^n, 0 where the game terminated.
-      q_t_values: float32 `[K, A]`, values after the action that judge it, of K target networks.
-      q_t_selector: float32 `[A]`, values after the action that choose it: the learning network's.
+      q_t_values: float32 `[K, A]`, values after the action, of K target networks.
+      q_t_selector: float32 `[A]`, values after the action, of the online network, for its choice.
 
     Returns:
       float32 `[]`; gradient through `q_tm1` only. With `K = 1` it is `double_q_learning`.
     """
+    _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t_selector)
+    _check_members(q_t_values, q_tm1)
     target = r_t + discount_t * q_t_values[:, q_t_selector.argmax()].min()
     return jax.lax.stop_gradient(target) - q_tm1[a_tm1]
 
@@ -81,7 +88,7 @@ def averaged_q_learning(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Arra
     Source: Anschel, Baram and Shimkin (2017), algorithm 2 (Averaged-DQN): the K last target networks.
 
     Args:
-      q_tm1: float32 `[A]`, values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward, or the discounted sum of those of n steps.
       discount_t: float32 `[]`, gamma^n, 0 where the game terminated.
@@ -90,6 +97,7 @@ def averaged_q_learning(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Arra
     Returns:
       float32 `[]`; gradient through `q_tm1` only. With `K = 1` it is `q_learning`.
     """
+    _check_members(q_t_values, q_tm1)
     return q_learning(q_tm1, a_tm1, r_t, discount_t, q_t_values.mean(axis=0))
 
 
@@ -112,7 +120,7 @@ def munchausen_q_learning(
     as the temperature falls.
 
     Args:
-      q_tm1: float32 `[A]`, values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward. The bonus is one step's: it stands for no sum over n of them.
       discount_t: float32 `[]`, gamma, 0 where the game terminated, where the bonus stays.
@@ -125,6 +133,7 @@ def munchausen_q_learning(
     Returns:
       float32 `[]`; gradient through `q_tm1` only.
     """
+    _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t, q_tm1_target)
     bonus = munchausen_bonus(q_tm1_target, a_tm1, temperature=temperature, scale=scale, clip=clip)
     value = soft_value(q_t, scaled_log_policy(q_t, temperature=temperature), temperature=temperature)
     return jax.lax.stop_gradient(r_t + bonus + discount_t * value) - q_tm1[a_tm1]
@@ -145,6 +154,8 @@ def munchausen_bonus(q_tm1_target: Array, a_tm1: Array, *, temperature: Number, 
     Returns:
       float32 `[]`, not above 0; a caller stops its gradient, as `munchausen_q_learning` does.
     """
+    chex.assert_rank([q_tm1_target, a_tm1], [1, 0])
+    chex.assert_type(a_tm1, int)
     return scale * jnp.clip(scaled_log_policy(q_tm1_target, temperature=temperature)[a_tm1], clip, 0.0)
 
 
@@ -161,6 +172,7 @@ def scaled_log_policy(q: Array, *, temperature: Number) -> Array:
     Returns:
       float32 `[A]`, not above 0; differentiable.
     """
+    chex.assert_rank(q, 1)
     below_best = q - q.max()
     return below_best - temperature * jax.nn.logsumexp(below_best / temperature)
 
@@ -179,6 +191,8 @@ def soft_value(values: Array, scaled_log_policy: Array, *, temperature: Number) 
     Returns:
       float32 `[]`; differentiable.
     """
+    chex.assert_rank(values, 1)
+    chex.assert_equal_shape([values, scaled_log_policy])
     return jnp.sum(jnp.exp(scaled_log_policy / temperature) * (values - scaled_log_policy))
 
 
@@ -192,17 +206,18 @@ def rescaled_double_q_learning(
     increasing.
 
     Args:
-      q_tm1: float32 `[A]`, rescaled values before the action, of the parameters that learn.
+      q_tm1: float32 `[A]`, rescaled values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
       r_t: float32 `[]`, the reward, not rescaled, or the discounted sum of those of n steps.
       discount_t: float32 `[]`, gamma^n, 0 where the game terminated.
-      q_t_value: float32 `[A]`, rescaled values after the action that judge it: the target network's.
-      q_t_selector: float32 `[A]`, rescaled values after the action that choose it: the learning network's.
+      q_t_value: float32 `[A]`, rescaled values after the action, of the target network, for the value.
+      q_t_selector: float32 `[A]`, rescaled values after the action, of the online network, for its choice.
       eps: the slope that `h` tends to.
 
     Returns:
       float32 `[]`; gradient through `q_tm1` only.
     """
+    _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t_value, q_t_selector)
     value = signed_parabolic(q_t_value[q_t_selector.argmax()], eps=eps)
     target = signed_hyperbolic(r_t + discount_t * value, eps=eps)
     return jax.lax.stop_gradient(target) - q_tm1[a_tm1]
@@ -221,6 +236,7 @@ def signed_hyperbolic(x: Array, *, eps: Number = 1e-3) -> Array:
     Returns:
       float32 of the shape of `x`; differentiable.
     """
+    chex.assert_type(x, float)
     return x / (jnp.sqrt(jnp.abs(x) + 1.0) + 1.0) + eps * x
 
 
@@ -237,6 +253,7 @@ def signed_parabolic(y: Array, *, eps: Number = 1e-3) -> Array:
     Returns:
       float32 of the shape of `y`; differentiable.
     """
+    chex.assert_type(y, float)
     slope = 1.0 + 2.0 * eps
     w = 2.0 * y / (slope + jnp.sqrt(slope * slope + 4.0 * eps * jnp.abs(y)))
     return w * (jnp.abs(w) + 2.0)
@@ -259,6 +276,9 @@ def q_lambda(r_t: Array, discount_t: Array, ended_t: Array, v_t: Array, *, lambd
     Returns:
       float32 `[T]`; no gradient.
     """
+    chex.assert_rank(r_t, 1)
+    chex.assert_equal_shape([r_t, discount_t, ended_t, v_t])
+    chex.assert_type(ended_t, bool)
 
     def step(g_next: Array, now: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         r, discount, ended, v = now
@@ -267,3 +287,15 @@ def q_lambda(r_t: Array, discount_t: Array, ended_t: Array, v_t: Array, *, lambd
 
     _, g_t = jax.lax.scan(step, v_t[-1], (r_t, discount_t, ended_t, v_t), reverse=True)
     return jax.lax.stop_gradient(g_t)
+
+
+def _check_transition(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Array, *values: Array) -> None:
+    """Raises AssertionError unless these are one transition, with action values `[A]`."""
+    chex.assert_rank([q_tm1, a_tm1, r_t, discount_t], [1, 0, 0, 0])
+    chex.assert_equal_shape([q_tm1, *values])
+    chex.assert_type([q_tm1, a_tm1], [float, int])
+
+
+def _check_members(q_values: Array, q_tm1: Array) -> None:
+    """Raises AssertionError unless `q_values` are `[K, A]`, for `q_tm1` `[A]`."""
+    chex.assert_shape(q_values, (None, *q_tm1.shape))

@@ -110,7 +110,7 @@ def test_a_uniform_policy_earns_its_entropy():
 
 def test_the_bonus_is_earned_where_the_game_terminated_too():
     td_error = targets.munchausen_q_learning(
-        jnp.zeros(2), jnp.int32(0), jnp.float32(2), jnp.float32(0), Q_T, jnp.zeros(2), **MUNCHAUSEN
+        jnp.zeros(2), jnp.int32(0), jnp.float32(2), jnp.float32(0), Q_T[:2], jnp.zeros(2), **MUNCHAUSEN
     )
     np.testing.assert_allclose(td_error, 2.0 - 0.9 * 0.5 * np.log(2), rtol=1e-6)
 

@@ -332,10 +332,10 @@ def record(monkeypatch, trial, periods):
     iterations, choices = split(config, recorder.taken())
     last, records = states[-1].learner, []
     following = (last.parameters, last.target_parameters)
-    for one in reversed(iterations):
-        records.append(iteration_record(one, following))
-        if one["loss"]:
-            following = one["loss"][0]
+    for events in reversed(iterations):
+        records.append(iteration_record(events, following))
+        if events["loss"]:
+            following = events["loss"][0]
     tape = {
         "settings": fields.to_dict(config),
         "num_actions": 3,
@@ -348,9 +348,9 @@ def record(monkeypatch, trial, periods):
         "iterations": [
             {
                 **draws_of(config, numbers),
-                "positions": [drawn.indices for _, drawn in iteration["samples"]] or None,
+                "positions": [drawn.indices for _, drawn in events["samples"]] or None,
             }
-            for iteration, numbers in zip(
+            for events, numbers in zip(
                 iterations, all_noise(config, states[0].training_key, len(iterations)), strict=True
             )
         ],

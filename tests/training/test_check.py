@@ -34,21 +34,29 @@ def test_every_algorithm_as_it_stands_in_the_table_fits_together(name):
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("c51", {"network": QNetwork()}, "algorithm = C51 needs a network that answers with CategoricalOutput"),
-        ("qr_dqn", {"network": QNetwork(head=Categorical())}, "needs a network that answers with QuantileOutput"),
-        ("dqn", {"exploration": exploration.OneMember()}, "exploration = OneMember needs a network that answers with"),
+        ("c51", {"network": QNetwork()}, "algorithm = C51 needs a network that returns CategoricalOutput"),
+        ("qr_dqn", {"network": QNetwork(head=Categorical())}, "needs a network that returns QuantileOutput"),
+        (
+            "dqn",
+            {"exploration": exploration.OneMember()},
+            "exploration = OneMember needs a network that returns",
+        ),
         ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
         ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from sequences, and replay = Uniform samples"),
         ("dqn", {"target_update": target_network.LastCopies()}, "LastCopies does not fit algorithm = DQN"),
         ("averaged_dqn", {"target_update": target_network.Polyak()}, "Polyak does not fit algorithm = AveragedDQN"),
-        ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is more than algorithm = MunchausenDQN allows for, which is 1."),
+        ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is too large for algorithm = MunchausenDQN, which allows 1."),
         (
             "pqn",
             {"replay": Sequences(2 * 32 * 64, only_new=True)},
-            "only_new = True needs a memory of the steps",
+            "replay = Sequences needs a memory of the steps of one training: replay.capacity = 4_096 must",
         ),
-        ("pqn", {"n_step": 3}, "n_step = 3 is more than algorithm = PQN allows for, which is 1."),
-        ("r2d2", {"replay": Sequences(length=4)}, "burn_in = 4 leaves nothing to learn from of sequences of"),
+        ("pqn", {"n_step": 3}, "n_step = 3 is too large for algorithm = PQN, which allows 1."),
+        (
+            "r2d2",
+            {"replay": Sequences(length=4)},
+            "R2D2 needs sequences of at least 5 steps: replay.length = 4.",
+        ),
         ("r2d2", {"network": QNetwork()}, "algorithm = R2D2 needs a network with a memory"),
         (
             "dqn",
@@ -85,7 +93,7 @@ def test_parts_that_do_not_fit_are_refused_by_name(name, change, sentence):
         ("r2d2", {"n_step": 1, "network": QNetwork(memory=LSTM(), head=Categorical())}),
     ],
 )
-def test_what_an_algorithm_does_not_read_is_its_networks_own(name, change):
+def test_an_algorithm_takes_networks_that_return_more_than_it_requires(name, change):
     checked(name, change)
 
 
