@@ -123,7 +123,7 @@ def _records(path: Path) -> Records:
     """Returns the facts at a path that describe weights, at least one, by their own paths."""
     if path.is_dir():
         return _of_folder(path)
-    if not path.exists():
+    if not path.exists() and path not in weights.facts_in(path.parent):
         raise FileNotFoundError(f"{path} is not there: give a run's JSON, an npz of weights, or a folder of runs.")
     if path.suffix == ".npz":
         beside = _with_weights(path.parent)
@@ -145,17 +145,17 @@ def _of_folder(folder: Path) -> Records:
     found = _with_weights(folder, strict=True) | _with_weights(folder / "runs", strict=True)
     if found:
         return found
-    inside = [str(below) for below in sorted(folder.iterdir()) if any(below.glob("runs/*.npz"))]
+    inside = [str(below) for below in sorted(folder.iterdir()) if store.exists(below / "runs")]
     if inside:
         raise ValueError(f"{folder} is no folder of runs: choose one, of {', '.join(inside)}.")
-    number = len([*folder.glob("*.json"), *folder.glob("runs/*.json")])
+    number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])
     raise ValueError(f"{folder} holds {number} records and none has weights: {weights.KEEP}.")
 
 
 def _with_weights(folder: Path, *, strict: bool = False) -> Records:
     """Returns the facts in a folder that describe weights; what is damaged is an error only if that is strict."""
     records = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in weights.facts_in(folder):
         try:
             records[path] = {} if path.name.startswith(".") else weights.read(path)
         except ValueError:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from jaxdqn.export.exporter import Exporter
-from jaxdqn.store import failures, manifest, schema, store
+from jaxdqn.store import failures, manifest, packing, schema, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.record import DamagedResult
 from jaxdqn.study import checkpoints, plan, progress, provenance, records, signals, spec, waves
@@ -167,7 +167,7 @@ def _left(folder: pathlib.Path, ids: Collection[str]) -> list[str]:
 
 
 def _stored(folder: pathlib.Path) -> set[str]:
-    return {path.stem for path in (folder / "runs").glob("*.json")}
+    return set(store.ids(folder / "runs"))
 
 
 def _failed(folder: pathlib.Path) -> set[str]:
@@ -182,12 +182,7 @@ def forget_failures(folder: pathlib.Path, cells: dict[str, Cell]) -> None:
         with contextlib.suppress(DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)
             if found is not None and schema.crashed(found.facts):
-                aside = folder / "failures" / "crashed"
-                aside.mkdir(parents=True, exist_ok=True)
-                when = found.facts["created"].replace(":", "")
-                (folder / "runs" / f"{id}.json").rename(aside / f"{id}-{when}.json")
-                for arrays in (folder / "runs").glob(f"{id}-*.npz"):
-                    arrays.rename(aside / arrays.name)
+                packing.set_aside(folder / "runs", id, folder / "failures" / "crashed")
 
 
 def _run_group(work: _Work, group: plan.Group) -> None:

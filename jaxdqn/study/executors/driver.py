@@ -175,7 +175,7 @@ def _see_through(study: Study, folder: pathlib.Path, pool: Pool, orders: Sequenc
                 for outcome in pool.wait(_POLL):
                     outcomes.append(outcome)
                     _take(folder, outcome, bar)
-                stored = sum(path.stem in ids for path in (folder / "runs").glob("*.json"))
+                stored = len(ids & store.ids(folder / "runs"))
                 if stored > num_stored:
                     bar.advance((stored - num_stored) * study.steps, np.array([]))
                 num_stored = stored
