@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxdqn.commands import arguments as options_of_results
+from jaxdqn.commands import export, pack, runs
 from jaxdqn.commands import figure_options as options_of_figures
 from jaxdqn.commands import options as options_of_studies
 
@@ -26,6 +27,7 @@ examples:
   jaxdqn runs --where learning_rate=0.001 game=cartpole
   jaxdqn figure results/classic_control curves
   jaxdqn export results/catch --to csv --out curves.csv
+  jaxdqn pack results/catch                         one file in place of one for each run
   jaxdqn play results/catch                         trained weights, live in the terminal
 """
 PLAY = """\
@@ -83,17 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             status.main(chosen)
         case "runs":
-            from jaxdqn.commands import runs
-
             runs.main(chosen)
         case "figure":
             from jaxdqn.commands import figure as figure_command
 
             figure_command.main(chosen)
         case "export":
-            from jaxdqn.commands import export as export_command
-
-            export_command.main(chosen)
+            export.main(chosen)
+        case "pack":
+            pack.main(chosen)
         case "play":
             from jaxdqn.commands import play as play_command
 
@@ -119,9 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     options_of_studies.add_run(subparsers)
     options_of_studies.add_search(subparsers)
     options_of_results.add_status(subparsers)
-    options_of_results.add_runs(subparsers)
+    runs.add(subparsers)
     options_of_figures.add_figure(subparsers)
-    options_of_results.add_export(subparsers)
+    export.add(subparsers)
+    pack.add(subparsers)
     playing = subparsers.add_parser(
         "play",
         help="watch trained weights play, in the terminal or as GIF, PNG or mp4",
