@@ -88,11 +88,11 @@ def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequen
     rows = []
     for record in selected:
         fields = selection.fields(record)
-        rows.append([_score(record) if path == "score" else fields.get(path) for path in paths])
+        rows.append([score(record) if path == "score" else fields.get(path) for path in paths])
     return rows
 
 
-def _score(record: "Record") -> float | str | None:
+def score(record: "Record") -> float | str | None:
     """Returns the last evaluation return; None if the run crashed or diverged, or has none that is finite."""
     from jaxdqn.store import schema, store
     from jaxdqn.store.record import DamagedResult

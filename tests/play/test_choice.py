@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxdqn.play import choice
-from jaxdqn.store import store, weights
+from jaxdqn.store import packing, store, weights
 from tests.helpers import synthetic_runs
 
 NAMED = {"params/kernel": np.zeros((2, 3))}
@@ -38,6 +38,25 @@ def chosen(path, **options):
 def test_a_study_means_the_run_whose_last_evaluation_earned_most_and_of_equals_on_average(study):
     assert chosen(study) == ("strong", 0)
     assert chosen(study / "runs") == ("strong", 0)
+
+
+def test_of_a_packed_study_the_same_weights_are_chosen(study):
+    paths = [
+        choice.choose(study),
+        choice.choose(study, arm="DQN"),
+        choice.choose(study / "runs", arm="DQN", typical=True),
+    ]
+    standing = choice.standing(paths[0], weights.read(paths[0]))
+    packing.pack(study / "runs")
+    assert paths == [
+        choice.choose(study),
+        choice.choose(study, arm="DQN"),
+        choice.choose(study / "runs", arm="DQN", typical=True),
+    ]
+    assert choice.choose(paths[0]) == paths[0]
+    assert choice.standing(paths[0], weights.read(paths[0])) == standing
+    with pytest.raises(ValueError, match="is no folder of runs: choose one, of .*catch"):
+        choice.choose(study.parent)
 
 
 def test_of_runs_that_earned_the_same_the_first_by_label_and_seed_is_meant(tmp_path):
