@@ -6,7 +6,7 @@ A command is one file of this package and one line of `COMMANDS`.
 import argparse
 from collections.abc import Sequence
 
-from jaxdqn.commands import figure, list, plan, play, run, search, status, train
+from jaxdqn.commands import export, figure, list, pack, plan, play, run, runs, search, status, train
 
 COMMANDS = {
     "list": list.COMMAND,
@@ -15,7 +15,10 @@ COMMANDS = {
     "run": run.COMMAND,
     "search": search.COMMAND,
     "status": status.COMMAND,
+    "runs": runs.COMMAND,
     "figure": figure.COMMAND,
+    "export": export.COMMAND,
+    "pack": pack.COMMAND,
     "play": play.COMMAND,
 }
 DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
@@ -31,6 +34,7 @@ examples:
   jaxdqn runs --where learning_rate=0.001 game=cartpole
   jaxdqn figure results/classic_control curves
   jaxdqn export results/catch --to csv --out curves.csv
+  jaxdqn pack results/catch                         one file in place of one for each run
   jaxdqn play results/catch                         trained weights, live in the terminal
 """
 

@@ -4,15 +4,39 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jaxdqn.commands import query
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
-from jaxdqn.export import csv_tables, exporter, requirements, tensorboard, weights_and_biases
-from jaxdqn.export.exporter import Exporter
-from jaxdqn.store import files, store
-from jaxdqn.store.record import DamagedResult, Record
+from jaxdqn.commands.options import folder_of
+from jaxdqn.commands.runs import WHERE
 
+if TYPE_CHECKING:
+    from jaxdqn.export.csv_tables import Table
+    from jaxdqn.export.exporter import Exporter
+    from jaxdqn.store.record import Record
+
+_DESCRIPTION = """\
+Writes stored runs for other tools: CSV of anything, TensorBoard, or Weights & Biases (without a network unless you ask
+for it), or the versions of packages that made them, for pip. Exporting a run again replaces its copy in TensorBoard and
+Weights & Biases and does not double it.
+"""
+_EPILOG = """\
+examples:
+  jaxdqn export results/catch --to csv --out curves.csv
+  jaxdqn export results --to csv --table scores --last 5 --out scores.csv
+  jaxdqn export results/catch --to tensorboard --out logs     then: tensorboard --logdir logs
+  jaxdqn export results/catch --to wandb --out logs           then: wandb sync logs/wandb/offline-run-*
+  jaxdqn export results/catch --to wandb --out logs --project catch --online
+  jaxdqn export results --to requirements --out versions.lock      then, elsewhere: pip install -r versions.lock
+"""
+TABLES = {
+    "curves": "a row a point of every curve",
+    "facts": "a row a run, everything that its JSON says",
+    "episodes": "a row a logged training episode",
+    "scores": "a row a run, its final score",
+}
 # Which options only one kind of export has; None and False say that they are not given.
 _ONLY = {
     "csv": ("table", "score", "last", "overwrite"),
@@ -22,12 +46,44 @@ _ONLY = {
 }
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn export`."""
+    parser.add_argument(
+        "study",
+        type=Path,
+        metavar="STUDY",
+        help="its folder, or one of several studies, or the script of an experiment",
+    )
+    parser.add_argument(
+        "--to", required=True, choices=("csv", "requirements", "tensorboard", "wandb"), help="what to write"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="a new file for csv and requirements, else a folder, made if missing",
+    )
+    parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
+    csv = parser.add_argument_group("with --to csv")
+    tables = "; ".join(f"{name}: {rows}" for name, rows in TABLES.items())
+    csv.add_argument("--table", choices=TABLES, help=f"{tables} (default: curves)")
+    csv.add_argument("--score", metavar="CURVE", help="of the table of scores (default: evaluation_return)")
+    csv.add_argument("--last", type=int, metavar="N", help="how many of its last points are averaged (default: 1)")
+    csv.add_argument("--overwrite", action="store_true", help="replace the file if it exists (also of requirements)")
+    wandb = parser.add_argument_group("with --to wandb")
+    wandb.add_argument("--project", metavar="NAME", help="(default: jaxdqn)")
+    wandb.add_argument("--online", action="store_true", help="send the runs now; needs `wandb login` once")
+
+
 def main(options: argparse.Namespace) -> None:
     """Runs the command; what cannot be done ends with one sentence on stderr and exit status 2.
 
     Args:
-      options: study, to, out, where, and those of `_ONLY`; as `jaxdqn.commands.arguments.add_export` reads them.
+      options: study, to, out, where, and those of `_ONLY`.
     """
+    from jaxdqn.export import requirements, tensorboard, weights_and_biases
+
     with ends_quietly(), one_sentence():
         _check(options)
         records = _records(options)
@@ -47,23 +103,27 @@ def main(options: argparse.Namespace) -> None:
             print(f"{options.out}: {_number(records)} of project {project}; {sent}")
 
 
-def _records(options: argparse.Namespace) -> tuple[Record, ...]:
-    """Returns the records that are meant, at least one."""
-    conditions = [query.condition(text) for text in options.where]
-    found = query.read(options.study)
+def _records(options: argparse.Namespace) -> "list[Record]":
+    """Returns the selected records, at least one."""
+    from jaxdqn.commands import selection
+
+    folder, _ = folder_of(options.study)
+    found = selection.read(folder)
     for problem in found.damaged:
         print(f"left out: {printable(problem)}", file=sys.stderr)
     if not found.records:
         raise ValueError(f"{options.study} holds no whole runs: run the study first.")
-    selected = query.select([query.describe(record) for record in found.records], conditions)
+    selected = selection.select(found.records, options.where)
     if not selected:
         raise ValueError(
             f"none of {len(found.records)} runs has {' and '.join(options.where)}: `jaxdqn runs` lists them."
         )
-    return tuple(described.record for described in selected)
+    return selected
 
 
-def _write_table(options: argparse.Namespace, records: Sequence[Record]) -> None:
+def _write_table(options: argparse.Namespace, records: "Sequence[Record]") -> None:
+    from jaxdqn.export import csv_tables
+
     with _damage_as_sentence():
         _write(options, csv_tables.csv_of(_table(options, records)))
     print(f"{options.out}: {options.table or 'curves'} of {_number(records)}")
@@ -71,6 +131,8 @@ def _write_table(options: argparse.Namespace, records: Sequence[Record]) -> None
 
 def _write(options: argparse.Namespace, content: Any) -> None:
     """Writes a new file, or in the place of another one if that is allowed."""
+    from jaxdqn.store import files
+
     if options.out.exists() and not options.overwrite:
         raise FileExistsError(f"{options.out} exists and is not overwritten: choose another name, or add --overwrite.")
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +140,9 @@ def _write(options: argparse.Namespace, content: Any) -> None:
     write(options.out, content)
 
 
-def _table(options: argparse.Namespace, records: Sequence[Record]) -> csv_tables.Table:
+def _table(options: argparse.Namespace, records: "Sequence[Record]") -> "Table":
+    from jaxdqn.export import csv_tables
+
     if options.table == "scores":
         return csv_tables.scores(records, score=options.score or "evaluation_return", last=options.last or 1)
     if options.table == "facts":
@@ -86,7 +150,10 @@ def _table(options: argparse.Namespace, records: Sequence[Record]) -> csv_tables
     return csv_tables.episodes(records) if options.table == "episodes" else csv_tables.curves(records)
 
 
-def _send(opened: contextlib.AbstractContextManager[Exporter], records: Sequence[Record]) -> None:
+def _send(opened: "contextlib.AbstractContextManager[Exporter]", records: "Sequence[Record]") -> None:
+    from jaxdqn.export import exporter
+    from jaxdqn.store import store
+
     with opened as receiver, _damage_as_sentence():
         for number, record in enumerate(records, start=1):
             exporter.send(receiver, store.load(record))
@@ -96,13 +163,15 @@ def _send(opened: contextlib.AbstractContextManager[Exporter], records: Sequence
 
 @contextlib.contextmanager
 def _damage_as_sentence() -> Iterator[None]:
+    from jaxdqn.store.record import DamagedResult
+
     try:
         yield
     except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
 
 
-def _number(records: Sequence[Record]) -> str:
+def _number(records: "Sequence[Record]") -> str:
     return f"{len(records)} {'run' if len(records) == 1 else 'runs'}"
 
 
@@ -113,8 +182,11 @@ def _check(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} has no effect on --to {options.to}: it belongs to --to {kinds}.")
     for name in ("score", "last"):
         if getattr(options, name) is not None and options.table != "scores":
-            raise ValueError(
-                f"--{name} says nothing about the table of {options.table or 'curves'}: add --table scores."
-            )
+            raise ValueError(f"--{name} has no effect on the table of {options.table or 'curves'}: add --table scores.")
     if options.last is not None and options.last < 1:
         raise ValueError(f"--last {options.last} is out of range: it must be at least 1.")
+
+
+COMMAND = Command(
+    "write stored runs as CSV, for TensorBoard or for Weights & Biases", _DESCRIPTION, add, main, epilog=_EPILOG
+)

@@ -1,53 +1,104 @@
-"""`jaxdqn runs`: a list of the runs in the store, of those that meet conditions, with any of their fields."""
+"""`jaxdqn runs`: lists stored runs, those with given values of fields, with any of their fields."""
 
 import argparse
 import csv
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jaxdqn.commands import query
+from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
-from jaxdqn.commands.query import Condition, Described
+
+if TYPE_CHECKING:
+    from jaxdqn.store.record import Record
 
 FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended", "created")
+_DESCRIPTION = """\
+Lists stored runs. Any fact of a run can be shown and chosen by, by its dotted path in the run's JSON; `configuration.`
+may be left out. Further fields are `settings`, `ended` (finished, diverged or crashed) and, to be shown, `score` (the
+last evaluation return).
+"""
+_EPILOG = """\
+examples:
+  jaxdqn runs                                               every run of every study in results
+  jaxdqn runs results/catch --where seed=0
+  jaxdqn runs --where learning_rate=0.001 game=cartpole     all conditions must hold
+  jaxdqn runs --where optimizer=Adam --fields id,optimizer.eps,torso.hidden,score
+  jaxdqn runs results/catch --csv > runs.csv
+
+For more than FIELD=VALUE, open a study as a data frame: jaxdqn.export.data_frame.
+"""
+WHERE = "only runs with this value of a field, such as learning_rate=0.001; several must all hold"
+_CURVE = "evaluation_return"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn runs`."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("results"),
+        metavar="FOLDER",
+        help="of a study, or of several (default: results)",
+    )
+    parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
+    parser.add_argument("--fields", metavar="A,B,C", help="which to show, in this order")
+    parser.add_argument("--csv", action="store_true", help="as CSV, with values unrounded")
 
 
 def main(options: argparse.Namespace) -> None:
     """Runs the command; bad input ends with one sentence on stderr and exit status 2.
 
     Args:
-      options: folder, where, fields, csv; as `jaxdqn.commands.arguments.add_runs` reads them.
+      options: folder, where, fields, csv.
     """
+    from jaxdqn.commands import selection
+
     with ends_quietly():
         with one_sentence():
-            found = query.read(options.folder)
-            described = [query.describe(record) for record in found.records]
+            found = selection.read(options.folder)
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
-            rows = _rows(described, names, [query.condition(text) for text in options.where])
+            rows = _rows(found.records, selection.select(found.records, options.where), names)
         for problem in found.damaged:
             print(f"left out: {printable(problem)}", file=sys.stderr)
         if options.csv:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
             print(_table(names, rows))
-        print(f"{len(rows)} of {len(described)} runs", file=sys.stderr)
+        print(f"{len(rows)} of {len(found.records)} runs", file=sys.stderr)
 
 
-def _rows(described: Sequence[Described], names: Sequence[str], conditions: Sequence[Condition]) -> list[list[Any]]:
-    """Returns the values of the named fields, one row for each run that meets the conditions."""
-    if not described:  # no field is known then, and none is unknown
+def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequence[str]) -> list[list[Any]]:
+    """Returns the values of the named fields, one row for each selected run."""
+    from jaxdqn.commands import selection
+
+    if not every:  # no field is known then, and none is unknown
         return []
-    known = query.paths(described)
-    paths = [query.resolve(name, known) for name in names]
-    return [[one.fields.get(path) for path in paths] for one in _scored(query.select(described, conditions), paths)]
+    known = {"score", *(path for record in every for path in selection.fields(record))}
+    paths = [selection.resolve(name, known) for name in names]
+    rows = []
+    for record in selected:
+        fields = selection.fields(record)
+        rows.append([score(record) if path == "score" else fields.get(path) for path in paths])
+    return rows
 
 
-def _scored(chosen: Sequence[Described], paths: Sequence[str]) -> list[Described]:
-    if query.SCORE not in paths:
-        return list(chosen)
-    return [one if query.SCORE in one.fields else query.with_score(one) for one in chosen]
+def score(record: "Record") -> float | str | None:
+    """Returns the last evaluation return; None if the run crashed or diverged, or has none that is finite."""
+    from jaxdqn.store import schema, store
+    from jaxdqn.store.record import DamagedResult
+
+    facts = record.facts
+    if schema.crashed(facts) or facts["diverged_at"] is not None or _CURVE not in facts["curves"]["names"]:
+        return None
+    try:
+        last = store.curve(record, _CURVE)[-1:].tolist()
+    except (DamagedResult, FileNotFoundError):
+        return "damaged"
+    return last[0] if last and abs(last[0]) < float("inf") else None
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -77,3 +128,6 @@ def _exact(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+COMMAND = Command("list stored runs, by any of their fields", _DESCRIPTION, add, main, epilog=_EPILOG)

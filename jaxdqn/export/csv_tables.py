@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxdqn.analysis import by_arm
 from jaxdqn.store import schema, store
-from jaxdqn.store.record import Curves, Record
+from jaxdqn.store.record import Curves, Record, Run
 
 _ROWS_A_PIECE = 1_000
 
@@ -33,13 +33,13 @@ def curves(records: Sequence[Record]) -> Table:
     """
     present = {name for record in records for name in record.facts["curves"]["names"]}
     names = ["steps", *sorted(present - {"steps"})]
-    identity, settings = _identity(records)
+    columns, settings = identity_columns(records)
 
     def rows() -> Iterator[list[Any]]:
         for record in records:
-            yield from _rows(_whose(record, settings), names, store.load(record).curves)
+            yield from _rows(identity(record, settings), names, store.load(record).curves)
 
-    return Table((*identity, *names), rows())
+    return Table((*columns, *names), rows())
 
 
 def episodes(records: Sequence[Record]) -> Table:
@@ -53,15 +53,15 @@ def episodes(records: Sequence[Record]) -> Table:
     if not logged:
         raise ValueError("no run has a log of its training episodes: a study keeps one with episodes_logged.")
     names = sorted({name for record in logged for name in record.facts["episodes"]["shapes"]})
-    identity, settings = _identity(logged)
+    columns, settings = identity_columns(logged)
 
     def rows() -> Iterator[list[Any]]:
         for record in logged:
             log = store.attachment(store.load(record), "episodes")
             for number, row in enumerate(_rows([], names, log)):
-                yield [*_whose(record, settings), number, *row]
+                yield [*identity(record, settings), number, *row]
 
-    return Table((*identity, "episode", *names), rows())
+    return Table((*columns, "episode", *names), rows())
 
 
 def facts(records: Sequence[Record]) -> Table:
@@ -83,16 +83,30 @@ def scores(records: Sequence[Record], *, score: str = "evaluation_return", last:
       ValueError: if a run has no such curve, or fewer points.
       jaxdqn.store.record.DamagedResult: if curves cannot be trusted.
     """
-    identity, settings = _identity(records)
+    columns, settings = identity_columns(records)
 
     def rows() -> Iterator[list[Any]]:
         for record in records:
             crashed = schema.crashed(record.facts)
             has_score = not crashed and record.facts["diverged_at"] is None
             final = float(by_arm.final([store.load(record)], score, last)[0]) if has_score else None
-            yield [*_whose(record, settings), record.facts["steps"], record.facts["diverged_at"], crashed, final]
+            yield [*identity(record, settings), record.facts["steps"], record.facts["diverged_at"], crashed, final]
 
-    return Table((*identity, "steps", "diverged_at", "crashed", score), rows())
+    return Table((*columns, "steps", "diverged_at", "crashed", score), rows())
+
+
+def identity_columns(records: Iterable[Record | Run]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names of the columns that identify a run, and the settings among them."""
+    settings = tuple(sorted({field for record in records for field in record.facts["settings"]}))
+    columns = ("study", "game", "algorithm", *(f"settings.{field}" for field in settings), "seed", "id")
+    return columns, settings
+
+
+def identity(record: Record | Run, settings: Sequence[str]) -> list[Any]:
+    """Returns the values of a run in the columns that `identity_columns` names."""
+    said = record.facts
+    values = [said["settings"].get(field) for field in settings]
+    return [said["study"], said["game"]["name"], said["algorithm"], *values, said["seed"], said["id"]]
 
 
 def csv_of(table: Table) -> Iterator[bytes]:
@@ -102,19 +116,6 @@ def csv_of(table: Table) -> Iterator[bytes]:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(piece)
         yield text.getvalue().encode()
-
-
-def _identity(records: Iterable[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the columns that say whose a row is, and which of them are settings, by their own names."""
-    settings = tuple(sorted({field for record in records for field in record.facts["settings"]}))
-    columns = ("study", "game", "algorithm", *(f"settings.{field}" for field in settings), "seed", "id")
-    return columns, settings
-
-
-def _whose(record: Record, settings: Sequence[str]) -> list[Any]:
-    said = record.facts
-    values = [said["settings"].get(field) for field in settings]
-    return [said["study"], said["game"]["name"], said["algorithm"], *values, said["seed"], said["id"]]
 
 
 def _rows(before: list[Any], names: Sequence[str], arrays: Curves) -> Iterator[list[Any]]:

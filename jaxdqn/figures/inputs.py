@@ -23,8 +23,7 @@ def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Resu
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
-    inside = path / "runs"
-    found = store.read(inside if inside.is_dir() else path)
+    found = store.read(path / "runs" if store.exists(path / "runs") else path)
     if wanted is not None:
         found = found._replace(runs=manifest.described(found.runs, wanted))
     if not found.runs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdqn.play import ranking
-from jaxdqn.store import schema, weights
+from jaxdqn.store import schema, store, weights
 
 Records = dict[Path, dict[str, Any]]
 
@@ -78,7 +78,7 @@ def _records(path: Path) -> Records:
     """Returns the records at a path that have weights, by their paths; at least one."""
     if path.is_dir():
         return _records_of_folder(path)
-    if not path.exists():
+    if not path.exists() and path not in weights.facts_in(path.parent):
         raise FileNotFoundError(f"{path} does not exist: give {_SUPPORTED}.")
     if path.suffix == ".npz":
         in_folder = _with_weights(path.parent)
@@ -100,17 +100,17 @@ def _records_of_folder(folder: Path) -> Records:
     found = _with_weights(folder, strict=True) | _with_weights(folder / "runs", strict=True)
     if found:
         return found
-    studies = [str(below) for below in sorted(folder.iterdir()) if any(below.glob("runs/*.npz"))]
+    studies = [str(below) for below in sorted(folder.iterdir()) if store.exists(below / "runs")]
     if studies:
         raise ValueError(f"{folder} is no folder of runs: choose one of {', '.join(studies)}.")
-    number = len([*folder.glob("*.json"), *folder.glob("runs/*.json")])
+    number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])
     raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.KEEP}.")
 
 
 def _with_weights(folder: Path, *, strict: bool = False) -> Records:
     """Returns the records in a folder that have weights; a damaged record is an error only if `strict`."""
     records = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in weights.facts_in(folder):
         try:
             records[path] = {} if path.name.startswith(".") else weights.read(path)
         except ValueError:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _DAY = 24 * 60 * 60  # seconds; a write takes less than one, so a temporary file of that age belongs to nobody
@@ -27,10 +27,19 @@ def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
     _flush_folder(path.parent)
 
 
-def replace(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Puts content under a name as `write_new`; what had the name is gone, and no reader sees a mixture."""
+def replace(
+    path: Path, content: bytes | Iterable[bytes], check: Callable[[Path], None] = lambda temporary: None
+) -> None:
+    """Puts content under a name as `write_new`, in place of the earlier file; no reader sees a mixture of the two.
+
+    Args:
+      path: the name.
+      content: whole, or in pieces that need not fit in memory together.
+      check: reads the finished temporary file; if it raises, the earlier file stays.
+    """
     temporary = _write_temporary(path, content)
     try:
+        check(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

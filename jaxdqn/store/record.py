@@ -7,7 +7,7 @@ that were written, nor that their names stay in its folder.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,8 @@ class Run(NamedTuple):
       facts: what `jaxdqn.store.schema.REQUIRED` lists, and what the store adds: `curves` (file, sha256, names) and
         for each kind of attachment its own key (file, sha256, shapes).
       curves: read-only arrays `[P]` by name, `steps` among them: int64 for counts, else float32.
-      folder: where it was read from, so that `attachment` finds what else it has; None if it was never stored.
+      folder: of the study's runs, where `store.attachment` finds its other arrays, loose or packed; None if the run
+        was never stored.
     """
 
     facts: dict[str, Any]
@@ -43,7 +44,7 @@ class DamagedResult(Exception):
 
 
 class Record(NamedTuple):
-    """The facts of a finished run, whose arrays have not been looked at, and the folder that they lie in."""
+    """The facts of a finished run whose arrays have not been read, and the folder of the study's runs."""
 
     facts: dict[str, Any]
     folder: Path
@@ -61,15 +62,32 @@ def kinds_in(facts: Mapping[str, Any]) -> list[str]:
 
 def facts_at(path: Path) -> dict[str, Any]:
     """Returns the facts at a path, if they are a whole record that has its own name."""
-    try:
-        record: dict[str, Any] = schema.plain(json.loads(path.read_bytes(), parse_constant=refuse_constant))
-        schema.check(record)
-    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
-        raise not_whole(path, problem) from problem
-    description(path, record, "curves", "names")
+    record = facts_in(path.read_bytes(), path)
     if record["id"] != path.stem:
         raise DamagedResult(path, f"holds the run {record['id']}", f"Give it back its name, {record['id']}.json.")
     return record
+
+
+def facts_in(text: str | bytes, path: Path, *, is_as_written: bool = False) -> dict[str, Any]:
+    """Returns the facts that a text holds, if they are a whole record.
+
+    Args:
+      text: JSON.
+      path: of the file that the text comes from.
+      is_as_written: whether a hash says so; then numbers such as 1e999, which Python reads as infinite, are not sought.
+    """
+    try:
+        record: dict[str, Any] = json.loads(text, parse_constant=refuse_constant)
+        schema.check(record if is_as_written else schema.plain(record))
+    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
+        raise not_whole(path, problem) from problem
+    description(path, record, "curves", "names")
+    return record
+
+
+def text(facts: Mapping[str, Any]) -> str:
+    """Returns facts as JSON in one line; `facts_in` gives them back."""
+    return json.dumps(facts, separators=(",", ":"), allow_nan=False)
 
 
 def run_at(path: Path) -> Run:
@@ -77,14 +95,21 @@ def run_at(path: Path) -> Run:
     record = facts_at(path)
     described = description(path, record, "curves", "names")
     curves = arrays_of(path, "curves", described)
-    curves_path = path.parent / described["file"]
+    try:
+        check_curves(record, curves)
+    except ValueError as problem:
+        raise DamagedResult(path.parent / described["file"], without_stop(problem), again(path)) from problem
+    return Run(record, curves, path.parent)
+
+
+def check_curves(record: Mapping[str, Any], curves: Curves) -> None:
+    """Raises ValueError if the arrays are not the curves that the facts of a run name."""
     try:
         arrays.check_curves(curves, may_be_empty=schema.crashed(record))
     except ValueError as problem:
-        raise DamagedResult(curves_path, f"holds no curves ({without_stop(problem)})", again(path)) from problem
-    if sorted(curves) != described["names"]:
-        raise DamagedResult(curves_path, f"holds {sorted(curves)}, not {described['names']}", again(path))
-    return Run(record, curves, path.parent)
+        raise ValueError(f"holds no curves ({without_stop(problem)})") from problem
+    if sorted(curves) != record["curves"]["names"]:
+        raise ValueError(f"holds {sorted(curves)}, not {record['curves']['names']}")
 
 
 def description(facts_path: Path, record: Mapping[str, Any], kind: str, held: str) -> dict[str, Any]:
@@ -99,14 +124,18 @@ def description(facts_path: Path, record: Mapping[str, Any], kind: str, held: st
     return described
 
 
-def arrays_of(facts_path: Path, kind: str, described: Mapping[str, Any]) -> Arrays:
-    """Returns the arrays of a file that a record describes, if they are what was written."""
+def arrays_of(facts_path: Path, kind: str, described: Mapping[str, Any], only: Collection[str] | None = None) -> Arrays:
+    """Returns the arrays of a file that a record describes, or only those with these names.
+
+    Raises:
+      DamagedResult: if they are not what was written.
+    """
     path = facts_path.parent / described["file"]
     packed = bytes_of(facts_path, kind, described)
     try:
         found = arrays.shapes(packed)
         if kind == "curves" or found == described["shapes"]:
-            return arrays.unpack(packed)
+            return arrays.unpack(packed, only)
         raise DamagedResult(path, f"holds {found}, not {described['shapes']}", again(facts_path))
     except arrays.UNREADABLE as problem:
         raise DamagedResult(path, f"holds no {kind} ({without_stop(problem)})", again(facts_path)) from problem

@@ -1,14 +1,15 @@
 """Where a study stands: which of its runs are done, under way, failed and missing, and the time left."""
 
-import json
+import contextlib
 import statistics
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxdqn.store import claims, failures, manifest
+from jaxdqn.store import claims, failures, manifest, store
 from jaxdqn.store.claims import Holder
 from jaxdqn.store.failures import Failure
 from jaxdqn.store.manifest import Manifest
+from jaxdqn.store.record import DamagedResult
 
 _SAMPLED = 5  # records that are opened for the time that a run of an arm takes: all of them would take too long
 
@@ -47,9 +48,10 @@ def of(folder: Path, wanted: Manifest | None = None) -> Status:
 
     Raises:
       ValueError: if nothing says what there is to be.
+      OSError: if the archive of the study cannot be read.
     """
     wanted = manifest.read(folder) if wanted is None else wanted
-    done = frozenset(path.stem for path in (folder / "runs").glob("*.json")) & frozenset(wanted.cells)
+    done = store.ids(folder / "runs") & frozenset(wanted.cells)
     held = claims.holders(folder / "claims")
     failed = {failure.id: failure for failure in failures.read(folder / "failures") if failure.id in wanted.cells}
     failed = {id: failure for id, failure in failed.items() if id not in done}
@@ -65,11 +67,10 @@ def seconds_of_a_run(folder: Path, wanted: Manifest, done: frozenset[str]) -> di
     for id in sorted(done):
         taken = sampled.setdefault(arm_of(wanted, id), [])
         if len(taken) < _SAMPLED:
-            try:
-                cost = json.loads((folder / "runs" / f"{id}.json").read_bytes())["cost"]
-                taken.append(cost["wall_seconds"] / cost["runs_at_once"])
-            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-                continue
+            with contextlib.suppress(OSError, DamagedResult, ZeroDivisionError):
+                record = store.find_record(folder / "runs", id)
+                if record is not None:
+                    taken.append(record.facts["cost"]["wall_seconds"] / record.facts["cost"]["runs_at_once"])
     return {arm: statistics.median(taken) for arm, taken in sampled.items() if taken}
 
 

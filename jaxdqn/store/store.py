@@ -10,27 +10,28 @@ The facts are written last, and their presence makes the run complete. Arrays ar
 that of two writers racing for one run each has its own, and the one whose facts come first wins whole. Nothing is
 ever overwritten, and an interruption leaves arrays without facts or a temporary file, neither of which is a result.
 The next write of that run removes the former, any write the latter once it is a day old.
+
+A finished study can be packed (`jaxdqn.store.packing`): its runs are then in an archive beside the folder
+(`jaxdqn.store.archive`), and the folder holds the runs written since. Every function here takes both alike.
 """
 
 import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from jaxdqn.store import arrays, files, schema
+from jaxdqn.store import archive, arrays, files, loose, schema
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import (
     DamagedResult,
     Record,
     Run,
-    again,
     arrays_of,
-    bytes_of,
     description,
     facts_at,
     kinds_in,
@@ -38,7 +39,6 @@ from jaxdqn.store.record import (
     refuse_constant,
     run_at,
     suffix,
-    without_stop,
 )
 
 _Loaded = TypeVar("_Loaded")
@@ -102,17 +102,7 @@ def write(
     for kind, named in sorted((attachments or {}).items()):
         _check_kind(kind, record)
         stored[kind] = arrays.stored_attachment(kind, named)
-    contents: dict[Path, bytes] = {}
-    for kind, values in stored.items():
-        packed = arrays.pack(values)
-        digest = hashlib.sha256(packed).hexdigest()
-        path = folder / f"{record['id']}-{digest[:8]}{suffix(kind)}"
-        contents[path] = packed
-        held = {"names": sorted(values)} if kind == "curves" else {"shapes": _shapes(values)}
-        record[kind] = {"file": path.name, "sha256": digest, **held}
-
-    written = (json.dumps(record, indent=1, allow_nan=False) + "\n").encode()
-    return _put(folder / f"{record['id']}.json", written, contents)
+    return _put(folder / f"{record['id']}.json", *loose.content(record, stored))
 
 
 def adopt(folder: str | Path, id: str, contents: Mapping[str, bytes]) -> Path:
@@ -131,17 +121,51 @@ def adopt(folder: str | Path, id: str, contents: Mapping[str, bytes]) -> Path:
     try:
         record = schema.plain(json.loads(contents[path.name], parse_constant=refuse_constant))
         schema.check(record)
-        files_of_arrays = {}
+        packed = {}
         for kind in ("curves", *kinds_in(record)):
             digest, name = record[kind]["sha256"], record[kind]["file"]
             if name != f"{id}-{digest[:8]}{suffix(kind)}" or hashlib.sha256(contents[name]).hexdigest() != digest:
                 raise ValueError(f"its {kind} are not what was written")
-            files_of_arrays[path.with_name(name)] = contents[name]
+            packed[name] = contents[name]
         if record["id"] != id:
             raise ValueError(f"it is the run {record['id']}")
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise not_whole(path, problem) from problem
-    return _put(path, contents[path.name], files_of_arrays)
+    return _put(path, contents[path.name], packed)
+
+
+def exists(folder: Path) -> bool:
+    """Returns whether there is such a folder of runs, or its archive."""
+    return folder.is_dir() or archive.files_of(folder).runs.is_file()
+
+
+def ids(folder: str | Path) -> frozenset[str]:
+    """Returns the identifiers of all complete runs of a folder, loose and packed; none if it is missing.
+
+    Raises:
+      OSError: if the archive cannot be read.
+    """
+    return frozenset(loose.ids(Path(folder))) | _packed(Path(folder))
+
+
+def folders(path: str | Path) -> tuple[Path, ...]:
+    """Returns the folders of runs at a path: that of a study, those of a folder of studies, or the path itself.
+
+    A study that is packed need not have its folder of runs any more.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      ValueError: if it holds no runs.
+    """
+    path = Path(path)
+    if not path.is_dir() and not exists(path):
+        raise FileNotFoundError(f"{path} is no folder: give that of a study, or one that holds several.")
+    if exists(path / "runs"):
+        return (path / "runs",)
+    of_studies = tuple(study / "runs" for study in sorted(path.glob("*")) if exists(study / "runs"))
+    if not of_studies and not archive.files_of(path).runs.is_file() and not loose.ids(path):
+        raise ValueError(f"{path} holds no runs: give the folder of a study, or one that holds several.")
+    return of_studies or (path,)
 
 
 def find(folder: str | Path, id: str) -> Run | None:
@@ -150,20 +174,28 @@ def find(folder: str | Path, id: str) -> Run | None:
     Raises:
       DamagedResult: if its record cannot be trusted.
     """
-    path = Path(folder) / f"{id}.json"
-    with contextlib.suppress(FileNotFoundError):  # also if it is moved aside just now, to be tried again
-        return run_at(path)
-    return None
+    folder = Path(folder)
+    return _either(folder, id, run_at, lambda packed: archive.run(packed, id, folder))
+
+
+def find_record(folder: str | Path, id: str) -> Record | None:
+    """Returns the facts of the run with that identifier, or None if it is not complete.
+
+    Raises:
+      DamagedResult: if its facts cannot be trusted.
+    """
+    facts = _either(Path(folder), id, facts_at, lambda packed: archive.facts(packed, id))
+    return None if facts is None else Record(facts, Path(folder))
 
 
 def read(folder: str | Path) -> Results:
     """Returns all runs of a folder in a fixed order, and apart from them the damaged records.
 
     Raises:
-      FileNotFoundError: if there is no such folder. An empty one has no runs.
+      FileNotFoundError: if there are neither such a folder nor its archive. An empty one has no runs.
     """
-    runs, damaged = _read(Path(folder), run_at)
-    return Results(tuple(sorted(runs, key=lambda run: _order(run.facts))), damaged)
+    runs, damaged = _read(Path(folder), find)
+    return Results(tuple(sorted(runs, key=lambda run: order(run.facts))), damaged)
 
 
 def read_facts(folder: str | Path) -> Records:
@@ -172,8 +204,8 @@ def read_facts(folder: str | Path) -> Records:
     Raises:
       FileNotFoundError: as `read`.
     """
-    records, damaged = _read(Path(folder), lambda path: Record(facts_at(path), path.parent))
-    return Records(tuple(sorted(records, key=lambda record: _order(record.facts))), damaged)
+    records, damaged = _read(Path(folder), find_record)
+    return Records(tuple(sorted(records, key=lambda record: order(record.facts))), damaged)
 
 
 def load(record: Record) -> Run:
@@ -183,7 +215,10 @@ def load(record: Record) -> Run:
       FileNotFoundError: if it has been deleted meanwhile.
       DamagedResult: if it cannot be trusted.
     """
-    return run_at(_path(record.folder, record.facts))
+    run = find(record.folder, record.facts["id"])
+    if run is None:
+        raise FileNotFoundError(f"Run {record.facts['id']} is no longer in {record.folder}: read the folder again.")
+    return run
 
 
 def curve(record: Record, name: str) -> np.ndarray:
@@ -191,18 +226,12 @@ def curve(record: Record, name: str) -> np.ndarray:
 
     Raises:
       ValueError: if the run has no such curve, naming those it has.
-      DamagedResult: if it cannot be trusted.
+      FileNotFoundError, DamagedResult: as `load`.
     """
-    path = _path(record.folder, record.facts)
-    described = description(path, record.facts, "curves", "names")
-    if name not in described["names"]:
-        known = ", ".join(map(str, described["names"]))
-        raise ValueError(f"Run {record.facts['id']} has no curve {name!r}: it has {known}.")
-    packed = bytes_of(path, "curves", described)
-    try:
-        return arrays.unpack(packed, only=(name,))[name]
-    except arrays.UNREADABLE as problem:
-        raise DamagedResult(path, f"holds no {name} ({without_stop(problem)})", again(path)) from problem
+    known = record.facts["curves"]["names"]
+    if name not in known:
+        raise ValueError(f"Run {record.facts['id']} has no curve {name!r}: it has {', '.join(map(str, known))}.")
+    return _arrays(record.folder, record.facts, "curves", only=(name,))[name]
 
 
 def attachment(run: Run, kind: str) -> Arrays:
@@ -210,61 +239,100 @@ def attachment(run: Run, kind: str) -> Arrays:
 
     Raises:
       ValueError: if the run has no attachment of that kind, naming those it has, or was never stored.
-      DamagedResult: if they cannot be trusted.
+      FileNotFoundError, DamagedResult: as `load`.
     """
     kinds = kinds_in(run.facts)
     if kind not in kinds:
         raise ValueError(f"Run {run.facts['id']} has no {kind!r} attached: it has {', '.join(kinds) or 'nothing'}.")
     if run.folder is None:
         raise ValueError(f"Run {run.facts['id']} was never stored: read it from its folder to get its {kind}.")
-    path = _path(run.folder, run.facts)
-    return arrays_of(path, kind, description(path, run.facts, kind, "shapes"))
+    return _arrays(run.folder, run.facts, kind)
 
 
-def _put(facts_path: Path, facts: bytes, contents: Mapping[Path, bytes]) -> Path:
-    """Puts the files of a run in their places, its facts last.
+def order(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Returns the key by which runs are sorted: game, algorithm, settings, seed."""
+    settings = tuple((field, *schema.rank(value)) for field, value in sorted(facts["settings"].items()))
+    game = facts["game"]
+    return (game["name"], game["version"], facts["algorithm"], settings, facts["seed"], facts["id"])
 
-    Raises:
-      CompleteAlready: if the run is.
-    """
+
+def _arrays(folder: Path, facts: Mapping[str, Any], kind: str, only: Collection[str] | None = None) -> Arrays:
+    """Returns the arrays of a kind that the facts of a run describe, or only those with these names."""
+    held = "names" if kind == "curves" else "shapes"
+    id = facts["id"]
+    found = _either(
+        folder,
+        id,
+        lambda path: arrays_of(path, kind, description(path, facts, kind, held), only),
+        lambda packed: archive.arrays_of(packed, id, kind, facts),
+    )
+    if found is None:
+        raise FileNotFoundError(f"Run {id} is no longer in {folder}: read the folder again.")
+    return found
+
+
+def _either(
+    folder: Path, id: str, of_files: Callable[[Path], _Loaded], packed: Callable[[archive.Files], _Loaded]
+) -> _Loaded | None:
+    """Returns what was read of a run, loose or else packed; None if there is no such run."""
+    path = folder / f"{id}.json"
+    if path.exists():
+        with contextlib.suppress(FileNotFoundError):  # it is packed, or moved aside to be tried again, in this moment
+            try:
+                return of_files(path)
+            except DamagedResult:
+                if path.exists():
+                    raise
+    files_of_archive = archive.files_of(folder)
+    return packed(files_of_archive) if id in archive.ids(files_of_archive) else None
+
+
+def _put(facts_path: Path, facts: bytes, packed: Mapping[str, bytes]) -> Path:
+    """Puts the files of a run in place; raises CompleteAlready if the run is."""
     folder = facts_path.parent
     folder.mkdir(parents=True, exist_ok=True)
     files.remove_old_temporaries(folder)
-    if facts_path.exists():
-        raise _complete_already(facts_path)
-    for path, packed in contents.items():
-        try:
-            files.write_new(path, packed)
-        except FileExistsError:
-            # Arrays of an interrupted write, or of a writer racing with the same content; equal names mean equal
-            # content only if nothing damaged them, so they are put in place again, which harms no reader.
-            files.replace(path, packed)
+    id = facts_path.stem
     try:
-        files.write_new(facts_path, facts)
+        if facts_path.exists() or id in _packed(folder):
+            raise FileExistsError
+        loose.put(facts_path, facts, packed)
     except FileExistsError:
-        raise _complete_already(facts_path) from None
-    finally:
-        _remove_orphans(facts_path)
+        is_loose = facts_path.exists()
+        what = facts_path if is_loose else f"Run {id} of {archive.files_of(folder).runs}"
+        remedy = "delete it" if is_loose else f"drop it (jaxdqn pack STUDY --drop {id})"
+        raise CompleteAlready(
+            f"{what} is complete already and results are never overwritten: {remedy} to run it again."
+        ) from None
     return facts_path
 
 
-def _read(folder: Path, load: Callable[[Path], _Loaded]) -> tuple[list[_Loaded], tuple[DamagedResult, ...]]:
-    """Returns what could be loaded of a folder's records, and what is damaged."""
-    if not folder.is_dir():
+def _packed(folder: Path) -> Set[str]:
+    """Returns the identifiers of the runs in the archive of a folder; raises OSError if it cannot be read."""
+    try:
+        return archive.ids(archive.files_of(folder)).keys()
+    except DamagedResult as problem:
+        raise OSError(str(problem)) from problem
+
+
+def _read(folder: Path, load: Callable[[Path, str], _Loaded | None]) -> tuple[list[_Loaded], tuple[DamagedResult, ...]]:
+    """Returns what could be loaded of a folder's runs, and what is damaged."""
+    if not exists(folder):
         raise FileNotFoundError(f"{folder} is not a folder of results: run the study first, or correct the path.")
     loaded, damaged = [], []
-    for path in sorted(folder.glob("*.json")):
-        if path.name.startswith("."):
-            continue
+    known = dict.fromkeys(loose.ids(folder))
+    try:
+        known |= dict.fromkeys(archive.ids(archive.files_of(folder)))  # in the order of the rows, which is fast
+    except DamagedResult as problem:
+        damaged.append(problem)
+    for id in known:
         try:
-            loaded.append(load(path))
+            found = load(folder, id)
         except DamagedResult as problem:
             damaged.append(problem)
+        else:
+            loaded += [] if found is None else [found]
     return loaded, tuple(damaged)
-
-
-def _path(folder: Path, facts: Mapping[str, Any]) -> Path:
-    return folder / f"{facts['id']}.json"
 
 
 def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
@@ -274,35 +342,9 @@ def _check_kind(kind: str, record: Mapping[str, Any]) -> None:
         raise ValueError(f"The kind of attachment {kind!r} is the name of a fact: choose another.")
 
 
-def _shapes(named: Arrays) -> dict[str, list[int]]:
-    return {name: list(values.shape) for name, values in sorted(named.items())}
-
-
-def _remove_orphans(facts_path: Path) -> None:
-    """Removes arrays of interrupted or beaten writers of a run that is complete; one that is not keeps all."""
-    try:
-        facts = json.loads(facts_path.read_bytes())
-        kept = {facts[kind]["file"] for kind in ("curves", *kinds_in(facts))}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return
-    for path in facts_path.parent.glob(f"{facts_path.stem}-*.npz"):
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
-
-
-def _complete_already(path: Path) -> CompleteAlready:
-    return CompleteAlready(f"{path} is complete already and results are never overwritten: delete it to run it again.")
-
-
 def _whole_as_integers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _whole_as_integers(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_whole_as_integers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _order(facts: Mapping[str, Any]) -> tuple[Any, ...]:
-    settings = tuple((field, *schema.rank(value)) for field, value in sorted(facts["settings"].items()))
-    game = facts["game"]
-    return (game["name"], game["version"], facts["algorithm"], settings, facts["seed"], facts["id"])

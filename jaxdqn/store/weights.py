@@ -5,20 +5,23 @@ They are a pair of files, and the facts name, hash and describe the other:
     <any name>.json    facts: at least `game` (name, version), `configuration` and `weights` (file, sha256, shapes)
     <any name>.npz     arrays by parameter path, such as `params/Dense_0/kernel`
 
-The record of a run whose study kept weights is such facts too (`jaxdqn.store.store`). Both files are data from
-outside: nothing in them is unpickled or names code, and facts may not point out of their folder.
+The record of a run whose study kept weights is such facts too (`jaxdqn.store.store`). If the study is packed, the path
+that its facts had still names the run. All files are data from outside: nothing in them is unpickled or names code, and
+facts may not point out of their folder.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.store import arrays, files, schema
+from jaxdqn.store import archive, arrays, files, schema
 from jaxdqn.store.arrays import Arrays
+from jaxdqn.store.record import DamagedResult
 
 # What to do where there are none: a study passes over runs that are stored, also those without weights.
 KEEP = "put the seed into the study's weights_of, delete the record and run the study again"
@@ -110,6 +113,19 @@ def load(path: str | Path) -> Weights:
     if not isinstance(record, dict) or not isinstance(record.get("weights"), dict):
         raise ValueError(f"{path} has no weights: {KEEP}.")
     _check(path, record)
+    if path.exists():
+        named = _unpacked(path, record)
+    else:
+        with _damage_as_value_error():
+            named = archive.arrays_of(archive.files_of(path.parent), path.stem, "weights", record)
+    wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
+    if wrong:
+        raise ValueError(f"{path} holds {wrong[0]} as {named[wrong[0]].dtype}: weights are real numbers.")
+    return Weights(record, named, path)
+
+
+def _unpacked(path: Path, record: dict[str, Any]) -> Arrays:
+    """Returns the arrays in the npz that facts name."""
     name, shapes = record["weights"].get("file"), record["weights"].get("shapes")
     if not isinstance(name, str) or not name.endswith(".npz") or Path(name).name != name or not name.isprintable():
         raise ValueError(f"{path} has its weights in {name!r}: that must be the name of an npz in the same folder.")
@@ -127,23 +143,44 @@ def load(path: str | Path) -> Weights:
         raise ValueError(f"{arrays_path} holds no arrays ({str(problem).rstrip('.')}): train again.") from None
     if found != shapes:
         raise ValueError(f"{arrays_path} holds {found}, but {path.name} says {shapes}.")
-    wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
-    if wrong:
-        raise ValueError(f"{arrays_path} holds {wrong[0]} as {named[wrong[0]].dtype}: weights are real numbers.")
-    return Weights(record, named, path)
+    return named
 
 
 def read(path: Path) -> Any:
-    """Returns what a JSON file holds.
+    """Returns what a JSON file holds, or the facts of the packed run that had this path.
 
     Raises:
-      FileNotFoundError: if it is not there.
+      FileNotFoundError: if there is neither.
       ValueError: if it is damaged.
     """
+    if not path.exists():
+        with _damage_as_value_error():
+            packed = archive.files_of(path.parent)
+            if path.suffix == ".json" and path.stem in archive.ids(packed):
+                return archive.facts(packed, path.stem)
     try:
         return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
         raise ValueError(f"{path} is damaged ({problem}): delete it, or choose another.") from None
+
+
+def facts_in(folder: Path) -> list[Path]:
+    """Returns the paths of all facts in a folder, and those that the runs in its archive had.
+
+    Raises:
+      ValueError: if the archive is damaged.
+    """
+    with _damage_as_value_error():
+        packed = [folder / f"{id}.json" for id in archive.ids(archive.files_of(folder))]
+    return sorted({*folder.glob("*.json"), *packed})
+
+
+@contextlib.contextmanager
+def _damage_as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except DamagedResult as problem:
+        raise ValueError(str(problem)) from problem
 
 
 def _check(path: Path, record: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 from collections.abc import Collection, Iterable
 
-from jaxdqn.store import failures, schema, store
+from jaxdqn.store import failures, packing, schema, store
 from jaxdqn.store.record import DamagedResult
 
 
@@ -32,7 +32,7 @@ def remaining(folder: pathlib.Path, ids: Iterable[str]) -> list[str]:
 
 def stored(folder: pathlib.Path) -> set[str]:
     """Returns the identifiers of the results of a study."""
-    return {path.stem for path in (folder / "runs").glob("*.json")}
+    return set(store.ids(folder / "runs"))
 
 
 def failed(folder: pathlib.Path) -> set[str]:
@@ -48,9 +48,4 @@ def retry(folder: pathlib.Path, ids: Iterable[str]) -> None:
         with contextlib.suppress(DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)
             if found is not None and schema.crashed(found.facts):
-                aside = folder / "failures" / "crashed"
-                aside.mkdir(parents=True, exist_ok=True)
-                when = found.facts["created"].replace(":", "")
-                (folder / "runs" / f"{id}.json").rename(aside / f"{id}-{when}.json")
-                for arrays in (folder / "runs").glob(f"{id}-*.npz"):
-                    arrays.rename(aside / arrays.name)
+                packing.set_aside(folder / "runs", id, folder / "failures" / "crashed")

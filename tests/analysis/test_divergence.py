@@ -1,12 +1,11 @@
 """A diverged run never wins: not in a table, not in a figure, whatever the parameters it diverged with score."""
 
-import json
-
 import numpy as np
 import pytest
 
 from jaxdqn.analysis import by_arm, comparison_table, divergence, scores, statistics, study_tables, time_to_solve
-from jaxdqn.commands import query
+from jaxdqn.commands import runs as listing
+from jaxdqn.commands import selection
 from jaxdqn.export import csv_tables as export_tables
 from jaxdqn.figures import episodes, heat_map, intervals, learning_curves, sensitivity
 from jaxdqn.store import store
@@ -163,7 +162,7 @@ def test_it_never_solved_its_game_and_does_not_shorten_how_long_others_were_seen
 def test_listed_and_exported_it_has_no_score(tmp_path):
     store.write(tmp_path, synthetic_runs.facts(diverged_at=500), synthetic_runs.curves())
     (record,) = store.read_facts(tmp_path).records
-    assert query.with_score(query.describe(record)).fields["score"] is None
+    assert listing.score(record) is None
     (row,) = export_tables.scores([record]).rows
     assert row[-1] is None
 
@@ -171,5 +170,5 @@ def test_listed_and_exported_it_has_no_score(tmp_path):
 def test_committed_results_name_every_run_that_diverged(request):
     """No run of these studies did; if one does, their tables are to be read again with this rule in mind."""
     results = request.config.rootpath / "results"
-    found = [path.name for path in results.glob("*/runs/*.json") if json.loads(path.read_bytes())["diverged_at"]]
+    found = [one.facts["id"] for one in selection.read(results).records if one.facts["diverged_at"]]
     assert found == []

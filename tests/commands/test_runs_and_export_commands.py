@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import commands
-from jaxdqn.commands import arguments, query, runs
+from jaxdqn.commands import export, runs, selection
 from jaxdqn.export import requirements, tensorboard
 from jaxdqn.store import store
 from tests.helpers import exported, synthetic_runs
@@ -60,10 +60,11 @@ def test_runs_are_listed_in_columns(results, capsys):
 
 
 def test_runs_are_chosen_by_fields_and_shown_by_fields_as_csv(results, capsys):
-    line = "runs results --where learning_rate>=0.002 game=catch --where score<0.15 --fields seed,eps,score,study --csv"
+    chosen = "--where learning_rate=2e-3 game=catch --where seed=1"
+    line = f"runs results {chosen} --fields seed,optimizer.eps,score,study --csv"
     out, err = run(line, capsys)
     heading, (seed, eps, score, study) = csv.reader(io.StringIO(out))
-    assert heading == ["seed", "eps", "score", "study"]
+    assert heading == ["seed", "optimizer.eps", "score", "study"]
     assert (seed, float(eps), float(score), study) == ("1", 1e-8, float(np.float32(0.1)), "rates")
     assert err == "1 of 4 runs\n"
 
@@ -104,9 +105,9 @@ def test_a_table_is_written_once_and_replaced_only_when_asked(results, capsys):
 
 
 def test_a_table_of_scores_of_some_runs(results, capsys):
-    run("export results/rates --to csv --table scores --last 2 --where seed!=1 --out scores.csv", capsys)
+    run("export results/rates --to csv --table scores --last 2 --where seed=0 --out scores.csv", capsys)
     with open("scores.csv", newline="") as file:
-        assert [row["evaluation_return"] for row in csv.DictReader(file)] == ["4.5", ""]
+        assert [row["evaluation_return"] for row in csv.DictReader(file)] == ["4.5"]
 
 
 def test_tensorboard_has_a_folder_for_each_run(results, capsys):
@@ -140,13 +141,12 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
         ("runs --where learning_rat=1", "no run has a field 'learning_rat': did you mean learning_rate"),
         ("runs --fields seed,gam", "no run has a field 'gam': did you mean game"),
         ("runs --where seed=1 results", "'results' is no condition"),
-        ("runs --where seed>x", "compares numbers"),
         ("export results --to csv --out a.csv --where seed=77", "none of 4 runs has seed=77"),
         ("export results --to csv --table episodes --out a.csv", "no run has a log of its training episodes"),
         ("export results --to csv --table scores --last 3 --out a.csv", "last = 3 is out of range"),
         ("export results --to csv --table scores --last 0 --out a.csv", "--last 0 is out of range"),
         ("export results --to csv --table scores --score loss --out a.csv", "has no curve 'loss'"),
-        ("export results --to csv --last 3 --out a.csv", "--last says nothing about the table of curves"),
+        ("export results --to csv --last 3 --out a.csv", "--last has no effect on the table of curves"),
         ("export results --to csv --project p --out a.csv", "--project has no effect on --to csv"),
         ("export results --to wandb --table facts --out a", "--table has no effect on --to wandb"),
         ("export results --to wandb --project a/b --out a", "project = 'a/b'"),
@@ -172,7 +172,7 @@ def examples(epilog):
     return [shlex.split(line.split(" > ")[0]) for line in lines]
 
 
-@pytest.mark.parametrize("example", examples(arguments.RUNS_EPILOG + arguments.EXPORT_EPILOG), ids=" ".join)
+@pytest.mark.parametrize("example", examples(runs.EPILOG + export.EPILOG), ids=" ".join)
 def test_an_example_of_the_help_parses(example, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # where there are no results
     with pytest.raises(SystemExit, match="2"):
@@ -209,5 +209,5 @@ def test_versions_that_differ_are_those_of_most_runs_and_the_others_are_named(tm
 
 def test_the_lock_file_of_the_committed_results_is_that_of_their_records(request):
     results = request.config.rootpath / "results"
-    known = requirements.lock(query.read(results).records, "results", "requirements.lock")
+    known = requirements.lock(selection.read(results).records, "results", "requirements.lock")
     assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements

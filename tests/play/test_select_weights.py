@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from jaxdqn.play import select_weights
-from jaxdqn.store import store, weights
+from jaxdqn.play import ranking, select_weights
+from jaxdqn.store import packing, store, weights
 from tests.helpers import synthetic_runs
 
 NAMED = {"params/kernel": np.zeros((2, 3))}
@@ -38,6 +38,21 @@ def selected(path, **options):
 def test_the_run_with_the_highest_last_evaluation_is_selected_and_ties_are_broken_by_the_mean(study):
     assert selected(study) == ("strong", 0)
     assert selected(study / "runs") == ("strong", 0)
+
+
+def test_of_a_packed_study_the_same_weights_are_selected(study):
+    def paths():
+        best, of_arm = select_weights.select(study), select_weights.select(study, arm="DQN")
+        return best, of_arm, select_weights.select(study / "runs", arm="DQN", typical=True)
+
+    loose = paths()
+    standing = ranking.standing(loose[0], weights.read(loose[0]))
+    packing.pack(study / "runs")
+    assert paths() == loose
+    assert select_weights.select(loose[0]) == loose[0]
+    assert ranking.standing(loose[0], weights.read(loose[0])) == standing
+    with pytest.raises(ValueError, match="is no folder of runs: choose one of .*catch"):
+        select_weights.select(study.parent)
 
 
 def test_ties_are_broken_by_label_and_seed(tmp_path):

@@ -1,18 +1,18 @@
 """Committed results can be traced: each record names a commit that contains the script of its study."""
 
-import json
 import subprocess
 
 import pytest
 
+from jaxdqn.commands import selection
+from jaxdqn.store import store
 from jaxdqn.study import scripts, spec
 
 
 def described(results):
     """Returns the number of records for each commit and script that they name."""
     found = {}
-    for path in results.glob("*/runs/*.json"):
-        facts = json.loads(path.read_bytes())
+    for facts in (record.facts for record in selection.read(results).records):
         code = facts["code"]
         script = code.get("script") or f"experiments/{facts['study']}.py"  # the first records name only a commit
         commit = code.get("script_commit", code["commit"])
@@ -44,11 +44,11 @@ def test_every_record_belongs_to_a_cell_of_the_study_in_its_script(request):
     paths = [path for path in (root / "experiments").glob("*.py") if "\nSTUDY = " in path.read_text()]
     assert len(paths) > 10
     for study in (scripts.load(path).study for path in paths):
-        recorded = {path.stem for path in (root / "results" / study.name / "runs").glob("*.json")}
+        recorded = store.ids(root / "results" / study.name / "runs")
         assert recorded
         assert recorded <= set(spec.by_identifier(study)), study.name
 
 
 def test_no_record_was_made_by_modified_code(request):
-    for path in (request.config.rootpath / "results").glob("*/runs/*.json"):
-        assert json.loads(path.read_bytes())["code"]["modified"] is False, path
+    for record in selection.read(request.config.rootpath / "results").records:
+        assert record.facts["code"]["modified"] is False, record

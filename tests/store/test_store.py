@@ -716,3 +716,34 @@ assert "matplotlib.pyplot" not in sys.modules, "pyplot holds global state"
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "figure.png").exists()
+
+
+# Parts of a run.
+
+
+def scored(folder, score, **more):
+    facts = synthetic_runs.facts(**more)
+    store.write(folder, facts, {"steps": np.array([1, 2]), "evaluation_return": np.array([7.0, score])})
+    return facts["id"]
+
+
+def test_facts_and_one_curve_are_those_of_the_whole_run(tmp_path):
+    for seed in range(3):
+        scored(tmp_path, seed / 3, seed=seed)
+    (tmp_path / "0123456789abcdef.json").write_text("{")
+    found, whole = store.read_facts(tmp_path), store.read(tmp_path)
+    assert [one.facts for one in found.records] == [run.facts for run in whole.runs]
+    assert [str(problem) for problem in found.damaged] == [str(problem) for problem in whole.damaged] != []
+    for one, run in zip(found.records, whole.runs, strict=True):
+        np.testing.assert_array_equal(store.curve(one, "evaluation_return"), run.curves["evaluation_return"])
+        assert store.load(one).facts == run.facts
+    with pytest.raises(ValueError, match="has no curve 'loss': it has evaluation_return, steps"):
+        store.curve(found.records[0], "loss")
+
+
+def test_one_curve_of_a_file_that_was_changed_is_not_given(tmp_path):
+    name = scored(tmp_path, 1.0)
+    path = next(tmp_path.glob(f"{name}-*.npz"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DamagedResult, match="is not what was written"):
+        store.curve(store.read_facts(tmp_path).records[0], "evaluation_return")

@@ -17,7 +17,7 @@ import pytest
 
 from jaxdqn import games, target_network
 from jaxdqn.replay.prioritised import Prioritised
-from jaxdqn.store import failures, store
+from jaxdqn.store import failures, packing, store
 from jaxdqn.study import checkpoints, execute, missing, provenance, run_group, signals, spec, wave
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
@@ -485,11 +485,14 @@ def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
         execute.run(study(), tmp_path, only=["0123"])
 
 
-def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path):
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path, is_packed):
     crashing = study(
         games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
     )
     assert execute.run(crashing, tmp_path).num_crashed == 1
+    if is_packed:
+        packing.pack(tmp_path / "resumed" / "runs")
     assert execute.run(crashing, tmp_path).num_crashed == 0
     assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
     (aside,) = (tmp_path / "resumed" / "failures" / "crashed").glob("*.json")

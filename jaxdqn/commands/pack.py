@@ -1,0 +1,100 @@
+"""`jaxdqn pack`: the runs of finished studies go from one file per run to one file per study."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxdqn.commands.command import Command
+from jaxdqn.commands.errors import ends_quietly, one_sentence
+from jaxdqn.commands.options import folder_of
+
+if TYPE_CHECKING:
+    from jaxdqn.store.manifest import Manifest
+
+_DESCRIPTION = """\
+Packs finished studies: runs.parquet in the folder of the study takes the place of the files of its runs, and
+runs.weights.npz that of their trained weights; searches.parquet takes the place of the points of many searches. Every
+run is read back and compared bit for bit before its files are removed. All commands read packed studies as before. A
+study that is extended later has files of its new runs until it is packed again.
+"""
+_EPILOG = """\
+examples:
+  jaxdqn pack results/catch
+  jaxdqn pack experiments/catch.py                          the study of a script, in results
+  jaxdqn pack results/*/
+  jaxdqn pack results/catch --drop 01a217920c1985d8         run the study again to make this run again
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `jaxdqn pack`."""
+    parser.add_argument(
+        "studies", type=Path, nargs="+", metavar="STUDY", help="folder of a study, or script of an experiment"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder of the results of a script (default: results)"
+    )
+    parser.add_argument("--partial", action="store_true", help="pack a study although runs of it are missing")
+    parser.add_argument("--drop", nargs="+", metavar="ID", help="remove packed runs, so that they can be made again")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Runs the command; what cannot be done ends with one sentence on stderr and exit status 2.
+
+    Args:
+      options: studies, out, partial, drop.
+    """
+    with ends_quietly(), one_sentence():
+        for study in options.studies:
+            folder, requested = folder_of(study, options.out)
+            if options.drop:
+                _drop(folder, options.drop)
+            else:
+                _pack(folder, requested, is_partial=options.partial)
+
+
+def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> None:
+    from jaxdqn.store import manifest, packing, status, store, trials
+    from jaxdqn.store.record import DamagedResult
+
+    found = [runs for runs in (folder / "runs", folder / "tuning" / "runs") if store.exists(runs)]
+    searches = folder / "searches"
+    if not found and not searches.is_dir():
+        raise ValueError(f"{folder} holds no runs: give the folder of a study, such as results/NAME.")
+    if requested is None and (folder / "study.json").exists():
+        requested = manifest.read(folder)
+    if requested is not None and not is_partial:
+        missing = len(requested.cells) - len(status.of(folder, requested).done)
+        if missing:
+            raise ValueError(f"{folder} lacks {missing} runs of its study: run them first, or add --partial.")
+    before = _sizes(folder)
+    try:
+        packed = [packing.pack(runs) for runs in found]
+    except DamagedResult as problem:
+        raise ValueError(str(problem)) from problem
+    num_searches = trials.pack(searches) if searches.is_dir() else 0
+    of_searches = f" and {num_searches} searches" if num_searches else ""
+    num_runs = sum(one.num_runs for one in packed)
+    print(f"{folder}: {num_runs} runs{of_searches}; {_size(before)} before, {_size(_sizes(folder))} now")
+
+
+def _drop(folder: Path, ids: list[str]) -> None:
+    from jaxdqn.store import packing
+    from jaxdqn.store.record import DamagedResult
+
+    try:
+        packing.drop(folder / "runs", ids)
+    except DamagedResult as problem:
+        raise ValueError(str(problem)) from problem
+    print(f"{folder}: {len(ids)} runs dropped")
+
+
+def _sizes(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+
+
+def _size(sizes: list[int]) -> str:
+    return f"{len(sizes)} files of {sum(sizes) / 1e6:.2f} MB"
+
+
+COMMAND = Command("put the runs of a finished study into one file", _DESCRIPTION, add, main, epilog=_EPILOG)

@@ -1,0 +1,101 @@
+"""The runs that a command takes: all at a path, or those with given values of fields.
+
+A field is any fact of a run by its dotted path, such as `evaluation.every`; `configuration.` may be left out, as in
+`learning_rate`. A part of the configuration is known by its type, `optimizer=Adam`, and a game by its name.
+"""
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxdqn.store import schema, store
+from jaxdqn.store.record import Record
+
+
+def read(path: str | Path) -> store.Records:
+    """Returns the facts of all runs at a path, study by study, and what is damaged.
+
+    Raises:
+      FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
+    """
+    found = [store.read_facts(folder) for folder in store.folders(path)]
+    return store.Records(
+        tuple(record for records in found for record in records.records),
+        tuple(problem for records in found for problem in records.damaged),
+    )
+
+
+def fields(record: Record) -> dict[str, Any]:
+    """Returns the facts of a run by dotted path, and two more: `settings` as a text, and how the run `ended`."""
+    facts = record.facts
+    settings = ", ".join(f"{name} {_short(value)}" for name, value in sorted(facts["settings"].items()))
+    finished = "finished" if facts["diverged_at"] is None else "diverged"
+    ended = "crashed" if schema.crashed(facts) else finished
+    return schema.leaves(facts) | _parts(facts) | {"settings": settings, "ended": ended}
+
+
+def resolve(name: str, known: Collection[str]) -> str:
+    """Returns the dotted path of a field.
+
+    Raises:
+      ValueError: if there is no such field, with similar ones.
+    """
+    for path in (name, f"configuration.{name}"):
+        if path in known:
+            return path
+    names = [path.removeprefix("configuration.") for path in known]
+    ends = [path for path in names if path.endswith(f".{name}") and not path.startswith("settings.")]
+    close = ends or difflib.get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "fields are the facts of a run's JSON, by dotted path."
+    raise ValueError(f"no run has a field {name!r}: {hint}")
+
+
+def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
+    """Returns the records that meet all conditions, each of them FIELD=VALUE.
+
+    Numbers are equal as numbers, `1e-3` and `0.001`; lists are written as JSON, and None as `null`.
+
+    Raises:
+      ValueError: if a condition is malformed or no run has its field.
+    """
+    described = [fields(record) for record in records]
+    known = {path for of_run in described for path in of_run}
+    kept = list(zip(records, described, strict=True))
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"{condition!r} is no condition: write FIELD=VALUE, such as learning_rate=0.001.")
+        path = resolve(name.strip(), known) if known else ""
+        kept = [one for one in kept if path in one[1] and _equals(one[1][path], value.strip())]
+    return [record for record, _ in kept]
+
+
+def _equals(value: Any, text: str) -> bool:
+    """Returns whether a text says a value: a text itself, everything else as JSON."""
+    if isinstance(value, str):
+        return value == text
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return False
+    return bool(said == value) and isinstance(said, bool) == isinstance(value, bool)
+
+
+def _parts(facts: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Returns the type or the name of each dictionary within facts that has one, by dotted path."""
+    found: dict[str, str] = {}
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            below = f"{path}.{key}" if path else key
+            known_by = value.get("type", value.get("name"))
+            found |= {below: known_by} if isinstance(known_by, str) else {}
+            found |= _parts(value, below)
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("type", json.dumps(value)))
+    return str(value)

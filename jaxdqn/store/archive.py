@@ -1,0 +1,260 @@
+"""The archive of a study: all its runs in one Parquet file, and all trained weights in one npz beside it.
+
+For the folder `runs` the files are
+
+    runs.parquet        one row per run
+    runs.weights.npz    weights by `<id>/<parameter path>`, if any run kept them
+
+The columns of `runs.parquet`:
+
+    id                  the run's identifier
+    <dotted path>       each fact of any run: `game.name`, `configuration.learning_rate`, `diverged_at`; lists are JSON
+    facts               all facts of the run as JSON; loading reads these and not the columns above
+    curves.<name>       a list column per curve
+    episodes.<name>     a list column per array of an attachment, flattened in C order; `weights` are in the npz
+    dtypes              JSON: dtypes of arrays that are narrower than their column
+    sha256              of `facts`; `sha256.<kind>` of the arrays of a kind
+
+Loading a run returns the facts and arrays that the loose record held, bit for bit. The hashes belong to runs, so that
+damage is reported for the run that it hits.
+"""
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jaxdqn.store import arrays, record
+from jaxdqn.store.arrays import Arrays
+from jaxdqn.store.record import DamagedResult, Run
+
+APART = "weights"  # the kind of attachment that has a file of its own
+_UNREADABLE = (pa.ArrowException, *arrays.UNREADABLE, OSError)
+
+_Stamp = tuple[int, int, int]  # inode, time of change, size
+
+
+class Whole(NamedTuple):
+    """A run with all its arrays.
+
+    Attributes:
+      facts: as in `jaxdqn.store.record.Run`.
+      arrays: by kind, `curves` and each attachment, then by name.
+    """
+
+    facts: dict[str, Any]
+    arrays: dict[str, Arrays]
+
+
+class Files(NamedTuple):
+    """The two files of an archive."""
+
+    runs: Path
+    weights: Path
+
+
+def files_of(folder: Path) -> Files:
+    """Returns the files of the archive of a folder of runs, whether or not they exist."""
+    return Files(folder.with_name(f"{folder.name}.parquet"), folder.with_name(f"{folder.name}.weights.npz"))
+
+
+def ids(files: Files) -> Mapping[str, int]:
+    """Returns the row group of each run, by identifier, in the order of the rows; empty if there is no archive.
+
+    Raises:
+      DamagedResult: if the file cannot be read.
+    """
+    return _index(files.runs)[1]
+
+
+def facts(files: Files, id: str) -> dict[str, Any]:
+    """Returns the facts of a run.
+
+    Raises:
+      KeyError: if the archive has no such run.
+      DamagedResult: naming the run, if its facts are not what was written.
+    """
+    row = _row(files, id, "facts")
+    text = row["facts"]
+    if not isinstance(text, str) or hashlib.sha256(text.encode()).digest() != row["sha256"]:
+        raise _damaged(files.runs, id, "the sha256 of its facts differs")
+    try:
+        found = record.facts_in(text, files.runs, is_as_written=True)
+    except DamagedResult as problem:
+        raise _damaged(files.runs, id, problem.reason) from problem
+    if found["id"] != id:
+        raise _damaged(files.runs, id, f"its facts are those of {found['id']}")
+    return found
+
+
+def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None = None) -> Arrays:
+    """Returns the arrays of a run, read-only, by name.
+
+    Args:
+      files: of the archive.
+      id: of the run.
+      kind: `curves`, or that of an attachment.
+      found: the facts of the run, if they were read already.
+
+    Raises:
+      KeyError: if the archive has no such run.
+      DamagedResult: naming the run, if the arrays are not what was written.
+    """
+    described = (facts(files, id) if found is None else found)[kind]
+    row = _row(files, id, kind)
+    try:
+        if kind == APART:
+            named = _weights(files.weights, id, described["shapes"])
+        else:
+            shapes = described["shapes"] if "shapes" in described else dict.fromkeys(described["names"], (-1,))
+            dtypes = json.loads(row["dtypes"] or "{}")
+            named = {
+                name: _own(row[f"{kind}.{name}"], dtypes.get(f"{kind}.{name}")).reshape(shape)
+                for name, shape in shapes.items()
+            }
+        is_written = digest(named) == row[f"sha256.{kind}"]
+    except _UNREADABLE as problem:
+        raise _damaged(files.runs, id, f"its {kind} cannot be read: {_one_line(problem)}") from problem
+    if not is_written:
+        raise _damaged(files.runs, id, f"the sha256 of its {kind} differs")
+    for values in named.values():
+        values.setflags(write=False)
+    return named
+
+
+def run(files: Files, id: str, folder: Path) -> Run:
+    """Returns a run with its curves; `folder` is the folder of runs that the archive belongs to.
+
+    Raises:
+      KeyError, DamagedResult: as `arrays_of`.
+    """
+    found = facts(files, id)
+    curves = arrays_of(files, id, "curves", found)
+    try:
+        record.check_curves(found, curves)
+    except ValueError as problem:
+        raise _damaged(files.runs, id, record.without_stop(problem)) from problem
+    return Run(found, curves, folder)
+
+
+def whole(files: Files, id: str) -> Whole:
+    """Returns a run with all its arrays.
+
+    Raises:
+      KeyError, DamagedResult: as `arrays_of`.
+    """
+    found = facts(files, id)
+    return Whole(found, {kind: arrays_of(files, id, kind, found) for kind in ("curves", *record.kinds_in(found))})
+
+
+def digest(named: Mapping[str, np.ndarray]) -> bytes:
+    """Returns the sha256 of arrays: their names, dtypes, shapes and elements."""
+    found = hashlib.sha256()
+    for name, values in sorted(named.items()):
+        found.update(json.dumps([name, values.dtype.str, values.shape]).encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.digest()
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _index(path: Path) -> tuple[_Stamp, Mapping[str, int]]:
+    """Returns the row group of each run, and which version of the file says so."""
+    try:
+        stamp = _stamp(os.stat(path))
+        return stamp, _groups(path, stamp)
+    except FileNotFoundError:
+        return (0, 0, 0), {}
+    except _UNREADABLE as problem:
+        raise DamagedResult(
+            path,
+            f"is no archive of runs, or is damaged ({_one_line(problem)})",
+            "Restore it from a copy; or delete it and run the study again, which repeats all its runs.",
+        ) from problem
+
+
+@functools.lru_cache(maxsize=16)
+def _groups(path: Path, stamp: _Stamp) -> Mapping[str, int]:
+    with open(path, "rb") as file:
+        opened = pq.ParquetFile(file)
+        groups = [opened.read_row_group(group, ["id"])["id"].to_pylist() for group in range(opened.num_row_groups)]
+    return {id: group for group, members in enumerate(groups) for id in members}
+
+
+def _row(files: Files, id: str, kind: str) -> dict[str, Any]:
+    """Returns the values of a run in the columns that belong to a kind, or to `facts`, by name of the column."""
+    stamp, groups = _index(files.runs)
+    try:
+        rows, columns = _columns(files.runs, stamp, groups[id], kind)
+        return {name: column[rows[id]] for name, column in columns.items()}
+    except _UNREADABLE as problem:
+        if id not in groups:
+            raise
+        if _index(files.runs)[0] != stamp:  # another process has packed the study again in this moment
+            return _row(files, id, kind)
+        raise _damaged(files.runs, id, _one_line(problem)) from problem
+
+
+@functools.lru_cache(maxsize=16)  # row groups are visited in their order, several kinds at a time
+def _columns(path: Path, stamp: _Stamp, group: int, kind: str) -> tuple[dict[str, int], dict[str, list[Any]]]:
+    """Returns the rows of a row group by identifier, and the columns of a kind by name."""
+    with open(path, "rb") as file:
+        if _stamp(os.fstat(file.fileno())) != stamp:
+            raise OSError("it has been replaced")
+        opened = pq.ParquetFile(file)
+        always = ("id", "facts", "sha256") if kind == "facts" else ("id", "dtypes", f"sha256.{kind}")
+        names = [name for name in opened.schema_arrow.names if name in always or name.startswith(f"{kind}.")]
+        table = opened.read_row_group(group, names)
+    columns = {name: _values(table[name].combine_chunks()) for name in names}
+    return {id: row for row, id in enumerate(columns["id"])}, columns
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Returns the values of a column: arrays `[N]`, or None, of a list column."""
+    if not pa.types.is_list(column.type):
+        return list(column.to_pylist())
+    is_bool = pa.types.is_boolean(column.values.type)
+    # Not by `to_numpy`, which imports pandas where that is installed: that takes longer than all the rest.
+    elements = np.from_dlpack(column.values.cast(pa.uint8()) if is_bool else column.values)
+    split = np.split(elements.astype(np.bool_) if is_bool else elements, np.from_dlpack(column.offsets)[1:-1])
+    return [values if known else None for values, known in zip(split, column.is_valid().to_pylist(), strict=True)]
+
+
+def _own(elements: np.ndarray | None, dtype: str | None) -> np.ndarray:
+    """Returns a copy, in the dtype of its column or in another one."""
+    if elements is None:
+        raise ValueError("an array is missing")
+    return np.array(elements, elements.dtype if dtype is None else np.dtype(dtype))
+
+
+def _weights(path: Path, id: str, shapes: Mapping[str, Sequence[int]]) -> Arrays:
+    packed, found = _opened(path, _stamp(os.stat(path)))
+    held = {name: found[f"{id}/{name}"] for name in shapes}
+    if held != shapes:
+        raise ValueError(f"{path} holds {held}, not {shapes}")
+    named = arrays.unpack(packed, [f"{id}/{name}" for name in shapes])
+    return {name: named[f"{id}/{name}"] for name in shapes}
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(path: Path, stamp: _Stamp) -> tuple[bytes, dict[str, list[int]]]:
+    packed = path.read_bytes()
+    return packed, arrays.shapes(packed)
+
+
+def _damaged(path: Path, id: str, reason: str) -> DamagedResult:
+    remedy = f"Restore the file from a copy; or drop this run (jaxdqn pack STUDY --drop {id}) and run the study again."
+    return DamagedResult(path, f"is damaged at run {id} ({reason})", remedy)
+
+
+def _one_line(problem: BaseException) -> str:
+    return record.without_stop(str(problem).strip().partition("\n")[0] or problem)

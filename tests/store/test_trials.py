@@ -1,0 +1,61 @@
+"""The points of searches, packed into one file and read as before."""
+
+import os
+
+import pytest
+
+from jaxdqn.store import claims, files, trials
+from jaxdqn.store.trials import Importance, Point, Trials
+
+
+def found(name):
+    points = (Point(0, {"learning_rate": 1e-3}, ((0.5, 0.25),), (), "complete"),)
+    return Trials(name, {"last": None}, (100,), points, ((100, 0, 0.375),), Importance(100, 1, {}), {"jaxdqn": "0"})
+
+
+@pytest.fixture
+def searches(tmp_path):
+    folder = tmp_path / "search" / "searches"
+    for name in ("b", "a"):
+        (folder / name / "tuning").mkdir(parents=True)
+        trials.write(folder / name / "tuning", found(name))
+    return folder
+
+
+def test_packed_searches_are_read_as_before(searches):
+    assert trials.pack(searches) == 2
+    assert [path.name for path in searches.parent.iterdir()] == ["searches.parquet"]
+    assert [trials.read(searches / name / "tuning") for name in "ab"] == [found("a"), found("b")]
+    with pytest.raises(ValueError, match="is missing: run the search first"):
+        trials.read(searches / "c" / "tuning")
+
+
+def test_a_search_that_went_on_replaces_its_packed_points(searches):
+    trials.pack(searches)
+    (searches / "a" / "tuning").mkdir(parents=True)
+    (searches / "a" / "tuning" / "journal.log").touch()
+    longer = found("a")._replace(ends=(100, 200))
+    trials.write(searches / "a" / "tuning", longer)
+    assert trials.read(searches / "a" / "tuning") == longer
+    assert trials.pack(searches) == 2
+    assert [trials.read(searches / name / "tuning") for name in "ab"] == [longer, found("b")]
+    assert (searches / "a" / "tuning" / "journal.log").exists()
+
+
+def test_what_cannot_be_packed_stays(searches, monkeypatch):
+    with claims.Claims(searches / "a" / "tuning" / "claims") as other:
+        other.claim(["search"], 1)
+        with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"):
+            trials.pack(searches)
+    replace = files.replace
+    monkeypatch.setattr(files, "replace", lambda path, content, check: replace(path, b"noise", check))
+    with pytest.raises(ValueError, match="cannot be read"):
+        trials.pack(searches)
+    assert trials.read(searches / "b" / "tuning") == found("b")
+
+
+def test_a_damaged_file_is_one_sentence(searches):
+    trials.pack(searches)
+    searches.with_name("searches.parquet").write_bytes(b"noise")
+    with pytest.raises(ValueError, match=r"searches\.parquet cannot be read .*: restore it from a copy"):
+        trials.read(searches / "a" / "tuning")
