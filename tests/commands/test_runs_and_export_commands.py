@@ -172,7 +172,7 @@ def examples(epilog):
     return [shlex.split(line.split(" > ")[0]) for line in lines]
 
 
-@pytest.mark.parametrize("example", examples(runs.EPILOG + export.EPILOG), ids=" ".join)
+@pytest.mark.parametrize("example", examples(runs.COMMAND.epilog + export.COMMAND.epilog), ids=" ".join)
 def test_an_example_of_the_help_parses(example, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # where there are no results
     with pytest.raises(SystemExit, match="2"):

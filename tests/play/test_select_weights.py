@@ -51,7 +51,7 @@ def test_of_a_packed_study_the_same_weights_are_selected(study):
     assert paths() == loose
     assert select_weights.select(loose[0]) == loose[0]
     assert ranking.standing(loose[0], weights.read(loose[0])) == standing
-    with pytest.raises(ValueError, match="is no folder of runs: choose one of .*catch"):
+    with pytest.raises(ValueError, match=r"is no folder of runs: choose one of .*catch"):
         select_weights.select(study.parent)
 
 
