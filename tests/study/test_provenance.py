@@ -19,7 +19,7 @@ STUDY = """
 import dataclasses
 from jaxdqn.algorithms import dqn
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.study import script
+from jaxdqn.commands import script
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 STUDY = Study(
