@@ -116,7 +116,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
 
 def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
     """Returns the same of a game on the host, and the starts of its copies' episodes."""
-    game = games.make("gymnasium:corridor:Corridor-v0")
+    game = games.make("gymnasium:tests.reference.corridor:Corridor-v0")
     programs = host_programs.make(game)
     made = np.random.default_rng
 
@@ -268,22 +268,22 @@ def unflatten(vector, parameters):
     return by_path(jax.flatten_util.ravel_pytree(parameters)[1](vector))
 
 
-def iteration_record(one, following):
+def iteration_record(events, following):
     """Returns an iteration in the form of the reference.
 
     Args:
-      iteration: its events.
+      events: of the iteration, by name.
       following: the parameters and those of the target network after its last update.
     """
     updates, steps = [], []
-    for _, drawn in iteration["samples"]:
+    for _, drawn in events["samples"]:
         fields = drawn.transition._asdict()
         if isinstance(drawn.transition, Sequence):
             fields["is_new"] = fields["is_new"].astype(float)
         updates.append({"transition": {**fields, "indices": drawn.indices}, "weight": drawn.weight})
-    after = [*iteration["loss"], following][1:]
+    after = [*events["loss"], following][1:]
     for (parameters, _, output), gradient, clipped, (next_parameters, next_target, *_) in zip(
-        iteration["loss"], iteration["gradient"], iteration["clipped"], after, strict=True
+        events["loss"], events["gradient"], events["clipped"], after, strict=True
     ):
         steps.append(
             {
@@ -297,11 +297,11 @@ def iteration_record(one, following):
             }
         )
     return {
-        "rows": iteration["rows"],
+        "rows": events["rows"],
         "updates": updates,
         "steps": steps,
-        "priorities": iteration.get("priorities"),
-        "max_priority": iteration.get("max_priority"),
+        "priorities": events.get("priorities"),
+        "max_priority": events.get("max_priority"),
     }
 
 
