@@ -116,7 +116,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
 
 def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
     """Returns the same of a game on the host, and the starts of its copies' episodes."""
-    game = games.make("gymnasium:corridor:Corridor-v0")
+    game = games.make("gymnasium:tests.reference.corridor:Corridor-v0")
     programs = host_programs.make(game)
     made = np.random.default_rng
 
