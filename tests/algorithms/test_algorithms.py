@@ -125,7 +125,8 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
         state, network = parts.learner.init(key), parts.learner.network
         return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, key)
 
-    assert {leaf.shape for leaf in jax.eval_shape(output, jax.random.key(0))} == {(5,)}
+    leaves = jax.tree.leaves(jax.eval_shape(output, jax.random.key(0)))
+    assert {(leaf.shape, leaf.dtype) for leaf in leaves} == {((5,), jnp.float32)}
 
 
 def learned_values(config):
