@@ -55,7 +55,7 @@ def test_of_a_packed_study_the_same_weights_are_chosen(study):
     ]
     assert choice.choose(paths[0]) == paths[0]
     assert choice.standing(paths[0], weights.read(paths[0])) == standing
-    with pytest.raises(ValueError, match="is no folder of runs: choose one, of .*catch"):
+    with pytest.raises(ValueError, match=r"is no folder of runs: choose one, of .*catch"):
         choice.choose(study.parent)
 
 

@@ -57,5 +57,5 @@ def test_what_cannot_be_packed_stays(searches, monkeypatch):
 def test_a_damaged_file_is_one_sentence(searches):
     trials.pack(searches)
     searches.with_name("searches.parquet").write_bytes(b"noise")
-    with pytest.raises(ValueError, match="searches.parquet cannot be read .*: restore it from a copy"):
+    with pytest.raises(ValueError, match=r"searches.parquet cannot be read .*: restore it from a copy"):
         trials.read(searches / "a" / "tuning")

@@ -17,7 +17,7 @@ import pytest
 
 from jaxdqn import games, target_network
 from jaxdqn.replay.prioritised import Prioritised
-from jaxdqn.store import failures, store
+from jaxdqn.store import failures, packing, store
 from jaxdqn.study import checkpoints, execute, signals, spec, waves
 from jaxdqn.study.spec import Study
 from jaxdqn.training import program
