@@ -121,7 +121,7 @@ def _is_of(facts: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
 
 def _records(path: Path) -> Records:
     """Returns the facts at a path that describe weights, at least one, by their own paths."""
-    if path.is_dir():
+    if store.exists(path):
         return _of_folder(path)
     if not path.exists() and path not in weights.facts_in(path.parent):
         raise FileNotFoundError(f"{path} is not there: give a run's JSON, an npz of weights, or a folder of runs.")
@@ -145,7 +145,7 @@ def _of_folder(folder: Path) -> Records:
     found = _with_weights(folder, strict=True) | _with_weights(folder / "runs", strict=True)
     if found:
         return found
-    inside = [str(below) for below in sorted(folder.iterdir()) if store.exists(below / "runs")]
+    inside = [str(below) for below in sorted(folder.glob("*")) if store.exists(below / "runs")]
     if inside:
         raise ValueError(f"{folder} is no folder of runs: choose one, of {', '.join(inside)}.")
     number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])
