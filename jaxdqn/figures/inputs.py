@@ -21,7 +21,7 @@ def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Resu
       FileNotFoundError: if there is no such folder.
       ValueError: if it holds no run.
     """
-    if not path.is_dir():
+    if not store.exists(path):
         raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
     found = store.read(path / "runs" if store.exists(path / "runs") else path)
     if wanted is not None:

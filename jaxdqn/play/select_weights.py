@@ -76,7 +76,7 @@ def _typical(path: Path, records: Records) -> Path:
 
 def _records(path: Path) -> Records:
     """Returns the records at a path that have weights, by their paths; at least one."""
-    if path.is_dir():
+    if store.exists(path):
         return _records_of_folder(path)
     if not path.exists() and path not in weights.facts_in(path.parent):
         raise FileNotFoundError(f"{path} does not exist: give {_SUPPORTED}.")
@@ -100,7 +100,7 @@ def _records_of_folder(folder: Path) -> Records:
     found = _with_weights(folder, strict=True) | _with_weights(folder / "runs", strict=True)
     if found:
         return found
-    studies = [str(below) for below in sorted(folder.iterdir()) if store.exists(below / "runs")]
+    studies = [str(below) for below in sorted(folder.glob("*")) if store.exists(below / "runs")]
     if studies:
         raise ValueError(f"{folder} is no folder of runs: choose one of {', '.join(studies)}.")
     number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])

@@ -42,18 +42,19 @@ def pack(folder: str | Path) -> Packed:
         )
     with _alone(folder):
         new = {id: _whole(folder, id) for id in loose.ids(folder)}
-        before = _archived(folder)
-        for id in new.keys() & before.keys():
-            if not _equal(new[id], before[id]):
-                raise ValueError(f"Run {id} is in {folder} and in its archive with different content: remove one.")
+        known = archive.ids(archive.files_of(folder)).keys()
         if new:
+            before = _archived(folder)
+            for id in new.keys() & known:
+                if not _equal(new[id], before[id]):
+                    raise ValueError(f"Run {id} is in {folder} and in its archive with different content: remove one.")
             _replace(folder, before | new)
-        loose.remove(folder, before.keys() | new.keys())
+        loose.remove(folder, known | new.keys())
         if folder.is_dir():
             files.remove_old_temporaries(folder)
             with contextlib.suppress(OSError):  # something else is in it
                 folder.rmdir()
-    return Packed(len(before | new), len(new.keys() - before.keys()))
+    return Packed(len(known | new.keys()), len(new.keys() - known))
 
 
 def drop(folder: str | Path, ids: Collection[str]) -> None:
