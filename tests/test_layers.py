@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"fields", "interfaces", "outputs"}
+BASE = {"fields", "interfaces", "outputs", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -25,9 +25,10 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "fields": set(),
+    "fields": {"spelling"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "spelling": set(),
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules"},

@@ -109,7 +109,7 @@ def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
     [
         (["train", "cartpol", "dqn"], "cartpole"),
         (["train", "catch", "dqn", "--memory", "much"], "'much' is no size"),
-        (["train", "catch", "dqnn"], "did you mean 'dqn'"),
+        (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
         (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),

@@ -187,7 +187,7 @@ def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys)
     assert "\x1b" not in out
     status, _, err = jaxdqn(capsys, path, "--arm", "DQN")
     assert status == 2
-    assert "use one of \\x1b]0;title\\x07." in err
+    assert "Use one of \\x1b]0;title\\x07." in err
 
 
 def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
@@ -212,7 +212,7 @@ BAD = [
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': omit this option."),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN'. Omit this option."),
     (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),

@@ -78,9 +78,9 @@ def test_how_a_run_ended_is_a_field():
 @pytest.mark.parametrize(
     ("typed", "similar"),
     [
-        ("learning_rat=1", "did you mean learning_rate"),
-        ("eps=1", "did you mean optimizer.eps?"),
-        ("xyzzy=1", "fields are the facts of a run's JSON"),
+        ("learning_rat=1", "Did you mean 'learning_rate'"),
+        ("eps=1", "Did you mean 'optimizer.eps'?"),
+        ("xyzzy=1", "Fields are the facts of a run's JSON"),
     ],
 )
 def test_an_unknown_field_is_told_with_similar_ones(typed, similar):
@@ -90,7 +90,7 @@ def test_an_unknown_field_is_told_with_similar_ones(typed, similar):
 
 @pytest.mark.parametrize("text", ["seed", "=3", "", "results/catch"])
 def test_what_is_no_condition_is_refused(text):
-    with pytest.raises(ValueError, match="is no condition: write FIELD=VALUE"):
+    with pytest.raises(ValueError, match="is not a condition: write FIELD=VALUE"):
         kept([record()], text)
 
 
