@@ -108,7 +108,7 @@ for arguments in (*([command, "--help"] for command in commands.COMMANDS), ["--h
     assert done.returncode == 0, done.stderr
     assert "jaxdqn train catch dqn --help" in done.stdout
     assert "which weights of a folder" in done.stdout
-    assert "kinds, and what they show" in done.stdout
+    assert "kinds of figures" in done.stdout
 
 
 def test_importing_the_package_starts_no_device():

@@ -905,7 +905,7 @@ def test_a_search_as_it_is_typed():
             typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
     assert (list(found.final_seeds), found.finalists) == ([5000, 5001, 5002, 5003], 4)
     assert list(typed("search catch dqn --space discount=0.9:0.99 --final-seeds 0").final_seeds) == []
-    with pytest.raises(ValueError, match="--final-seeds 6000 are too many: at most 5_000"):
+    with pytest.raises(ValueError, match="--final-seeds 6000 is out of range: it must be at most 5_000"):
         typed("search catch dqn --space discount=0.9:0.99 --final-seeds 6000")
     with pytest.raises(ValueError, match="budget = 0 must be"):
         typed("search catch dqn --space discount=0.9:0.99 --budget 0")

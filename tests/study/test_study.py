@@ -357,7 +357,7 @@ def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(t
 
 def test_without_a_word_on_it_checkpoints_are_five_minutes_apart():
     parser = argparse.ArgumentParser()
-    options.add_running(parser)
+    options.add_run_options(parser)
     assert parser.parse_args([]).checkpoint == execute.CHECKPOINT_SECONDS == 300.0
 
 
