@@ -19,10 +19,9 @@ with the same number share both, so they are pairs. The selected settings are ru
 Only these scores are reported, for the best point before the final and for the winner of the final.
 
 The final was added after repetitions 0 to 9, on other test seeds, had shown two facts: the best of many noisy means is
-  a
-poor selection, and a rung after 3,000 of 10,000 steps is too early for catch. All reported repetitions were run later:
-10 to 19 on the same three games, and 20 to 29 on acrobot, because ten repetitions were not conclusive there. Intervals
-of comparisons have a level of 97 %, for two looks at the same question.
+a poor selection, and a rung after 3,000 of 10,000 steps is too early for catch. All reported repetitions were run
+later: 10 to 19 on the same three games, and 20 to 29 on acrobot, because ten repetitions were not conclusive there.
+Intervals of comparisons have a level of 97 %, for two looks at the same question.
 """
 
 import argparse
@@ -221,7 +220,7 @@ def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script
             print(f"{number + 1} of {len(everything)}: {one.name}, {found.seconds:.0f} s", file=sys.stderr)
 
 
-def judge(
+def evaluate(
     experiment: Experiment, out: pathlib.Path, studies: Sequence[Study], script: provenance.Script | None
 ) -> None:
     """Runs the selected settings on the test seeds; `script` is the content of this script at the start."""
@@ -310,7 +309,7 @@ def main() -> None:
             found = _read(experiment, folder / "searches")
             studies = _studies(experiment, found)
         if not options.figure_only:
-            judge(experiment, options.out, studies, script)
+            evaluate(experiment, options.out, studies, script)
     except KeyboardInterrupt:
         print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(130) from None
