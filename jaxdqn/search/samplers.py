@@ -100,7 +100,7 @@ def settings(space: Mapping[str, Range], parameters: Mapping[str, Any]) -> dict[
 
 
 def complete_trials(study: "optuna.Study", space: Mapping[str, Any]) -> "list[optuna.trial.FrozenTrial]":
-    """Returns the trials with all parameters, in order. Trials without them were interrupted; they are marked as failed."""
+    """Returns the trials with all parameters, in order. Interrupted trials lack some and are marked as failed."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)

@@ -226,9 +226,8 @@ def test_the_last_step_of_a_point_is_reported_to_optuna_once():
         samplers.ask(study, samplers.random, 0, space)
     running, ends, dropped, failed = samplers.complete_trials(study, space)
     samplers.tell(study, running, 200, 0.5, None)
-    samplers.tell(
-        study, samplers.complete_trials(study, space)[0], 200, 0.75, None
-    )  # the same score again, after a restart
+    # A restarted search reports a score again.
+    samplers.tell(study, samplers.complete_trials(study, space)[0], 200, 0.75, None)
     samplers.tell(study, ends, 200, 0.5, None)
     samplers.tell(study, samplers.complete_trials(study, space)[1], 600, 0.25, "complete")
     samplers.tell(study, dropped, 200, -0.5, "dropped")
