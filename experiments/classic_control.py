@@ -4,8 +4,7 @@ DQN passes the threshold of each game within 150,000 steps, and is above it at 9
 (mountain_car) of the later evaluations. 3-step returns pass 475 on cartpole first, after 45,000 steps (62 % later), but
 do not solve mountain_car. The IQM of double DQN does not pass the threshold of mountain_car, although half of its seeds
 end above it. At the end, double DQN does not differ significantly from DQN on any game (intervals overlap). On
-cartpole,
-the return of every arm drops at times: DQN ends at 452 (251 to 500). See results/classic_control/.
+cartpole, the return of every arm drops at times: DQN ends at 452 (251 to 500). See results/classic_control/.
 
     python experiments/classic_control.py            about ten minutes on two CPU cores
     python experiments/classic_control.py --toy      seconds

@@ -3,9 +3,8 @@
 There are n states in a row. In each state one action is right; the right action alternates between states. The right
 action moves to the next state; the wrong action ends the episode with reward 0. The last right action ends the episode
 with reward 1. The memory contains the transitions of all 2^n sequences of actions, one sequence after the other in
-random
-order: 2^(n+1) - 2 transitions, one of them with the reward. There are 2n kinds of transitions. The memory is a list of
-kinds. Each kind of replay keeps its priorities for each single transition, so nothing is approximated.
+random order: 2^(n+1) - 2 transitions, one of them with the reward. There are 2n kinds of transitions. The memory is a
+list of kinds. Each kind of replay keeps its priorities for each single transition, so nothing is approximated.
 """
 
 from collections.abc import Callable

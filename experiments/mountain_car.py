@@ -3,8 +3,7 @@
 The table learns, and reaches -150 (-168 to -136) after 400,000 steps. The network, as printed, ends at -200, and three
 changes added one after another make no significant difference. The IQM of the strong arm passes -110, the threshold at
 which the game counts as solved, after 110,000 steps, and is above it at 97 % of the later evaluations. Its mean does
-not
-pass it: one of ten seeds ends at -200. See results/mountain_car/.
+not pass it: one of ten seeds ends at -200. See results/mountain_car/.
 
     python experiments/mountain_car.py            about seven minutes on two CPU cores
     python experiments/mountain_car.py --toy      seconds

@@ -4,8 +4,7 @@ DQN overestimates on both games: over the last quarter of training its values ar
 optimum on catch, and 0.31 (0.24 to 0.38) on catch_noisy. Double DQN removes the bias on catch (0.006, -0.002 to 0.015),
 but only a part of it with noisy rewards (0.23, 0.17 to 0.28; below DQN in each of the 10 seeds). Clipped double DQN
 underestimates on both: -0.062 (-0.075 to -0.051) and -0.05 (-0.08 to -0.01). At the end, the greedy return of no
-  variant
-differs significantly from DQN's (intervals overlap). See results/overestimation/.
+variant differs significantly from DQN's (intervals overlap). See results/overestimation/.
 
     python experiments/overestimation.py            about five minutes on two free CPU cores
     python experiments/overestimation.py --toy      seconds
@@ -20,9 +19,8 @@ each observation and action about five times on average, so a network can fit no
 and 101, from learning rates of 3e-4 to 3e-3 and probabilities of random actions of 0.1 to 1.
 
 Munchausen DQN learns other values by design: its policy is soft, and the logarithm of this policy is added to the
-  reward.
-Its fixed point with exact expectations is computed by iteration and reported below the table: it is 0.012 below the
-optimum, a value in its interval on catch.
+reward. Its fixed point with exact expectations is computed by iteration and reported below the table: it is 0.012 below
+the optimum, a value in its interval on catch.
 """
 
 import dataclasses

@@ -12,14 +12,11 @@ catch every setting solves the game. See results/robustness/.
     python experiments/robustness.py --toy      seconds
 
 DQN, double DQN and Munchausen DQN run on four games with three learning rates and two periods of the target network:
-  720
-runs, with one compiled program for each game and algorithm. The score of a run is the mean of its last five
-evaluations,
-normalised: 0 is the lowest return, and 1 is the threshold at which a game counts as solved (on catch, 98 % wins). One
-  of
-the settings, 1e-3 and 200 steps, was chosen for DQN on the classic-control games, on seeds from 100 on. The others
-differ by a factor of about three in learning rate, or of four in period. Munchausen DQN keeps its authors' temperature,
-scale and clip.
+720 runs, with one compiled program for each game and algorithm. The score of a run is the mean of its last five
+evaluations, normalised: 0 is the lowest return, and 1 is the threshold at which a game counts as solved (on catch, 98 %
+wins). One of the settings, 1e-3 and 200 steps, was chosen for DQN on the classic-control games, on seeds from 100 on.
+The others differ by a factor of about three in learning rate, or of four in period. Munchausen DQN keeps its authors'
+temperature, scale and clip.
 """
 
 import dataclasses
