@@ -179,8 +179,8 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
     def device(platform):
         return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
 
-    assert program._memory(device("gpu"), 2) == 7.0
-    assert program._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert device_layout._memory(device("gpu"), 2) == 7.0
+    assert device_layout._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
@@ -188,8 +188,8 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
 def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_once):
     game = games.make(name)
     machine = 2 * room * device_layout.size(SMALL, game).total  # on four cores
-    monkeypatch.setattr(program, "_memory", lambda device, num_devices: machine / num_devices)
-    monkeypatch.setattr(program.devices, "cores", lambda: list(range(4)))
+    monkeypatch.setattr(device_layout, "_memory", lambda device, num_devices: machine / num_devices)
+    monkeypatch.setattr(device_layout.devices, "cores", lambda: list(range(4)))
     assert device_layout.choose(SMALL, game, 8).width == at_once
 
 
