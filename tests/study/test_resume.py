@@ -132,14 +132,18 @@ def _cut_the_state(folder):
     *arrays, curve, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
     cut = [values[:, :1] if values.ndim > 1 else values for values in arrays]
-    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*cut, curve, seconds])
+    checkpoints.write(
+        folder, found.cells, found.step, found.versions, found.makers, found.curves, [*cut, curve, seconds]
+    )
 
 
 def _lose_a_point(folder):
     (found,) = checkpoints.read(folder)
     *arrays, seconds = checkpoints.load(found, found.versions)
     checkpoints.remove(folder, found.cells)
-    checkpoints.write(folder, found.cells, found.step, found.versions, found.makers, [*arrays, seconds[:-1]])
+    checkpoints.write(
+        folder, found.cells, found.step, found.versions, found.makers, found.curves, [*arrays, seconds[:-1]]
+    )
 
 
 def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
@@ -177,7 +181,7 @@ def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, 
 
 def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path):
     for values in (np.zeros(3), np.ones(3)):
-        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [values])
+        checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [], [values])
         (found,) = checkpoints.read(tmp_path)
         np.testing.assert_array_equal(checkpoints.load(found, found.versions)[0], values)
         assert len(list(tmp_path.iterdir())) == 2
@@ -187,13 +191,13 @@ def test_a_checkpoint_of_the_same_step_as_a_damaged_one_takes_its_place(tmp_path
 def test_the_arrays_of_a_checkpoint_are_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     flushed, fsync = set(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: flushed.add(os.fstat(file).st_ino) or fsync(file))
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [], [np.zeros(3)])
     (found,) = checkpoints.read(tmp_path)
     assert {path.stat().st_ino for path in (found.arrays, *found.arrays.rglob("*"))} <= flushed
 
 
 def test_what_interrupted_writers_left_goes_after_a_day(tmp_path):
-    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 200, {}, [], [], [np.zeros(3)])
     kept = set(tmp_path.iterdir())
     for age, name in ((2, "0123-200-4567"), (2, "0123-400-89ab.orbax-checkpoint-tmp"), (0, "cdef-200-4567")):
         (tmp_path / name).mkdir()
@@ -404,8 +408,8 @@ def test_what_failed_is_tried_again_from_its_checkpoint_though_other_waves_have_
 
 
 def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp_path):
-    checkpoints.write(tmp_path, ["a", "b", "c"], 200, {}, [], [np.zeros(3)])
-    checkpoints.write(tmp_path, ["a", "b"], 400, {}, [], [np.zeros(2)])
+    checkpoints.write(tmp_path, ["a", "b", "c"], 200, {}, [], [], [np.zeros(3)])
+    checkpoints.write(tmp_path, ["a", "b"], 400, {}, [], [], [np.zeros(2)])
     assert [found.step for found in checkpoints.read(tmp_path)] == [400, 200]
 
 
