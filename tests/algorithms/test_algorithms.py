@@ -126,7 +126,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
         return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, key)
 
     leaves = jax.tree.leaves(jax.eval_shape(output, jax.random.key(0)))
-    assert {(leaf.shape, leaf.dtype) for leaf in leaves} == {((5,), jnp.float32)}
+    assert {(leaf.shape, leaf.dtype) for leaf in leaves} == {((5,), np.dtype(np.float32))}
 
 
 def learned_values(config):
