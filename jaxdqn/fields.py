@@ -12,13 +12,14 @@ the defaults. `check` tests them in Python before compilation.
 """
 
 import dataclasses
-import difflib
 import math
 import typing
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
+
+from jaxdqn.spelling import did_you_mean
 
 C = TypeVar("C")
 
@@ -122,8 +123,8 @@ def replace_at(config: C, path: str, value: Any) -> C:
     """
     known = paths(config)
     if path not in known:
-        close = difflib.get_close_matches(path, known, n=3) or sorted(known)
-        raise ValueError(f"{path!r} is not a field of this configuration. Did you mean {', '.join(close)}?")
+        hint = did_you_mean(path, known) or f" Fields: {', '.join(sorted(known))}."
+        raise ValueError(f"{path!r} is not a field of this configuration.{hint}")
     name, _, rest = path.partition(".")
     child = replace_at(getattr(config, name), rest, value) if rest else value
     return dataclasses.replace(config, **{name: child})  # type: ignore[type-var]

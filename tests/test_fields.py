@@ -70,7 +70,7 @@ def test_none_is_allowed_if_it_is_the_default():
 
 
 def test_error_for_an_unknown_field_lists_the_closest_names():
-    with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* inner.rate"):
+    with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* 'inner.rate'"):
         fields.replace_at(Outer(), "inner.rat", 1.0)
 
 

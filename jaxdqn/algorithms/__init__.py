@@ -1,6 +1,5 @@
 """The algorithms by name: one file each, composed from the parts, with a configuration to start from."""
 
-import difflib
 from typing import NamedTuple
 
 from jaxdqn.algorithms import (
@@ -25,6 +24,7 @@ from jaxdqn.algorithms import (
     tabular_q_learning,
 )
 from jaxdqn.config import Config
+from jaxdqn.spelling import did_you_mean
 
 
 class Entry(NamedTuple):
@@ -75,10 +75,9 @@ def configuration_of(name: str) -> Config:
     """Returns the configuration to start from of the algorithm of that name.
 
     Raises:
-      ValueError: if the table has no such name; names what is close, and the whole table.
+      ValueError: the table has no such name. The message suggests similar names and lists the table.
     """
     if name not in ALGORITHMS:
-        close = difflib.get_close_matches(name, ALGORITHMS)
-        hint = f" did you mean {' or '.join(map(repr, close))}?" if close else ""
-        raise ValueError(f"no algorithm is called {name!r};{hint} algorithms: {', '.join(ALGORITHMS)}")
+        hint = did_you_mean(name, ALGORITHMS)
+        raise ValueError(f"no algorithm is called {name!r}.{hint} Use one of {', '.join(ALGORITHMS)}.")
     return ALGORITHMS[name].config

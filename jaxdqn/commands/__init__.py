@@ -1,4 +1,4 @@
-"""The command `jaxdqn`: every capability of the project without a line of Python.
+"""The command `jaxdqn`: the whole project from the command line, without writing Python.
 
 A command is one file of this package and one line of `COMMANDS`.
 """
@@ -26,21 +26,21 @@ EPILOG = """\
 examples:
   jaxdqn list games
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
-  jaxdqn train catch dqn --help                     every option of the algorithm's configuration
-  jaxdqn plan experiments/classic_control.py        the time and memory that a study takes
+  jaxdqn train catch dqn --help                     all options of the algorithm's configuration
+  jaxdqn plan experiments/classic_control.py        the time and memory that a study needs
   jaxdqn run experiments/classic_control.py         the same as running the script
   jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3
   jaxdqn status results/classic_control
   jaxdqn runs --where learning_rate=0.001 game=cartpole
   jaxdqn figure results/classic_control curves
   jaxdqn export results/catch --to csv --out curves.csv
-  jaxdqn pack results/catch                         one file in place of one for each run
-  jaxdqn play results/catch                         trained weights, live in the terminal
+  jaxdqn pack results/catch                         stores all runs in one file
+  jaxdqn play results/catch                         plays with trained weights, in the terminal
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line; bad input ends with one sentence and exit status 2."""
+    """Runs the command line. Invalid input exits with status 2 after an error message of one sentence."""
     options = _parser().parse_args(arguments)
     COMMANDS[options.command].main(options)
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        below = subparsers.add_parser(
+        subparser = subparsers.add_parser(
             name,
             help=command.summary,
             description=command.description,
@@ -58,5 +58,5 @@ def _parser() -> argparse.ArgumentParser:
             usage=command.usage,
             formatter_class=style,
         )
-        command.add(below)
+        command.add(subparser)
     return parser

@@ -1,4 +1,4 @@
-"""What a command is, for the table in `jaxdqn/commands/__init__.py`."""
+"""The record of a command, for the table in `jaxdqn/commands/__init__.py`."""
 
 import argparse
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command of `jaxdqn`. Its file imports what takes long inside functions, so that `--help` is instant.
+    """A command of `jaxdqn`. Its module imports slow modules inside functions, so `--help` is fast.
 
     Attributes:
       summary: one line for `jaxdqn --help`.
-      description: for `jaxdqn COMMAND --help`.
+      description: one paragraph for `jaxdqn COMMAND --help`.
       add: adds the options to a parser.
-      main: runs the command with the options that the parser has read.
+      main: runs the command with the parsed options.
       epilog: examples, printed after the options.
-      usage: of a command whose options depend on its arguments; else argparse writes it.
+      usage: the line of usage, for a command whose options depend on its arguments. By default argparse writes it.
     """
 
     summary: str

@@ -1,4 +1,4 @@
-"""The options of `jaxdqn train GAME ALGORITHM`: every field of the configuration of the algorithm is one."""
+"""The options of `jaxdqn train GAME ALGORITHM`: one option for each field of the algorithm's configuration."""
 
 import dataclasses
 import pathlib
@@ -18,10 +18,10 @@ class Options:
     """The options of a study that are not fields of the configuration.
 
     Attributes:
-      steps: budget of each run, in environment steps.
+      steps: environment steps of each run.
       seeds: number of runs, with seeds 0, 1, ...
       out: folder for the results.
-      name: of the study, and of its folder in `out`; default: game and algorithm.
+      name: name of the study and of its folder in `out`. By default game and algorithm.
       evaluation: when and how runs are evaluated.
     """
 
@@ -33,13 +33,13 @@ class Options:
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:
-    """Returns the options, and the algorithm's configuration with what the arguments change of it.
+    """Returns the options, and the algorithm's configuration with the changes that the arguments make.
 
     Raises:
-      ValueError: naming an algorithm or an option that does not exist.
+      ValueError: the algorithm or an option does not exist. The message names it.
     """
     default = configuration_of(algorithm)
-    # The declared type of `algorithm` is a protocol; its options are those of the type it has here.
+    # The declared type of `algorithm` is a protocol. The options come from the type of the default.
     types = typing.get_type_hints(Config) | {"algorithm": type(default.algorithm)}
     names = [field.name for field in dataclasses.fields(Config)]
     rows = [(name, types[name], dataclasses.field(default=getattr(default, name))) for name in names]
@@ -53,12 +53,14 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     parsed, unknown = tyro.cli(
         everything,
         prog=f"jaxdqn train {game} {algorithm}",
-        description=f"Trains {algorithm} on {game}; ends in a result folder, a figure and a table.",
+        description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table.",
         args=arguments,
         default=everything(Options(), configuration()),
         config=(tyro.conf.CascadeSubcommandArgs,),
         return_unknown_args=True,
     )
     if unknown:
-        raise ValueError(f"there is no option {unknown[0]!r}; `jaxdqn train {game} {algorithm} --help` lists them all.")
+        raise ValueError(
+            f"there is no option {unknown[0]!r}: `jaxdqn train {game} {algorithm} --help` lists all options."
+        )
     return parsed.options, Config(**{name: getattr(parsed.config, name) for name in names})

@@ -1,4 +1,4 @@
-"""How a command ends that cannot be carried out: with one sentence, before any work is done."""
+"""Errors of commands: one sentence and an exit status instead of a traceback."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turns what is wrong with the input into one sentence and exit status 2; for code that does no work yet."""
+    """Converts errors of the input into one sentence and exit status 2. Only for code that does no long work."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -18,7 +18,7 @@ def one_sentence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ends_quietly() -> Iterator[None]:
-    """Ends a command without a traceback where a person interrupts it, or who reads its output has seen enough."""
+    """Ends a command without a traceback if it is interrupted, or if the reader of its output closes the pipe."""
     try:
         yield
         sys.stdout.flush()
@@ -26,10 +26,10 @@ def ends_quietly() -> Iterator[None]:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python prints an error at exit
         raise SystemExit(1) from None
 
 
 def printable(text: object) -> str:
-    """Returns what a terminal may be shown of text that may come from outside: control characters are escaped."""
+    """Returns text with control characters escaped. A terminal would obey control characters in data from outside."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -1,4 +1,4 @@
-"""The command `jaxdqn figure`: draws one figure, or one table, of the stored runs of a study."""
+"""`jaxdqn figure`: draws one figure, or makes one table, from the stored runs of a study."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from jaxdqn.store.record import Run
 
 _DESCRIPTION = """\
-Draws one figure of the runs of a study, or a table, with 95 % stratified bootstrap intervals over seeds. Nothing is
-trained. Runs of different protocols (budget, evaluation, versions) are refused. Runs that crashed are left out, and
-the caption says so. A run that diverged counts as the worst return of its game.
+Draws one figure, or makes one table, from the stored runs of a study, with 95 % stratified bootstrap intervals over
+seeds. It trains nothing. Runs with different protocols (budget, evaluation, versions) raise an error. Crashed runs are
+left out, and the caption gives their number. A diverged run counts as the worst return of its game.
 """
 _EPILOG = """\
-kinds, and what they show (`jaxdqn figure STUDY KIND --help` lists the options of one):
+kinds of figures (`jaxdqn figure STUDY KIND --help` lists the options of a kind):
 {kinds}
 
 examples:
@@ -38,7 +38,7 @@ examples:
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn figure`: the study, and a parser for each kind of figure."""
     add_study(parser)
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", help="what to show, see below")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", help="kind of figure, see below")
     for name, entry in FIGURES.items():
         _add_kind(kinds.add_parser(name, description=entry.summary), name, entry)
 
@@ -46,10 +46,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(chosen: argparse.Namespace) -> None:
     """Runs the command.
 
-    Bad input ends with one sentence and exit status 2. Damaged records end with exit status 1 after the figure.
+    Invalid input exits with status 2 after an error message. If records are damaged, the figure is drawn without them,
+    and the exit status is 1.
 
     Args:
-      chosen: the options that `add` describes.
+      chosen: the options of `add`.
     """
     from jaxdqn.figures import captions, inputs
 
@@ -69,14 +70,14 @@ def main(chosen: argparse.Namespace) -> None:
 
 
 def _add_kind(parser: argparse.ArgumentParser, name: str, entry: Entry) -> None:
-    """Adds the options of a kind: its own, the choice of runs, and the file."""
+    """Adds the options of a kind of figure, the selection of runs, and the output file."""
     for option in entry.options:
         _add_option(parser, option)
-    which = parser.add_argument_group("which runs (default: all)")
-    which.add_argument("--games", nargs="+", metavar="NAME", help="only runs of these games")
-    which.add_argument("--arms", nargs="+", metavar="LABEL", help="only runs of these algorithms, in this order")
-    where = parser.add_argument_group(f"where it is written (default: figures/{name} in the folder of the study)")
-    where.add_argument("--out", type=Path, metavar="FILE", help="another file; a suffix chooses the format")
+    which = parser.add_argument_group("selected runs (default: all)")
+    which.add_argument("--games", nargs="+", metavar="NAME", help="select these games")
+    which.add_argument("--arms", nargs="+", metavar="LABEL", help="select these algorithms, drawn in this order")
+    where = parser.add_argument_group(f"output file (default: figures/{name} in the folder of the study)")
+    where.add_argument("--out", type=Path, metavar="FILE", help="path of the file; its suffix selects the format")
     output = entry.output
     usual = f"{', '.join(output.formats)} (default: {' '.join(output.usual)})"
     where.add_argument("--format", nargs="+", choices=output.formats, metavar="F", help=usual)
@@ -100,17 +101,17 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
 
 
 def _choices(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of a table by their names on the command line: `iqm`, `optimality-gap`."""
+    """Returns the values of a table by their names on the command line, such as `optimality-gap`."""
     return {name.lower().replace(" ", "-"): value for name, value in table.items()}
 
 
 def _options(chosen: argparse.Namespace, entry: Entry, runs: "Sequence[Run]") -> tuple[dict[str, Any], str]:
-    """Returns the arguments of the function that draws, and a sentence on the scale of scores.
+    """Returns the arguments of the draw function, and a sentence about the scale of the scores.
 
     Args:
-      chosen: all options; those that are None keep the default of the function.
-      entry: of the figure.
-      runs: of all arms, which may be references of the scale.
+      chosen: all options. An option that is None keeps the default of the draw function.
+      entry: the kind of figure.
+      runs: the runs of all arms, because any arm may be a reference of the scale.
     """
     from jaxdqn.analysis import normalise
     from jaxdqn.figures import inputs
@@ -132,7 +133,7 @@ def _files(chosen: argparse.Namespace, entry: Entry, folder: Path) -> tuple[Path
     """Returns the path without suffix, and the formats to write.
 
     Raises:
-      ValueError: if file and formats do not agree, or a file exists that is no figure of this command.
+      ValueError: the suffix of the file contradicts the formats, or the file exists and this command did not write it.
     """
     output = entry.output
     if chosen.out is None:
@@ -140,15 +141,15 @@ def _files(chosen: argparse.Namespace, entry: Entry, folder: Path) -> tuple[Path
     suffix = chosen.out.suffix.removeprefix(".")
     known = {name for other in FIGURES.values() for name in other.output.formats}
     if suffix in known and suffix not in output.formats:
-        raise ValueError(f"A {output.noun} has no format {suffix}: choose among {', '.join(output.formats)}.")
+        raise ValueError(f"A {output.noun} has no format {suffix}: use one of {', '.join(output.formats)}.")
     if suffix in known and chosen.format not in (None, [suffix]):
-        raise ValueError(f"--out {chosen.out} and --format {' '.join(chosen.format)} name different formats: give one.")
+        raise ValueError(f"--out {chosen.out} and --format {' '.join(chosen.format)} name different formats: omit one.")
     path = chosen.out.with_suffix("") if suffix in known else chosen.out
     formats = [suffix] if suffix in known else list(dict.fromkeys(chosen.format or output.usual))
     for name in formats:
         file = path.with_name(f"{path.name}.{name}")
         if file.exists() and not (name in style.FORMATS and b"jaxdqn" in file.read_bytes()):
-            raise ValueError(f"{file} exists and is no figure of this command: choose a new name.")
+            raise ValueError(f"{file} exists, and this command did not write it: choose another name.")
     return path, formats
 
 

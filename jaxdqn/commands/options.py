@@ -1,6 +1,6 @@
-"""Options that several commands share: the study, how and where it is run, memory.
+"""Options that several commands share: the study, its execution, and memory.
 
-Nothing is imported here that takes long, so that help is instant.
+This module imports no slow modules, so `--help` is fast.
 """
 
 import argparse
@@ -12,20 +12,20 @@ from jaxdqn.commands.errors import one_sentence
 if TYPE_CHECKING:
     from jaxdqn.store.manifest import Manifest
 
-ASYNCHRONOUS = "a process for each environment of a host game: faster where one step is slow, with equal results"
+ASYNCHRONOUS = "one process for each environment of a host game: faster if a step is slow; the results are equal"
 
 
 def add_study(parser: Any) -> None:
     """Adds the argument STUDY, which `folder_of` reads."""
     parser.add_argument(
-        "study", type=pathlib.Path, metavar="STUDY", help="its folder, such as results/NAME, or its script"
+        "study", type=pathlib.Path, metavar="STUDY", help="folder of the study, such as results/NAME, or its script"
     )
 
 
 def folder_of(
     study: pathlib.Path, out: pathlib.Path = pathlib.Path("results")
 ) -> "tuple[pathlib.Path, Manifest | None]":
-    """Returns the folder of a study and, if the study is given by its script, the runs that the script requests.
+    """Returns the folder of a study and, if the study is given by its script, the runs of the script's study.
 
     Args:
       study: the folder, or the script of an experiment.
@@ -40,56 +40,58 @@ def folder_of(
         return out / found.name, records.manifest(found, spec.cells(found))
 
 
-def add_running(parser: argparse.ArgumentParser) -> None:
-    """Adds how a study is run to the options of its script."""
-    running = parser.add_argument_group("how it is run")
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for running a study."""
+    running = parser.add_argument_group("running the study")
     running.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
-    running.add_argument("--retry-failed", action="store_true", help="try again what failed or crashed before")
+    running.add_argument("--retry-failed", action="store_true", help="run failed and crashed runs again")
     running.add_argument(
         "--checkpoint",
         type=seconds,
         default=300.0,
         metavar="SECONDS",
-        help="of training between checkpoints of the runs under way (default: 300)",
+        help="seconds of training between checkpoints of active runs (default: 300)",
     )
     add_memory(running)
     running.add_argument(
-        "--tensorboard", type=pathlib.Path, metavar="DIR", help="curves for TensorBoard while they grow"
+        "--tensorboard", type=pathlib.Path, metavar="DIR", help="folder for live curves in TensorBoard"
     )
     running.add_argument(
-        "--wandb", type=pathlib.Path, metavar="DIR", help="curves for Weights & Biases, offline, while they grow"
+        "--wandb", type=pathlib.Path, metavar="DIR", help="folder for live curves in Weights & Biases, offline"
     )
     add_executor(parser)
 
 
 def add_executor(parser: argparse.ArgumentParser) -> None:
-    """Adds where a study is run."""
-    where = parser.add_argument_group("where it is run")
+    """Adds the options for the machines that run a study."""
+    where = parser.add_argument_group("machines")
     where.add_argument(
         "--executor",
         choices=("local", "ray", "slurm"),
         default="local",
-        help="this machine with all its cores (default); tasks of a Ray cluster; a job array of Slurm, from a folder "
-        "that its nodes share. With the latter two, --memory is that of a task",
+        help="local: all cores of this machine (default); ray: tasks of a Ray cluster; slurm: a job array, in a folder "
+        "that all nodes share. With ray and slurm, --memory is the memory of one task",
     )
     where.add_argument(
         "--address",
         metavar="HOST:PORT",
-        help="of a Ray cluster, or auto for the one that this machine is part of "
-        "(default: one on this machine, for this command alone)",
+        help="address of a Ray cluster; auto for the cluster of this machine (default: a new cluster on this machine, "
+        "which ends with this command)",
     )
     where.add_argument(
         "--tasks",
-        type=number,
+        type=positive,
         metavar="N",
-        help="at least so many parts; Slurm runs no more at once (default: as there is room for)",
+        help="minimum number of parts of the study; Slurm runs at most N at once (default: by the free resources)",
     )
-    where.add_argument("--cpus-per-task", type=number, default=1, metavar="N", help="default: 1")
+    where.add_argument(
+        "--cpus-per-task", type=positive, default=1, metavar="N", help="CPU cores of a task (default: 1)"
+    )
     where.add_argument(
         "--gpus-per-task",
         type=count,
         metavar="N",
-        help="default: 1 on a Ray cluster that has GPUs, else 0",
+        help="GPUs of a task (default: 1 on a Ray cluster with GPUs, otherwise 0)",
     )
     where.add_argument(
         "--slurm",
@@ -97,7 +99,7 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
         type=setting,
         default=[],
         metavar="KEY=VALUE",
-        help="options of sbatch without their dashes, such as partition=long time=240 (in minutes) account=mine",
+        help="options of sbatch without dashes, such as partition=long time=240 (in minutes) account=mine",
     )
 
 
@@ -107,11 +109,11 @@ def add_memory(parser: Any) -> None:
         "--memory",
         type=bytes,
         metavar="SIZE",
-        help="that runs may use at once, such as 8G or 500M (default: half of what the machine or the accelerator has)",
+        help="memory of all runs together, such as 8G or 500M (default: half the memory of the machine or accelerator)",
     )
 
 
-def number(text: str) -> int:
+def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
     return int(text)
@@ -136,7 +138,7 @@ def seconds(text: str) -> float:
 def setting(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not (key and sign and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} must be of the form KEY=VALUE")
     return key.removeprefix("--").replace("_", "-"), value
 
 
@@ -148,5 +150,7 @@ def bytes(text: str) -> float:
     except ValueError:
         size = 0.0
     if not size > 0.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: give bytes, or a number with K, M, G or T")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size: use a number of bytes, or a number with K, M, G or T"
+        )
     return size

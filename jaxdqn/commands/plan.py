@@ -1,6 +1,6 @@
-"""`jaxdqn plan`: the programs of a study, how they are laid out on this machine, their memory and time.
+"""`jaxdqn plan`: the programs of a study, their layout on this machine, their memory and their time.
 
-Modules that take long to import are imported inside functions, so that help is instant.
+Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn plan`."""
     parser.add_argument("script", type=Path, metavar="SCRIPT", help="the script of an experiment")
-    parser.add_argument("--toy", action="store_true", help="plan the toy study of the script")
+    parser.add_argument("--toy", action="store_true", help="plan the TOY study of the script")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the results (default: results)")
-    parser.add_argument("--calibrate", action="store_true", help="compile each program and time two periods of it")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="compile each program and time two periods of training"
+    )
     add_memory(parser)
 
 
@@ -63,7 +65,7 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
     console = Console(highlight=False)
     num_runs = sum(len(program.group.cells) for program in planned)
     failed = f", {len(found.failed)} failed" if found.failed else ""
-    title = f"{study.name}: {num_runs} runs to make, {len(found.done)} done{failed}; {study.steps:,} steps each"
+    title = f"{study.name}: {num_runs} runs missing, {len(found.done)} done{failed}; {study.steps:,} steps each"
     table = Table(title=title)
     left = ("game", "arms")
     for heading in (*left, "runs", "devices", "runs each", "waves", "networks", "optimizer", "replay", "a run", "time"):
@@ -83,10 +85,10 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
         )
     console.print(table)
     known = [program.seconds for program in planned if program.seconds is not None]
-    rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} not known yet: --calibrate"
+    rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} unknown: --calibrate"
     console.print(
         f"{len(planned)} programs to compile; {num_runs * study.steps:,} steps; in all "
-        f"{duration(sum(known))}{rest}, without compiling. Memory is that of one run.",
+        f"{duration(sum(known))}{rest}, without compilation. The table gives the memory of one run.",
         soft_wrap=True,
     )
 
@@ -100,9 +102,9 @@ def _bytes(number: float) -> str:
 
 
 COMMAND = Command(
-    "show what a study takes: programs, waves, memory, time",
-    "Shows the compiled programs of a study, how they are laid out on this machine, the memory of a run, and the time "
-    "that they take, from earlier runs or with --calibrate. Nothing is stored.",
+    "show the programs, waves, memory and time of a study",
+    "Shows the compiled programs of a study, their layout on this machine, the memory of a run, and the time of each "
+    "program. The time is known from earlier runs or with --calibrate. Nothing is stored.",
     add,
     main,
 )

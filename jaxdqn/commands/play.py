@@ -1,6 +1,6 @@
-"""`jaxdqn play`: an agent plays with trained weights; its episodes are shown or filmed, with a line for each.
+"""`jaxdqn play`: an agent plays with trained weights. Episodes are shown in the terminal or saved as a film.
 
-Modules that take long to import are imported inside functions, so that help is instant.
+Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
@@ -13,23 +13,23 @@ from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
 from jaxdqn.commands.options import folder_of
 
-EPISODES = 20  # among which a typical one is looked for
-_SMOOTH = 25  # frames a second of a film
+EPISODES = 20  # from which a typical one is selected
+_FRAMES_PER_SECOND = 25
 
 _DESCRIPTION = """\
-An agent plays with trained weights, and a line says what each episode earned. Boards such as catch are drawn live in
-the terminal; where stdout is no terminal or NO_COLOR is set, in plain characters (of the first episode only if it is no
-terminal). Other games are seen with --out. Nothing needs a display.
+An agent plays with trained weights, and a line is printed for the return of each episode. Boards such as catch are
+drawn live in the terminal. If NO_COLOR is set or stdout is not a terminal, boards are drawn in plain characters; if
+stdout is not a terminal, only the first episode is drawn. Other games need --out. No display is needed.
 """
 EPILOG = """\
 examples:
-  jaxdqn play results/catch                                     the best weights of a study, live in the terminal
-  jaxdqn play results/catch --arm tutorial --run-seed 0         those of one run
+  jaxdqn play results/catch                                     the best weights of a study, in the terminal
+  jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
   jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
   jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
   jaxdqn play results/cartpole --out film.mp4 --width 600       needs pip install "jaxdqn[video]"
-  jaxdqn play weights.npz --episodes 100 --epsilon 0.05         with its weights.json beside it
+  jaxdqn play weights.npz --episodes 100 --epsilon 0.05         with weights.json beside it
 """
 
 
@@ -39,34 +39,40 @@ def add(parser: argparse.ArgumentParser) -> None:
         "study",
         type=Path,
         metavar="STUDY",
-        help="its folder, the script of an experiment, a run's JSON, or weights",
+        help="folder of the study, script of an experiment, JSON of a run, or file of weights",
     )
-    which = parser.add_argument_group("which weights of a folder (default: those whose last evaluation earned most)")
-    which.add_argument("--game", metavar="NAME", help="the game, if there are several, or it is of a module of yours")
+    which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several or if your own module defines it")
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
-    which.add_argument("--run-seed", type=int, metavar="N", help="the seed that the run was trained with")
+    which.add_argument("--run-seed", type=int, metavar="N", help="training seed of the run")
     which.add_argument(
         "--typical",
         action="store_true",
-        help="the run nearest to the median of its arm, in the episode nearest to its mean return of 20, or --episodes",
+        help="the run closest to the median of its arm, in the episode closest to its mean (of 20, or --episodes)",
     )
-    how = parser.add_argument_group("how it plays")
-    how.add_argument("--episodes", type=int, metavar="N", help="episodes to play (default: 3, with --out 1)")
-    how.add_argument("--seed", type=int, default=0, metavar="S", help="of all chance in these episodes (default: 0)")
-    how.add_argument("--epsilon", type=float, default=0.0, metavar="E", help="share of random actions (default: 0)")
-    drawn = parser.add_argument_group("how it is drawn")
+    how = parser.add_argument_group("episodes")
+    how.add_argument("--episodes", type=int, metavar="N", help="number of episodes (default: 3, with --out 1)")
+    how.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of the random numbers of these episodes (default: 0)"
+    )
+    how.add_argument(
+        "--epsilon", type=float, default=0.0, metavar="E", help="probability of a random action (default: 0)"
+    )
+    drawn = parser.add_argument_group("drawing")
     drawn.add_argument("--out", type=Path, metavar="FILE", help="a new file: .gif, .png (a strip) or .mp4")
-    drawn.add_argument("--width", type=int, default=300, metavar="PIXELS", help="of a frame, at most (default: 300)")
+    drawn.add_argument(
+        "--width", type=int, default=300, metavar="PIXELS", help="maximum width of a frame (default: 300)"
+    )
     drawn.add_argument(
         "--every", type=int, metavar="K", help="steps between frames (default: about 25 frames a second)"
     )
     drawn.add_argument(
-        "--delay", type=float, metavar="SECONDS", help="that a frame stays (default: the game's own pace)"
+        "--delay", type=float, metavar="SECONDS", help="duration of a frame (default: the pace of the game)"
     )
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the command; bad input ends with one sentence on stderr and exit status 2."""
+    """Runs the command. Invalid input exits with status 2 after one sentence on stderr."""
     with ends_quietly():
         _main(options)
 
@@ -92,9 +98,9 @@ def _main(options: argparse.Namespace) -> None:
             playing = stack.enter_context(
                 episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
             )
-        # Facts are data from outside, and a terminal obeys control characters.
+        # Stored facts are data from outside: escape control characters.
         print(printable(show.description(trained)))
-        every = options.every or max(1, round(playing.pace / _SMOOTH))
+        every = options.every or max(1, round(playing.pace / _FRAMES_PER_SECOND))
         seconds = (every if encode else 1) / playing.pace if options.delay is None else options.delay
         film: list[list[Any]] = []
         shown = show.in_terminal(player, seconds) if encode is None else show.to_film(film, options.width, every)
@@ -105,11 +111,11 @@ def _main(options: argparse.Namespace) -> None:
     if encode is not None:
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
-        print("(to see it: --out film.gif)")
+        print("(to see the game: --out film.gif)")
 
 
 def _write(out: Path, content: bytes, number: int) -> None:
-    """Writes a film of so many frames, and prints its path and size."""
+    """Writes a film with this number of frames, and prints its path and size."""
     from jaxdqn.play.show import MOST_FRAMES
     from jaxdqn.store import files
 
@@ -117,7 +123,10 @@ def _write(out: Path, content: bytes, number: int) -> None:
         files.write_new(out, content)
     print(f"{out}: {number} frames, {len(content) / 1e3:.0f} kB")
     if number == MOST_FRAMES:
-        print(f"only the first {number} frames are kept: a larger --every keeps fewer of each episode", file=sys.stderr)
+        print(
+            f"only the first {number} frames are kept; with a larger --every, each episode needs fewer frames",
+            file=sys.stderr,
+        )
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -131,7 +140,7 @@ def _check(options: argparse.Namespace) -> None:
     ):
         value = getattr(options, name)
         if value is not None and not lowest <= value <= highest:
-            raise ValueError(f"--{name} {value} is out of range: it must lie between {lowest} and {highest}.")
+            raise ValueError(f"--{name} {value} is out of range: it must be between {lowest} and {highest}.")
 
 
 COMMAND = Command(

@@ -1,4 +1,4 @@
-"""`jaxdqn run`: the script of an experiment, as Python runs it."""
+"""`jaxdqn run`: runs the script of an experiment, in the same way as `python SCRIPT`."""
 
 import argparse
 import pathlib
@@ -10,27 +10,27 @@ from jaxdqn.commands.errors import one_sentence
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `jaxdqn run`; those after the script belong to the script."""
+    """Adds the options of `jaxdqn run`. Options after the script are options of the script."""
     parser.add_argument("script", type=pathlib.Path, metavar="SCRIPT", help="the script of an experiment")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the script. A script that cannot be imported is refused in one sentence."""
+    """Runs the script. If it cannot be imported, the command exits with status 2 after one sentence."""
     from jaxdqn.study import scripts
 
     with one_sentence():
-        scripts.imported(options.script)  # twice, which takes a second: later errors are errors of the work itself
+        scripts.imported(options.script)  # a second import, so that only errors of the input end here
     sys.argv = [str(options.script), *options.rest]
     sys.path.insert(0, str(options.script.parent.resolve()))
     runpy.run_path(str(options.script), run_name="__main__")
 
 
 COMMAND = Command(
-    "run a study, or continue it: the same as running its script",
-    "Runs the missing runs of a study, and draws its figures.",
+    "run or continue a study: the same as running its script",
+    "Trains the missing runs of a study, then draws its figures.",
     add,
     main,
-    epilog="`jaxdqn run SCRIPT --help` shows every option.",
+    epilog="`jaxdqn run SCRIPT --help` shows all options.",
     usage="jaxdqn run SCRIPT [--out DIR] [any option of the script]",
 )

@@ -1,4 +1,4 @@
-"""What every experiment does with its study: run what is missing, draw the figure, say where the files are."""
+"""The command line of every experiment: runs the missing runs of its study, then draws figures and a table."""
 
 import argparse
 import contextlib
@@ -7,12 +7,12 @@ import functools
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.commands.options import add_running
+from jaxdqn.commands.options import add_run_options
 from jaxdqn.export import tensorboard, weights_and_biases
 from jaxdqn.export.exporter import Exporter
 from jaxdqn.figures import captions as caption
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Running(NamedTuple):
-    """How a study is run: the options of `jaxdqn.commands.options.add_running`.
+class RunOptions(NamedTuple):
+    """The options of `jaxdqn.commands.options.add_run_options`.
 
-    What runs it is `execute.run`, or a function like it that has it run elsewhere.
+    Attributes:
+      asynchronous: whether each environment of a host game has its own process.
+      retry_failed: whether failed and crashed runs are run again.
+      checkpoint_seconds: seconds of training between checkpoints.
+      memory: bytes that all runs together may use, or None for the default.
+      tensorboard: folder for live curves in TensorBoard, or None.
+      wandb: folder for live curves in Weights & Biases, or None.
+      run: runs the study: `execute.run`, or a function with the same arguments that uses other machines.
     """
 
     asynchronous: bool = False
@@ -47,30 +54,30 @@ class Running(NamedTuple):
     run: Callable[..., execute.Report] = execute.run
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "Running":
-        """Returns what options say."""
+    def of(cls, parsed: argparse.Namespace) -> "RunOptions":
+        """Returns the parsed options."""
         return cls(
-            asynchronous=options.asynchronous,
-            retry_failed=options.retry_failed,
-            checkpoint_seconds=options.checkpoint,
-            memory=options.memory,
-            tensorboard=options.tensorboard,
-            wandb=options.wandb,
-            run=_executor(options),
+            asynchronous=parsed.asynchronous,
+            retry_failed=parsed.retry_failed,
+            checkpoint_seconds=parsed.checkpoint,
+            memory=parsed.memory,
+            tensorboard=parsed.tensorboard,
+            wandb=parsed.wandb,
+            run=_executor(parsed),
         )
 
 
-def _executor(options: argparse.Namespace) -> Callable[..., execute.Report]:
-    """Returns `execute.run`, or a function with the same arguments that runs the study elsewhere."""
-    resources = Resources(options.tasks, options.cpus_per_task, options.gpus_per_task)
-    if options.executor == "ray":
-        return functools.partial(on_ray.run, address=options.address, resources=resources)
-    if options.executor == "slurm":
-        return functools.partial(on_slurm.run, settings=dict(options.slurm), resources=resources)
+def _executor(parsed: argparse.Namespace) -> Callable[..., execute.Report]:
+    """Returns `execute.run`, or a function with the same arguments that runs the study on Ray or Slurm."""
+    resources = Resources(parsed.tasks, parsed.cpus_per_task, parsed.gpus_per_task)
+    if parsed.executor == "ray":
+        return functools.partial(on_ray.run, address=parsed.address, resources=resources)
+    if parsed.executor == "slurm":
+        return functools.partial(on_slurm.run, settings=dict(parsed.slurm), resources=resources)
     return execute.run
 
 
-AS_USUAL = Running()
+DEFAULT_OPTIONS = RunOptions()
 
 Draw = Callable[[Sequence[Run]], "Figure | Mapping[str, Figure | Drawn]"]
 Tabulate = Callable[[Sequence[Run]], str]
@@ -83,37 +90,38 @@ def main(
 
     Args:
       study: the whole study.
-      toy: the same question in seconds, under another name.
-      draw: from the study's runs to the figure, or to several by a suffix of their file's name, the main one's empty.
-      description: of the script, for `--help`.
-      tabulate: from the study's runs to the text that is printed; by default final scores.
+      toy: a short study of the same question, with another name.
+      draw: from the study's runs to the figure, or to several figures by the suffix of their file; the suffix of the
+        main figure is empty.
+      description: text for `--help`.
+      tabulate: from the study's runs to the text that is printed. By default a table of final scores.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="a whole run in seconds, kept apart from the real results")
+    parser.add_argument("--toy", action="store_true", help="a short run in seconds, stored in a folder of its own")
     parser.add_argument(
         "--seeds",
         type=int,
         metavar="N",
-        help="seeds 0 to N-1 for every arm; figure and table are then named after N (default: those of the study, "
+        help="seeds 0 to N-1 for every arm; the names of figure and table contain N (default: the seeds of the study: "
         f"{_number_of_seeds(study)}; with --toy {_number_of_seeds(toy)})",
     )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
-    parser.add_argument("--figure-only", action="store_true", help="draw from the results that are there; run nothing")
-    add_running(parser)
-    options = parser.parse_args()
-    whole = chosen = toy if options.toy else study
-    if options.seeds is not None:
+    parser.add_argument("--figure-only", action="store_true", help="draw the stored results without running anything")
+    add_run_options(parser)
+    parsed = parser.parse_args()
+    whole = chosen = toy if parsed.toy else study
+    if parsed.seeds is not None:
         with one_sentence():
-            chosen = _of_seeds(whole, options.seeds)
+            chosen = _with_seeds(whole, parsed.seeds)
     is_whole = (list(chosen.seeds), chosen.more_seeds) == (list(whole.seeds), whole.more_seeds)
     run_and_show(
         chosen,
-        options.out,
+        parsed.out,
         draw,
         tabulate,
-        name=chosen.name if is_whole else f"{chosen.name}-{options.seeds}_seeds",  # the whole study keeps its figure
-        figure_only=options.figure_only,
-        running=Running.of(options),
+        name=chosen.name if is_whole else f"{chosen.name}-{parsed.seeds}_seeds",  # keep the figure of the whole study
+        figure_only=parsed.figure_only,
+        options=RunOptions.of(parsed),
     )
 
 
@@ -125,15 +133,23 @@ def run_and_show(
     *,
     name: str | None = None,
     figure_only: bool = False,
-    running: Running = AS_USUAL,
+    options: RunOptions = DEFAULT_OPTIONS,
 ) -> None:
-    """Runs what is missing, then draws and prints.
+    """Runs the missing runs of a study, then draws the figures and prints the table.
 
-    Figure and table have the name of the study, or another one. The exit status is 1 if a record is damaged or a run
-    could not be made, 130 if it was interrupted.
+    The exit status is 1 if a record is damaged or a run failed, and 130 after an interruption.
+
+    Args:
+      study: the study.
+      out: folder of the results; the study has a folder of its own in it.
+      draw: from the study's runs to the figure, or to several figures by suffix.
+      tabulate: from the study's runs to the text that is printed.
+      name: name of the files of figure and table. By default the name of the study.
+      figure_only: whether nothing is run.
+      options: how the study is run.
     """
     folder = out / study.name
-    num_failed = 0 if figure_only else _run(study, out, running)
+    num_failed = 0 if figure_only else _run(study, out, options)
     with one_sentence():
         found = store.read(folder / "runs")
         runs = manifest.described(found.runs, records.manifest(study, spec.cells(study)))
@@ -141,29 +157,35 @@ def run_and_show(
         if not runs and damaged:
             raise SystemExit(damaged)
         if not runs and num_failed:
-            raise SystemExit(1)  # said already
+            raise SystemExit(1)  # `_run` has printed the reason
         if not runs:
             remedy = "; run it without --figure-only" if figure_only else ""
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
-        path = folder / (name or study.name)
-        try:
-            figures = save_figures(draw(runs), path, caption.provenance(runs))
-            text, table = tabulate(runs), path.with_name(f"{path.name}.md")
-        except DamagedResult as problem:  # of what is attached to a run: read only now
-            raise SystemExit(f"damaged: {printable(problem)}") from None
-        files.replace(table, text.encode())
+        text, written = _save(runs, folder / (name or study.name), draw, tabulate)
     print(text)
-    print(f"runs    {folder / 'runs'}", *(f"figure  {figure}" for figure in figures), f"table   {table}", sep="\n")
+    print(f"runs    {folder / 'runs'}", *written, sep="\n")
     if damaged:
         raise SystemExit(damaged)
     if num_failed:
         raise SystemExit(1)
 
 
-def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
-    """Saves one figure, or several under the path with their suffix, and returns the files.
+def _save(runs: Sequence[Run], path: pathlib.Path, draw: Draw, tabulate: Tabulate) -> tuple[str, list[str]]:
+    """Writes the figures and the table. Returns the table, and a line for each file."""
+    try:
+        figures = save_figures(draw(runs), path, caption.provenance(runs))
+        text = tabulate(runs)
+    except DamagedResult as problem:  # in weights or episodes, which are read only now
+        raise SystemExit(f"damaged: {printable(problem)}") from None
+    table = path.with_name(f"{path.name}.md")
+    files.replace(table, text.encode())
+    return text, [*(f"figure  {figure}" for figure in figures), f"table   {table}"]
 
-    The facts stand below each figure that has no provenance of its own.
+
+def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+    """Saves one figure, or several figures with a suffix of the path, and returns the files.
+
+    `facts` is the caption of figures without a provenance of their own.
     """
     figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
     saved = []
@@ -173,8 +195,8 @@ def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.P
     return saved
 
 
-def _of_seeds(study: Study, number: int) -> Study:
-    """Returns the study with the seeds 0 to number - 1 for every arm, and no others."""
+def _with_seeds(study: Study, number: int) -> Study:
+    """Returns the study with the seeds 0 to number - 1 for every arm."""
     kept = [seed for seed in study.weights_of if seed < number]
     return dataclasses.replace(study, seeds=range(number), more_seeds={}, weights_of=kept)
 
@@ -184,69 +206,68 @@ def _number_of_seeds(study: Study) -> str:
     return ", ".join([str(len(study.seeds)), *more])
 
 
-def _run(study: Study, out: pathlib.Path, running: Running) -> int:
-    """Runs what is missing, says what was done, and returns how many runs could not be made.
+def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
+    """Runs the missing runs, prints a summary, and returns the number of runs that failed.
 
-    A script that no commit holds, or that has changed since, is said to be so: its results cannot be traced to it.
+    It warns if no commit contains the script in its present state, because its results cannot be traced to it.
     """
     if doubt := provenance.warning(provenance.script()):
         print(doubt, file=sys.stderr)
-    with one_sentence(), tempfile.TemporaryDirectory(dir=_made(out / study.name / "runs")):
-        pass  # results can be written there; if not, the sentence says so before any work is done
+    runs = out / study.name / "runs"
+    with one_sentence():
+        runs.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(dir=runs).cleanup()  # raises an error if the folder is not writable
     devices.use_all_cores()
-    if running.run is not execute.run:
+    if options.run is not execute.run:
         devices.leave_accelerators()
     devices.keep_compiled_programs()
     try:
-        if running.memory is not None:
-            with one_sentence():
-                planning.plan(study, memory=running.memory)  # what does not fit is refused before any work is done
-        with contextlib.ExitStack() as stack:
-            with one_sentence():
-                exporters = [stack.enter_context(opened) for opened in _exporters(running)]
-            report = running.run(
-                study,
-                out,
-                asynchronous=running.asynchronous,
-                checkpoint_seconds=running.checkpoint_seconds,
-                memory=running.memory,
-                retry_failed=running.retry_failed,
-                exporters=exporters,
-            )
-    except Unfinished as problem:
-        print(f"error: {problem}. What is stored stays; run the same command again to go on", file=sys.stderr)
+        report = _execute(study, out, options)
+    except (Unfinished, OSError) as problem:
+        print(f"error: {problem}. Finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
+        print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(130) from None
-    except OSError as problem:
-        print(f"error: {problem}. What is stored stays; run the same command again to go on", file=sys.stderr)
-        raise SystemExit(1) from None
-    print(
-        f"{report.num_written} runs made, {report.num_skipped} there already; {report.num_compilations} programs "
-        f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s",
-        file=sys.stderr,
-    )
-    if report.num_crashed:
-        print(f"{report.num_crashed} of these runs crashed; their records hold the traceback", file=sys.stderr)
-    if report.num_diverged:
-        print(f"{report.num_diverged} of these runs diverged; their records say at which step", file=sys.stderr)
-    if report.num_failed:
-        folder = out / study.name / "failures"
-        print(
-            f"{report.num_failed} runs failed; {folder} holds the tracebacks, --retry-failed tries again",
-            file=sys.stderr,
-        )
+    _print(report, out / study.name / "failures")
     return report.num_failed
 
 
-def _exporters(running: Running) -> Iterator[contextlib.AbstractContextManager[Exporter]]:
-    if running.tensorboard is not None:
-        yield tensorboard.opened(running.tensorboard)
-    if running.wandb is not None:
-        yield weights_and_biases.opened(running.wandb)
+def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Report:
+    """Runs the missing runs. Runs that need more than the given memory end the command before any training."""
+    if options.memory is not None:
+        with one_sentence():
+            planning.plan(study, memory=options.memory)
+    with contextlib.ExitStack() as stack:
+        exporters: list[Exporter] = []
+        with one_sentence():
+            if options.tensorboard is not None:
+                exporters.append(stack.enter_context(tensorboard.opened(options.tensorboard)))
+            if options.wandb is not None:
+                exporters.append(stack.enter_context(weights_and_biases.opened(options.wandb)))
+        return options.run(
+            study,
+            out,
+            asynchronous=options.asynchronous,
+            checkpoint_seconds=options.checkpoint_seconds,
+            memory=options.memory,
+            retry_failed=options.retry_failed,
+            exporters=exporters,
+        )
 
 
-def _made(folder: pathlib.Path) -> pathlib.Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _print(report: execute.Report, failures: pathlib.Path) -> None:
+    """Prints a summary of the work that was done."""
+    lines = [
+        f"{report.num_written} runs trained, {report.num_skipped} already stored; {report.num_compilations} programs "
+        f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
+    ]
+    if report.num_crashed:
+        lines.append(f"{report.num_crashed} of these runs crashed; their records contain the traceback")
+    if report.num_diverged:
+        lines.append(f"{report.num_diverged} of these runs diverged; their records contain the step")
+    if report.num_failed:
+        lines.append(
+            f"{report.num_failed} runs failed; the tracebacks are in {failures}; --retry-failed runs them again"
+        )
+    print(*lines, sep="\n", file=sys.stderr)

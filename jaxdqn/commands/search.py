@@ -1,6 +1,6 @@
-"""`jaxdqn search`: settings of an algorithm on a game, chosen on tuning seeds and evaluated on others.
+"""`jaxdqn search`: searches settings of an algorithm on a game, and evaluates the best on other seeds.
 
-Modules that take long to import are imported inside functions, so that help is instant.
+Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
@@ -21,34 +21,40 @@ if TYPE_CHECKING:
 
     from jaxdqn.config import Config
     from jaxdqn.figures.captions import Drawn
+    from jaxdqn.search.run_search import Outcome
     from jaxdqn.search.spec import Search
     from jaxdqn.store.record import Run
     from jaxdqn.study.grids import Range
 
-FIRST_SEED = 100  # of tuning: studies report on those from 0 on
+FIRST_SEED = 100  # of tuning; studies report results on seeds from 0 on
 FIRST_FINAL_SEED = 5_000
 FIRST_TEST_SEED = 10_000
-_POINTS = 20  # of whole runs, that the budget is worth beside the final if none is given
+_NUM_POINTS = 20  # default budget besides the final, in points trained to the end
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn search`."""
     parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
     parser.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
-    what = parser.add_argument_group("what is searched")
+    what = parser.add_argument_group("problem")
     what.add_argument(
         "--space",
         nargs="+",
         required=True,
         metavar="FIELD=RANGE",
-        help="fields of the configuration: log:LOW:HIGH, LOW:HIGH, or a list A,B,C, for structure as well",
+        help="ranges of fields of the configuration: log:LOW:HIGH, LOW:HIGH, or a list A,B,C (also for structure)",
     )
-    what.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="other fields, for all points")
-    what.add_argument("--steps", type=int, default=20_000, help="of a run, environment steps (default: 20000)")
-    what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
-    what.add_argument("--episodes", type=int, default=20, help="of an evaluation (default: 20)")
     what.add_argument(
-        "--last", type=int, metavar="N", help="evaluations that a score averages; 0 for all (default: up to 3)"
+        "--set", nargs="+", default=[], metavar="FIELD=VALUE", help="values of other fields, equal for all points"
+    )
+    what.add_argument("--steps", type=int, default=20_000, help="environment steps of a run (default: 20000)")
+    what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
+    what.add_argument("--episodes", type=int, default=20, help="episodes of an evaluation (default: 20)")
+    what.add_argument(
+        "--last",
+        type=int,
+        metavar="N",
+        help="number of last evaluations whose mean is the score; 0 for all (default: up to 3)",
     )
     what.add_argument(
         "--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point, with seeds from 100 on (default: 4)"
@@ -58,52 +64,56 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=10,
         metavar="N",
-        help="runs that judge, with seeds from 10000 on (default: 10)",
+        help="runs of the winner and of the default, with seeds from 10000 on (default: 10)",
     )
-    how = parser.add_argument_group("how it is searched")
+    how = parser.add_argument_group("search")
     how.add_argument(
         "--budget",
         type=int,
         metavar="STEPS",
-        help="of all tuning runs and the final (default: what the final and 20 points trained to the end take)",
+        help="environment steps of all tuning runs and the final (default: enough for 20 points and the final)",
     )
-    how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="(default: tpe)")
+    how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="default: tpe")
     how.add_argument(
         "--rungs",
         type=int,
         nargs="*",
         metavar="STEPS",
-        help="after which poor points are dropped; none without a number (default: a quarter of the run)",
+        help="steps after which poor points are dropped; no number: never (default: a quarter of the run)",
     )
-    how.add_argument("--share", type=float, default=1 / 3, help="of the points that passes a rung (default: 1/3)")
+    how.add_argument("--share", type=float, default=1 / 3, help="fraction of points that pass a rung (default: 1/3)")
     how.add_argument(
-        "--keep-undecided", action="store_true", help="also points that the seeds cannot tell from those that pass"
+        "--keep-undecided",
+        action="store_true",
+        help="a point also passes a rung if it does not differ significantly from a point that passes",
     )
-    how.add_argument(
-        "--finalists", type=int, default=4, metavar="N", help="best points that the final is between (default: 4)"
-    )
+    how.add_argument("--finalists", type=int, default=4, metavar="N", help="number of points in the final (default: 4)")
     how.add_argument(
         "--final-seeds",
         type=count,
         default=4,
         metavar="N",
-        help="runs of a finalist, with seeds from 5000 on, which alone say who wins; 0 for no final (default: 4)",
+        help="runs of each finalist, with seeds from 5000 on; only these select the winner; 0: no final (default: 4)",
     )
-    how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained side by side (default: 8)")
-    how.add_argument("--seed", type=int, default=0, metavar="S", help="of what the sampler draws (default: 0)")
-    running = parser.add_argument_group("how it is run")
-    running.add_argument("--name", help="of the folder of its results (default: game and algorithm)")
+    how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained together (default: 8)")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the sampler (default: 0)")
+    running = parser.add_argument_group("running the search")
+    running.add_argument("--name", help="name of the folder of the results (default: game and algorithm)")
     running.add_argument("--out", type=Path, default=Path("runs"), help="folder (default: runs)")
     running.add_argument(
-        "--checkpoint", type=seconds, default=300.0, metavar="SECONDS", help="of training between checkpoints"
+        "--checkpoint",
+        type=seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="seconds of training between checkpoints (default: 300)",
     )
     add_memory(running)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Searches, runs the choice and the default on the test seeds, and prints and draws what came out.
+    """Runs the search, evaluates the winner and the default on test seeds, and prints and draws the results.
 
-    A name or value that is not allowed ends the program with one sentence and exit status 2, before work starts.
+    An invalid name or value ends the command with one sentence and exit status 2, before any training.
     """
     from jaxdqn.analysis import study_tables
     from jaxdqn.commands import script
@@ -117,23 +127,23 @@ def main(options: argparse.Namespace) -> None:
         search = parsed(options)
     devices.use_all_cores()
     devices.keep_compiled_programs()
-    settings = _searched(search, options)
-    print(f"A point scores by its mean over seeds. {trials.reading(searches.about(search))}")
+    settings = _search(search, options)
+    print(f"The score of a point is its mean over seeds. {trials.reading(searches.about(search))}")
     print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
     script.run_and_show(
         searches.test_study(search, settings),
         options.out,
-        functools.partial(_drawn, search, options.out),
+        functools.partial(_draw, search, options.out),
         functools.partial(study_tables.table, last=search.last or search.steps // search.evaluation.every),
-        running=script.Running(checkpoint_seconds=options.checkpoint, memory=options.memory),
+        options=script.RunOptions(checkpoint_seconds=options.checkpoint, memory=options.memory),
     )
 
 
 def parsed(options: argparse.Namespace) -> "Search":
-    """Returns the search that the options of `add` describe.
+    """Returns the search with the options of `add`.
 
     Raises:
-      ValueError: in one sentence, naming what is not allowed.
+      ValueError: a name or value is invalid. The message names it.
     """
     from jaxdqn import games
     from jaxdqn.algorithms import configuration_of
@@ -146,11 +156,11 @@ def parsed(options: argparse.Namespace) -> "Search":
     ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
     for kind, (first, end) in ranges.items():
         if first + (number := getattr(options, f"{kind}_seeds")) > end:
-            raise ValueError(f"--{kind}-seeds {number} are too many: at most {end - first:_}.")
-    num_runs = _POINTS * options.tuning_seeds + options.finalists * options.final_seeds
+            raise ValueError(f"--{kind}-seeds {number} is out of range: it must be at most {end - first:_}.")
+    num_runs = _NUM_POINTS * options.tuning_seeds + options.finalists * options.final_seeds
     quarter = options.steps // 4 // max(options.every, 1) * options.every
     rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
-    at_first = (rungs or [options.steps])[0] // max(options.every, 1)  # evaluations until there
+    num_evaluations = (rungs or [options.steps])[0] // max(options.every, 1)  # until the first rung
     return Search(
         name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{options.game}-{options.algorithm}-search".lower()),
         game=options.game,
@@ -168,16 +178,16 @@ def parsed(options: argparse.Namespace) -> "Search":
         batch=options.batch,
         final_seeds=range(FIRST_FINAL_SEED, FIRST_FINAL_SEED + options.final_seeds),
         finalists=options.finalists,
-        last=min(3, max(at_first, 1)) if options.last is None else options.last or None,
+        last=min(3, max(num_evaluations, 1)) if options.last is None else options.last or None,
         seed=options.seed,
     )
 
 
 def range_of(path: str, text: str) -> "Range":
-    """Returns the range that a text stands for: `0.9:0.999`, `log:1e-5:1e-2`, or a list such as `1,3,5`.
+    """Returns the range of a text: `0.9:0.999`, `log:1e-5:1e-2`, or a list such as `1,3,5`.
 
     Raises:
-      ValueError: naming the field and the text.
+      ValueError: the text is not a range. The message names the field and the text.
     """
     from jaxdqn.study.grids import Choice, LogUniform, Uniform
 
@@ -191,10 +201,9 @@ def range_of(path: str, text: str) -> "Range":
         raise ValueError(f"--space {path}={text}: {problem}") from None
 
 
-def _searched(search: "Search", options: argparse.Namespace) -> dict[str, Any]:
-    import numpy as np
-
-    from jaxdqn.search import halving, run_search
+def _search(search: "Search", options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the search, prints its result in numbers, and returns the best settings."""
+    from jaxdqn.search import run_search
     from jaxdqn.study import progress
 
     num_runs = search.budget // search.steps
@@ -210,26 +219,35 @@ def _searched(search: "Search", options: argparse.Namespace) -> dict[str, Any]:
                     advanced=bar.advance,
                 )
     except KeyboardInterrupt:
-        print("interrupted: nothing is lost; run the same command again to go on", file=sys.stderr)
+        print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(130) from None
+    _report(found, search, options.out)
+    with one_sentence():
+        return run_search.best(found)
+
+
+def _report(found: "Outcome", search: "Search", out: Path) -> None:
+    """Prints the numbers of points that were suggested, trained, failed and diverged."""
+    import numpy as np
+
+    from jaxdqn.search import halving
+
     num_whole = sum(len(wave.points) for wave in found.waves if wave.rung == len(search.rungs))
     print(
-        f"{len(found.settings)} points asked, {num_whole} trained to the end, {found.spent:,} environment steps of "
+        f"{len(found.settings)} points suggested, {num_whole} trained to the end, {found.spent:,} environment steps of "
         f"{search.budget:,} spent, in {found.seconds:.0f} s",
         file=sys.stderr,
     )
     num_failed = sum(bool(np.isnan(scores).any()) for wave in found.waves for scores in wave.scores)
     if num_failed:
-        folder = options.out / search.name / "tuning" / "failures"
-        print(f"{num_failed} points could not be trained; {folder} holds the tracebacks", file=sys.stderr)
+        folder = out / search.name / "tuning" / "failures"
+        print(f"{num_failed} points failed; the tracebacks are in {folder}", file=sys.stderr)
     num_diverged = len(halving.diverged(found.waves))
     if num_diverged:
-        print(f"{num_diverged} points diverged, and count as worse than all others", file=sys.stderr)
-    with one_sentence():
-        return run_search.best(found)
+        print(f"{num_diverged} points diverged and rank below all others", file=sys.stderr)
 
 
-def _drawn(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, Figure | Drawn]":
+def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, Figure | Drawn]":
     """Returns the learning curves on test seeds, and the figures of the search."""
     from jaxdqn.figures import search as figures
     from jaxdqn.figures.captions import Drawn, of_search
@@ -259,7 +277,7 @@ def _changed(config: "Config", changes: Sequence[str]) -> "Config":
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            value = text  # a name
+            value = text  # a string needs no quotes
         config = fields.replace_at(config, path, value)
     fields.check(config)
     return config
@@ -273,7 +291,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _listed(text: str) -> tuple[Any, ...]:
-    """Returns the values of a list: numbers, True, False, None and tuples as Python writes them, else names."""
+    """Returns the values of a list. A list that is not valid Python is a list of strings."""
     try:
         found = ast.literal_eval(f"[{text}]")
         return tuple(found)
@@ -286,10 +304,11 @@ def _shown(value: Any) -> str:
 
 
 COMMAND = Command(
-    "search settings of an algorithm on a game, within a budget",
+    "search settings of an algorithm on a game with a given budget",
     "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best "
-    "points meet in a final on further seeds. The winner of the final is compared with the default on test seeds that "
-    "no choice has seen. The same command continues a search that was interrupted, or whose budget has grown.",
+    "points are trained again on other seeds, and these select the winner. The winner is compared with the default on "
+    "test seeds, which no selection has used. The same command continues an interrupted search. It also continues a "
+    "search with a larger budget.",
     add,
     main,
     epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",

@@ -1,21 +1,21 @@
-"""The runs that a command takes: all at a path, or those with given values of fields.
+"""Selects the stored runs for a command: all runs at a path, or only runs with given values of fields.
 
-A field is any fact of a run by its dotted path, such as `evaluation.every`; `configuration.` may be left out, as in
-`learning_rate`. A part of the configuration is known by its type, `optimizer=Adam`, and a game by its name.
+A field is any fact of a run, named by its dotted path, such as `evaluation.every`. `configuration.` may be omitted, as
+in `learning_rate`. The value of a part of the configuration is its type, `optimizer=Adam`; that of a game is its name.
 """
 
-import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store
 from jaxdqn.store.record import Record
 
 
 def read(path: str | Path) -> store.Records:
-    """Returns the facts of all runs at a path, study by study, and what is damaged.
+    """Returns the facts of all runs at a path, study by study, and the damaged records.
 
     Raises:
       FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
@@ -28,7 +28,10 @@ def read(path: str | Path) -> store.Records:
 
 
 def fields(record: Record) -> dict[str, Any]:
-    """Returns the facts of a run by dotted path, and two more: `settings` as a text, and how the run `ended`."""
+    """Returns the facts of a run by dotted path, and two more fields.
+
+    `settings` is a text; `ended` is finished, diverged or crashed.
+    """
     facts = record.facts
     settings = ", ".join(f"{name} {_short(value)}" for name, value in sorted(facts["settings"].items()))
     finished = "finished" if facts["diverged_at"] is None else "diverged"
@@ -40,25 +43,23 @@ def resolve(name: str, known: Collection[str]) -> str:
     """Returns the dotted path of a field.
 
     Raises:
-      ValueError: if there is no such field, with similar ones.
+      ValueError: there is no such field. The message suggests similar names.
     """
     for path in (name, f"configuration.{name}"):
         if path in known:
             return path
-    names = [path.removeprefix("configuration.") for path in known]
-    ends = [path for path in names if path.endswith(f".{name}") and not path.startswith("settings.")]
-    close = ends or difflib.get_close_matches(name, names, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "fields are the facts of a run's JSON, by dotted path."
-    raise ValueError(f"no run has a field {name!r}: {hint}")
+    names = [path.removeprefix("configuration.") for path in known if not path.startswith("settings.")]
+    hint = did_you_mean(name, names) or " Fields are the facts of a run's JSON, by dotted path."
+    raise ValueError(f"no run has a field {name!r}.{hint}")
 
 
 def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
-    """Returns the records that meet all conditions, each of them FIELD=VALUE.
+    """Returns the records that meet all conditions, each of the form FIELD=VALUE.
 
-    Numbers are equal as numbers, `1e-3` and `0.001`; lists are written as JSON, and None as `null`.
+    Numbers are compared as numbers: `1e-3` equals `0.001`. Lists are written as JSON, and None as `null`.
 
     Raises:
-      ValueError: if a condition is malformed or no run has its field.
+      ValueError: a condition is malformed, or no run has its field.
     """
     described = [fields(record) for record in records]
     known = {path for of_run in described for path in of_run}
@@ -66,21 +67,21 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
     for condition in conditions:
         name, equals, value = condition.partition("=")
         if not equals or not name.strip():
-            raise ValueError(f"{condition!r} is no condition: write FIELD=VALUE, such as learning_rate=0.001.")
+            raise ValueError(f"{condition!r} is not a condition: write FIELD=VALUE, such as learning_rate=0.001.")
         path = resolve(name.strip(), known) if known else ""
         kept = [one for one in kept if path in one[1] and _equals(one[1][path], value.strip())]
     return [record for record, _ in kept]
 
 
 def _equals(value: Any, text: str) -> bool:
-    """Returns whether a text says a value: a text itself, everything else as JSON."""
+    """Returns whether a text denotes a value: a string is written as it is, any other value as JSON."""
     if isinstance(value, str):
         return value == text
     try:
-        said = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return False
-    return bool(said == value) and isinstance(said, bool) == isinstance(value, bool)
+    return bool(parsed == value) and isinstance(parsed, bool) == isinstance(value, bool)
 
 
 def _parts(facts: Mapping[str, Any], path: str = "") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`jaxdqn status`: the runs of a study that are done, running, failed and missing, and the time left."""
+"""`jaxdqn status`: the numbers of runs that are done, running, failed and missing, and the time left."""
 
 import argparse
 from collections import Counter
@@ -12,7 +12,7 @@ from jaxdqn.commands.options import add_study, folder_of
 if TYPE_CHECKING:
     from jaxdqn.store.status import Status
 
-_SHOWN = 5  # failures that are shown with their reason
+_NUM_SHOWN = 5  # failures that are printed with their reason
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Prints the status of a study. If it cannot be known, one sentence says why, and the exit status is 2."""
+    """Prints the status of a study. If it is not known, the command exits with status 2 after one sentence."""
     from jaxdqn.store import status
 
     folder, requested = folder_of(options.study, options.out)
@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def show(found: "Status", folder: Path) -> None:
-    """Prints a status: a table of games and arms, the processes, and the first failures."""
+    """Prints a status: a table by game and algorithm, the running processes, and the first failures."""
     from rich.console import Console
     from rich.table import Table
 
@@ -51,17 +51,17 @@ def show(found: "Status", folder: Path) -> None:
         table.add_row(*map(printable, arm), *(str(count[arm] or "") for count in counts))
     console.print(table)
     for holder in found.holders:
-        console.print(f"{len(holder.cells)} runs under way in process {holder.pid} of {printable(holder.host)}")
-    for failure in list(found.failed.values())[:_SHOWN]:
+        console.print(f"{len(holder.cells)} runs active in process {holder.pid} of {printable(holder.host)}")
+    for failure in list(found.failed.values())[:_NUM_SHOWN]:
         console.print(f"{failure.id} failed: {printable(failure.reason)}", markup=False)
     if found.failed:
-        console.print(f"tracebacks: {folder / 'failures'}; --retry-failed tries these again", markup=False)
+        console.print(f"tracebacks: {folder / 'failures'}; --retry-failed runs them again", markup=False)
     if found.seconds_left is not None and found.missing | found.running:
-        console.print(f"about {duration(found.seconds_left)} left, by what runs have taken so far")
+        console.print(f"about {duration(found.seconds_left)} left, estimated from the finished runs")
 
 
 COMMAND = Command(
-    "show how far a study is: runs done, running, failed, missing, and the time left",
+    "show how many runs of a study are done, running, failed and missing, and the time left",
     "Shows for each game and algorithm of a study how many runs are done, running, failed and missing.",
     add,
     main,

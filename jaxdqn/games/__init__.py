@@ -5,13 +5,13 @@ A game is an `interfaces.Game`: `reset(key) -> state`, `step(key, state, action)
 gymnasium's environments are available under names such as `gymnasium:LunarLander-v3`; they step in Python.
 """
 
-import difflib
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.interfaces import AnyGame, Game
+from jaxdqn.spelling import did_you_mean
 
 GYMNASIUM = "gymnasium:"  # prefix of the id of a gymnasium environment
 
@@ -66,10 +66,8 @@ def make(name: str) -> AnyGame:
 
         return gymnasium.make(name)
     if name not in GAMES:
-        close = difflib.get_close_matches(name, GAMES)
-        hint = f"did you mean {' or '.join(repr(n) for n in close)}? " if close else ""
         raise ValueError(
-            f"no game is called {name!r}; {hint}use one of {', '.join(GAMES)}, or gymnasium:ID for an environment of "
-            "gymnasium, such as gymnasium:LunarLander-v3"
+            f"no game is called {name!r}.{did_you_mean(name, GAMES)} Use one of {', '.join(GAMES)}, or gymnasium:ID "
+            "for an environment of gymnasium, such as gymnasium:LunarLander-v3."
         )
     return GAMES[name].make()

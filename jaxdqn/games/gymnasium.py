@@ -11,7 +11,6 @@ This module converts observations and actions into one form:
 """
 
 import contextlib
-import difflib
 import functools
 import importlib
 import os
@@ -26,6 +25,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from jaxdqn.games import GYMNASIUM
 from jaxdqn.interfaces import HostGame
+from jaxdqn.spelling import did_you_mean
 
 VERSION = 1
 _IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # as JAX does by default
@@ -164,9 +164,7 @@ def _find(name: str) -> None:
     try:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:
-        close = difflib.get_close_matches(environment, gymnasium.registry, n=3)
-        named = ", ".join(GYMNASIUM + module + separator + found for found in close)
-        hint = f" Did you mean {named}?" if close else ""
+        hint = did_you_mean(environment, gymnasium.registry, GYMNASIUM + module + separator)
         raise ValueError(f"gymnasium has no environment for {name!r} ({_first_line(error)}).{hint}") from None
 
 

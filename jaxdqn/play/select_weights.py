@@ -1,6 +1,5 @@
 """Selects the weights that `jaxdqn play` loads from a path: a record, or the best or a typical run of a folder."""
 
-import difflib
 import json
 import math
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdqn.play import ranking
+from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store, weights
 
 Records = dict[Path, dict[str, Any]]
@@ -128,10 +128,9 @@ def _filtered(path: Path, records: Records, option: str, value: str | int) -> Re
     if not kept:
         values = {_value(record, option) for record in records.values()} - {None}
         known = list(map(str, sorted(values, key=schema.rank)))
-        close = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        remedy = f"use one of {', '.join(known)}" if known else "omit this option"
-        raise ValueError(f"{path} has no weights with --{option} {value!r}: {hint}{remedy}.")
+        hint = did_you_mean(str(value), known)
+        remedy = f"Use one of {', '.join(known)}." if known else "Omit this option."
+        raise ValueError(f"{path} has no weights with --{option} {value!r}.{hint} {remedy}")
     return kept
 
 

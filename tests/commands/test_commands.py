@@ -1,4 +1,4 @@
-"""The command `jaxdqn`, as a person types it."""
+"""The command `jaxdqn` on the command line."""
 
 import contextlib
 import json
@@ -23,13 +23,13 @@ def jaxdqn(*arguments):
 
 
 @pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
-def test_list_names_every_entry_with_its_summary(table, entries):
+def test_list_prints_every_entry_with_its_summary(table, entries):
     lines = jaxdqn("list", table).stdout.splitlines()[: len(entries)]
     assert [line.split()[0] for line in lines] == list(entries)
     assert all(line.endswith(entry.summary) for line, entry in zip(lines, entries.values(), strict=True))
 
 
-def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
+def test_the_list_of_games_ends_with_the_names_of_gymnasium_environments():
     last = jaxdqn("list", "games").stdout.splitlines()[len(GAMES) :]
     assert last == [
         "any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)"
@@ -39,7 +39,7 @@ def test_the_list_of_games_ends_with_how_gymnasiums_are_named():
 @pytest.mark.parametrize(
     "command", ["list", "train", "plan", "run", "search", "status", "runs", "figure", "export", "play"]
 )
-def test_help_names_every_command_and_each_has_its_own(command):
+def test_help_lists_every_command_and_every_command_has_help(command):
     assert f"\n    {command} " in jaxdqn("--help").stdout
     assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")
 
@@ -88,15 +88,15 @@ def test_no_arguments_leave_the_algorithms_own_configuration():
     assert configuration_options.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
 
 
-def test_how_a_study_is_run_stands_among_the_fields():
+def test_options_for_running_a_study_may_be_mixed_with_fields():
     arguments = "--async --learning-rate 0.1 --executor ray --memory 2G --seeds 3 --slurm time=9 mem=2G --discount 0.5"
-    running, rest = train.parse_running(shlex.split(arguments))
+    running, rest = train.parse_run_options(shlex.split(arguments))
     assert rest == shlex.split("--learning-rate 0.1 --seeds 3 --discount 0.5")
     assert (running.asynchronous, running.memory, running.run.func) == (True, 2 * 2**30, on_ray.run)
-    assert train.parse_running(["--learning-rate", "0.1"]) == (script.AS_USUAL, ["--learning-rate", "0.1"])
+    assert train.parse_run_options(["--learning-rate", "0.1"]) == (script.DEFAULT_OPTIONS, ["--learning-rate", "0.1"])
 
 
-def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
+def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
     with pytest.raises(SystemExit, match="0"):
         commands.main(["train", "catch", "dqn", "--help"])
     shown = capsys.readouterr().out
@@ -108,8 +108,8 @@ def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
     ("arguments", "sentence"),
     [
         (["train", "cartpol", "dqn"], "cartpole"),
-        (["train", "catch", "dqn", "--memory", "much"], "'much' is no size"),
-        (["train", "catch", "dqnn"], "did you mean 'dqn'"),
+        (["train", "catch", "dqn", "--memory", "much"], "'much' is not a size"),
+        (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
         (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),
@@ -119,7 +119,7 @@ def test_the_help_of_training_shows_fields_and_how_it_is_run(capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_ends_in_a_sentence_and_status_2(arguments, sentence):
+def test_invalid_input_ends_in_one_sentence_and_status_2(arguments, sentence):
     done = jaxdqn(*arguments)
     assert done.returncode == 2
     assert sentence in done.stderr

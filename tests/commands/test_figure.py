@@ -1,4 +1,4 @@
-"""`jaxdqn figure`: every kind from a folder of stored runs to a file, and bad input to one sentence."""
+"""`jaxdqn figure`: every kind of figure from stored runs to a file, and the errors of invalid input."""
 
 import csv
 import re
@@ -55,7 +55,7 @@ def call(*arguments):
 
 
 def refused(capsys, *arguments):
-    """Returns the sentence with which a command line is refused; its status must be 2."""
+    """Returns the error message of a command line; the exit status must be 2."""
     with pytest.raises(SystemExit) as caught:
         call(*arguments)
     assert caught.value.code == 2
@@ -64,12 +64,12 @@ def refused(capsys, *arguments):
     return line.partition("error: ")[2]
 
 
-def test_every_kind_of_the_table_has_a_call_here():
+def test_every_kind_of_figure_is_tested_here():
     assert set(CALLS) == set(FIGURES)
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_a_kind_goes_from_runs_to_files(kind, studies, tmp_path, capsys):
+def test_every_kind_of_figure_is_written_from_stored_runs(kind, studies, tmp_path, capsys):
     study = studies / ("grid" if kind in ("sensitivity", "heatmap") else "arms")
     before = {path: path.read_bytes() for path in (study / "runs").iterdir()}
     call(study, kind, *CALLS[kind], "--out", tmp_path / "new" / "drawn")
@@ -81,7 +81,7 @@ def test_a_kind_goes_from_runs_to_files(kind, studies, tmp_path, capsys):
     assert {path: path.read_bytes() for path in (study / "runs").iterdir()} == before
 
 
-def test_by_default_it_lies_beside_the_runs_and_is_drawn_again(studies):
+def test_by_default_a_figure_is_in_the_folder_of_the_study_and_is_replaced(studies):
     for path in (studies / "arms", studies / "arms" / "runs", studies / "arms"):
         call(path, "curves")
     assert sorted(path.name for path in (studies / "arms" / "figures").iterdir()) == ["curves.png", "curves.svg"]
@@ -92,7 +92,7 @@ def test_the_provenance_is_in_the_figure(studies, tmp_path):
     assert "Study example: 12 runs, 3 seeds each (0-2)." in re.sub(r"\s+", " ", (tmp_path / "a.svg").read_text())
 
 
-def test_a_table_has_the_formats_asked_for(studies, tmp_path, capsys):
+def test_a_table_is_written_in_the_requested_formats(studies, tmp_path, capsys):
     call(studies / "arms", "table", "--out", tmp_path / "t", "--format", "csv", "tex", "md")
     assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "t.tex", "t.md"}
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
@@ -101,7 +101,7 @@ def test_a_table_has_the_formats_asked_for(studies, tmp_path, capsys):
     assert (tmp_path / "t.md").read_text() in capsys.readouterr().out
 
 
-def test_only_games_and_arms_that_are_named_are_shown(studies, tmp_path):
+def test_only_selected_games_and_arms_are_shown(studies, tmp_path):
     call(studies / "arms", "table", "--games", "pong", "--arms", "double DQN", "--out", tmp_path / "t.csv")
     (row,) = csv.DictReader((tmp_path / "t.csv").read_text().splitlines())
     assert (row["arm"], row["column"]) == ("double DQN", "pong")
@@ -115,7 +115,7 @@ def test_options_reach_the_statistics(studies, tmp_path):
     assert len(set(points)) == 4
 
 
-def test_an_arm_may_be_what_is_one_without_being_shown(studies, tmp_path):
+def test_an_arm_may_be_a_reference_of_the_scale_without_being_shown(studies, tmp_path):
     call(
         *(studies / "arms", "table", "--arms", "DQN", "--normalise", "0:double DQN", "--statistic", "mean"),
         *("--out", tmp_path / "t.csv"),
@@ -201,12 +201,12 @@ def test_a_study_of_two_protocols_is_refused_with_the_difference(tmp_path, capsy
         (["arms", "curves", "--normalise", "human"], "There is no human score of catch"),
         (["arms", "curves", "--normalise", "lost.csv"], "lost.csv does not exist"),
         (["arms", "curves", "--format", "tex"], "argument --format: invalid choice: 'tex'"),
-        (["arms", "curves", "--out", "t.tex"], "A figure has no format tex: choose among png, svg, pdf"),
-        (["arms", "table", "--out", "t.png"], "A table has no format png: choose among md, tex, csv"),
+        (["arms", "curves", "--out", "t.tex"], "A figure has no format tex: use one of png, svg, pdf"),
+        (["arms", "table", "--out", "t.png"], "A table has no format png: use one of md, tex, csv"),
         (["arms", "curves", "--out", "a.png", "--format", "svg"], "--out a.png and --format svg name different"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_one_sentence(studies, monkeypatch, capsys, arguments, sentence):
+def test_an_invalid_figure_ends_in_one_sentence(studies, monkeypatch, capsys, arguments, sentence):
     monkeypatch.chdir(studies)
     assert refused(capsys, *arguments).startswith(sentence)
 
@@ -217,17 +217,17 @@ def test_a_folder_without_runs_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["table.md", "foreign.png"])
-def test_a_file_that_is_no_figure_of_ours_stays(studies, tmp_path, capsys, name):
+def test_a_file_that_the_command_did_not_write_is_kept(studies, tmp_path, capsys, name):
     (tmp_path / name).write_text("precious")
     kind = "table" if name.endswith("md") else "curves"
-    assert "exists and is no figure of this command" in refused(
+    assert "exists, and this command did not write it" in refused(
         capsys, studies / "arms", kind, "--out", tmp_path / name
     )
     assert (tmp_path / name).read_text() == "precious"
 
 
 @pytest.mark.parametrize("suffix", style.FORMATS)
-def test_a_figure_of_ours_is_drawn_again(studies, tmp_path, suffix):
+def test_a_figure_that_the_command_wrote_is_replaced(studies, tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     call(studies / "arms", "curves", "--out", path)
     first = path.read_bytes()
@@ -235,7 +235,7 @@ def test_a_figure_of_ours_is_drawn_again(studies, tmp_path, suffix):
     assert path.read_bytes() != first
 
 
-def test_damaged_records_are_named_and_the_others_drawn(tmp_path):
+def test_damaged_records_are_reported_and_the_other_runs_are_drawn(tmp_path):
     for seed in (0, 1):
         store.write(tmp_path / "runs", synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed))
     next((tmp_path / "runs").glob("*.npz")).write_bytes(b"noise")

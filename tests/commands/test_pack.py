@@ -1,4 +1,4 @@
-"""`jaxdqn pack`, as a person types it, and the other commands on a study that is packed."""
+"""`jaxdqn pack` on the command line, and the other commands on a packed study."""
 
 import shlex
 
@@ -58,7 +58,7 @@ def test_a_study_is_packed_and_the_commands_print_the_same(study, capsys):
     assert (study.parents[1] / "curves.csv").read_bytes() == csv
 
 
-def test_a_study_that_lacks_runs_is_packed_only_when_asked(study, capsys):
+def test_a_study_that_lacks_runs_is_packed_only_with_partial(study, capsys):
     wanted(study, [*store.ids(study / "runs"), "f" * 16])
     assert refused("pack results/catch", capsys) == (
         "error: results/catch lacks 1 runs of its study: run them first, or add --partial.\n"
@@ -74,13 +74,13 @@ def test_a_run_can_be_dropped(study, capsys):
     assert "has no run" in refused(f"pack results/catch --drop {first}", capsys)
 
 
-def test_what_cannot_be_packed_is_one_sentence(study, capsys):
+def test_a_folder_that_cannot_be_packed_ends_in_one_sentence(study, capsys):
     assert "results holds no runs" in refused("pack results", capsys)
     next((study / "runs").glob("*.npz")).write_bytes(b"noise")
     assert "is not what was written" in refused("pack results/catch", capsys)
 
 
-def test_a_damaged_archive_is_one_sentence(study, capsys):
+def test_a_damaged_archive_ends_in_one_sentence(study, capsys):
     run("pack results/catch", capsys)
     (study / "runs.parquet").write_bytes(b"noise")
     sentence = "results/catch/runs.parquet is no archive of runs, or is damaged"

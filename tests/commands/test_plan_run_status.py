@@ -1,4 +1,4 @@
-"""`jaxdqn plan`, `run` and `status`, as a person types them; the studies are small, and nothing is run twice."""
+"""`jaxdqn plan`, `run` and `status` on the command line, with small studies."""
 
 import argparse
 import json
@@ -39,30 +39,30 @@ def script(tmp_path):
     return path
 
 
-def test_running_a_script_by_the_command_is_running_it(script, tmp_path):
+def test_jaxdqn_run_is_the_same_as_running_the_script(script, tmp_path):
     command = [sys.executable, "-m", "jaxdqn", "run", script, "--toy", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 runs made, 0 there already" in done.stderr
+    assert "1 runs trained, 0 already stored" in done.stderr
     again = subprocess.run([sys.executable, *command[4:]], capture_output=True, text=True, check=False)
-    assert "0 runs made, 1 there already" in again.stderr
+    assert "0 runs trained, 1 already stored" in again.stderr
     assert again.stdout == done.stdout
     shown = subprocess.run([*command[:5], "--help"], capture_output=True, text=True, check=True).stdout
     assert "--retry-failed" in shown
     assert "Does it run?" in shown
 
 
-def test_a_plan_says_what_there_is_to_do_and_what_is_known_of_it(script, tmp_path, capsys):
+def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys):
     commands.main(["plan", str(script), "--out", str(tmp_path)])
     shown = capsys.readouterr().out
-    assert "small: 6 runs to make, 0 done; 400 steps each" in shown
-    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 not known yet: --calibrate" in shown
+    assert "small: 6 runs missing, 0 done; 400 steps each" in shown
+    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 unknown: --calibrate" in shown
     with pytest.raises(SystemExit, match="2"):
         commands.main(["plan", str(script), "--memory", "1K"])
     assert "error: A run on probe_value needs" in capsys.readouterr().err
     commands.main(["plan", str(script), "--toy", "--out", str(tmp_path), "--calibrate"])
     assert "in all" in (shown := capsys.readouterr().out)
-    assert "not known" not in shown
+    assert "unknown" not in shown
 
 
 def test_a_script_without_a_study_is_refused_in_one_sentence(tmp_path, capsys):
@@ -110,7 +110,7 @@ def about(number):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns the folder of a study of ten runs: four done, two under way here, one failed."""
+    """Returns the folder of a study of ten runs: four done, two running in this process, one failed."""
     folder = tmp_path / "study"
     cells = {f"{number:016x}": about(number) for number in range(10)}
     (folder / "runs").mkdir(parents=True)
@@ -122,7 +122,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_the_status_counts_and_says_how_long_still(folder, capsys):
+def test_the_status_counts_runs_and_estimates_the_time_left(folder, capsys):
     with Claims(folder / "claims") as mine:
         mine.claim([f"{5:016x}", f"{6:016x}"], most=2)
         found = status.of(folder)
@@ -143,7 +143,7 @@ def test_more_processes_share_the_time_left(folder):
         assert status.of(folder).seconds_left == 55 / 2
 
 
-def test_the_status_of_ten_thousand_cells_comes_soon(tmp_path):
+def test_the_status_of_ten_thousand_cells_takes_under_two_seconds(tmp_path):
     folder = tmp_path / "study"
     manifest.write(folder.parent, Manifest("study", 1_000, {}))
     (folder / "runs").mkdir(parents=True)
@@ -165,15 +165,15 @@ def test_a_damaged_manifest_ends_in_a_sentence(folder, cells):
 
 
 @pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
-def test_seconds_between_checkpoints_that_are_none_are_refused(capsys, seconds):
+def test_invalid_seconds_between_checkpoints_are_refused(capsys, seconds):
     parser = argparse.ArgumentParser()
-    options.add_running(parser)
+    options.add_run_options(parser)
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["--checkpoint", seconds])
     assert f"{seconds!r} must be a number of seconds of at least 0" in capsys.readouterr().err
 
 
-def test_the_bar_counts_what_failed_or_was_made_elsewhere_as_done(capsys):
+def test_the_bar_counts_failed_runs_and_runs_of_other_processes_as_done(capsys):
     with progress.Bar(num_runs=10, steps_per_run=100) as bar:
         for num_left in (10, 6, 3):  # four are done elsewhere, and then three
             bar.left(num_left)
@@ -182,7 +182,7 @@ def test_the_bar_counts_what_failed_or_was_made_elsewhere_as_done(capsys):
         assert bar._done == 750
 
 
-def test_a_study_without_a_manifest_says_what_to_do(tmp_path, capsys):
+def test_the_error_for_a_study_without_a_manifest_gives_a_remedy(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         commands.main(["status", str(tmp_path)])
     assert "study.json is missing: name the study's script, or run it here once" in capsys.readouterr().err

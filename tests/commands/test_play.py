@@ -1,4 +1,4 @@
-"""`jaxdqn play`, as a person types it."""
+"""`jaxdqn play` on the command line."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def still_paddle(path):
     return weights.save(path, trained.facts("catch", network, algorithm="still", seed=4), named)
 
 
-def test_catch_is_shown_in_plain_characters_where_there_is_no_terminal(tmp_path, capsys):
+def test_catch_is_shown_in_plain_characters_without_a_terminal(tmp_path, capsys):
     path = still_paddle(tmp_path / "still")
     status, out, err = jaxdqn(capsys, path, "--episodes", 2)
     lines = out.splitlines()
@@ -67,7 +67,7 @@ def test_the_same_command_prints_the_same(cartpole, capsys):
     first = jaxdqn(capsys, cartpole, "--epsilon", 0.5, "--seed", 3)
     assert jaxdqn(capsys, cartpole, "--epsilon", 0.5, "--seed", 3) == first
     assert jaxdqn(capsys, cartpole, "--epsilon", 0.5, "--seed", 4) != first
-    assert first[1].splitlines()[-1] == "(to see it: --out film.gif)"
+    assert first[1].splitlines()[-1] == "(to see the game: --out film.gif)"
     assert first[1].count("episode ") == 3
 
 
@@ -85,14 +85,14 @@ def test_an_animation_and_a_strip_are_made_and_never_overwritten(cartpole, tmp_p
         assert (tmp_path / name).read_bytes() == made
 
 
-def test_every_so_many_steps_there_is_a_frame_and_one_at_the_end(tmp_path, capsys):
+def test_a_film_has_a_frame_every_k_steps_and_one_at_the_end(tmp_path, capsys):
     path = still_paddle(tmp_path / "still")
     for every, expected in ((1, 11), (3, 5), (4, 4), (100, 2)):
         out = jaxdqn(capsys, path, "--out", tmp_path / f"{every}.png", "--every", every)[1]
         assert f"{every}.png: {expected} frames" in out
 
 
-def test_frames_beyond_the_most_that_are_kept_are_left_out_aloud(tmp_path, capsys, monkeypatch):
+def test_a_message_reports_frames_beyond_the_maximum(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(show, "MOST_FRAMES", 5)
     path = still_paddle(tmp_path / "still")
     status, out, err = jaxdqn(capsys, path, "--out", tmp_path / "film.gif", "--episodes", 2)
@@ -101,7 +101,7 @@ def test_frames_beyond_the_most_that_are_kept_are_left_out_aloud(tmp_path, capsy
     assert err == "only the first 5 frames are kept: a larger --every draws fewer of each\n"
 
 
-def test_the_best_run_of_a_study_is_played_and_named(tmp_path, capsys):
+def test_the_best_run_of_a_study_is_played_and_its_name_is_printed(tmp_path, capsys):
     for algorithm, earned in (("DQN", 9.0), ("strong", 10.0)):
         described = synthetic_runs.facts(game="cartpole", algorithm=algorithm, **_configuration())
         curves = {"steps": [500, 1_000], "evaluation_return": [0.0, earned]}
@@ -187,7 +187,7 @@ def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys)
     assert "\x1b" not in out
     status, _, err = jaxdqn(capsys, path, "--arm", "DQN")
     assert status == 2
-    assert "use one of \\x1b]0;title\\x07." in err
+    assert "Use one of \\x1b]0;title\\x07." in err
 
 
 def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
@@ -202,9 +202,9 @@ def test_whole_episodes_of_cartpole_stay_below_a_megabyte(tmp_path, capsys):
 
 BAD = [
     (["nowhere"], "nowhere does not exist"),
-    (["cartpole.json", "--episodes", "0"], "--episodes 0 is out of range: it must lie between 1 and 10000."),
+    (["cartpole.json", "--episodes", "0"], "--episodes 0 is out of range: it must be between 1 and 10000."),
     (["cartpole.json", "--seed", "-1"], "--seed -1 is out of range"),
-    (["cartpole.json", "--epsilon", "2"], "--epsilon 2.0 is out of range: it must lie between 0 and 1."),
+    (["cartpole.json", "--epsilon", "2"], "--epsilon 2.0 is out of range: it must be between 0 and 1."),
     (["cartpole.json", "--epsilon", "nan"], "--epsilon nan is out of range"),
     (["cartpole.json", "--delay", "-1"], "--delay -1.0 is out of range"),
     (["cartpole.json", "--every", "0"], "--every 0 is out of range"),
@@ -212,7 +212,7 @@ BAD = [
     (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
-    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN': omit this option."),
+    (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN'. Omit this option."),
     (["probe.json", "--out", "film.gif"], "probe_value cannot be rendered: play it without --out to see its returns."),
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
@@ -222,7 +222,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
-def test_bad_input_ends_in_a_sentence_and_status_2(cartpole, tmp_path, capsys, monkeypatch, arguments, sentence):
+def test_invalid_input_ends_in_one_sentence_and_status_2(cartpole, tmp_path, capsys, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     trained.save(tmp_path / "probe", "probe_value")
     (tmp_path / "foreign.json").write_text("{}")
@@ -251,7 +251,7 @@ def test_nothing_needs_a_display_or_a_terminal(cartpole, tmp_path):
     assert (tmp_path / "film.gif").exists()
 
 
-def test_a_reader_that_has_seen_enough_ends_the_play(tmp_path):
+def test_play_ends_when_the_reader_closes_the_pipe(tmp_path):
     arguments = [sys.executable, "-m", "jaxdqn", "play", still_paddle(tmp_path / "still"), "--episodes", "10000"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().startswith("catch: ")

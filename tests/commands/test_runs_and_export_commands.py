@@ -1,4 +1,4 @@
-"""`jaxdqn runs` and `jaxdqn export`, as a person types them."""
+"""`jaxdqn runs` and `jaxdqn export` on the command line."""
 
 import csv
 import io
@@ -69,7 +69,7 @@ def test_runs_are_chosen_by_fields_and_shown_by_fields_as_csv(results, capsys):
     assert err == "1 of 4 runs\n"
 
 
-def test_a_damaged_record_is_named_and_left_out(results, capsys):
+def test_a_damaged_record_is_reported_and_left_out(results, capsys):
     (results / "rates" / "runs" / "0123456789abcdef.json").write_text("{}")
     out, err = run("runs results/rates", capsys)
     assert len(out.splitlines()) == 4
@@ -88,7 +88,7 @@ def test_a_reader_that_stops_early_sees_no_traceback(results):
     assert "Exception" not in done.stderr
 
 
-def test_a_table_is_written_once_and_replaced_only_when_asked(results, capsys):
+def test_a_table_is_replaced_only_with_overwrite(results, capsys):
     first = run("export results --to csv --out new/curves.csv", capsys).out
     assert first == "new/curves.csv: curves of 4 runs\n"
     with open("new/curves.csv", newline="") as file:
@@ -126,7 +126,7 @@ def test_weights_and_biases_has_a_run_for_each_run(results, capsys):
         assert exported.history(results.parent / "logs", stored.facts["id"]) == exported.expected(stored.curves)
 
 
-def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results, capsys):
+def test_damaged_arrays_end_an_export_and_leave_no_file(results, capsys):
     next((results / "rates" / "runs").glob("*.npz")).write_bytes(b"")
     with pytest.raises(SystemExit, match="2"):
         commands.main(shlex.split("export results --to csv --out curves.csv"))
@@ -138,9 +138,9 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
     ("line", "sentence"),
     [
         ("runs elsewhere", "elsewhere is no folder"),
-        ("runs --where learning_rat=1", "no run has a field 'learning_rat': did you mean learning_rate"),
-        ("runs --fields seed,gam", "no run has a field 'gam': did you mean game"),
-        ("runs --where seed=1 results", "'results' is no condition"),
+        ("runs --where learning_rat=1", "no run has a field 'learning_rat'. Did you mean 'learning_rate'"),
+        ("runs --fields seed,gam", "no run has a field 'gam'. Did you mean 'game'"),
+        ("runs --where seed=1 results", "'results' is not a condition"),
         ("export results --to csv --out a.csv --where seed=77", "none of 4 runs has seed=77"),
         ("export results --to csv --table episodes --out a.csv", "no run has a log of its training episodes"),
         ("export results --to csv --table scores --last 3 --out a.csv", "last = 3 is out of range"),
@@ -155,7 +155,7 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
         ("export elsewhere --to csv --out a.csv", "elsewhere is no folder"),
     ],
 )
-def test_what_cannot_be_done_ends_in_a_sentence_and_status_2(line, sentence, results, capsys):
+def test_invalid_commands_end_in_one_sentence_and_status_2(line, sentence, results, capsys):
     (results.parent / "file").touch()
     with pytest.raises(SystemExit, match="2"):
         commands.main(shlex.split(line))
@@ -193,7 +193,7 @@ def test_the_versions_of_runs_are_written_for_pip(results, capsys):
     run("export results --to requirements --out versions.lock --overwrite", capsys)
 
 
-def test_versions_that_differ_are_those_of_most_runs_and_the_others_are_named(tmp_path):
+def test_versions_that_differ_are_the_most_frequent_and_the_others_are_listed(tmp_path):
     for seed, version in enumerate(("0.9", "0.10", "0.10")):
         versions = {"python": "3.12.1", "jax": version} | ({"optax": "1"} if seed else {})
         store.write(tmp_path, synthetic_runs.facts(seed=seed, versions=versions), synthetic_runs.curves())
@@ -207,7 +207,7 @@ def test_versions_that_differ_are_those_of_most_runs_and_the_others_are_named(tm
     ]
 
 
-def test_the_lock_file_of_the_committed_results_is_that_of_their_records(request):
+def test_the_committed_lock_file_agrees_with_the_committed_records(request):
     results = request.config.rootpath / "results"
     known = requirements.lock(selection.read(results).records, "results", "requirements.lock")
     assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements

@@ -1,4 +1,4 @@
-"""What every experiment does with its study: which runs it takes, how its files are named, and how it fails."""
+"""The command line of an experiment: which runs it shows, the names of its files, and its errors."""
 
 import dataclasses
 import shutil
@@ -52,7 +52,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()} - {"runs"}
 
 
-def test_a_figure_of_some_runs_says_the_provenance_of_these(out, monkeypatch):
+def test_a_figure_of_some_runs_has_their_provenance(out, monkeypatch):
     def draw(runs):
         return {"": learning_curves(runs), "two": Drawn(learning_curves(runs[:2]), "Two of them.")}
 
@@ -64,8 +64,8 @@ def test_a_figure_of_some_runs_says_the_provenance_of_these(out, monkeypatch):
     assert "5 runs" not in of_two
 
 
-def test_runs_are_shown_under_the_labels_and_settings_that_the_study_has_now(out, monkeypatch, capsys):
-    """A run that is there is not made again, whatever the study called it then."""
+def test_runs_are_shown_with_the_present_labels_and_settings_of_the_study(out, monkeypatch, capsys):
+    """A stored run is not trained again if only its label has changed."""
     renamed = dict(zip(("uno", "two"), STUDY.algorithms.values(), strict=True))
     grid = {"learning_rate": (SMALL.learning_rate, 0.5)}
     seen = []
@@ -76,7 +76,7 @@ def test_runs_are_shown_under_the_labels_and_settings_that_the_study_has_now(out
 
     monkeypatch.setattr(sys, "argv", ["script", "--out", str(out)])
     script.main(dataclasses.replace(STUDY, algorithms=renamed, grid=grid), TOY, draw, "")
-    assert "5 runs made, 5 there already" in capsys.readouterr().err
+    assert "5 runs trained, 5 already stored" in capsys.readouterr().err
     assert {run.facts["algorithm"] for run in seen} == {"uno", "two"}
     assert {run.facts["settings"]["learning_rate"] for run in seen} == {SMALL.learning_rate, 0.5}
 
@@ -85,7 +85,7 @@ def number_of_runs(table):
     return [int(line.split("|")[4]) for line in table.splitlines() if line.startswith("| probe")]
 
 
-def test_a_number_of_seeds_holds_for_every_arm_and_leaves_the_files_of_the_whole_study(out, monkeypatch, capsys):
+def test_a_number_of_seeds_applies_to_every_arm_and_keeps_the_files_of_the_whole_study(out, monkeypatch, capsys):
     main(monkeypatch, "--figure-only", "--out", out)
     assert number_of_runs(capsys.readouterr().out) == [2, 3]
     assert names(out / "whole") - {"claims", "study.json"} == {"whole.png", "whole.svg", "whole.md"}
@@ -97,19 +97,19 @@ def test_a_number_of_seeds_holds_for_every_arm_and_leaves_the_files_of_the_whole
     assert before == {name: (out / "whole" / name).read_bytes() for name in before}
 
 
-def test_a_number_of_seeds_may_reach_into_those_that_an_arm_has_more_of(out, monkeypatch, capsys):
+def test_a_number_of_seeds_may_include_additional_seeds_of_an_arm(out, monkeypatch, capsys):
     main(monkeypatch, "--figure-only", "--out", out, "--seeds", 3)
     assert number_of_runs(capsys.readouterr().out) == [2, 3]
 
 
-def test_the_help_says_how_many_seeds_there_are(monkeypatch, capsys):
+def test_the_help_gives_the_number_of_seeds(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(monkeypatch, "--help")
-    assert "default: those of the study, 2, 3 of two; with --toy 1)" in " ".join(capsys.readouterr().out.split())
+    assert "default: the seeds of the study: 2, 3 of two; with --toy 1)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("arguments", [(), ("--figure-only",)])
-def test_a_study_of_which_all_records_are_damaged_says_so(out, monkeypatch, arguments):
+def test_a_study_with_only_damaged_records_ends_with_their_names(out, monkeypatch, arguments):
     for path in (out / "whole" / "runs").glob("*.json"):
         path.write_text("\x1b")
     monkeypatch.setattr(script, "_run", lambda *given: 0)
@@ -122,7 +122,7 @@ def test_a_study_of_which_all_records_are_damaged_says_so(out, monkeypatch, argu
 @pytest.mark.parametrize(
     ("arguments", "sentence"), [((), "."), (("--figure-only",), "; run it without --figure-only.")]
 )
-def test_advice_is_about_the_command_that_was_given(out, monkeypatch, capsys, arguments, sentence):
+def test_the_remedy_fits_the_options(out, monkeypatch, capsys, arguments, sentence):
     for path in (out / "whole" / "runs").iterdir():
         path.unlink()
     monkeypatch.setattr(script, "_run", lambda *given: 0)
@@ -131,7 +131,7 @@ def test_advice_is_about_the_command_that_was_given(out, monkeypatch, capsys, ar
     assert capsys.readouterr().err.endswith(f"holds no run of this study{sentence}\n")
 
 
-def test_what_cannot_be_tabulated_ends_in_a_sentence_and_leaves_the_table_there_was(out, monkeypatch, capsys):
+def test_an_error_of_the_table_ends_in_one_sentence_and_keeps_the_old_table(out, monkeypatch, capsys):
     table = out / "whole" / "whole.md"
     table.write_text("as it was")
 
@@ -156,7 +156,7 @@ def test_tables_are_written_in_utf_8(out, monkeypatch):
     assert (out / "whole" / "whole.md").read_bytes() == "γ\n".encode()
 
 
-def test_a_file_in_place_of_the_folder_of_runs_is_told_before_any_work(tmp_path, monkeypatch, capsys):
+def test_a_file_in_place_of_the_folder_of_runs_ends_the_command_before_training(tmp_path, monkeypatch, capsys):
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole" / "runs").write_text("")
     with pytest.raises(SystemExit, match="2"):

@@ -1,4 +1,4 @@
-"""Which runs a command takes: folders, fields by name, and conditions."""
+"""The selection of runs for a command: folders, fields by name, and conditions."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def record(**more):
 
 
 def kept(records, *conditions):
-    """Returns the seeds of the runs that meet conditions."""
+    """Returns the seeds of the selected runs."""
     return [one.facts["seed"] for one in selection.select(records, conditions)]
 
 
@@ -60,7 +60,7 @@ def test_a_condition_compares_numbers_as_numbers_and_text_as_text(condition, is_
     assert kept(runs, condition) == ([3] if is_met else [])
 
 
-def test_all_conditions_must_hold_and_a_run_without_the_field_meets_none():
+def test_all_conditions_must_hold_and_a_run_without_the_field_is_not_selected():
     other = {"type": "Config", "learning_rate": 0.1}
     runs = [record(seed=seed, configuration=CONFIGURATION) for seed in (1, 2)]
     runs.append(record(seed=3, configuration=other))
@@ -78,24 +78,24 @@ def test_how_a_run_ended_is_a_field():
 @pytest.mark.parametrize(
     ("typed", "similar"),
     [
-        ("learning_rat=1", "did you mean learning_rate"),
-        ("eps=1", "did you mean optimizer.eps?"),
-        ("xyzzy=1", "fields are the facts of a run's JSON"),
+        ("learning_rat=1", "Did you mean 'learning_rate'"),
+        ("eps=1", "Did you mean 'optimizer.eps'?"),
+        ("xyzzy=1", "Fields are the facts of a run's JSON"),
     ],
 )
-def test_an_unknown_field_is_told_with_similar_ones(typed, similar):
+def test_the_error_for_an_unknown_field_suggests_similar_fields(typed, similar):
     with pytest.raises(ValueError, match=f"no run has a field .*{similar}"):
         kept([record(configuration=CONFIGURATION)], typed)
 
 
 @pytest.mark.parametrize("text", ["seed", "=3", "", "results/catch"])
-def test_what_is_no_condition_is_refused(text):
-    with pytest.raises(ValueError, match="is no condition: write FIELD=VALUE"):
+def test_a_malformed_condition_is_refused(text):
+    with pytest.raises(ValueError, match="is not a condition: write FIELD=VALUE"):
         kept([record()], text)
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_folders_are_of_a_study_of_several_or_of_runs_themselves(tmp_path, is_packed):
+def test_a_path_is_a_study_several_studies_or_a_folder_of_runs(tmp_path, is_packed):
     for study in ("b", "a"):
         store.write(tmp_path / study / "runs", synthetic_runs.facts(study=study), synthetic_runs.curves())
         if is_packed:

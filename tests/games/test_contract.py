@@ -138,7 +138,7 @@ def test_time_limit_alone_does_not_terminate(name):
 
 
 def test_error_for_an_unknown_name_lists_the_closest_name_and_all_names():
-    with pytest.raises(ValueError, match="no game is called 'cartpol'; did you mean 'cartpole'") as error:
+    with pytest.raises(ValueError, match=r"no game is called 'cartpol'. Did you mean 'cartpole'") as error:
         games.make("cartpol")
     assert all(name in str(error.value) for name in games.GAMES)
 

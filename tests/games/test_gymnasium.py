@@ -172,12 +172,12 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),
+        ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean 'gymnasium:LunarLander-v3'"]),
         ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
-        ("gymnasium:LunarLander", ["no environment", "Did you mean gymnasium:LunarLander-v3"]),  # no version
+        ("gymnasium:LunarLander", ["no environment", "Did you mean 'gymnasium:LunarLander-v3'"]),  # no version
         (
             "gymnasium:tests.helpers.host_games:Countr-v0",
-            ["no environment", "Did you mean gymnasium:tests.helpers.host_games:Counter-v0"],
+            ["no environment", "Did you mean 'gymnasium:tests.helpers.host_games:Counter-v0'"],
         ),
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),

@@ -78,7 +78,7 @@ def of_torso(*hidden):
             {"game": {"name": "catch", "version": 99}},
             "was trained on version 99 of catch, and the current version is 1",
         ),
-        ({"game": {"name": "katch", "version": 1}}, "no game is called 'katch'; did you mean 'catch'?"),
+        ({"game": {"name": "katch", "version": 1}}, "no game is called 'katch'. Did you mean 'catch'?"),
         (configured(type="Transformer"), "describes no network for catch: The configuration is of type 'Transformer'"),
         (of_torso(10**400), "describes no network for catch: "),
         (configured(activation="os.system"), "activation = 'os.system' is out of range: it must be one of 'relu'"),

@@ -131,10 +131,10 @@ def test_weights_outside_of_a_study_are_ranked_by_their_score(tmp_path):
     ("path", "options", "sentence"),
     [
         ("nothing", {}, "nothing does not exist: give the JSON of a run, an npz of weights, or a folder of runs."),
-        ("catch", {"arm": "stong"}, "no weights with --arm 'stong': did you mean 'strong'? use one of DQN, strong."),
-        ("catch", {"seed": 7}, "no weights with --run-seed 7: use one of 0, 1."),
-        ("catch", {"arm": "strong", "seed": 7}, "no weights with --run-seed 7: use one of 0, 1."),
-        ("catch", {"game": "acrobot"}, "no weights with --game 'acrobot': use one of catch."),
+        ("catch", {"arm": "stong"}, "no weights with --arm 'stong'. Did you mean 'strong'? Use one of DQN, strong."),
+        ("catch", {"seed": 7}, "no weights with --run-seed 7. Use one of 0, 1."),
+        ("catch", {"arm": "strong", "seed": 7}, "no weights with --run-seed 7. Use one of 0, 1."),
+        ("catch", {"game": "acrobot"}, "no weights with --game 'acrobot'. Use one of catch."),
         ("", {}, "is no folder of runs: choose one of"),
     ],
 )

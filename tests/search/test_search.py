@@ -65,9 +65,9 @@ def finished(tmp_path_factory, programs):
         ({"final_seeds": (5,), "finalists": 0}, "finalists = 0 must be a whole number of at least 1"),
         ({"final_seeds": (5, 6), "budget": 5_999}, "at least 6_000 .* with 2 seeds and 4_800 of the final"),
         ({"space": {}}, "space is empty"),
-        ({"space": {"learning_rat": grids.Uniform(0.1, 0.2)}}, "'learning_rat' is not a field .* learning_rate"),
-        ({"space": {"learning_rat": grids.Choice((0.1, 0.2))}}, "'learning_rat' is not a field .* learning_rate"),
-        ({"space": SPACE | {"n_stp": grids.Choice((1, 3))}}, "'n_stp' is not a field .* n_step"),
+        ({"space": {"learning_rat": grids.Uniform(0.1, 0.2)}}, "'learning_rat' is not a field .* 'learning_rate'"),
+        ({"space": {"learning_rat": grids.Choice((0.1, 0.2))}}, "'learning_rat' is not a field .* 'learning_rate'"),
+        ({"space": SPACE | {"n_stp": grids.Choice((1, 3))}}, "'n_stp' is not a field .* 'n_step'"),
         ({"space": {"discount": grids.Uniform(0.5, 1.5)}}, "discount = 1.5 is out of range"),
         ({"space": {"n_step": grids.Choice((1, 0))}}, "n_step = 0 is out of range"),
         ({"space": {"batch_size": grids.LogUniform(8, 64)}}, "range over structure: list its values with Choice"),
@@ -905,13 +905,13 @@ def test_a_search_as_it_is_typed():
             typed(f"search catch dqn --space discount=0.9:0.99 --set {wrong}")
     assert (list(found.final_seeds), found.finalists) == ([5000, 5001, 5002, 5003], 4)
     assert list(typed("search catch dqn --space discount=0.9:0.99 --final-seeds 0").final_seeds) == []
-    with pytest.raises(ValueError, match="--final-seeds 6000 are too many: at most 5_000"):
+    with pytest.raises(ValueError, match="--final-seeds 6000 is out of range: it must be at most 5_000"):
         typed("search catch dqn --space discount=0.9:0.99 --final-seeds 6000")
     with pytest.raises(ValueError, match="budget = 0 must be"):
         typed("search catch dqn --space discount=0.9:0.99 --budget 0")
     with pytest.raises(ValueError, match=r"'discount' must be of the form FIELD=VALUE"):
         typed("search catch dqn --space discount")
-    with pytest.raises(ValueError, match="did you mean 'dqn'"):
+    with pytest.raises(ValueError, match="Did you mean 'dqn'"):
         typed("search catch dqm --space discount=0.9:0.99")
     with pytest.raises(ValueError, match=r"--space discount=0\.9:0\.8: Uniform"):
         typed("search catch dqn --space discount=0.9:0.8")

@@ -300,14 +300,16 @@ def parent(pid):
 def test_a_ray_address_that_does_not_answer_is_one_sentence_and_nothing_is_lost(tmp_path, capsys):
     arguments = ["--executor", "ray", "--address", "127.0.0.1:1", "--retry-failed"]
     parser = argparse.ArgumentParser()
-    options.add_running(parser)
+    options.add_run_options(parser)
     failures.write(tmp_path / "elsewhere" / "failures", "f" * 16, {}, "an older one")
     with pytest.raises(SystemExit) as ended:
-        script.run_and_show(STUDY, tmp_path, lambda runs: None, running=script.Running.of(parser.parse_args(arguments)))
+        script.run_and_show(
+            STUDY, tmp_path, lambda runs: None, options=script.RunOptions.of(parser.parse_args(arguments))
+        )
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
-        "error: no Ray cluster answers at '127.0.0.1:1': start it, or correct --address. What is stored stays; run the "
-        "same command again to go on\n"
+        "error: no Ray cluster answers at '127.0.0.1:1': start it, or correct --address. Finished work is stored; "
+        "run the same command to continue\n"
     )
     assert failures.read(tmp_path / "elsewhere" / "failures")
 
@@ -368,10 +370,10 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(tmp_pa
 
 def test_options_choose_who_runs_a_study():
     parser = argparse.ArgumentParser()
-    options.add_running(parser)
+    options.add_run_options(parser)
 
     def chosen(arguments):
-        return script.Running.of(parser.parse_args(arguments)).run
+        return script.RunOptions.of(parser.parse_args(arguments)).run
 
     assert chosen([]) is execute.run
     ray = ["--executor", "ray", "--address", "auto", "--tasks", "8", "--gpus-per-task", "0"]

@@ -337,7 +337,7 @@ def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
     more = study(seeds=(0, 1, 2, 3))
     begun = starting_steps(monkeypatch)
     execute.run(more, tmp_path / "cut")
-    assert sorted(begun) == [0, 0, 400]  # three go on, and one begins
+    assert sorted(begun) == [0, 0, 400]  # three continue, and one begins
     execute.run(more, tmp_path / "whole")
     assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
 
@@ -547,8 +547,8 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterr
     code = (
         "import sys; from tests import conftest; from tests.study import test_resume\n"
         "from jaxdqn.commands import script\n"
-        "running = script.Running(checkpoint_seconds=0.0)\n"
-        "script.run_and_show(test_resume.study(), script.pathlib.Path(sys.argv[1]), None, running=running)"
+        "options = script.RunOptions(checkpoint_seconds=0.0)\n"
+        "script.run_and_show(test_resume.study(), script.pathlib.Path(sys.argv[1]), None, options=options)"
     )
     out, kept = tmp_path / "out", tmp_path / "kept"
     out.mkdir()
@@ -560,7 +560,7 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterr
     done = subprocess.run([*mounted, run], check=False, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "error: [Errno 28] No space left on device" in done.stderr
-    assert "run the same command again to go on" in done.stderr
+    assert "run the same command to continue" in done.stderr
     assert "Traceback" not in done.stderr
     stored = len(store.read(kept / "resumed" / "runs").runs)
     assert stored < 6

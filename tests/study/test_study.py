@@ -49,7 +49,7 @@ TINY = Study(
         ({"seeds": (-1,)}, r"seeds: -1 must be a whole number of at least 0"),
         ({"seeds": range(0)}, r"seeds = range\(0, 0\) must hold at least one entry"),
         ({"algorithms": {"DQN": dqn.CONFIG.algorithm}}, r"algorithms\['DQN'\] = .* must be a jaxdqn.config.Config"),
-        ({"grid": {"learning_rat": (1e-3,)}}, r"'learning_rat' is not a field .* learning_rate"),
+        ({"grid": {"learning_rat": (1e-3,)}}, r"'learning_rat' is not a field .* 'learning_rate'"),
         ({"grid": {"learning_rate": ()}}, r"grid\['learning_rate'\] = \(\) must hold at least one value"),
         ({"grid": {"learning_rate": (1e-3, -1.0)}}, r"learning_rate = -1.0 is out of range: it must be above 0"),
         ({"grid": {"discount": (0.9, 1.1)}}, r"discount = 1.1 .* at least 0 and at most 1"),
@@ -357,7 +357,7 @@ def test_a_grid_of_numpy_numbers_is_the_one_of_pythons_and_its_runs_are_stored(t
 
 def test_without_a_word_on_it_checkpoints_are_five_minutes_apart():
     parser = argparse.ArgumentParser()
-    options.add_running(parser)
+    options.add_run_options(parser)
     assert parser.parse_args([]).checkpoint == execute.CHECKPOINT_SECONDS == 300.0
 
 
