@@ -12,11 +12,12 @@ from jaxdqn.algorithms import ALGORITHMS, dqn, munchausen, pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact, probes
 from jaxdqn.interfaces import Game
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.training import iteration, loop

@@ -8,11 +8,13 @@ import pytest
 
 from jaxdqn import fields
 from jaxdqn.fields import configuration, static
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy, factorised_noise
+from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy, factorised_noise
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
 
