@@ -435,7 +435,7 @@ def test_a_torso_may_be_a_configuration_from_elsewhere():
         "NoisyDense_0": (8, 4),
         "NoisyDense_1": (4, 4),
     }
-    assert network.apply(parameters, PICTURES, network.draw(SECOND)).quantiles.shape == (2, 5, 2, 2)
+    assert network.apply(parameters, PICTURES, network.noise(SECOND)).quantiles.shape == (2, 5, 2, 2)
     assert fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
 
 
