@@ -34,7 +34,7 @@ def project_categorical(atoms_from: Array, probabilities: Array, atoms: Array) -
     num_atoms = atoms.shape[0]
     place = (atoms_from - atoms[0]) / (atoms[-1] - atoms[0]) * (num_atoms - 1)
     distance = jnp.abs(jnp.clip(place, 0.0, num_atoms - 1.0)[None, :] - jnp.arange(num_atoms)[:, None])  # [M, N]
-    # All digits: accelerators multiply matrices with fewer unless told so.
+    # Full float32 precision: by default, accelerators multiply matrices with fewer bits.
     return jnp.matmul(jnp.maximum(1.0 - distance, 0.0), probabilities, precision="highest")
 
 
@@ -107,7 +107,7 @@ def hl_gauss_target(value: Array, edges: Array, *, sigma: Number) -> Array:
       sigma: the standard deviation in units of value, above 0; the paper's is 0.75 of the width of a bin.
 
     Returns:
-      float32 `[M]`, with sum 1; no gradient. Each probability stands for the middle of its bin.
+      float32 `[M]`, with sum 1; no gradient. Each probability belongs to the centre of its bin.
     """
     chex.assert_rank([value, edges], [0, 1])
     value = jnp.clip(jax.lax.stop_gradient(value), edges[0], edges[-1])

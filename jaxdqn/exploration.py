@@ -62,7 +62,7 @@ class EpsilonGreedy:
         return EpsilonGreedyNoise(uniform, jax.random.randint(action_key, shape, 0, num_actions))
 
     def episode_policy(self, noise: EpsilonGreedyNoise) -> tuple[()]:
-        """Returns nothing: each choice stands alone."""
+        """Returns an empty tuple: every action is chosen on its own."""
         del noise
         return ()
 
@@ -99,7 +99,7 @@ class GaussianNoise:
         return jax.random.normal(key, (*shape, num_actions))
 
     def episode_policy(self, noise: Array) -> tuple[()]:
-        """Returns nothing: each choice stands alone."""
+        """Returns an empty tuple: every action is chosen on its own."""
         del noise
         return ()
 
@@ -135,7 +135,7 @@ class Boltzmann:
         return jax.random.gumbel(key, (*shape, num_actions))
 
     def episode_policy(self, noise: Array) -> tuple[()]:
-        """Returns nothing: each choice stands alone."""
+        """Returns an empty tuple: every action is chosen on its own."""
         del noise
         return ()
 
@@ -171,7 +171,7 @@ class UpperConfidence:
         return jax.random.randint(key, shape, 0, num_actions)
 
     def episode_policy(self, noise: Array) -> tuple[()]:
-        """Returns nothing: each choice stands alone."""
+        """Returns an empty tuple: every action is chosen on its own."""
         del noise
         return ()
 

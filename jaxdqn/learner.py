@@ -53,7 +53,7 @@ class Learner(NamedTuple):
       noise: `key -> key`, the key of one update with the noise of all its passes drawn, where the algorithm says how
         many they are (`Requires.passes`); many updates can so draw at once. It goes in the place of the key.
       update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
-        minibatch of the sample; the counts are the environment steps between which the update stands.
+        minibatch of the sample; the counts are the environment steps before and after the update.
     """
 
     network: Network

@@ -50,7 +50,7 @@ def mean_over(is_counted: Array, values: Array) -> Array:
 
     Args:
       is_counted: bool `[..., T]`.
-      values: float32 `[..., T]`; the gradient flows through those that count.
+      values: float32 `[..., T]`; the gradient flows through the steps that count.
     """
     chex.assert_equal_shape([is_counted, values])
     chex.assert_type(is_counted, bool)

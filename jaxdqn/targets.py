@@ -122,7 +122,7 @@ def munchausen_q_learning(
     Args:
       q_tm1: float32 `[A]`, values before the action, of the online network.
       a_tm1: int32 `[]`, the action taken.
-      r_t: float32 `[]`, the reward. The bonus is one step's: it stands for no sum over n of them.
+      r_t: float32 `[]`, the reward. The bonus is defined for one step, so n-step returns are not supported.
       discount_t: float32 `[]`, gamma, 0 where the game terminated, where the bonus stays.
       q_t: float32 `[A]`, values after the action, of the target network.
       q_tm1_target: float32 `[A]`, values before the action, of the target network.

@@ -56,7 +56,7 @@ def test_termination_wins_over_a_time_limit_at_the_same_step():
     ],
     ids=["plain", "terminal reward", "limits end", "terminal reward at limits", "clipped before"],
 )
-def test_what_is_learned_from_a_step_that_goes_on_terminates_or_is_cut(options, r_t, discount_t):
+def test_the_return_of_a_step_that_continues_terminates_or_is_cut(options, r_t, discount_t):
     learned = returns.AsLearned(0.5, **options)
     ends = [(False, False), (True, False), (False, True)]  # terminated, truncated
     found = [learned(jnp.array([2.0]), jnp.array([t]), jnp.array([c]), jnp.int32(1)) for t, c in ends]

@@ -23,7 +23,7 @@ def test_q_learning_takes_the_largest_next_value(discount, td_error):
     assert targets.q_learning(Q_TM1, jnp.int32(1), jnp.float32(10), jnp.float32(discount), Q_T) == td_error
 
 
-def test_double_q_learning_judges_the_selectors_choice():
+def test_double_q_learning_evaluates_the_action_of_the_selector():
     td_error = targets.double_q_learning(Q_TM1, jnp.int32(0), jnp.float32(10), jnp.float32(0.5), Q_T, SELECTOR)
     assert td_error == 10.0 + 0.5 * 0.5 - 1.0  # the selector prefers action 2, which is worth 0.5
 
@@ -60,7 +60,7 @@ def test_clipped_double_q_learning_takes_the_least_estimate_of_the_selectors_cho
     td_error = targets.clipped_double_q_learning(
         Q_TM1, jnp.int32(0), jnp.float32(10), jnp.float32(0.5), Q_T_VALUES, SELECTOR
     )
-    assert td_error == 10.0 + 0.5 * -1.5 - 1.0  # action 2 is judged by the second network, whoever prefers what
+    assert td_error == 10.0 + 0.5 * -1.5 - 1.0  # the second network evaluates action 2
 
 
 def test_averaged_q_learning_takes_the_mean_before_the_largest():

@@ -1,8 +1,8 @@
-"""PQN: Q-learning with neither replay nor target network, from λ-returns of many games played side by side.
+"""PQN: Q-learning with neither replay nor target network, from λ-returns of many parallel environments.
 
 Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, algorithm 1, with λ-returns.
-A training learns from what was just played and nothing else: a sequence of each environment. Layer normalisation
-steadies what a target network would.
+Each training phase uses only the newest sequence of each environment. Layer normalisation stabilises training in place
+of a target network.
 Differs from the authors' code: minibatches are whole sequences of some environments, not single steps of all of them;
 λ-returns are computed for each minibatch with the parameters of that moment, not once before; the squared error has no
 factor 1/2, so that gradients reach `max_gradient_norm` twice as soon; the learning rate does not fall.
@@ -29,7 +29,7 @@ class PQN:
 
     Attributes:
       error: loss applied to the TD error.
-      lambda_: how far rewards count before a value takes their place: 0 is one step, 1 all that was played.
+      lambda_: weight of longer returns: 0 gives the 1-step return, 1 the return of the whole sequence.
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration learns differently

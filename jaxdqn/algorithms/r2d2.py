@@ -1,4 +1,4 @@
-"""R2D2: a recurrent network, trained on sequences that begin with the memory it had when it played them.
+"""R2D2: a recurrent network, trained on sequences that start with the stored memory of the network that acted.
 
 Paper: Kapturowski et al., "Recurrent Experience Replay in Distributed Reinforcement Learning", ICLR 2019, sections 2.3
 and 3; without its distribution over machines. With `burn_in = 0` and uniform replay it is DRQN (Hausknecht and

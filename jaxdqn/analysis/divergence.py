@@ -33,7 +33,7 @@ def as_worst(runs: Iterable[Run]) -> list[Run]:
     Other runs are not changed. To apply the function twice has the same effect as once.
 
     Args:
-      runs: all compared runs: the worst return is the lowest of those that did not crash.
+      runs: all compared runs. The worst return is the lowest return of the runs that did not crash.
     """
     runs = list(runs)
     games = {run.facts["game"]["name"] for run in runs if diverged(run)}

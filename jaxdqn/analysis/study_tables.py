@@ -185,6 +185,6 @@ def _counted(arms: Mapping[by_arm.Arm, Sequence[Run]], always: Collection[str]) 
 
 
 def _endings(members: Sequence[Run]) -> dict[str, int]:
-    """Returns the number of runs that crashed, and of those that diverged."""
+    """Returns the numbers of crashed and diverged runs."""
     crashed = len(members) - len(by_arm.completed(members))
     return {"crashed": crashed, "diverged": sum(map(divergence.diverged, members))}

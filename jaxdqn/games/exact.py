@@ -174,5 +174,5 @@ def _value_iteration(name: str, known: Model, discount: float) -> np.ndarray:
             return q_values
     raise ValueError(
         f"the values of game {name!r} did not converge in {MAX_SWEEPS} sweeps with discount {discount}; use a smaller "
-        "discount if rewards go on for ever"
+        "discount if rewards never end"
     )

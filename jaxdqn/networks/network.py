@@ -55,8 +55,8 @@ class QNetwork:
         """Returns the network for observations of this shape. An LSTM's memory is float32 `[2 · units]`, zero at first.
 
         Raises:
-          ValueError: if a network with memory has noise or a head that draws random numbers. A stored memory would then
-            come from other weights than those that go on from it.
+          ValueError: a network with memory has noise, or a head that draws random numbers. A stored memory would then
+            come from other noise than the steps that continue from it.
         """
         if self.memory is None:
             return _feed_forward(self, observation_shape, num_actions)

@@ -70,14 +70,14 @@ def description(trained: Weights) -> str:
     """Returns one line about the run whose weights play."""
     facts = trained.facts
     returns = ranking.evaluation_returns(trained.path, facts)
-    stands = ranking.standing(trained.path, facts) if returns else None
+    rank = ranking.standing(trained.path, facts) if returns else None
     known = [
         facts.get("algorithm"),
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
         f"seed {facts['seed']}" if "seed" in facts else None,
         f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
         f"last evaluation {returns[-1]:g}" if returns else None,
-        f"number {stands.rank} of {stands.num_runs} runs, whose median is {stands.median:g}" if stands else None,
+        f"number {rank.rank} of {rank.num_runs} runs, whose median is {rank.median:g}" if rank else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
     return f"{facts['game']['name']}: {about} ({trained.path})"

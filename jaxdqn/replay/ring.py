@@ -153,7 +153,7 @@ def _transition(window: Step, spanned: NStepReturn) -> Transition:
 
 
 def _stored(step: Step) -> dict[str, Array]:
-    """Returns the fields that are stored, which are those that are not None."""
+    """Returns the stored fields, which are the fields that are not None."""
     return {name: field for name, field in step._asdict().items() if field is not None}
 
 

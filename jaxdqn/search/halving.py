@@ -2,7 +2,7 @@
 
 Li et al. (2018), "Hyperband", Section 3, for points that arrive one after another. A point is a setting; its seeds are
 replicas, which are trained, scored and dropped together. Points that wait for the same rung and share a compiled
-program form one queue, until they fill a wave. New points are asked for when no queue is full.
+program form one queue, until they fill a wave. New points are suggested when no queue is full.
 
 The highest of many noisy means is partly luck. So the budget may end with a final: the points with the highest means
 are run with seeds that had no part in their selection, and the scores on these seeds alone decide.
@@ -161,7 +161,7 @@ def expected(plan: Plan, rung: int) -> float:
 def following(plan: Plan, groups: Sequence[Hashable], waves: Sequence[ScoredWave], budget: int) -> Ask | Train | None:
     """Returns the next step; None at the end of the budget.
 
-    First, a full queue is trained, the highest rung first. Second, a new point is asked for, as long as the budget
+    First, a full queue is trained, the highest rung first. Second, a new point is suggested, as long as the budget
     covers the expected steps of the waiting points, and all steps of a new one. Third, waiting points are trained in
     waves that are not full, the lowest rung first, so that promoted points can join those above; if the budget is
     short, only the best. Last comes the final; its budget is reserved, as if no finalist had been in one before.

@@ -109,7 +109,9 @@ def run(
         work = _Work(search, folder, study, space, searches.plan(search), runs)
         points = _settings(work)
         done: list[ScoredWave] = []
-        for wave in _waves(study):  # a kill may have come before Optuna was told, or the runs were dropped
+        for wave in _waves(
+            study
+        ):  # the process may have ended before Optuna had the scores, or before the runs were dropped
             _tell(work, wave, done)
             done.append(wave)
             if runs.waiting:
@@ -216,12 +218,12 @@ def _tell(work: _Work, wave: ScoredWave, earlier: Sequence[ScoredWave]) -> None:
         return
     same_rung = [one for one in (*earlier, wave) if one.rung == wave.rung]
     worst = min((mean for one in same_rung for _, mean in halving.scored(one)), default=np.nan)
-    asked = samplers.asked(work.study, work.space)
+    trials = samplers.complete_trials(work.study, work.space)
     is_last = wave.rung == work.plan.final - 1
     for point, score in zip(wave.points, halving.means(wave), strict=True):
         ending = "complete" if is_last else None if point in wave.kept else "dropped"
         finite = worst if score == -np.inf else score
-        samplers.tell(work.study, asked[point], work.plan.ends[wave.rung], finite, ending)
+        samplers.tell(work.study, trials[point], work.plan.ends[wave.rung], finite, ending)
 
 
 def _drop(work: _Work, wave: ScoredWave, points: Sequence[dict[str, Any]]) -> None:
@@ -232,8 +234,8 @@ def _drop(work: _Work, wave: ScoredWave, points: Sequence[dict[str, Any]]) -> No
 
 
 def _settings(work: _Work) -> list[dict[str, Any]]:
-    asked = samplers.asked(work.study, work.space)
-    return [samplers.settings(work.search.space, trial.params) for trial in asked]
+    trials = samplers.complete_trials(work.study, work.space)
+    return [samplers.settings(work.search.space, trial.params) for trial in trials]
 
 
 def _waves(study: "optuna.Study") -> list[ScoredWave]:
@@ -268,5 +270,5 @@ def _claim_folder(search: Search, folder: pathlib.Path) -> None:
 
 
 def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[ScoredWave]) -> trials.Trials:
-    parameters = [trial.params for trial in samplers.asked(work.study, work.space)]
+    parameters = [trial.params for trial in samplers.complete_trials(work.study, work.space)]
     return summary.of(work.search, points, parameters, done, work.runs.code)

@@ -99,8 +99,8 @@ def settings(space: Mapping[str, Range], parameters: Mapping[str, Any]) -> dict[
     }
 
 
-def asked(study: "optuna.Study", space: Mapping[str, Any]) -> "list[optuna.trial.FrozenTrial]":
-    """Returns the complete points in order; a point whose asking was interrupted is marked as failed and left out."""
+def complete_trials(study: "optuna.Study", space: Mapping[str, Any]) -> "list[optuna.trial.FrozenTrial]":
+    """Returns the trials with all parameters, in order. Interrupted trials lack some and are marked as failed."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
@@ -111,7 +111,7 @@ def asked(study: "optuna.Study", space: Mapping[str, Any]) -> "list[optuna.trial
 
 
 def ask(study: "optuna.Study", sampler: Sampler, seed: int, space: Mapping[str, Any]) -> dict[str, Any]:
-    """Asks for a point.
+    """Returns a new point of the sampler.
 
     Args:
       study: with the scores so far.

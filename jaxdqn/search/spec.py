@@ -32,7 +32,7 @@ class Search:
       game: one name, as in a study.
       config: the configuration that settings change, and with which the chosen settings are compared.
       space: the searched fields by dotted path, with a range of numbers or a list of values. Structure and parts must
-        be lists. A part stands before its fields.
+        be lists. A part must precede its fields.
       tuning_seeds: every point has one run for each of them.
       test_seeds: of the runs that compare the chosen settings with the default; no other seeds are among them.
       steps: budget of a run, in environment steps.
@@ -196,7 +196,7 @@ def _check_ranges(search: Search) -> None:
         if isinstance(range_, Choice):
             continue  # its values are checked at the corners
         if path not in declared:
-            fields.replace_at(search.config, path, None)  # raises, naming those that are closest
+            fields.replace_at(search.config, path, None)  # the error suggests similar fields
         kind = declared[path].metadata["kind"]
         if kind not in ("number", "whole"):
             what = "structure" if kind == "static" else "a part"

@@ -187,7 +187,7 @@ def _keep_and_save(runs: Runs, compiled: Program, at: Wave) -> None:
 
 
 def _keep(runs: Runs, compiled: Program, at: Wave) -> None:
-    """Keeps the runs of a wave as snapshots, without those that crashed."""
+    """Keeps the runs of a wave as snapshots, except crashed runs."""
     if (snapshot := wave.snapshot(compiled, at)) is not None:
         _wait(runs, snapshot)
 

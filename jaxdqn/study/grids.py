@@ -1,7 +1,7 @@
 """Grids: the settings that a study tries, as points. A point holds values of some fields, by dotted path.
 
-A mapping from fields to values stands for all combinations. Any other grid is a list of points, such as these functions
-return. Lists are joined with `+`, and multiplied with `product`.
+A mapping from fields to values is the grid of all combinations. Any other grid is a list of points, such as these
+functions return. Lists are joined with `+`, and multiplied with `product`.
 
     product({"learning_rate": (1e-3, 1e-4)}, zipped({"batch_size": (32, 64), "num_updates": (2, 1)}))
     draws(20, seed=0, ranges={"learning_rate": LogUniform(1e-5, 1e-2), "n_step": Choice((1, 3, 5))})

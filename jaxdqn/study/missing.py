@@ -1,4 +1,4 @@
-"""Cells that have no result yet: those that a study still has to run."""
+"""The cells of a study that have no result yet."""
 
 import contextlib
 import pathlib

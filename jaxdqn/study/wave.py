@@ -23,7 +23,7 @@ class Wave(NamedTuple):
       states: what the program carries; it may hold more runs than M, as padding.
       points: P points of the curves, each `[M]` by name.
       seconds: of training at each of the P points, without compilation and interruptions.
-      num_restored: of these points, those that come from a snapshot.
+      num_restored: number of these points that come from a snapshot.
       trained_by: for each run the code and machines that trained it before.
     """
 
@@ -104,7 +104,7 @@ def trained_by(wave: Wave) -> tuple[Provenance, ...]:
 
 
 def snapshot(program: Program, wave: Wave) -> Snapshot | None:
-    """Returns what the runs need to continue, without those that crashed; None if all did or none has a point."""
+    """Returns a snapshot of the runs that did not crash; None if all crashed or none has a point of its curves."""
     places, state = program.save(wave.states)
     rows = {place: row for row, place in enumerate(places) if place < len(wave.ids)}  # without padding
     if not rows or not wave.points:

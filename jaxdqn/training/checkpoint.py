@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs to go on bit for bit, as arrays, and these arrays on disk.
+"""Checkpoints: the arrays that a run needs to continue bit for bit, in memory and on disk.
 
 A state is a tree whose leaves are arrays and random keys. `leaves` makes plain arrays of them, and `like_before` the
 tree again; `save` and `restore` keep arrays in a folder, whole or not at all. Nothing that was stored is ever run.

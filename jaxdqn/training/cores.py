@@ -18,7 +18,7 @@ except ImportError:  # nobody is kept to its cores there
 def kept_to(number: int, kind: str) -> Iterator[None]:
     """Keeps this thread, and the threads and processes that it starts, to so many cores that no other of its kind has.
 
-    Where there are fewer such cores than asked for, some are shared.
+    If fewer such cores are free than requested, some are shared.
 
     Args:
       number: how many cores.

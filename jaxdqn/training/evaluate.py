@@ -62,7 +62,7 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
       key: consumed; a stream of its own, so that evaluation does not touch training.
       parameters: of the network, held fixed.
       network: from observations to action values.
-      game: to be played from its start.
+      game: the game; every episode starts at a reset.
       evaluation: how many episodes, and epsilon.
     """
     reset_key, play_key = jax.random.split(key)

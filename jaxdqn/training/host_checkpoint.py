@@ -114,7 +114,7 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
 
 
 def _cut(replay: Any, config: Config, game: HostGame) -> Any:
-    """Returns the memory with nothing that spans from the steps so far to those that come."""
+    """Returns the replay memory, cut so that no transition or sequence joins stored steps with later steps."""
     example = host_programs.parts_of(config, game).example
     return jax.tree.map(
         lambda leaf: ring.cut(leaf, example) if isinstance(leaf, ring.RingState) else leaf,

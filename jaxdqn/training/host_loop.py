@@ -100,7 +100,7 @@ def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated
 def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> tuple[HostRun, Curves]:
     """Returns the run one evaluation period later, and one point of every curve. The run passed in is consumed.
 
-    A run that has diverged is not trained any more; its evaluation goes on scoring the parameters it diverged with.
+    A diverged run is not trained further. Its evaluations continue with the parameters of the divergence.
 
     Raises:
       Crash: an environment raised an error.

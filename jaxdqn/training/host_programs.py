@@ -23,7 +23,7 @@ class Rows(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a compiled call stands: counts so far, and which random numbers of the chunk it uses.
+    """The counts so far, and the rows of the chunk's random numbers that a compiled call uses.
 
     It is passed as one int32 array: each array that goes to the device costs as much as a small network.
     """

@@ -36,8 +36,8 @@ def init(config: Config, key: Key, *, game: Game, num_logged: int = 0) -> RunSta
 def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation) -> tuple[RunState, Curves]:
     """Returns the run one evaluation period later, and one point of every curve.
 
-    A run that has diverged is not trained any more: its step counter goes on beside its neighbours', its training
-    curves are NaN, and its evaluation goes on scoring the parameters it diverged with.
+    A diverged run is not trained further: its training curves are NaN. Its step counter still increases, and its
+    evaluations continue with the parameters of the divergence.
     """
     parts = parts_of(config, game)
     num_iterations = evaluation.every // config.train_every

@@ -28,7 +28,7 @@ class Program(NamedTuple):
       advance: `(states, step) -> (states, curves)`: one evaluation period from `step` on, and the point that it adds to
         every curve, NumPy `[M]`. The states passed in are consumed.
       end: `states -> endings`, one a member.
-      save: `states -> (places, arrays)`: which members go on, and what they need for it, one row each, in NumPy.
+      save: `states -> (places, arrays)`: the members that continue, and their arrays, one row each, in NumPy.
       load: `(configs, seeds, arrays) -> states`, from one row a member; the arrays must be those of such runs, or
         `checkpoint.Unusable` is raised.
       close: frees what the program holds; it can be called twice.

@@ -2,7 +2,7 @@
 
 Python steps one game at a time, so runs that are to use all cores need a process a core. A process compiles once and
 serves one run after another. A run whose environment raises an error ends there, with the traceback; if the whole
-process dies with it, another takes its place for the next run. The other runs go on.
+process dies with it, another takes its place for the next run. The other runs continue.
 """
 
 import contextlib

@@ -189,7 +189,7 @@ def test_every_algorithm_learns_the_closed_form_of_every_probe(name):
 def test_a_run_is_its_seed_and_uses_no_key_twice(name):
     game = games.make("catch")
     advance = advancing(game, Evaluation(every=256, episodes=2, epsilon=0.1))
-    # JAX cannot see that each turn of the loop takes another key out of an array, as random networks need it and
+    # JAX cannot see that each iteration of the loop takes another key out of an array, as random networks need it and
     # losses that draw themselves; for them there is `test_no_two_passes_of_a_network_draw_the_same`.
     config = on_catch(name)
     draws = is_random(config.network.make(game.observation_shape, game.num_actions))
@@ -261,7 +261,7 @@ def test_no_two_passes_of_a_network_draw_the_same(name):
 
 
 @EVERY_ALGORITHM
-def test_a_version_and_a_summary_stand_in_the_table(name):
+def test_the_table_has_a_version_and_a_summary(name):
     assert ALGORITHMS[name].config.algorithm.version >= 1
     assert ALGORITHMS[name].summary
 

@@ -366,13 +366,13 @@ def test_r2d2_is_rescaled_double_q_learning_stepped_through(burn_in):
     sample = sample._replace(transition=sample.transition._replace(last=jnp.asarray(last), s_t=s_t))
     network = compiled(network)
     sequence, values, nexts = sample.transition, {}, {}
-    for name, tree in (("learns", parameters), ("judges", target_parameters)):
+    for name, tree in (("online", parameters), ("target", target_parameters)):
         values[name], after = stepped(network, tree, sequence)
         nexts[name] = jnp.stack(
             [network.step(tree, s_t[:, t], after[:, last[0, t]])[0].q_values for t in range(6)], axis=1
         )
     error = jax.jit(jax.vmap(jax.vmap(lambda *x: targets.rescaled_double_q_learning(*x, eps=1e-3))))(
-        values["learns"], sequence.a_tm1, sequence.r_t, sequence.discount_t, nexts["judges"], nexts["learns"]
+        values["online"], sequence.a_tm1, sequence.r_t, sequence.discount_t, nexts["target"], nexts["online"]
     )[:, burn_in:]
     output, gradient = learned(r2d2.R2D2(burn_in=burn_in), network, parameters, target_parameters, sample=sample)
     size = np.abs(error)

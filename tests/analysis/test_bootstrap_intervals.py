@@ -23,7 +23,7 @@ def generator(seed=0):
 
 
 def student_z(runs, confidence=0.95):
-    """Returns what stands for the normal quantile with so many runs of one game."""
+    """Returns the replacement of the normal quantile for this number of runs of one game."""
     return scipy.stats.t.ppf(0.5 + confidence / 2, runs - 1) * np.sqrt(runs / (runs - 1))
 
 
@@ -135,18 +135,18 @@ def test_equal_runs_have_an_interval_without_width_at_each_point(statistic):
 
 
 def test_intervals_stay_where_the_statistic_can_be():
-    chance = generator(3)
+    rng = generator(3)
     for _ in range(20):
-        x, y = chance.integers(0, 2, size=(2, 6)).astype(float)
-        better = probability_of_improvement.interval({"a": x}, {"a": y}, chance, resamples=200)
-        share = performance_profile.interval({"a": x}, [-0.5, 0.5, 1.5], chance, resamples=200)
+        x, y = rng.integers(0, 2, size=(2, 6)).astype(float)
+        better = probability_of_improvement.interval({"a": x}, {"a": y}, rng, resamples=200)
+        share = performance_profile.interval({"a": x}, [-0.5, 0.5, 1.5], rng, resamples=200)
         gap = resampling.aggregate_interval(
-            {"a": x}, aggregates.optimality_gap, chance, resamples=200, score_range=(0.0, 1.0)
+            {"a": x}, aggregates.optimality_gap, rng, resamples=200, score_range=(0.0, 1.0)
         )
         for estimate in (better, share, gap):
             assert np.all((estimate.low >= 0.0) & (estimate.low <= estimate.point))
             assert np.all((estimate.point <= estimate.high) & (estimate.high <= 1.0))
-        of_any_scores = resampling.aggregate_interval({"a": x}, aggregates.optimality_gap, chance, resamples=200)
+        of_any_scores = resampling.aggregate_interval({"a": x}, aggregates.optimality_gap, rng, resamples=200)
         assert of_any_scores.low >= 0.0
 
 

@@ -89,7 +89,7 @@ def test_curves_are_resampled_run_by_run():
     estimate = resampling.interval(np.concatenate([runs, runs, -runs], axis=1), statistics.mean, generator())
     assert estimate.low.shape == (3,)
     assert estimate.low[0] == estimate.low[1] < estimate.point[0] < estimate.high[0] == estimate.high[1]
-    # Draws of points of their own would meet here only by chance.
+    # Draws of points of their own would agree here only by luck.
     np.testing.assert_allclose([estimate.low[2], estimate.high[2]], [-estimate.high[0], -estimate.low[0]])
 
 
@@ -127,9 +127,9 @@ def test_the_pool_of_games_is_what_the_statistic_sees():
     ("confidence", "at_least", "at_most"), [(0.95, 0.90, 0.98), (0.5, 0.43, 0.59)], ids=["95 %", "50 %"]
 )
 def test_intervals_cover_the_truth_about_as_often_as_they_say(confidence, at_least, at_most):
-    chance = generator(11)
-    trials = chance.exponential(size=(20, 400))  # 400 experiments of 20 runs side by side, each with mean 1
-    estimate = resampling.interval(trials, statistics.mean, chance, confidence=confidence, resamples=500)
+    rng = generator(11)
+    trials = rng.exponential(size=(20, 400))  # 400 experiments of 20 runs side by side, each with mean 1
+    estimate = resampling.interval(trials, statistics.mean, rng, confidence=confidence, resamples=500)
     covered = np.mean((estimate.low <= 1.0) & (estimate.high >= 1.0))
     assert at_least < covered < at_most
 
@@ -281,7 +281,7 @@ def test_more_confidence_is_a_wider_interval(interval):
 
 
 @pytest.mark.parametrize("interval", INTERVALS.values(), ids=INTERVALS)
-def test_every_interval_heeds_how_many_draws_are_asked_for(interval):
+def test_every_interval_uses_the_requested_number_of_resamples(interval):
     with pytest.raises(ValueError, match="resamples = 0 is out of range"):
         interval(resamples=0)
 

@@ -1,4 +1,4 @@
-"""How many seeds: as many as theory asks for where it is known, and as many as fresh runs then need."""
+"""How many seeds: the number of the theory where it is known, and the number that fresh runs then need."""
 
 import numpy as np
 import pytest
@@ -68,13 +68,13 @@ def test_the_number_of_seeds_is_that_of_theory(width, expected):
 @pytest.mark.parametrize("statistic", [statistics.iqm, statistics.mean, statistics.median])
 def test_fresh_runs_of_that_number_have_intervals_of_that_width(statistic):
     # The whole way: pilots of a skewed distribution ask for seeds, and these seeds are then run.
-    chance, wanted, got = generator(5), 0.8, []
+    rng, requested, got = generator(5), 0.8, []
     for _ in range(6):
-        pilot = {"a": chance.gamma(2.0, size=60)}
-        number = sample_size.seeds_needed(pilot, wanted, chance, statistic=statistic, resamples=100)
-        fresh = resampling.interval(chance.gamma(2.0, size=(number, 50)), statistic, chance, resamples=300)
+        pilot = {"a": rng.gamma(2.0, size=60)}
+        number = sample_size.seeds_needed(pilot, requested, rng, statistic=statistic, resamples=100)
+        fresh = resampling.interval(rng.gamma(2.0, size=(number, 50)), statistic, rng, resamples=300)
         got.append(np.mean(fresh.high - fresh.low))
-    assert np.mean(got) == pytest.approx(wanted, rel=0.15)
+    assert np.mean(got) == pytest.approx(requested, rel=0.15)
 
 
 @settings(max_examples=20)

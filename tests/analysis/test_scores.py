@@ -28,7 +28,7 @@ def double(game, values):
     return 2 * values if game == "game 1" else values
 
 
-def test_scores_stand_under_label_game_and_seed():
+def test_scores_are_indexed_by_label_game_and_seed():
     found = scores.final(study())
     assert found.games == ("game 0", "game 1")
     assert {label: {game: list(v) for game, v in by.items()} for label, by in found.values.items()} == {

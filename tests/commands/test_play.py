@@ -158,9 +158,9 @@ def test_weights_are_played_without_the_curves_of_their_run(tmp_path, capsys, lo
 
 def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
     path = trained.save(tmp_path / "weights", "gymnasium:CartPole-v1")
-    told = jaxdqn(capsys, path, "--episodes", 2)[1].splitlines()
+    printed = jaxdqn(capsys, path, "--episodes", 2)[1].splitlines()
     filmed = jaxdqn(capsys, path, "--episodes", 2, "--out", tmp_path / "film.gif")[1].splitlines()
-    assert told[:-1] == filmed[:-1]
+    assert printed[:-1] == filmed[:-1]
     assert size(tmp_path / "film.gif") == (300, 200)
 
 

@@ -138,8 +138,8 @@ def test_proportional_replay_samples_in_proportion_to_the_priorities():
         state = replay.update(state, jnp.int32(index), jnp.float32(error))
     random_bits = jnp.asarray((np.arange(20_000) * (2**32 / 20_000)).astype(np.uint32))  # evenly over all values
     drawn = jax.vmap(lambda bits: replay.choose(state, walk.true_q, bits))(random_bits)
-    wanted = (np.abs(errors) + 1e-3) ** 0.6
-    np.testing.assert_allclose(np.bincount(drawn, minlength=len(errors)) / 20_000, wanted / wanted.sum(), atol=2e-4)
+    expected = (np.abs(errors) + 1e-3) ** 0.6
+    np.testing.assert_allclose(np.bincount(drawn, minlength=len(errors)) / 20_000, expected / expected.sum(), atol=2e-4)
 
 
 def script(*arguments):

@@ -15,7 +15,7 @@ from jaxdqn.analysis import study_tables
 from tests.helpers import synthetic_runs
 
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
-NO_STUDIES = ("benchmark", "cliffwalk", "interval_coverage", "rerun", "search_comparison")
+NO_STUDIES = ("benchmark", "cliffwalk", "interval_coverage", "rerun", "search_comparison", "search_setup")
 STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith(NO_STUDIES))
 
 

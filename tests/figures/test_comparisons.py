@@ -408,7 +408,7 @@ def test_an_arm_of_one_run_is_no_pilot():
 
 
 @pytest.mark.parametrize("formats", [["pdf"], ["svg", "png"]])
-def test_a_figure_is_saved_in_the_formats_asked_for(tmp_path, formats):
+def test_a_figure_is_saved_in_the_requested_formats(tmp_path, formats):
     def saved():
         paths = style.save(SHOW["improvement"](runs_of()), tmp_path / "a", "Whence.", formats)
         return {path.name: path.read_bytes() for path in paths}

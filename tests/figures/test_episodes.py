@@ -65,7 +65,7 @@ def test_behind_the_line_lies_every_episode_of_every_seed_in_grey(tmp_path):
     assert "Dots: every episode of every seed." in figure.get_label()
 
 
-def test_of_too_many_episodes_the_figure_shows_some_and_says_which(tmp_path):
+def test_a_figure_of_too_many_episodes_shows_some_and_lists_them(tmp_path):
     runs = [stored(tmp_path, np.arange(4000) + seed, seed=seed) for seed in range(5)]  # 20,000 for 12,000 dots
     figure = episodes.episode_curves(runs, window=1)
     assert dots(figure.axes[0])[:3] == [(2, 1), (2, 2), (2, 3)]
@@ -98,7 +98,7 @@ def test_a_panel_ends_with_the_last_episode_that_every_seed_finished(tmp_path):
     assert "A panel ends with the last episode that every seed of its arm finished." in figure.get_label()
 
 
-def test_fewer_episodes_can_be_asked_for(tmp_path):
+def test_fewer_episodes_can_be_requested(tmp_path):
     runs = [stored(tmp_path, [1, 2, 3, 4], seed=0), stored(tmp_path, [1, 2, 3], seed=1)]
     figure = episodes.episode_curves(runs, window=1, num_episodes=2)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [1, 2]
@@ -106,7 +106,7 @@ def test_fewer_episodes_can_be_asked_for(tmp_path):
     assert episodes.episode_curves(runs, window=1, num_episodes=9).axes[0].lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
-def test_where_the_log_was_full_the_figure_says_so(tmp_path):
+def test_a_figure_reports_a_full_log(tmp_path):
     runs = [stored(tmp_path, np.arange(1500), seed=seed, episodes_logged=1500) for seed in (0, 1)]
     runs += [stored(tmp_path, [1, 2, 3], algorithm="C51", episodes_logged=1500)]
     ending = "A panel ends with the last episode that every seed of its arm finished"

@@ -58,7 +58,7 @@ def test_every_run_is_a_dot_and_the_bar_is_the_interval():
         np.testing.assert_allclose(bar[:, 1], [expected.low, expected.high])
 
 
-def test_algorithms_stand_side_by_side_next_to_their_value():
+def test_algorithms_are_drawn_side_by_side_at_their_value():
     figure = sensitivity.sensitivity(runs_of(["a", "b", "c"], seeds=1))
     places = np.log10([line.get_xdata() for line in figure.axes[0].lines])  # [algorithms, values]
     assert np.all(np.diff(places, axis=0) > 0)

@@ -178,17 +178,17 @@ def test_a_dueling_network_adds_centred_advantages_to_a_value():
 
 def test_noise_is_of_the_key_and_one_for_all_examples():
     network, parameters = made(QNetwork(Dense((4,)), noisy=Noisy()))
-    chances = None, *map(network.noise, (FIRST, FIRST, SECOND))
-    quiet, first, again, second = (network.apply(parameters, OBSERVATIONS, chance).q_values for chance in chances)
+    noises = None, *map(network.noise, (FIRST, FIRST, SECOND))
+    quiet, first, again, second = (network.apply(parameters, OBSERVATIONS, noise).q_values for noise in noises)
     np.testing.assert_array_equal(first, again)
     for one, other in ((quiet, first), (quiet, second), (first, second)):
         assert not np.any(np.isclose(one, other, rtol=1e-4))
-    same = network.apply(parameters, np.tile(OBSERVATIONS[:1], (4, 1)), chances[1]).q_values
+    same = network.apply(parameters, np.tile(OBSERVATIONS[:1], (4, 1)), noises[1]).q_values
     np.testing.assert_array_equal(same, np.tile(same[:1], (4, 1)))
     np.testing.assert_allclose(same[0], first[0], rtol=1e-5)
 
 
-def test_without_chance_weights_are_their_means():
+def test_without_noise_weights_are_their_means():
     network, parameters = made(QNetwork(Dense((4,)), noisy=Noisy()))
     plain = {
         "params": {
@@ -246,7 +246,7 @@ def test_layers_are_normalised_before_the_activation(mean):
     )
 
 
-def test_a_categorical_head_says_probabilities_and_their_mean():
+def test_a_categorical_head_returns_probabilities_and_their_mean():
     network, parameters = made(QNetwork(Dense((4,)), head=Categorical(num_atoms=5, v_min=-1.0, v_max=3.0)))
     output = network.apply(parameters, OBSERVATIONS)
     assert output.logits.shape == (5, 2, 5)
@@ -277,10 +277,10 @@ IMPLICIT = QNetwork(
 )
 
 
-def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_chance():
+def test_implicit_fractions_are_drawn_for_each_example_and_are_midpoints_without_noise():
     network, parameters = made(IMPLICIT)
-    equal, chances = np.tile(OBSERVATIONS[:1], (5, 1)), (None, network.noise(FIRST), network.noise(SECOND))
-    quiet, first, second = (network.apply(parameters, equal, chance) for chance in chances)
+    equal, noises = np.tile(OBSERVATIONS[:1], (5, 1)), (None, network.noise(FIRST), network.noise(SECOND))
+    quiet, first, second = (network.apply(parameters, equal, noise) for noise in noises)
     np.testing.assert_allclose(quiet.fractions, np.tile([1 / 6, 1 / 2, 5 / 6], (5, 1)), rtol=1e-6)
     np.testing.assert_array_equal(quiet.q_values, np.tile(quiet.q_values[:1], (5, 1)))
     drawn = np.concatenate([first.fractions.ravel(), second.fractions.ravel()])
@@ -397,16 +397,16 @@ def test_without_a_scale_there_are_no_priors_and_at_zero_they_have_no_effect(pri
 def test_noise_reaches_the_members_and_not_their_priors():
     network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2, prior_scale=1.0))
     silent = parameters | {"members": jax.tree.map(jnp.zeros_like, parameters["members"])}
-    for chance in (network.noise(FIRST), network.noise(SECOND)):
-        one, other = (network.apply(silent, OBSERVATIONS, noise).members for noise in (None, chance))
+    for drawn in (network.noise(FIRST), network.noise(SECOND)):
+        one, other = (network.apply(silent, OBSERVATIONS, noise).members for noise in (None, drawn))
         np.testing.assert_array_equal(one, other)
 
 
 def test_each_member_has_noise_of_its_own():
     network, parameters = made(Ensemble(QNetwork(Dense((4,)), noisy=Noisy()), num_members=2))
     equal = {"members": jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), parameters["members"])}
-    chances = None, network.noise(FIRST)
-    quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, chance).members) for chance in chances)
+    noises = None, network.noise(FIRST)
+    quiet, noisy = (np.asarray(network.apply(equal, OBSERVATIONS, noise).members) for noise in noises)
     np.testing.assert_array_equal(quiet[:, 0], quiet[:, 1])
     assert not np.any(np.isclose(noisy[:, 0], noisy[:, 1], rtol=1e-4))
 
@@ -450,7 +450,7 @@ def test_a_memory_follows_any_torso():
     np.testing.assert_allclose(output.q_values[1, 2], anew, rtol=1e-5, atol=1e-6)
 
 
-def test_what_a_recurrent_network_says_depends_on_what_it_saw():
+def test_the_values_of_a_recurrent_network_depend_on_earlier_observations():
     network, parameters = made(QNetwork(Dense((4,)), memory=LSTM(5)))
     nothing = jnp.zeros((5, 10))
     assert network.memory.shape == (10,)

@@ -39,8 +39,8 @@ def moments(number):
 
 
 def test_a_cell_has_the_nearest_of_a_terminals_colours():
-    wanted = [(38, 38, 38), (255, 255, 175), (0, 0, 0), (255, 255, 255), (255, 0, 0), (9, 9, 9), (90, 140, 180)]
-    text = terminal.coloured(np.array([wanted], np.uint8))
+    colours = [(38, 38, 38), (255, 255, 175), (0, 0, 0), (255, 255, 255), (255, 0, 0), (9, 9, 9), (90, 140, 180)]
+    text = terminal.coloured(np.array([colours], np.uint8))
     assert re.findall(r"48;5;(\d+)m", text) == ["235", "229", "16", "231", "196", "232", "67"]
 
 

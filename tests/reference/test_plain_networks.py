@@ -13,7 +13,7 @@ from tests.reference.small_networks import IMPLICIT, LINEAR, PROPOSED, Q_NETWORK
 PLAIN = pathlib.Path(__file__).parent / "plain"
 
 
-def test_nothing_of_the_reference_imports_what_it_judges():
+def test_the_reference_does_not_import_the_tested_code():
     for path in PLAIN.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
@@ -157,7 +157,7 @@ def test_proposed_fractions_are_the_middles_of_intervals_that_fill_the_unit():
     np.testing.assert_allclose(answer["q_values"], answer["quantiles"] @ [0.25, 0.5, 0.25])
 
 
-def test_a_fresh_network_is_told_from_one_that_is_not():
+def test_a_fresh_network_differs_from_a_trained_one():
     rng = np.random.default_rng(0)
     bound = 2.0 * math.sqrt(1 / 4) / 0.8796256610342398
     parameters = {

@@ -137,7 +137,7 @@ def test_a_sequence_runs_on_over_the_end_of_an_episode_and_ends_its_returns():
     assert batch["is_new"].tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
-def test_only_steps_since_the_last_training_count_where_that_is_asked_for():
+def test_only_steps_since_the_last_training_count_if_requested():
     memory = sequences(only_new=True)
     assert list(memory.weights([1, 2], 0, 0)) == [1, 1]
     memory.trained()

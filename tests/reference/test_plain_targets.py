@@ -102,7 +102,7 @@ def test_the_average_of_the_copies_comes_before_the_maximum():
     np.testing.assert_allclose(out["max_q"], [7.0])
 
 
-def test_the_least_critic_judges_the_action_that_the_mean_of_the_online_members_chooses():
+def test_the_lowest_critic_evaluates_the_action_with_the_highest_mean_of_the_online_members():
     ensemble = {"type": "Ensemble", "member": LINEAR, "num_members": 2, "prior_scale": None}
     huber = {"type": "Huber", "delta": 1.0}
     settings = {"algorithm": {"type": "ClippedDoubleDQN", "error": huber}, "network": ensemble}

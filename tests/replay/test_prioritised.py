@@ -265,12 +265,12 @@ def test_updates_in_a_loop_are_made_in_place(priority_of):
     replay = make(Prioritised(1_000_000), num_environments=1)
 
     def loop(state, bits):
-        def turn(state, bits):
+        def step(state, bits):
             state = replay.add(state, coded_step(0, 1), jnp.ones(1, bool))
             sample = replay.sample(state, bits, *COUNTS)
             return replay.update(state, sample.indices, priority_of(sample)), sample.weight.sum()
 
-        return jax.lax.scan(turn, state, bits)
+        return jax.lax.scan(step, state, bits)
 
     state = jax.eval_shape(replay.init)
     compiled = jax.jit(loop, donate_argnums=0).lower(state, jnp.zeros((10, 32), jnp.uint32)).compile()

@@ -1,4 +1,4 @@
-"""Searches for settings: what is refused, who goes on, and that nothing is lost or changed on the way."""
+"""Searches for settings: invalid input, promotion, and resuming without loss or change."""
 
 import contextlib
 import dataclasses
@@ -118,7 +118,7 @@ def test_a_search_that_makes_no_sense_is_refused_in_a_sentence(change, sentence)
     ],
     ids=str,
 )
-def test_a_search_at_the_edge_of_what_is_allowed_is_taken(change):
+def test_a_search_at_the_limits_is_accepted(change):
     dataclasses.replace(SEARCH, **change)
 
 
@@ -127,7 +127,7 @@ FINAL = dataclasses.replace(
 )
 
 
-def test_a_plan_says_what_the_search_says():
+def test_a_plan_agrees_with_its_search():
     expected = Plan((200, 400, 600), 0.25, 3, num_seeds=2, rule=halving.best, finalists=2, num_final_seeds=3)
     assert searches.plan(FINAL) == expected
     undecided = dataclasses.replace(FINAL, rule=halving.best_or_undecided)
@@ -157,7 +157,7 @@ def test_a_point_is_trained_on_tuning_seeds_its_final_on_others_and_its_test_bes
     assert list(searches.test_study(FINAL, {"learning_rate": SMALL.learning_rate}).algorithms) == ["default"]
 
 
-def test_all_that_decides_a_search_is_in_what_is_written_about_it():
+def test_the_stored_description_of_a_search_is_complete():
     space = {"n_step": grids.Choice((1, 3)), "learning_rate": grids.LogUniform(1e-4, 1e-1)}
     about = searches.about(dataclasses.replace(FINAL, space=space, sampler=samplers.cma_es))
     configuration, evaluation, game = (about.pop(name) for name in ("configuration", "evaluation", "game"))
@@ -200,7 +200,7 @@ def test_points_that_differ_in_numbers_share_a_program_and_points_that_differ_in
     assert searches.whole_numbers(SEARCH) == ["target_update.every"]
 
 
-def test_optuna_is_told_of_bounds_of_logarithms_and_of_whole_numbers():
+def test_distributions_have_bounds_logarithms_and_whole_numbers():
     space = {
         "a": grids.Uniform(0.5, 2.0),
         "b": grids.LogUniform(0.25, 4.0),
@@ -219,16 +219,17 @@ def test_optuna_is_told_of_bounds_of_logarithms_and_of_whole_numbers():
     assert samplers.settings(space, {"a": 1.0, "b": 0.5, "c": 3, "d": 8, "e": 2})["e"] == "z"
 
 
-def test_optuna_is_told_how_far_a_point_came_once():
+def test_the_last_step_of_a_point_is_reported_to_optuna_once():
     space = samplers.distributions({"a": grids.Uniform(-1.0, 1.0)}, whole=())
     study = optuna.create_study(direction="maximize")
     for _ in range(4):
         samplers.ask(study, samplers.random, 0, space)
-    goes_on, ends, dropped, failed = samplers.asked(study, space)
-    samplers.tell(study, goes_on, 200, 0.5, None)
-    samplers.tell(study, samplers.asked(study, space)[0], 200, 0.75, None)  # told of again, after a kill
+    running, ends, dropped, failed = samplers.complete_trials(study, space)
+    samplers.tell(study, running, 200, 0.5, None)
+    # A restarted search reports a score again.
+    samplers.tell(study, samplers.complete_trials(study, space)[0], 200, 0.75, None)
     samplers.tell(study, ends, 200, 0.5, None)
-    samplers.tell(study, samplers.asked(study, space)[1], 600, 0.25, "complete")
+    samplers.tell(study, samplers.complete_trials(study, space)[1], 600, 0.25, "complete")
     samplers.tell(study, dropped, 200, -0.5, "dropped")
     samplers.tell(study, failed, 200, float("nan"), "complete")
     states = optuna.trial.TrialState
@@ -236,7 +237,7 @@ def test_optuna_is_told_how_far_a_point_came_once():
     assert [trial.state for trial in trials] == [states.RUNNING, states.COMPLETE, states.PRUNED, states.FAIL]
     assert [trial.intermediate_values for trial in trials] == [{200: 0.5}, {200: 0.5, 600: 0.25}, {200: -0.5}, {}]
     assert trials[1].value == 0.25
-    samplers.tell(study, samplers.asked(study, space)[1], 600, 9.0, "complete")
+    samplers.tell(study, samplers.complete_trials(study, space)[1], 600, 9.0, "complete")
     assert study.best_value == 0.25
 
 
@@ -246,7 +247,9 @@ def test_the_estimators_begin_with_eight_random_points():
         studies.append(optuna.create_study(direction="maximize"))
         for number in range(10):
             point = samplers.ask(studies[-1], sampler, number, space)
-            samplers.tell(studies[-1], samplers.asked(studies[-1], space)[-1], 1, -point["learning_rate"], "complete")
+            samplers.tell(
+                studies[-1], samplers.complete_trials(studies[-1], space)[-1], 1, -point["learning_rate"], "complete"
+            )
     ours, random = ([trial.params for trial in study.get_trials()] for study in studies)
     assert ours[:8] == random[:8]
     assert ours[8] != random[8]
@@ -292,7 +295,7 @@ def test_at_most_as_many_undecided_points_go_on_as_points_that_are_kept():
     assert sorted(halving.best_or_undecided(same, 0.5)) == [0, 1, 2, 3]
 
 
-def test_the_best_share_of_a_wave_goes_on_if_it_is_among_the_best_share_of_all():
+def test_the_best_share_of_a_wave_is_promoted_if_it_is_among_the_best_share_of_all():
     scores = np.array([[3.0, 1.0], [9.0, -9.0], [1.0, 2.0], [5.0, 0.0]])  # means 2, 0, 1.5, 2.5
     assert halving.best(scores, 0.5) == [3, 0]
     assert halving.best(scores, 0.3) == [3]  # 1.2 points, but one at least
@@ -301,7 +304,7 @@ def test_the_best_share_of_a_wave_goes_on_if_it_is_among_the_best_share_of_all()
     assert halving.best(scores - 5.0, 0.5, earlier=[-9.0] * 4) == [3, 0]
 
 
-def test_a_point_that_its_seeds_cannot_tell_from_the_last_kept_goes_on_too():
+def test_a_point_that_does_not_differ_significantly_from_the_last_promoted_is_promoted_too():
     kept, always_worse, undecided = [4.0, 5.0, 6.0], [2.0, 3.0, 4.0], [9.0, 3.0, 2.9]
     scores = np.array([kept, always_worse, undecided])
     assert halving.best(scores, 1 / 3) == [0]
@@ -358,7 +361,7 @@ def test_a_winner_that_diverges_in_the_final_is_not_chosen_even_if_all_finalists
     ]
 
 
-def test_a_diverged_point_does_not_win_a_search_and_its_sampler_is_told_the_worst_score(tmp_path, programs):
+def test_a_diverged_point_does_not_win_a_search_and_its_sampler_gets_the_worst_score(tmp_path, programs):
     space = {"learning_rate": grids.Choice((0.01, 1e30))}
     one = dataclasses.replace(SEARCH, name="diverging", space=space, rungs=(), budget=2 * 600 * 8)
     outcome = run_search.run(one, tmp_path, programs=programs)
@@ -370,17 +373,17 @@ def test_a_diverged_point_does_not_win_a_search_and_its_sampler_is_told_the_wors
     assert [point.scores == () for point in found.points] == is_large
     assert run_search.best(outcome)["learning_rate"] == 0.01
     assert not is_large[found.progress[-1][1]]
-    told = [trial.value for trial in samplers.opened(folder / "journal.log", "diverging").trials]
+    values = [trial.value for trial in samplers.opened(folder / "journal.log", "diverging").trials]
     worst = min(point.score for point in found.points if point.scores)
-    assert [value for value, large in zip(told, is_large, strict=True) if large] == [worst] * sum(is_large)
+    assert [value for value, large in zip(values, is_large, strict=True) if large] == [worst] * sum(is_large)
     assert f"Not drawn: {sum(is_large)} that diverged" in figures.parallel_coordinates(found).get_label()
     assert len(figures.parallel_coordinates(found).axes[0].get_lines()) - 2 == len(is_large) - sum(is_large)
     stored = store.read(folder / "runs").runs
     diverged = [run.facts["configuration"]["learning_rate"] for run in stored if run.facts["diverged_at"] is not None]
-    assert diverged == [1e30] * len(searches.tuning_study(one, {}).seeds)  # a setting that is asked again is known
+    assert diverged == [1e30] * len(searches.tuning_study(one, {}).seeds)  # a repeated setting is known
 
 
-def test_a_search_of_which_all_points_diverge_says_so_and_records_no_best_point(tmp_path, capsys, monkeypatch):
+def test_a_search_of_which_all_points_diverge_reports_it_and_records_no_best_point(tmp_path, capsys, monkeypatch):
     line = (
         "search catch dqn --space learning_rate=log:1e25:1e30 --steps 400 --every 200 --episodes 2 --tuning-seeds 1 "
         "--test-seeds 1 --final-seeds 0 --rungs --budget 1200 --batch 3 --name lost --set learning_starts=100"
@@ -399,7 +402,7 @@ def test_a_search_of_which_all_points_diverge_says_so_and_records_no_best_point(
     assert not (tmp_path / "lost" / "runs").exists()  # nothing ran on test seeds
 
 
-def test_what_comes_next_in_a_case_worked_by_hand():
+def test_the_next_steps_agree_with_a_case_by_hand():
     assert following(3, []) == Ask()
     assert following(4, []) == Train(0, (0, 1, 2, 3))
     first = [wave(0, (0, 1, 2, 3), (0, 1))]
@@ -453,7 +456,7 @@ def test_finalists_of_several_programs_are_run_apart_and_once():
     assert halving.following(plan, "ABABA", waves, grown) == Train(1, (4,))  # the others were in the final before
 
 
-def test_what_waits_when_the_budget_is_spent_is_left_waiting_after_the_final():
+def test_points_that_wait_at_the_end_of_the_budget_still_wait_after_the_final():
     plan = PLAN._replace(finalists=1, num_final_seeds=2)
     rows = ((0.0,) * 3,) * 2
     waves = [
@@ -508,7 +511,7 @@ def test_the_best_point_is_of_those_that_came_furthest():
     done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
     assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
     equal = [ScoredWave(0, (4, 7), ((1.0,), (1.0,)), ()), ScoredWave(0, (2,), ((1.0,),), ())]
-    assert halving.incumbents(equal) == [(4, 1.0), (2, 1.0)]  # of equal ones the first to be asked
+    assert halving.incumbents(equal) == [(4, 1.0), (2, 1.0)]  # of equal points the first
 
 
 def test_the_budget_is_kept_and_every_point_has_an_end(finished):
@@ -521,7 +524,7 @@ def test_the_budget_is_kept_and_every_point_has_an_end(finished):
     assert len(outcome.settings) > 6  # more than whole runs would have paid for
 
 
-def test_runs_that_went_on_equal_those_of_a_plain_study_bit_for_bit(finished, tmp_path):
+def test_promoted_runs_equal_the_runs_of_a_study_bit_for_bit(finished, tmp_path):
     out, outcome = finished
     last = [point for one in outcome.waves if one.rung == 1 for point in one.points]
     stored = {run.facts["id"]: run for run in store.read(out / "small" / "tuning" / "runs").runs}
@@ -535,7 +538,7 @@ def test_runs_that_went_on_equal_those_of_a_plain_study_bit_for_bit(finished, tm
             np.testing.assert_array_equal(values, stored[run.facts["id"]].curves[name])
 
 
-def test_trials_are_read_without_optuna_and_say_what_the_waves_said(finished):
+def test_trials_are_read_without_optuna_and_agree_with_the_waves(finished):
     out, outcome = finished
     found = trials.read(out / "small" / "tuning")
     assert [point.settings for point in found.points] == list(outcome.settings)
@@ -552,10 +555,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("moment", [1, 2, 4])
-def test_a_killed_search_goes_on_with_the_points_and_scores_it_would_have_had(
-    moment, finished, tmp_path, programs, monkeypatch
-):
-    """Killed after a wave is in the journal and before Optuna is told of it: the worst moment."""
+def test_a_killed_search_continues_with_the_same_points_and_scores(moment, finished, tmp_path, programs, monkeypatch):
+    """The search is killed after a wave is in the journal and before Optuna has its scores: the worst moment."""
     calls, tell = [], samplers.tell
 
     def die(*arguments):
@@ -592,7 +593,7 @@ def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point
     assert "failed" not in {point.state for point in points}
 
 
-def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_goes_on(finished, tmp_path, programs, monkeypatch):
+def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_continues(finished, tmp_path, programs, monkeypatch):
     broken = finished[1].settings[2]["learning_rate"]
     train = waiting.train
 
@@ -616,7 +617,7 @@ def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_goes_on(finis
     assert len(again.waves) == len(outcome.waves)
 
 
-def test_a_search_of_which_no_point_can_be_trained_says_so(tmp_path, programs, monkeypatch):
+def test_a_search_whose_points_all_fail_reports_it(tmp_path, programs, monkeypatch):
     def break_down(*arguments):
         raise RuntimeError("it broke")
 
@@ -625,7 +626,7 @@ def test_a_search_of_which_no_point_can_be_trained_says_so(tmp_path, programs, m
         run_search.best(run_search.run(SEARCH, tmp_path, programs=programs))
 
 
-def test_a_point_whose_asking_was_cut_off_is_asked_again(finished, tmp_path, programs):
+def test_a_point_whose_suggestion_was_interrupted_is_suggested_again(finished, tmp_path, programs):
     folder = tmp_path / "small" / "tuning"
     folder.mkdir(parents=True)
     journal = (finished[0] / "small" / "tuning" / "journal.log").read_text().splitlines(keepends=True)
@@ -657,7 +658,7 @@ def test_after_a_request_to_stop_nothing_is_trained_twice(
     assert sum(calls) == outcome.spent
 
 
-def test_another_search_in_the_folder_is_refused_but_a_larger_budget_goes_on(finished, tmp_path, programs):
+def test_another_search_in_the_folder_is_refused_but_a_larger_budget_continues_it(finished, tmp_path, programs):
     shutil.copytree(finished[0] / "small", tmp_path / "small")
     with pytest.raises(ValueError, match="holds a search with another tuning_seeds, seed: give this one another name"):
         run_search.run(dataclasses.replace(SEARCH, seed=1, tuning_seeds=(3, 4)), tmp_path, programs=programs)
@@ -748,7 +749,7 @@ def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypat
     assert rarely == 1 < often  # once at the end
 
 
-def test_killed_between_waves_it_goes_on_with_those_that_wait(tmp_path, programs, monkeypatch):
+def test_a_search_killed_between_waves_continues_with_the_waiting_runs(tmp_path, programs, monkeypatch):
     trained, train = [], waiting.train
 
     def die_at_the_last_rung(runs, members, stop, width):
@@ -804,7 +805,7 @@ def test_the_field_that_decides_is_the_most_important():
     assert samplers.importance(space, points[:3], [1.0, 2.0, 3.0]) == {}
 
 
-def test_a_sampler_finds_the_top_of_a_quadratic_better_than_chance():
+def test_a_sampler_finds_the_top_of_a_quadratic_better_than_random_search():
     def best_of(sampler, seed):
         space = samplers.distributions({name: grids.Uniform(-1.0, 1.0) for name in "abcd"}, whole=())
         study = optuna.create_study(direction="maximize")
@@ -812,7 +813,7 @@ def test_a_sampler_finds_the_top_of_a_quadratic_better_than_chance():
         for number in range(40):
             point = samplers.ask(study, sampler, run_search._seed(seed, number), space)
             scores.append(-sum((value - 0.4) ** 2 for value in point.values()))
-            samplers.tell(study, samplers.asked(study, space)[-1], 1, scores[-1], "complete")
+            samplers.tell(study, samplers.complete_trials(study, space)[-1], 1, scores[-1], "complete")
         return max(scores)
 
     by_sampler = {
@@ -863,7 +864,7 @@ def typed(arguments):
     return search.parsed(commands._parser().parse_args(shlex.split(arguments)))
 
 
-def test_what_is_left_out_of_a_typed_search_is_what_the_help_says():
+def test_the_defaults_of_the_command_agree_with_its_help():
     found = typed("search catch dqn --space discount=0.9:0.99")
     assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102, 103], list(range(10_000, 10_010)))
     assert list(found.final_seeds) == [5_000, 5_001, 5_002, 5_003]

@@ -1,4 +1,4 @@
-"""Where a run comes from: a record says which script asked for it, and whether a commit holds script and package."""
+"""Provenance: a record names the script of the run, and whether a commit contains script and package."""
 
 import pathlib
 import runpy

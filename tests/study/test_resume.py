@@ -314,7 +314,7 @@ def test_a_request_to_stop_is_answered_by_another_thread():
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_without_memory_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+def test_without_memory_for_a_checkpoint_training_continues(tmp_path, monkeypatch, uninterrupted, capsys):
     make = program.make
 
     def failing(*arguments, **named):
@@ -473,7 +473,7 @@ def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp
     assert [found.step for found in checkpoints.read(tmp_path)] == [400, 200]
 
 
-def test_what_is_too_large_for_the_memory_fails_and_the_rest_goes_on(tmp_path):
+def test_a_run_too_large_for_the_memory_fails_and_the_others_continue(tmp_path):
     sizes = [device_layout.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
     report = execute.run(study(), tmp_path, memory=(min(sizes) + max(sizes)) / 2)
     assert (report.num_written, report.num_failed) == (3, 3)
@@ -486,7 +486,7 @@ def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path, is_packed):
+def test_a_crashed_run_is_run_again_with_retry_failed_and_its_record_is_kept_aside(tmp_path, is_packed):
     crashing = study(
         games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
     )
@@ -500,7 +500,7 @@ def test_a_crash_is_tried_again_when_asked_and_its_record_is_kept_aside(tmp_path
     assert "the engine exploded" in json.loads(aside.read_text())["crash"]
 
 
-def test_of_two_that_try_crashes_again_at_once_each_goes_on(tmp_path, monkeypatch):
+def test_two_processes_may_run_crashed_runs_again_at_the_same_time(tmp_path, monkeypatch):
     crashing = study(
         games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
     )
@@ -540,7 +540,7 @@ def test_two_processes_on_one_study_share_its_cells(tmp_path, uninterrupted):
     assert results(tmp_path / "resumed") == uninterrupted
 
 
-def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(tmp_path, uninterrupted):
+def test_a_full_disk_ends_the_study_and_the_next_call_continues_it(tmp_path, uninterrupted):
     mounted = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
     if not shutil.which("unshare") or subprocess.run([*mounted, "mount -t tmpfs none /mnt"], check=False).returncode:
         pytest.skip("needs to mount a file system of its own")
@@ -585,7 +585,7 @@ def test_members_are_spread_over_many_devices(tmp_path, uninterrupted):
     assert found == uninterrupted
 
 
-def test_without_room_for_a_checkpoint_training_goes_on(tmp_path, monkeypatch, uninterrupted, capsys):
+def test_without_room_for_a_checkpoint_training_continues(tmp_path, monkeypatch, uninterrupted, capsys):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 

@@ -375,26 +375,26 @@ def test_single_arms_may_have_more_seeds():
     assert seeds == {("one", rate): [0, 1, 2] for rate in both} | {("two", rate): [0, 1, 2, 8, 9] for rate in both}
 
 
-def test_weights_asked_for_afterwards_come_once_the_record_is_deleted(tmp_path):
+def test_weights_requested_later_are_stored_after_the_record_is_deleted(tmp_path):
     study = dataclasses.replace(TINY, seeds=(0,), grid={})
-    asked = dataclasses.replace(study, weights_of=(0,))
+    requested = dataclasses.replace(study, weights_of=(0,))
     execute.run(study, tmp_path)
-    report = execute.run(asked, tmp_path)
+    report = execute.run(requested, tmp_path)
     assert (report.num_written, report.num_skipped) == (0, 1)
     with pytest.raises(ValueError, match="put the seed into the study's weights_of, delete the record and run"):
         select_weights.select(report.folder)
     (path,) = report.folder.glob("*.json")
     path.unlink()
-    assert execute.run(asked, tmp_path).num_written == 1
+    assert execute.run(requested, tmp_path).num_written == 1
     assert select_weights.select(report.folder) == path
 
 
-def test_what_is_asked_for_beside_the_curves_is_kept_and_changes_no_curve(finished, tmp_path):
+def test_requested_weights_and_episodes_are_stored_and_change_no_curve(finished, tmp_path):
     study = dataclasses.replace(TINY, seeds=(1, 2), grid={"learning_rate": (0.01,)})
-    asked = dataclasses.replace(
+    requested = dataclasses.replace(
         study, episodes_logged=7, weights_of=(2,), evaluation=Evaluation(every=200, episodes=2, exact_values=True)
     )
-    found = {run.facts["seed"]: run for run in store.read(execute.run(asked, tmp_path).folder).runs}
+    found = {run.facts["seed"]: run for run in store.read(execute.run(requested, tmp_path).folder).runs}
     for cell in spec.cells(study):
         run, plain_run = found[cell.seed], store.find(finished[1].folder, cell.id)
         for name in set(plain_run.curves) - {"value_error", "value_bias"}:

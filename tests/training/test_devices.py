@@ -41,7 +41,7 @@ def test_compiled_programs_are_kept_in_the_users_cache_unless_another_place_is_n
     assert len(made) == 1
 
 
-def test_what_else_is_asked_of_jax(changes):
+def test_other_options_of_jax_are_set(changes):
     _, made = changes
     devices.leave_accelerators()
     devices.compute_in_this_thread()

@@ -39,7 +39,7 @@ def shared_programs(observation_shape, observation_dtype, num_actions):
 
 
 class Runner:
-    """A run on a host game that goes on by `advance`."""
+    """A run on a host game that continues with `advance`."""
 
     def __init__(self, game, config, seed=0, evaluation=EVALUATION, num_logged=0):
         self.game, self.config, self.evaluation = game, config, evaluation
@@ -298,7 +298,7 @@ def test_one_seed_is_one_run_and_another_is_another():
     assert not np.array_equal(ends[0][0][1].packed[0], ends[2][0][1].packed[0])
 
 
-def test_how_often_one_evaluates_does_not_change_what_is_trained():
+def test_the_number_of_evaluations_does_not_change_training():
     game = games.make("gymnasium:CartPole-v1")
     often = Runner(game, SMALL, evaluation=Evaluation(every=100, episodes=1, epsilon=0.5))
     seldom = Runner(game, SMALL, evaluation=Evaluation(every=800, episodes=3))

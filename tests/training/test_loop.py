@@ -206,7 +206,7 @@ def test_epsilon_decays_while_acting(schedule, is_greedy_from):
     ids=str,
 )
 def test_a_run_learns_from_rewards_and_ends_as_its_configuration_says(change, learned):
-    """Three steps: one goes on, the next terminates, and the last is at a time limit."""
+    """Three steps: one continues, the next terminates, and the last is at a time limit."""
     config = dataclasses.replace(SMALL, num_environments=1, replay=Uniform(20), **change)
     parts = states.parts(config, coded_game(), np.float32)
     state, observation = parts.replay.init(), jnp.zeros((1, 2))
@@ -291,7 +291,7 @@ def test_the_first_training_has_seen_all_steps_since_the_beginning():
     jax.tree.map(np.testing.assert_array_equal, state.learner.target_parameters, state.learner.parameters)
 
 
-def test_how_often_one_evaluates_does_not_change_what_is_trained():
+def test_the_number_of_evaluations_does_not_change_training():
     game = games.make("catch")
     config, begin = start(game, SMALL)
     often, seldom = begin, begin
@@ -304,7 +304,7 @@ def test_how_often_one_evaluates_does_not_change_what_is_trained():
     jax.tree.map(np.testing.assert_array_equal, plain(often), plain(seldom))
 
 
-def test_a_checkpoint_goes_on_bit_for_bit(tmp_path):
+def test_a_run_continues_from_a_checkpoint_bit_for_bit(tmp_path):
     game = games.make("catch")
     advance = advancing(game)
     config, state = start(game, SMALL)
@@ -380,7 +380,7 @@ def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, rewar
 @pytest.mark.parametrize(
     "evaluation", [Evaluation(1, 1), Evaluation(1, 1, 1.0, exact_values=True), Evaluation(9, 9, 0)], ids=str
 )
-def test_an_evaluation_at_the_edge_of_what_is_allowed_is_taken(evaluation):
+def test_an_evaluation_at_the_limits_is_accepted(evaluation):
     evaluation.check()
     assert (Evaluation(1, 1).epsilon, Evaluation(1, 1).exact_values) == (0.0, False)
 
@@ -425,7 +425,7 @@ def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
 
 
 @pytest.mark.parametrize("name", ["rainbow", "iqn", "bootstrapped_dqn"])
-def test_a_chunk_draws_what_each_of_its_iterations_draws_alone(name):
+def test_a_chunk_draws_the_same_random_numbers_as_its_iterations_alone(name):
     config = dataclasses.replace(ALGORITHMS[name].config, num_updates=2, num_minibatches=2)
     parts = states.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
 
@@ -474,25 +474,25 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
         matches = (observations[:, None] == jnp.asarray(seen)[None]).all(axis=-1)
         return NetworkOutput(jnp.asarray(means, jnp.float32)[matches.argmax(axis=1)] + shift)
 
-    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    evaluation = Evaluation(every=1, episodes=1, exact_values=True)
     for shift in (0.0, 0.25, -0.5):
         error, bias = jax.jit(value_errors, static_argnums=(1, 2, 4))(
-            jnp.float32(shift), feed_forward(None, apply), game, jnp.float32(0.9), asked
+            jnp.float32(shift), feed_forward(None, apply), game, jnp.float32(0.9), evaluation
         )
         np.testing.assert_allclose(error, abs(shift), atol=1e-5)
         np.testing.assert_allclose(bias, shift, atol=1e-5)
-    not_asked = value_errors(jnp.float32(0), feed_forward(None, apply), game, 0.9, EVALUATION)
-    unknown = value_errors(jnp.float32(0), feed_forward(None, apply), games.make("cartpole"), 0.9, asked)
-    assert np.isnan([*not_asked, *unknown]).all()
+    not_requested = value_errors(jnp.float32(0), feed_forward(None, apply), game, 0.9, EVALUATION)
+    unknown = value_errors(jnp.float32(0), feed_forward(None, apply), games.make("cartpole"), 0.9, evaluation)
+    assert np.isnan([*not_requested, *unknown]).all()
 
 
 @pytest.mark.parametrize("sweeps", [0, 1, 3])
 def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
     monkeypatch.setattr(evaluate_module, "SWEEPS", sweeps)
     network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
-    asked = Evaluation(every=1, episodes=1, exact_values=True)
+    evaluation = Evaluation(every=1, episodes=1, exact_values=True)
     game = games.make("probe_time_limit")  # one state and a reward of 1 a step
-    _, bias = value_errors(jnp.zeros((1, 1)), network, game, jnp.float32(0.9), asked)
+    _, bias = value_errors(jnp.zeros((1, 1)), network, game, jnp.float32(0.9), evaluation)
     np.testing.assert_allclose(bias, -sum(0.9**i for i in range(sweeps)), rtol=1e-6)
 
 
@@ -504,10 +504,10 @@ def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
         ("probe_time_limit", [[12.0]], 2.0, 2.0),  # the value is 1 / (1 - 0.9)
     ],
 )
-def test_errors_of_values_are_those_worked_out_by_hand(name, q_values, error, bias):
+def test_value_errors_agree_with_values_by_hand(name, q_values, error, bias):
     network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
-    asked = Evaluation(every=1, episodes=1, exact_values=True)
-    found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), asked)
+    evaluation = Evaluation(every=1, episodes=1, exact_values=True)
+    found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), evaluation)
     np.testing.assert_allclose(found, (error, bias), atol=1e-3)
 
 

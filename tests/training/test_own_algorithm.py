@@ -91,7 +91,7 @@ def test_its_metric_is_a_curve_everywhere_and_a_checkpoint_keeps_it(tmp_path, mo
 
 
 def interrupt_after_a_period(monkeypatch):
-    """Lets the next study be asked to stop after one evaluation period."""
+    """Requests the next study to stop after one evaluation period."""
     advance, count = execute.progress.Bar.advance, []
 
     def advance_and_interrupt(bar, *arguments):
