@@ -33,8 +33,8 @@ from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy, OneMember, UpperConfidence
 from jaxdqn.figures.scaling import scaling
 from jaxdqn.networks.ensemble import Ensemble
-from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.analysis import paired, resampling, statistics, tables
+from jaxdqn.analysis import paired, probability_of_improvement, resampling, statistics, tables
 from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 
@@ -71,5 +71,5 @@ def _difference(scores: np.ndarray, base: np.ndarray) -> str:
 
 def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
     """Returns the probability of improvement, with its interval."""
-    found = resampling.probability_of_improvement(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
+    found = probability_of_improvement.interval(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
     return tables.in_brackets(found, min(map(len, scores.values())), ".3g")

@@ -7,7 +7,7 @@ that enters the last shared layer scaled by 1/√2 and its norm clipped to 10).
 
 from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
-from jaxdqn.networks.layers import Dueling
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 

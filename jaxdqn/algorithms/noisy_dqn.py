@@ -10,7 +10,7 @@ from jaxdqn import schedules
 from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.networks.layers import Noisy
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 
 CONFIG = Config(algorithm=DQN(), network=QNetwork(noisy=Noisy()), exploration=EpsilonGreedy(schedules.Constant(0.0)))

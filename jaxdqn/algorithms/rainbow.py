@@ -16,9 +16,10 @@ from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Algorithm
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.heads import Categorical
-from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 

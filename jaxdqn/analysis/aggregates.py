@@ -49,7 +49,9 @@ AGGREGATES: dict[str, Entry] = {
     "median": Entry(median, "of the mean scores of the games"),
     "IQM": Entry(iqm, "mean of the middle half of all runs"),
     "mean": Entry(mean, "of all runs"),
-    "optimality gap": Entry(optimality_gap, "mean distance of the runs below a score of 1", lower_is_better=True),
+    "optimality gap": Entry(
+        optimality_gap, "how far the runs fall short of a score of 1, in the mean", lower_is_better=True
+    ),
 }
 
 

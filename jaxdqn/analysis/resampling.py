@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, statistics
+from jaxdqn.analysis import bootstrap_intervals, statistics
 from jaxdqn.analysis.bootstrap_intervals import Interval, Replicates
 from jaxdqn.analysis.statistics import Aggregate, Statistic
 
@@ -137,84 +137,9 @@ def difference(
       ValueError: if the games of X and Y differ, or as `aggregate_interval`.
     """
     bootstrap_intervals.check(confidence, resamples)
-    _check_games(x, y)
+    check_games(x, y)
     of_x, of_y = (replicates(stack(z), aggregate, generator, resamples) for z in (x, y))
     return bootstrap_intervals.interval(of_x.minus(of_y), confidence)
-
-
-def profile(
-    scores: Mapping[str, ArrayLike],
-    thresholds: ArrayLike,
-    generator: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-) -> Interval:
-    """Returns the share of runs whose score is above each threshold, and its pointwise interval, each `[thresholds]`.
-
-    Section 4.2, equation 1: the run-score distribution. If one profile is above another everywhere, its algorithm is
-    better for every statistic.
-
-    Args:
-      scores: by game, `[runs]`.
-      thresholds: `[thresholds]`, on the same scale.
-      generator: the only source of random numbers.
-      confidence: between 0 and 1.
-      resamples: number of draws.
-
-    Raises:
-      ValueError: as `aggregate_interval`.
-    """
-    stacked = dict(zip(scores, stack(scores), strict=True))
-    is_above = {game: values[:, None] > np.asarray(thresholds) for game, values in stacked.items()}
-    return aggregate_interval(
-        is_above, aggregates.mean, generator, confidence=confidence, resamples=resamples, score_range=(0.0, 1.0)
-    )
-
-
-def probability_of_improvement(
-    x: Mapping[str, ArrayLike],
-    y: Mapping[str, ArrayLike],
-    generator: np.random.Generator,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-) -> Interval:
-    """Returns the probability that a run of X scores more than one of Y, averaged over games, and its interval.
-
-    Section 4.3: of a game it is the Mann-Whitney statistic, (Σ 1[xᵢ > yⱼ] + ½ Σ 1[xᵢ = yⱼ]) / (N M). Only the order of
-    scores within a game counts, so they need no common scale. Runs of X and of Y are drawn independently.
-
-    Args:
-      x: by game, `[N]`; games may differ in N.
-      y: by the same games, `[M]`.
-      generator: the only source of random numbers.
-      confidence: between 0 and 1.
-      resamples: number of draws.
-
-    Raises:
-      ValueError: if the games of X and Y differ, or there are no scores, or one is not finite.
-    """
-    bootstrap_intervals.check(confidence, resamples)
-    _check_games(x, y)
-    points, values, strata, extremes = [], [], [], []
-    for game in x:
-        (xs,), (ys,) = stack({game: x[game]}), stack({game: y[game]})  # [N], [M]
-        wins = 0.5 * (np.sign(xs[:, None] - ys) + 1.0)  # 1, ½ where equal, or 0
-        points.append(np.mean(wins))
-        # Counts of each run replace the draws themselves: [resamples, N] and [resamples, M].
-        of_x, of_y = (
-            bootstrap_intervals.times_drawn(generator.integers(number, size=(resamples, number)), number)
-            for number in wins.shape
-        )
-        values.append(np.sum((of_x @ wins) * of_y, axis=1) / wins.size)
-        strata += [of_x, of_y]
-        extremes.append(
-            (np.min(wins), np.max(wins)) if min(wins.shape) >= bootstrap_intervals.WITHIN_RANGE else (0.0, 1.0)
-        )
-    return bootstrap_intervals.interval(
-        Replicates(np.mean(points), np.mean(values, axis=0), strata, *np.mean(extremes, axis=0)), confidence
-    )
 
 
 def replicates(
@@ -298,6 +223,7 @@ def stack(scores: Mapping[str, ArrayLike]) -> np.ndarray:
     return np.stack(list(arrays.values()))
 
 
-def _check_games(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike]) -> None:
+def check_games(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike]) -> None:
+    """Raises ValueError unless two arms have the same games, at least one."""
     if set(x) != set(y) or not x:
         raise ValueError(f"Two arms must have the same games to be compared: they have {sorted(x)} and {sorted(y)}.")

@@ -52,7 +52,7 @@ def performance_profiles(
     """
     import numpy as np
 
-    from jaxdqn.analysis import bootstrap_intervals, resampling, scores
+    from jaxdqn.analysis import bootstrap_intervals, performance_profile, scores
 
     found = scores.pooled(scores.final(runs, score=score, last=last, transform=transform))
     looks = style.styles(found.values, order)
@@ -64,7 +64,7 @@ def performance_profiles(
         figure, axes = style.panels([""], xlabel=xlabel, ylabel=label, title=None)
         (panel,) = axes.values()
         for name, look in looks.items():
-            band = resampling.profile(found.values[name], taus, np.random.default_rng(bootstrap_seed))
+            band = performance_profile.interval(found.values[name], taus, np.random.default_rng(bootstrap_seed))
             panel.fill_between(taus, band.low, band.high, color=look.color, alpha=0.18, linewidth=0, step="post")
             (handles[name],) = panel.step(taus, band.point, where="post", color=look.color, linestyle=look.line)
         panel.set_ylim(-0.02, 1.02)

@@ -44,7 +44,7 @@ def probability_of_improvement(
     """
     import numpy as np
 
-    from jaxdqn.analysis import bootstrap_intervals, resampling, scores
+    from jaxdqn.analysis import bootstrap_intervals, probability_of_improvement, scores
 
     found = scores.final(runs, score=score, last=last)
     others = scores.others(found, base)
@@ -55,7 +55,7 @@ def probability_of_improvement(
         if len(arm) < len(found.games):
             partly.append(f"{label} on {', '.join(arm)}")
         generator = np.random.default_rng(bootstrap_seed)
-        estimates[label] = resampling.probability_of_improvement(arm, bases, generator)
+        estimates[label] = probability_of_improvement.interval(arm, bases, generator)
     looks = style.styles(found.values, order)
     with style.look():
         rows = {label: look for label, look in looks.items() if label != base}

@@ -15,6 +15,7 @@ from jaxdqn import distributional
 from jaxdqn.distributional import Risk
 from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key
+from jaxdqn.networks.dueling import action_values
 from jaxdqn.networks.layers import Layers
 from jaxdqn.outputs import CategoricalOutput, FractionOutput, QuantileOutput
 
@@ -39,7 +40,7 @@ class Categorical:
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> CategoricalOutput:
         """Returns logits `[..., A, num_atoms]`, the atoms `[num_atoms]` and the means `[..., A]`."""
         del key
-        logits = layers.values(features, self.num_atoms)
+        logits = action_values(layers, features, self.num_atoms)
         atoms = self.v_min + (self.v_max - self.v_min) * jnp.linspace(0.0, 1.0, self.num_atoms)
         # All digits: an action is often better by less than what accelerators round a product to.
         q_values = jnp.matmul(jax.nn.softmax(logits), atoms, precision="highest")
@@ -62,7 +63,7 @@ class Quantiles:
     def __call__(self, layers: Layers, features: Array, key: Key | None) -> QuantileOutput:
         """Returns quantiles `[..., A, N]`, their fractions `[..., N]` and means `[..., A]`."""
         del key
-        quantiles = layers.values(features, self.num_quantiles)
+        quantiles = action_values(layers, features, self.num_quantiles)
         fractions = jnp.broadcast_to(
             distributional.midpoints(self.num_quantiles), (*features.shape[:-1], self.num_quantiles)
         )
@@ -165,5 +166,5 @@ def _quantiles_at(
     """Returns the quantiles `[..., A, N]` at fractions `[..., N]` of features `[..., F]`."""
     cosines = jnp.cos(jnp.pi * jnp.multiply.outer(fractions, jnp.arange(num_cosines)))
     embedding = nn.relu(nn.Dense(features.shape[-1], name="fractions")(cosines))  # [..., N, F]
-    values = layers.values(layers.hidden(features[..., None, :] * embedding, hidden), width=1)  # [..., N, A, 1]
+    values = action_values(layers, layers.hidden(features[..., None, :] * embedding, hidden), width=1)  # [..., N, A, 1]
     return jnp.swapaxes(values[..., 0], -1, -2)

@@ -15,9 +15,11 @@ import numpy as np
 from jaxdqn import noise as noises
 from jaxdqn.fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, no_noise
+from jaxdqn.networks.dueling import Dueling, action_values
 from jaxdqn.networks.heads import Head
-from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, NOISE, Dueling, LayerNorm, Layers, Noisy, factorised_noise
+from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, LayerNorm, Layers
 from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.noisy import NOISE, Noisy, factorised_noise
 from jaxdqn.networks.torsos import Dense, Torso
 from jaxdqn.outputs import NetworkOutput
 
@@ -201,5 +203,5 @@ class _Last(nn.Module):
 def _outcome(config: QNetwork, layers: Layers, features: Array, head_key: Key | None) -> Any:
     """Returns the output that the head makes of features `[..., F]`; inside a compact module."""
     if config.head is None:
-        return NetworkOutput(q_values=layers.values(features, width=1)[..., 0])
+        return NetworkOutput(q_values=action_values(layers, features, width=1)[..., 0])
     return config.head(layers, features, head_key)

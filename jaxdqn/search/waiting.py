@@ -19,9 +19,10 @@ from jaxdqn.study.checkpoints import Snapshot
 from jaxdqn.study.signals import StopRequest
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.study.wave import Wave, WaveContext
-from jaxdqn.training import program
+from jaxdqn.training import device_layout, program
 from jaxdqn.training.checkpoint import Unusable
-from jaxdqn.training.program import Layout, Program
+from jaxdqn.training.device_layout import Layout
+from jaxdqn.training.program import Program
 from jaxdqn.training.state import Ending
 
 Programs = dict[Any, tuple[Program, Layout]]  # by game, structure, evaluation, number of runs and memory
@@ -135,7 +136,7 @@ def _program(runs: Runs, study: Study, cell: Cell, width: int) -> tuple[Program,
     key = (cell.game, jax.tree.structure(cell.config), study.evaluation, width, runs.memory)
     if key not in runs.programs:
         game = spec.game(cell.game)
-        layout = program.layout(cell.config, game, width, runs.memory)
+        layout = device_layout.choose(cell.config, game, width, runs.memory)
         runs.programs[key] = program.make(cell.config, game, study.evaluation, layout), layout
     return runs.programs[key]
 

@@ -13,8 +13,8 @@ import jax
 
 from jaxdqn.study import spec
 from jaxdqn.study.spec import Cell, Study
-from jaxdqn.training import program
-from jaxdqn.training.program import Layout, Size
+from jaxdqn.training import device_layout, program
+from jaxdqn.training.device_layout import Layout, Size
 
 
 class Group(NamedTuple):
@@ -63,7 +63,7 @@ def plan(
     planned = []
     for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
         config, game = group.cells[0].config, spec.game(group.game)
-        layout = program.layout(config, game, len(group.cells), memory)
+        layout = device_layout.choose(config, game, len(group.cells), memory)
         taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
         known = [second for second in taken if second is not None]
         planned.append(
@@ -71,7 +71,7 @@ def plan(
                 group=group,
                 layout=layout,
                 num_waves=math.ceil(len(group.cells) / layout.width),
-                size=program.size(config, game),
+                size=device_layout.size(config, game),
                 seconds=sum(known) / len(known) * len(taken) if known else None,
             )
         )

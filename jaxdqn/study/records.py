@@ -10,7 +10,7 @@ from jaxdqn.store import schema
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import provenance
 from jaxdqn.study.spec import Cell, Study
-from jaxdqn.training import program
+from jaxdqn.training import device_layout
 from jaxdqn.training.state import Ending
 
 
@@ -46,7 +46,7 @@ def facts(
     ending: Ending,
     seconds: np.ndarray,
     compile_seconds: float,
-    layout: program.Layout,
+    layout: device_layout.Layout,
     trained_by: Sequence[Mapping[str, Any]],
     code: Mapping[str, Any],
 ) -> dict[str, Any]:

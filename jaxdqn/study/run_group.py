@@ -18,8 +18,9 @@ from jaxdqn.study.live import Live
 from jaxdqn.study.signals import StopRequest
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.study.wave import Wave, WaveContext
-from jaxdqn.training import program
-from jaxdqn.training.program import Layout, Program
+from jaxdqn.training import device_layout, program
+from jaxdqn.training.device_layout import Layout
+from jaxdqn.training.program import Program
 from jaxdqn.training.state import Ending
 
 
@@ -79,7 +80,7 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
     """
     cells = {cell.id: cell for cell in group.cells}
     try:
-        layout = program.layout(group.cells[0].config, spec.game(group.game), len(cells), context.memory)
+        layout = device_layout.choose(group.cells[0].config, spec.game(group.game), len(cells), context.memory)
     except ValueError:  # too large for the memory
         _fail(context, [cells[id] for id in _claim_all(context, cells)])
         return GroupReport([], None, 0.0)

@@ -1,8 +1,6 @@
-"""A group's program: many runs of one structure, compiled once. Which loop trains them is known here alone."""
+"""The compiled program of a group: many runs of one structure. Only this module chooses between the two loops."""
 
 import functools
-import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,34 +13,11 @@ from jax.sharding import PartitionSpec as P
 from jaxdqn import fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
-from jaxdqn.training import checkpoint, devices, host_programs, iteration, loop, workers
-from jaxdqn.training import state as run_state
+from jaxdqn.training import checkpoint, loop, workers
 from jaxdqn.training.curves import Curves
+from jaxdqn.training.device_layout import Layout
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.iteration import RandomNumbers
 from jaxdqn.training.state import Ending, RunState, ending
-
-MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out their episodes, keeps waves short
-_MAKING = 6  # times the random numbers themselves: 5.4 were measured for Rainbow, whose networks draw most
-
-
-class Layout(NamedTuple):
-    """Where the members of a group run.
-
-    Attributes:
-      devices: one slice of the members each.
-      per_device: members on a device in one wave.
-      batch: members that a device computes side by side; 1 takes them one after another.
-    """
-
-    devices: tuple[Any, ...]
-    per_device: int
-    batch: int
-
-    @property
-    def width(self) -> int:
-        """Members of a wave."""
-        return len(self.devices) * self.per_device
 
 
 class Program(NamedTuple):
@@ -67,75 +42,6 @@ class Program(NamedTuple):
     load: Callable[[Sequence[Config], Sequence[int], list[np.ndarray]], Any]
     close: Callable[[], None]
     compile_seconds: float
-
-
-class Size(NamedTuple):
-    """What one run keeps in memory, in bytes.
-
-    Attributes:
-      networks: parameters and their targets.
-      optimizer: its state.
-      replay: the memory.
-      drawn: random numbers for the iterations of a chunk, with what is needed to make them.
-      total: these and the rest of its state.
-    """
-
-    networks: int
-    optimizer: int
-    replay: int
-    drawn: int
-    total: int
-
-
-def size(config: Config, game: AnyGame) -> Size:
-    """Returns what one run keeps in memory, by the shapes of its arrays; while it learns, a little more.
-
-    Not counted is its log of episodes, 12 bytes each.
-    """
-    state = _shapes(config, game)
-    learner = state.learner
-    drawn = _MAKING * iteration.CHUNK * _bytes(_shapes_of_numbers(config, game))
-    return Size(
-        networks=_bytes((learner.parameters, learner.target_parameters)),
-        optimizer=_bytes(learner.optimizer_state),
-        replay=_bytes(state.replay),
-        drawn=drawn,
-        total=_bytes(state) + drawn,
-    )
-
-
-def layout(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
-    """Returns how to lay so many members out on this machine.
-
-    On CPU cores each member runs alone, since small networks batched over members are slower for each of them;
-    on an accelerator as many side by side as the memory holds. Host games have a process a core.
-
-    Args:
-      config: of one of them.
-      game: that all play.
-      num_members: how many there are.
-      memory: bytes that they may use at once, over all devices; None for half of what there is.
-
-    Raises:
-      ValueError: if one run needs more than `memory`.
-    """
-    found = jax.devices()
-    needed = size(config, game).total
-    if memory is not None and needed > memory:
-        raise ValueError(f"A run on {game.name} needs {needed:,} bytes, and {memory:,.0f} may be used: allow more.")
-    if memory is None:
-        memory = 0.5 * sum(_memory(device, len(found)) for device in found)
-    fitting = max(1, int(memory / needed))  # one run is tried, whatever it needs
-    if isinstance(game, HostGame):
-        return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
-    used = tuple(found[: min(num_members, fitting)])
-    is_cpu = used[0].platform == "cpu"
-    most = max(1, int(memory / len(used) / needed))
-    if is_cpu:
-        most = min(most, MOST_ON_A_CPU_CORE)
-    num_waves = math.ceil(num_members / (len(used) * most))
-    per_device = math.ceil(num_members / (len(used) * num_waves))
-    return Layout(used, per_device, batch=1 if is_cpu else per_device)
 
 
 def make(
@@ -235,30 +141,3 @@ def _without_step(state: RunState) -> RunState:
 
 def _at(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[i], tree)
-
-
-def _shapes(config: Config, game: AnyGame) -> RunState:
-    """Returns the shapes and types of what a run carries."""
-    key = jax.random.key(0)
-    if isinstance(game, HostGame):
-        parts = host_programs.parts_of(config, game)
-        return jax.eval_shape(lambda: run_state.init(parts, key, lambda key: key, num_logged=0))
-    return jax.eval_shape(lambda: loop.init(config, key, game=game))
-
-
-def _shapes_of_numbers(config: Config, game: AnyGame) -> RandomNumbers:
-    """Returns the shapes and types of the random numbers of an iteration."""
-    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
-    return jax.eval_shape(lambda: iteration.draw(parts, jax.random.key(0)))
-
-
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def _memory(device: Any, num_devices: int) -> float:
-    """Returns the bytes that a device may use; CPU devices share what the machine has."""
-    statistics = device.memory_stats() if device.platform != "cpu" else None
-    if statistics and "bytes_limit" in statistics:
-        return float(statistics["bytes_limit"])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / num_devices

@@ -12,11 +12,12 @@ from jaxdqn.algorithms import ALGORITHMS, dqn, munchausen, pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.games import exact, probes
 from jaxdqn.interfaces import Game
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.training import iteration, loop
@@ -126,7 +127,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
         return config.algorithm.loss(network, state.parameters, state.target_parameters, sample, key)
 
     leaves = jax.tree.leaves(jax.eval_shape(output, jax.random.key(0)))
-    assert {(leaf.shape, leaf.dtype) for leaf in leaves} == {((5,), jnp.float32)}
+    assert {(leaf.shape, leaf.dtype) for leaf in leaves} == {((5,), np.dtype(np.float32))}
 
 
 def learned_values(config):

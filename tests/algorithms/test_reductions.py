@@ -25,11 +25,12 @@ from jaxdqn.algorithms import (
 )
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Sample, Sequence, Transition
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, Quantiles
-from jaxdqn.networks.layers import Dueling, Noisy
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 

@@ -19,7 +19,7 @@ def test_the_table_gives_names_and_the_sentence_of_a_caption():
     assert aggregates.panel("IQM") == "all games: IQM"
     assert aggregates.explanation() == (
         "All games, median: of the mean scores of the games; IQM: mean of the middle half of all runs; mean: of all "
-        "runs; optimality gap: mean distance of the runs below a score of 1 (lower is better)."
+        "runs; optimality gap: how far the runs fall short of a score of 1, in the mean (lower is better)."
     )
 
 

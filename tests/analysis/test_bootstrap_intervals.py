@@ -6,7 +6,14 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, resampling, statistics
+from jaxdqn.analysis import (
+    aggregates,
+    bootstrap_intervals,
+    performance_profile,
+    probability_of_improvement,
+    resampling,
+    statistics,
+)
 
 SKEWED = [0.3, 0.5, 0.6, 0.9, 1.1, 1.2, 1.9, 2.2, 3.8, 7.5]
 
@@ -103,7 +110,7 @@ def test_fewer_than_three_runs_have_a_point_and_no_interval(runs):
         resampling.interval_over_games(scores, statistics.mean, generator()),
         resampling.difference(scores, {"a": SKEWED, "b": SKEWED}, aggregates.mean, generator()),
         resampling.difference({"a": SKEWED, "b": SKEWED}, scores, aggregates.mean, generator()),
-        resampling.probability_of_improvement({"a": SKEWED}, {"a": scores["a"]}, generator()),
+        probability_of_improvement.interval({"a": SKEWED}, {"a": scores["a"]}, generator()),
     ]
     for estimate in made:
         assert np.isfinite(estimate.point)
@@ -131,8 +138,8 @@ def test_intervals_stay_where_the_statistic_can_be():
     rng = generator(3)
     for _ in range(20):
         x, y = rng.integers(0, 2, size=(2, 6)).astype(float)
-        better = resampling.probability_of_improvement({"a": x}, {"a": y}, rng, resamples=200)
-        share = resampling.profile({"a": x}, [-0.5, 0.5, 1.5], rng, resamples=200)
+        better = probability_of_improvement.interval({"a": x}, {"a": y}, rng, resamples=200)
+        share = performance_profile.interval({"a": x}, [-0.5, 0.5, 1.5], rng, resamples=200)
         gap = resampling.aggregate_interval(
             {"a": x}, aggregates.optimality_gap, rng, resamples=200, score_range=(0.0, 1.0)
         )

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxdqn.analysis import aggregates, paired, resampling, statistics
+from jaxdqn.analysis import aggregates, paired, performance_profile, probability_of_improvement, resampling, statistics
 
 X = [[2.08, 0.92, 0.53], [0.5, 0.64, 0.45], [1.23, 2.0, 0.42], [0.14, 0.22, 0.57], [0.27, 0.36, 0.34]]
 Y = [
@@ -197,7 +197,7 @@ def test_the_aggregate_along_training_is_that_of_each_point():
     ],
 )
 def test_the_probability_of_improvement_counts_pairs(x, y, expected):
-    assert resampling.probability_of_improvement({"a": x}, {"a": y}, generator()).point == pytest.approx(expected)
+    assert probability_of_improvement.interval({"a": x}, {"a": y}, generator()).point == pytest.approx(expected)
 
 
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=7)
@@ -206,15 +206,15 @@ scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=7)
 @given(x=scores, y=scores)
 def test_the_probability_of_improvement_is_scipys_mann_whitney_statistic(x, y):
     expected = scipy.stats.mannwhitneyu(x, y, method="asymptotic", use_continuity=False).statistic / (len(x) * len(y))
-    forth = resampling.probability_of_improvement({"a": x}, {"a": y}, generator(), resamples=5)
-    back = resampling.probability_of_improvement({"a": y}, {"a": x}, generator(), resamples=5)
+    forth = probability_of_improvement.interval({"a": x}, {"a": y}, generator(), resamples=5)
+    back = probability_of_improvement.interval({"a": y}, {"a": x}, generator(), resamples=5)
     assert forth.point == pytest.approx(expected)
     assert back.point == pytest.approx(1 - expected)
 
 
 def test_games_may_have_different_numbers_of_runs_where_only_their_order_counts():
     x, y = {"a": [1.0] * 3, "b": [1.0, 2.0, 3.0, 4.0]}, {"b": [0.0, -1.0, 0.5], "a": [2.0, 3.0, 4.0, 5.0, 6.0]}
-    estimate = resampling.probability_of_improvement(x, y, generator())
+    estimate = probability_of_improvement.interval(x, y, generator())
     assert tuple(estimate) == (0.5, 0.5, 0.5)  # lost on a, won on b, whatever is drawn
 
 
@@ -223,7 +223,7 @@ def test_the_interval_of_improvement_is_as_wide_as_delong_has_it():
     wins = x[:, None] > y
     # DeLong, DeLong and Clarke-Pearson (1988): the variance of the area under a curve, over runs of either arm.
     error = np.sqrt(np.var(wins.mean(axis=1), ddof=1) / 40 + np.var(wins.mean(axis=0), ddof=1) / 30)
-    estimate = resampling.probability_of_improvement({"a": x}, {"a": y}, generator(), resamples=20_000)
+    estimate = probability_of_improvement.interval({"a": x}, {"a": y}, generator(), resamples=20_000)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.99 * error, rel=0.08)
 
 
@@ -249,22 +249,22 @@ def test_runs_of_two_arms_are_drawn_apart():
 @pytest.mark.parametrize("y", [{"b": [1.0]}, {}, {"a": [1.0], "b": [1.0]}])
 def test_arms_of_different_games_are_refused(y):
     with pytest.raises(ValueError, match="must have the same games"):
-        resampling.probability_of_improvement({"a": [1.0]}, y, generator())
+        probability_of_improvement.interval({"a": [1.0]}, y, generator())
     with pytest.raises(ValueError, match="must have the same games"):
         resampling.difference({"a": [1.0]}, y, aggregates.mean, generator())
 
 
 def test_a_score_that_is_not_finite_has_no_rank():
     with pytest.raises(ValueError, match="1 of 2 scores of a are not finite"):
-        resampling.probability_of_improvement({"a": [1.0, np.nan]}, {"a": [1.0]}, generator())
+        probability_of_improvement.interval({"a": [1.0, np.nan]}, {"a": [1.0]}, generator())
     with pytest.raises(ValueError, match="1 of 2 scores of a are not finite"):
-        resampling.profile({"a": [1.0, np.nan]}, [0.0], generator())
+        performance_profile.interval({"a": [1.0, np.nan]}, [0.0], generator())
 
 
 INTERVALS = {
     "difference": lambda **given: resampling.difference(by_game(X), by_game(Y), aggregates.iqm, generator(), **given),
-    "profile": lambda **given: resampling.profile(by_game(X), [0.5], generator(), **given),
-    "improvement": lambda **given: resampling.probability_of_improvement(by_game(X), by_game(Y), generator(), **given),
+    "profile": lambda **given: performance_profile.interval(by_game(X), [0.5], generator(), **given),
+    "improvement": lambda **given: probability_of_improvement.interval(by_game(X), by_game(Y), generator(), **given),
     "bootstrap": lambda **given: resampling.aggregate_interval(by_game(X), aggregates.iqm, generator(), **given),
     "over games": lambda **given: resampling.interval_over_games(by_game(X), statistics.iqm, generator(), **given),
     "paired": lambda **given: paired.interval(paired.differences(*ARMS), generator(), **given),
@@ -287,7 +287,11 @@ def test_every_interval_uses_the_requested_number_of_resamples(interval):
 
 
 def test_a_score_at_the_threshold_is_not_above_it():
-    assert resampling.profile({"a": [1.0, 2.0]}, [0.5, 1.0, 2.0], generator()).point.tolist() == [1.0, 0.5, 0.0]
+    assert performance_profile.interval({"a": [1.0, 2.0]}, [0.5, 1.0, 2.0], generator()).point.tolist() == [
+        1.0,
+        0.5,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize("name", aggregates.AGGREGATES)

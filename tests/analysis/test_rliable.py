@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from jaxdqn.analysis import aggregates, resampling
+from jaxdqn.analysis import aggregates, performance_profile, probability_of_improvement, resampling
 
 RECORDED = json.loads(pathlib.Path(__file__).with_name("rliable_values.json").read_text())
 ARRAYS = RECORDED["arrays"]
@@ -47,11 +47,11 @@ def test_aggregates_and_those_of_the_same_draws_are_rliables(name, aggregate):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_performance_profile_is_rliables(name):
-    found = resampling.profile(by_game(name), RECORDED["thresholds"], np.random.default_rng(0), resamples=5)
+    found = performance_profile.interval(by_game(name), RECORDED["thresholds"], np.random.default_rng(0), resamples=5)
     np.testing.assert_allclose(found.point, ARRAYS[name]["profile"], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("x", "y", "expected"), RECORDED["probability of improvement"])
 def test_the_probability_of_improvement_is_rliables(x, y, expected):
-    found = resampling.probability_of_improvement(by_game(x), by_game(y), np.random.default_rng(0), resamples=5)
+    found = probability_of_improvement.interval(by_game(x), by_game(y), np.random.default_rng(0), resamples=5)
     assert found.point == pytest.approx(expected, rel=1e-12)

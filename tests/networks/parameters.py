@@ -11,11 +11,13 @@ import pathlib
 import jax
 import numpy as np
 
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy
+from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.store import weights
 

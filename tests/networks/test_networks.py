@@ -8,11 +8,13 @@ import pytest
 
 from jaxdqn import fields
 from jaxdqn.fields import configuration, static
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy, factorised_noise
+from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy, factorised_noise
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
 
@@ -433,7 +435,7 @@ def test_a_torso_may_be_a_configuration_from_elsewhere():
         "NoisyDense_0": (8, 4),
         "NoisyDense_1": (4, 4),
     }
-    assert network.apply(parameters, PICTURES, network.draw(SECOND)).quantiles.shape == (2, 5, 2, 2)
+    assert network.apply(parameters, PICTURES, network.noise(SECOND)).quantiles.shape == (2, 5, 2, 2)
     assert fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
 
 

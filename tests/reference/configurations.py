@@ -26,11 +26,13 @@ from jaxdqn.algorithms import (
     tabular_q_learning,
 )
 from jaxdqn.config import Config
+from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
-from jaxdqn.networks.layers import Dueling, LayerNorm, Noisy
+from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised

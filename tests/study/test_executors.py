@@ -24,7 +24,7 @@ from jaxdqn.study.executors import driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.executors.tasks import Needs, Resources
 from jaxdqn.study.spec import Study
-from jaxdqn.training import cores, devices, program
+from jaxdqn.training import cores, device_layout, devices
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
@@ -76,7 +76,7 @@ def test_a_study_falls_into_tasks_of_one_program_each_that_fill_the_slots(num_se
 
 
 def test_a_task_needs_the_memory_of_its_runs_twice_and_that_of_a_process():
-    of_a_run = program.size(SMALL, games.make("catch")).total
+    of_a_run = device_layout.size(SMALL, games.make("catch")).total
     assert parts(STUDY, 2)[0].needs == (1, 0, 2**30 + 2 * 3 * of_a_run)
     assert parts(STUDY, 2, cpus=2, gpus=1, memory=10.0**9)[0].needs == (2, 1, 2**30 + 2 * 10**9)
 

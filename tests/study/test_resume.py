@@ -20,7 +20,7 @@ from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.store import failures, packing, store
 from jaxdqn.study import checkpoints, execute, missing, provenance, run_group, signals, spec, wave
 from jaxdqn.study.spec import Study
-from jaxdqn.training import program
+from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
@@ -419,7 +419,7 @@ def test_an_error_is_recorded_with_its_traceback_and_tried_again_only_on_request
 
 def test_what_cannot_be_compiled_is_tried_once_and_an_error_of_a_wave_fails_no_other_wave(tmp_path, monkeypatch):
     one = study(algorithms={"DQN": SMALL})
-    room = 1.5 * program.size(SMALL, games.make(one.games[0])).total  # so that each of three waves has one run
+    room = 1.5 * device_layout.size(SMALL, games.make(one.games[0])).total  # so that each of three waves has one run
     tries, train = [], run_group._train
 
     def without_a_compiler(*arguments, **named):
@@ -474,7 +474,7 @@ def test_of_two_checkpoints_with_a_run_the_one_that_came_further_is_taken_up(tmp
 
 
 def test_a_run_too_large_for_the_memory_fails_and_the_others_continue(tmp_path):
-    sizes = [program.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
+    sizes = [device_layout.size(cell.config, spec.game(cell.game)).total for cell in spec.cells(study())]
     report = execute.run(study(), tmp_path, memory=(min(sizes) + max(sizes)) / 2)
     assert (report.num_written, report.num_failed) == (3, 3)
     assert {"allow more" in found.reason for found in failures.read(tmp_path / "resumed" / "failures")} == {True}

@@ -22,7 +22,7 @@ from jaxdqn.store import schema, store
 from jaxdqn.study import execute, plan, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
-from jaxdqn.training import program
+from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
 
@@ -158,7 +158,7 @@ def test_waves_are_wide_enough_and_have_less_than_a_round_of_padding(num_members
     (planned,) = plan.plan(dataclasses.replace(TINY, grid={}, seeds=range(num_members)))
     layout = planned.layout
     assert layout.batch == 1
-    assert layout.per_device <= program.MOST_ON_A_CPU_CORE
+    assert layout.per_device <= device_layout.MOST_ON_A_CPU_CORE
     assert 0 <= planned.num_waves * layout.width - num_members < planned.num_waves * len(layout.devices)
 
 
@@ -166,7 +166,7 @@ def test_the_size_of_a_run_is_that_of_its_arrays():
     config = dataclasses.replace(SMALL, network=QNetwork(Dense((16,))))
     num_parameters = 4 * 16 + 16 + 16 * 2 + 2  # of cartpole: 4 numbers seen, 2 actions
     for name, flags in (("cartpole", 2), ("gymnasium:CartPole-v1", 3)):  # what steps in Python can be cut, too
-        size = program.size(config, games.make(name))
+        size = device_layout.size(config, games.make(name))
         assert size.networks == 4 * 2 * num_parameters
         assert size.optimizer == 4 * (2 * num_parameters + 1)  # of Adam, with its count
         assert size.replay == 4 * (200 * (4 + 1 + 1 + flags + 4) + 2)  # whole transitions, and how many there are
@@ -179,18 +179,18 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
     def device(platform):
         return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
 
-    assert program._memory(device("gpu"), 2) == 7.0
-    assert program._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert device_layout._memory(device("gpu"), 2) == 7.0
+    assert device_layout._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
 @pytest.mark.parametrize(("room", "at_once"), [(0.1, 1), (1.5, 1), (2.5, 2)])
 def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_once):
     game = games.make(name)
-    machine = 2 * room * program.size(SMALL, game).total  # on four cores
-    monkeypatch.setattr(program, "_memory", lambda device, num_devices: machine / num_devices)
-    monkeypatch.setattr(program.devices, "cores", lambda: list(range(4)))
-    assert program.layout(SMALL, game, 8).width == at_once
+    machine = 2 * room * device_layout.size(SMALL, game).total  # on four cores
+    monkeypatch.setattr(device_layout, "_memory", lambda device, num_devices: machine / num_devices)
+    monkeypatch.setattr(device_layout.devices, "cores", lambda: list(range(4)))
+    assert device_layout.choose(SMALL, game, 8).width == at_once
 
 
 @pytest.mark.equal_bits
@@ -200,7 +200,7 @@ def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
     members = [dataclasses.replace(SMALL, optimizer=optimizers.SGD(), learning_rate=rate) for rate in rates]
     ends = []
     for group, seeds in ((members, [4, 5, 6, 7, 8]), ([members[1]], [5])):
-        layout = program.layout(group[0], game, len(group))
+        layout = device_layout.choose(group[0], game, len(group))
         compiled = program.make(group[0], game, evaluation, layout)
         padding = layout.width - len(group)
         states = compiled.init(group + group[-1:] * padding, seeds + seeds[-1:] * padding)
@@ -221,7 +221,7 @@ def test_a_member_of_a_group_equals_the_same_run_alone_bit_for_bit():
 
 def test_members_side_by_side_in_a_batch_learn_the_same_within_rounding():
     game, evaluation = games.make("probe_both"), Evaluation(every=200, episodes=3)
-    layout = program.Layout((jax.devices()[0],), per_device=3, batch=3)
+    layout = device_layout.Layout((jax.devices()[0],), per_device=3, batch=3)
     compiled = program.make(SMALL, game, evaluation, layout)
     (_, states), curves = compiled.advance(compiled.init([SMALL] * 3, [0, 1, 2]), 0)
     config, state = start(game, SMALL, seed=1)

@@ -16,7 +16,7 @@ from jaxdqn.export import tensorboard
 from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import curves, program
+from jaxdqn.training import curves, device_layout, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import exported
 from tests.helpers.runs import SMALL
@@ -106,10 +106,10 @@ def interrupt_after_a_period(monkeypatch):
 def test_a_metric_with_the_name_of_another_curve_is_refused(tmp_path, monkeypatch):
     config, game = own(tmp_path, monkeypatch, "steps"), games.make("catch")
     with pytest.raises(ValueError, match="algorithm = Own returns a metric 'steps', which every run has a curve of"):
-        program.make(config, game, EVALUATION, program.layout(config, game, 1))
+        program.make(config, game, EVALUATION, device_layout.choose(config, game, 1))
 
 
 def test_a_metric_that_is_not_one_number_an_example_is_refused(tmp_path, monkeypatch):
     config, game = own(tmp_path, monkeypatch, "reward", "transition.r_t.mean()"), games.make("gymnasium:CartPole-v1")
     with pytest.raises(ValueError, match=re.escape("the metric 'reward' as float32 (): it must be float32 (16,)")):
-        program.make(config, game, EVALUATION, program.layout(config, game, 1))
+        program.make(config, game, EVALUATION, device_layout.choose(config, game, 1))

@@ -13,7 +13,7 @@ from jaxdqn.analysis import by_arm
 from jaxdqn.store import schema, store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import program, workers
+from jaxdqn.training import device_layout, program, workers
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
@@ -62,7 +62,7 @@ def test_the_seconds_before_the_first_run_are_the_elapsed_time(monkeypatch, name
     monkeypatch.setattr(program.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(workers, "start", lambda *arguments: (None,) * 6)
     monkeypatch.setattr(program, "_compile", lambda *arguments: (None,) * 3)
-    made = program.make(SMALL, games.make(name), Evaluation(200, 2), program.Layout((), 1, 1))
+    made = program.make(SMALL, games.make(name), Evaluation(200, 2), device_layout.Layout((), 1, 1))
     assert made.compile_seconds == 7.5
 
 

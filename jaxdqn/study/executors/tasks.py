@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxdqn.study.plan import Planned
-from jaxdqn.training import program
+from jaxdqn.training import device_layout
 
 _BASE = 2**30  # bytes of a process that has imported JAX and compiled a program
 _WORKING = 2  # a run that learns needs more than it keeps
@@ -57,7 +57,7 @@ def split(
       memory: bytes that the runs of a task may use at once; None for what they need.
     """
     num_cells = sum(len(program.group.cells) for program in planned)
-    most = num_cells if gpus else cpus * program.MOST_ON_A_CPU_CORE
+    most = num_cells if gpus else cpus * device_layout.MOST_ON_A_CPU_CORE
     if slots is not None:
         most = min(most, math.ceil(num_cells / max(1, slots)))
     found = []

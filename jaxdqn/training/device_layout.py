@@ -1,0 +1,132 @@
+"""How many runs share a device, side by side or one after another, from their size in memory."""
+
+import math
+import os
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxdqn.config import Config
+from jaxdqn.interfaces import AnyGame, HostGame
+from jaxdqn.training import devices, host_programs, iteration, loop
+from jaxdqn.training import state as run_state
+from jaxdqn.training.iteration import RandomNumbers
+from jaxdqn.training.state import RunState
+
+MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
+_DRAWING = 6  # bytes needed to draw a random number, by its own bytes: 5.4 were measured for Rainbow, which draws most
+
+
+class Layout(NamedTuple):
+    """The devices of the runs of a wave.
+
+    Attributes:
+      devices: each trains an equal share of the runs.
+      per_device: runs on a device in one wave.
+      batch: runs that a device trains side by side; 1 trains them one after another.
+    """
+
+    devices: tuple[Any, ...]
+    per_device: int
+    batch: int
+
+    @property
+    def width(self) -> int:
+        """Runs of a wave."""
+        return len(self.devices) * self.per_device
+
+
+class Size(NamedTuple):
+    """The memory of one run, in bytes.
+
+    Attributes:
+      networks: parameters and their targets.
+      optimizer: its state.
+      replay: the memory.
+      drawn: random numbers for the iterations of a chunk, with what is needed to make them.
+      total: these and the rest of its state.
+    """
+
+    networks: int
+    optimizer: int
+    replay: int
+    drawn: int
+    total: int
+
+
+def size(config: Config, game: AnyGame) -> Size:
+    """Returns the memory of one run, from the shapes of its arrays; an update needs a little more.
+
+    The log of episodes is not counted: 12 bytes an episode.
+    """
+    state = _shapes(config, game)
+    learner = state.learner
+    drawn = _DRAWING * iteration.CHUNK * _bytes(_shapes_of_numbers(config, game))
+    return Size(
+        networks=_bytes((learner.parameters, learner.target_parameters)),
+        optimizer=_bytes(learner.optimizer_state),
+        replay=_bytes(state.replay),
+        drawn=drawn,
+        total=_bytes(state) + drawn,
+    )
+
+
+def choose(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
+    """Returns the layout of so many runs on this machine.
+
+    On a CPU core runs train one after another, since small networks are slower there when runs are batched. On an
+    accelerator as many runs train side by side as the memory holds. Host games have one process on each core.
+
+    Args:
+      config: the configuration of one run.
+      game: the game of all runs.
+      num_members: number of runs.
+      memory: bytes that the runs may use together, over all devices; None allows half of the memory.
+
+    Raises:
+      ValueError: if one run needs more than `memory`.
+    """
+    found = jax.devices()
+    needed = size(config, game).total
+    if memory is not None and needed > memory:
+        raise ValueError(f"A run on {game.name} needs {needed:,} bytes, and {memory:,.0f} may be used: allow more.")
+    if memory is None:
+        memory = 0.5 * sum(_memory(device, len(found)) for device in found)
+    fitting = max(1, int(memory / needed))  # one run is tried, whatever it needs
+    if isinstance(game, HostGame):
+        return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
+    used = tuple(found[: min(num_members, fitting)])
+    is_cpu = used[0].platform == "cpu"
+    most = max(1, int(memory / len(used) / needed))
+    if is_cpu:
+        most = min(most, MOST_ON_A_CPU_CORE)
+    num_waves = math.ceil(num_members / (len(used) * most))
+    per_device = math.ceil(num_members / (len(used) * num_waves))
+    return Layout(used, per_device, batch=1 if is_cpu else per_device)
+
+
+def _shapes(config: Config, game: AnyGame) -> RunState:
+    """Returns the shapes and types of what a run carries."""
+    key = jax.random.key(0)
+    if isinstance(game, HostGame):
+        parts = host_programs.parts_of(config, game)
+        return jax.eval_shape(lambda: run_state.init(parts, key, lambda key: key, num_logged=0))
+    return jax.eval_shape(lambda: loop.init(config, key, game=game))
+
+
+def _shapes_of_numbers(config: Config, game: AnyGame) -> RandomNumbers:
+    """Returns the shapes and types of the random numbers of an iteration."""
+    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
+    return jax.eval_shape(lambda: iteration.draw(parts, jax.random.key(0)))
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _memory(device: Any, num_devices: int) -> float:
+    """Returns the bytes that a device may use; CPU devices share what the machine has."""
+    statistics = device.memory_stats() if device.platform != "cpu" else None
+    if statistics and "bytes_limit" in statistics:
+        return float(statistics["bytes_limit"])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / num_devices
