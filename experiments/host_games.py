@@ -4,8 +4,7 @@ The two games have equal transitions, which tests check, but two different loops
 equal. Random numbers are not, so only the distributions over seeds can be compared.
 
 There is no significant difference: over 20 seeds, the return over training has an IQM of 278 (251 to 306) on
-  gymnasium's
-game and of 273 (253 to 290) on the one in JAX. The mean difference of pairs is 8.4 (-13.6 to 29.9). See
+gymnasium's game and of 273 (253 to 290) on the one in JAX. The mean difference of pairs is 8.4 (-13.6 to 29.9). See
 results/host_games/.
 
     python experiments/host_games.py            about ten minutes on two CPU cores

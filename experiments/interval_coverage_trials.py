@@ -177,9 +177,8 @@ def studentised(scores: np.ndarray, statistic: str, generator: np.random.Generat
     """Returns the ends of the bootstrap-t interval for runs of one game, `[runs, trials]`; None for the median.
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 12.5. The standard error of an IQM
-      is that
-    of Tukey and McLaughlin, from the Winsorised variance (Wilcox, "Introduction to Robust Estimation and Hypothesis
-    Testing").
+    is that of Tukey and McLaughlin, from the Winsorised variance (Wilcox, "Introduction to Robust Estimation and
+    Hypothesis Testing").
     """
     if statistic == "median":
         return None
