@@ -30,7 +30,7 @@ def test_a_blended_target_pulls_as_far_as_a_fixed_one_part_of_the_way():
         np.testing.assert_allclose(slope, jax.grad(to_fixed_target)(q), rtol=1e-6)
 
 
-def test_a_mean_over_what_counts_leaves_the_rest_out():
+def test_a_mean_over_valid_steps_ignores_the_other_steps():
     values = jnp.array([[1.0, 2.0, 30.0], [4.0, 50.0, 60.0], [7.0, 8.0, 9.0]])
     is_counted = jnp.array([[True, True, False], [True, False, False], [False, False, False]])
     assert losses.mean_over(is_counted, values).tolist() == [1.5, 4.0, 0.0]

@@ -43,7 +43,7 @@ def test_curves_with_one_different_bit_differ():
     assert rerun.differing(recorded, recorded._replace(curves=fewer)) == ["loss"]
 
 
-def test_a_row_has_both_scores_and_those_of_all_seeds():
+def test_a_row_has_both_scores_and_the_scores_of_all_seeds():
     arm = [costing(1.0, seed=seed) for seed in (0, 1, 2)]
     for run, last in zip(arm, (5.0, 2.0, 3.0), strict=True):
         run.curves["evaluation_return"][-1] = last

@@ -185,7 +185,7 @@ def test_improvement_is_over_the_base():
     assert panel.get_xlabel() == "P(better than double DQN)"
 
 
-def test_improvement_is_over_the_games_in_common_and_says_so():
+def test_improvement_is_over_the_common_games_and_the_caption_lists_them():
     runs = [run for run in runs_of() if (run.facts["algorithm"], run.facts["game"]["name"]) != ("C51", "pong")]
     label = probability_of_improvement.probability_of_improvement(runs, "DQN").get_label()
     assert "Not on all games: C51 on catch." in label
@@ -290,7 +290,7 @@ DRAWN_WITH_TWO = SHOW | {
 
 @pytest.mark.parametrize("name", [name for name in DRAWN_WITH_TWO if name != "seeds"])
 @pytest.mark.parametrize("seeds", [1, 2])
-def test_two_runs_have_no_interval_in_any_figure_and_it_says_so(tmp_path, name, seeds):
+def test_figures_of_two_runs_have_no_interval_and_report_it(tmp_path, name, seeds):
     figure = DRAWN_WITH_TWO[name](runs_of(seeds=seeds))
     assert "No interval with fewer than 3 runs of a game" in figure.get_label()
     assert "No interval" not in DRAWN_WITH_TWO[name](runs_of(seeds=3)).get_label()
@@ -300,7 +300,7 @@ def test_two_runs_have_no_interval_in_any_figure_and_it_says_so(tmp_path, name, 
 
 
 @pytest.mark.parametrize("name", [name for name in DRAWN_WITH_TWO if name != "seeds"])
-def test_a_figure_of_few_runs_says_how_often_its_intervals_hold_the_truth(name):
+def test_a_figure_of_few_runs_gives_the_coverage_of_its_intervals(name):
     assert "With 5 runs of a game, nominal 95 %" in DRAWN_WITH_TWO[name](runs_of(seeds=5)).get_label()
     assert "With 3 runs of a game, nominal 95 %" in DRAWN_WITH_TWO[name](runs_of(seeds=4)).get_label()
     assert "nominal" not in DRAWN_WITH_TWO[name](runs_of(["catch"], seeds=10)).get_label()
@@ -394,7 +394,7 @@ def test_the_number_of_seeds_is_drawn_and_told():
     assert "DQN: 3; C51: 3." in seeds_needed.seeds_needed(runs, transform=SCALE, width=100.0).get_label()
 
 
-def test_seeds_of_games_without_a_scale_are_told_apart():
+def test_seeds_of_games_without_a_scale_are_drawn_separately():
     figure = seeds_needed.seeds_needed(runs_of(algorithms=("DQN",)), width=100.0)
     assert [panel.get_title() for panel in figure.axes] == ["catch", "pong"]
     assert "DQN on catch: 3; DQN on pong: 3." in figure.get_label()

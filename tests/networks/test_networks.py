@@ -308,7 +308,7 @@ def test_implicit_quantiles_equal_the_equation():
 PROPOSED = QNetwork(Dense((4,)), head=ProposedFractions(num_quantiles=4, num_cosines=6, hidden=(5,), pace=1.0))
 
 
-def test_proposed_boundaries_rise_from_nothing_to_all():
+def test_proposed_fractions_rise_from_zero_to_one():
     network, parameters = made(PROPOSED)
     output = network.apply(parameters, OBSERVATIONS)
     boundaries = np.asarray(output.boundaries)

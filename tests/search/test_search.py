@@ -507,7 +507,7 @@ def test_a_wave_holds_points_of_one_program():
     assert following(3, [], groups=["a", "b", "b"], budget=3 * 2 * 3) == Train(0, (0,))
 
 
-def test_the_best_point_is_of_those_that_came_furthest():
+def test_the_best_point_is_one_of_the_points_with_the_most_steps():
     done = [wave(0, (5, 6), (5,)), wave(1, (5,), ()), wave(0, (0, 1), (0,))]
     assert halving.incumbents(done) == [(5, -5.0), (5, -5.0), (5, -5.0)]
     equal = [ScoredWave(0, (4, 7), ((1.0,), (1.0,)), ()), ScoredWave(0, (2,), ((1.0,),), ())]

@@ -117,7 +117,7 @@ SEQUENCES = {"algorithm": ALGORITHMS["pqn"].config.algorithm, "target_update": t
     ],
     ids=str,
 )
-def test_counts_at_the_edge_of_what_is_allowed_are_taken(change, every, steps):
+def test_counts_at_the_limits_are_accepted(change, every, steps):
     counts(change, every, steps)
 
 
@@ -135,6 +135,6 @@ def test_counts_at_the_edge_of_what_is_allowed_are_taken(change, every, steps):
         ({"replay": Uniform(201)}, 200, 400, "replay.capacity = 201 must be a multiple of num_environments = 2"),
     ],
 )
-def test_counts_beyond_the_edge_are_refused_with_what_would_do(change, every, steps, sentence):
+def test_counts_beyond_the_limits_are_refused_with_a_remedy(change, every, steps, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         counts(change, every, steps)
