@@ -118,7 +118,7 @@ def main(options: argparse.Namespace) -> None:
     devices.use_all_cores()
     devices.keep_compiled_programs()
     settings = _searched(search, options)
-    print(f"A point scores by its mean over seeds. {trials.reading(searches.about(search))}")
+    print(f"A point scores by its mean over seeds. {trials.score_definition(searches.about(search))}")
     print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
     script.run_and_show(
         searches.test_study(search, settings),
@@ -244,7 +244,7 @@ def _drawn(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, 
     }
     progress = {search.game: {method: figures.progress_of(found)}}
     of_points = {
-        "progress": figures.best_so_far(progress, score=trials.reading(found.facts)),
+        "progress": figures.best_so_far(progress, score=trials.score_definition(found.facts)),
         "points": figures.parallel_coordinates(found),
     }
     if found.importance.shares:

@@ -1,7 +1,8 @@
-"""The runs that a command takes: all at a path, or those with given values of fields.
+"""Selects the runs of a command: all runs at a path, or those with given values of fields.
 
 A field is any fact of a run by its dotted path, such as `evaluation.every`; `configuration.` may be left out, as in
-`learning_rate`. A part of the configuration is known by its type, `optimizer=Adam`, and a game by its name.
+`learning_rate`. The value of a part of the configuration is its type, as in `optimizer=Adam`; that of a game is its
+name.
 """
 
 import difflib
@@ -15,7 +16,7 @@ from jaxdqn.store.record import Record
 
 
 def read(path: str | Path) -> store.Records:
-    """Returns the facts of all runs at a path, study by study, and what is damaged.
+    """Returns the facts of all runs at a path, study by study, and the errors of damaged records.
 
     Raises:
       FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
@@ -28,7 +29,7 @@ def read(path: str | Path) -> store.Records:
 
 
 def fields(record: Record) -> dict[str, Any]:
-    """Returns the facts of a run by dotted path, and two more: `settings` as a text, and how the run `ended`."""
+    """Returns the fields of a run: its facts by dotted path, `settings` as a text, and `ended` (how the run ended)."""
     facts = record.facts
     settings = ", ".join(f"{name} {_short(value)}" for name, value in sorted(facts["settings"].items()))
     finished = "finished" if facts["diverged_at"] is None else "diverged"
@@ -40,7 +41,7 @@ def resolve(name: str, known: Collection[str]) -> str:
     """Returns the dotted path of a field.
 
     Raises:
-      ValueError: if there is no such field, with similar ones.
+      ValueError: no run has this field; the message suggests similar ones.
     """
     for path in (name, f"configuration.{name}"):
         if path in known:
@@ -48,17 +49,17 @@ def resolve(name: str, known: Collection[str]) -> str:
     names = [path.removeprefix("configuration.") for path in known]
     ends = [path for path in names if path.endswith(f".{name}") and not path.startswith("settings.")]
     close = ends or difflib.get_close_matches(name, names, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "fields are the facts of a run's JSON, by dotted path."
+    hint = f"did you mean {' or '.join(close)}?" if close else "a field is a dotted path in the JSON of a run."
     raise ValueError(f"no run has a field {name!r}: {hint}")
 
 
 def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
     """Returns the records that meet all conditions, each of them FIELD=VALUE.
 
-    Numbers are equal as numbers, `1e-3` and `0.001`; lists are written as JSON, and None as `null`.
+    Numbers are compared by value: `1e-3` equals `0.001`. Lists are written as JSON, and None as `null`.
 
     Raises:
-      ValueError: if a condition is malformed or no run has its field.
+      ValueError: a condition is malformed, or no run has its field.
     """
     described = [fields(record) for record in records]
     known = {path for of_run in described for path in of_run}
@@ -73,24 +74,24 @@ def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]
 
 
 def _equals(value: Any, text: str) -> bool:
-    """Returns whether a text says a value: a text itself, everything else as JSON."""
+    """Returns whether a text denotes a value: a text denotes itself, all other values are JSON."""
     if isinstance(value, str):
         return value == text
     try:
-        said = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return False
-    return bool(said == value) and isinstance(said, bool) == isinstance(value, bool)
+    return bool(parsed == value) and isinstance(parsed, bool) == isinstance(value, bool)
 
 
 def _parts(facts: Mapping[str, Any], path: str = "") -> dict[str, str]:
-    """Returns the type or the name of each dictionary within facts that has one, by dotted path."""
+    """Returns the type, or else the name, of each nested dictionary that has one, by dotted path."""
     found: dict[str, str] = {}
     for key, value in facts.items():
         if isinstance(value, dict):
             below = f"{path}.{key}" if path else key
-            known_by = value.get("type", value.get("name"))
-            found |= {below: known_by} if isinstance(known_by, str) else {}
+            label = value.get("type", value.get("name"))
+            found |= {below: label} if isinstance(label, str) else {}
             found |= _parts(value, below)
     return found
 

@@ -1,4 +1,4 @@
-"""The runs that a figure is drawn from, and the scale of their scores, from a folder and the words of a user."""
+"""The runs that a figure is drawn from, and the references of their scores, from the options of a command."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import Run
 
 
-def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Results]:
+def stored(path: Path, requested: Manifest | None = None) -> tuple[Path, store.Results]:
     """Returns the folder of a study and its stored runs.
 
     Args:
       path: of the folder of the study, or of its `runs`.
-      wanted: the expected runs and the names of their arms; None means all runs, with the names in the records.
+      requested: the expected runs and the names of their arms; None means all runs, with the names in the records.
 
     Raises:
       FileNotFoundError: if there is no such folder.
@@ -24,8 +24,8 @@ def stored(path: Path, wanted: Manifest | None = None) -> tuple[Path, store.Resu
     if not store.exists(path):
         raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
     found = store.read(path / "runs" if store.exists(path / "runs") else path)
-    if wanted is not None:
-        found = found._replace(runs=manifest.described(found.runs, wanted))
+    if requested is not None:
+        found = found._replace(runs=manifest.requested_runs(found.runs, requested))
     if not found.runs:
         damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
         raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")

@@ -19,11 +19,11 @@ def study(tmp_path, monkeypatch):
     for seed in range(2):
         facts = synthetic_runs.facts(study="catch", seed=seed)
         store.write(folder / "runs", facts, {"steps": np.array([1, 2]), "evaluation_return": np.array([9, seed / 10])})
-    wanted(folder, store.ids(folder / "runs"))
+    requested(folder, store.ids(folder / "runs"))
     return folder
 
 
-def wanted(folder, ids):
+def requested(folder, ids):
     about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 0}
     manifest.write(folder, Manifest("catch", 20_000, dict.fromkeys(sorted(ids), about)))
 
@@ -59,7 +59,7 @@ def test_a_study_is_packed_and_the_commands_print_the_same(study, capsys):
 
 
 def test_a_study_that_lacks_runs_is_packed_only_when_asked(study, capsys):
-    wanted(study, [*store.ids(study / "runs"), "f" * 16])
+    requested(study, [*store.ids(study / "runs"), "f" * 16])
     assert refused("pack results/catch", capsys) == (
         "error: results/catch lacks 1 runs of its study: run them first, or add --partial.\n"
     )
@@ -77,7 +77,7 @@ def test_a_run_can_be_dropped(study, capsys):
 def test_what_cannot_be_packed_is_one_sentence(study, capsys):
     assert "results holds no runs" in refused("pack results", capsys)
     next((study / "runs").glob("*.npz")).write_bytes(b"noise")
-    assert "is not what was written" in refused("pack results/catch", capsys)
+    assert "has changed since it was written" in refused("pack results/catch", capsys)
 
 
 def test_a_damaged_archive_is_one_sentence(study, capsys):

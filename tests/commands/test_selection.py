@@ -80,7 +80,7 @@ def test_how_a_run_ended_is_a_field():
     [
         ("learning_rat=1", "did you mean learning_rate"),
         ("eps=1", "did you mean optimizer.eps?"),
-        ("xyzzy=1", "fields are the facts of a run's JSON"),
+        ("xyzzy=1", "a field is a dotted path in the JSON of a run"),
     ],
 )
 def test_an_unknown_field_is_told_with_similar_ones(typed, similar):

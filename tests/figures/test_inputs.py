@@ -22,9 +22,9 @@ def test_a_manifest_chooses_runs_and_names_their_arms(tmp_path):
         store.write(tmp_path / "runs", synthetic_runs.facts(seed=seed), synthetic_runs.curves(seed=seed))
     ids = [run.facts["id"] for run in store.read(tmp_path / "runs").runs]
     cell = {"game": "catch", "algorithm": "renamed", "settings": {"learning_rate": 0.1}, "seed": 0}
-    wanted = Manifest("arms", 1, dict.fromkeys((ids[2], ids[3], "f" * 16), cell))
+    requested = Manifest("arms", 1, dict.fromkeys((ids[2], ids[3], "f" * 16), cell))
     for path in (tmp_path, tmp_path / "runs"):
-        folder, found = inputs.stored(path, wanted)
+        folder, found = inputs.stored(path, requested)
         assert folder == tmp_path
         assert [run.facts["id"] for run in found.runs] == [ids[2], ids[3]]
         assert all(run.facts["algorithm"] == "renamed" for run in found.runs)
