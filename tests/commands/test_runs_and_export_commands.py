@@ -142,7 +142,7 @@ def test_what_is_damaged_among_arrays_ends_an_export_and_leaves_no_file(results,
         ("runs --fields seed,gam", "no run has a field 'gam': did you mean game"),
         ("runs --where seed=1 results", "'results' is no condition"),
         ("export results --to csv --out a.csv --where seed=77", "No run of 4 has seed=77"),
-        ("export results --to csv --table episodes --out a.csv", "no run has a log of its training episodes"),
+        ("export results --to csv --table episodes --out a.csv", "No run has a log of its training episodes"),
         ("export results --to csv --table scores --last 3 --out a.csv", "last = 3 is out of range"),
         ("export results --to csv --table scores --last 0 --out a.csv", "--last 0 is out of range"),
         ("export results --to csv --table scores --score loss --out a.csv", "has no curve 'loss'"),
@@ -185,7 +185,7 @@ def test_the_versions_of_runs_are_written_for_pip(results, capsys):
     assert out == "versions.lock: versions of 4 runs\n"
     first, second, *lines = pathlib.Path("versions.lock").read_text().splitlines()
     assert first.endswith("from their records: jaxdqn export results --to requirements")
-    assert second.startswith("# To have their bits again: pip install -r versions.lock, on the same processor")
+    assert second.startswith("# To reproduce the runs bit for bit: pip install -r versions.lock, on the same processor")
     assert lines == ["jax==0.10.0", "numpy==2.4.6"]
     with pytest.raises(SystemExit, match="2"):
         commands.main(shlex.split("export results --to requirements --out versions.lock"))

@@ -128,7 +128,7 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 
     for name in ("unlink", "replace", "rmdir", "fsync"):
         monkeypatch.setattr(os, name, ending(getattr(os, name)))
-    monkeypatch.setattr(packing, "_alone", contextlib.nullcontext)
+    monkeypatch.setattr(packing, "_exclusive", contextlib.nullcontext)
     try:
         packing.pack(folder)
     except KeyboardInterrupt:
@@ -145,10 +145,10 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 
 def test_an_archive_that_differs_when_it_is_read_back_is_not_kept(folder, monkeypatch):
     before, content = everything(folder), archive_table.content
-    monkeypatch.setattr(archive_table, "content", lambda wholes: content(wholes[1:]))
+    monkeypatch.setattr(archive_table, "content", lambda runs: content(runs[1:]))
     with pytest.raises(OSError, match="differs when it is read back: nothing has been packed"):
         packing.pack(folder)
-    monkeypatch.setattr(archive_table, "content", lambda wholes: content([wholes[1]._replace(arrays=wholes[0].arrays)]))
+    monkeypatch.setattr(archive_table, "content", lambda runs: content([runs[1]._replace(arrays=runs[0].arrays)]))
     with pytest.raises((OSError, DamagedResult)):
         packing.pack(folder)
     assert everything(folder) == before
