@@ -209,7 +209,11 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
     name = f"{arm.algorithm} on {arm.game}"
     first = members[0]
     for run in members:
-        differing = [key for key in _SHARED if schema.used(run.facts.get(key)) != schema.used(first.facts.get(key))]
+        differing = [
+            key
+            for key in _SHARED
+            if schema.without_none(run.facts.get(key)) != schema.without_none(first.facts.get(key))
+        ]
         if run.facts["game"]["version"] != first.facts["game"]["version"]:
             differing.append("the version of the game")
         if differing:

@@ -1,4 +1,4 @@
-"""`jaxdqn export`: stored runs as CSV, to TensorBoard or Weights & Biases, or the versions that made them."""
+"""`jaxdqn export`: writes stored runs as CSV, for TensorBoard or Weights & Biases, or their package versions."""
 
 import argparse
 import contextlib
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from jaxdqn.store.record import Record
 
 _DESCRIPTION = """\
-Writes stored runs for other tools: CSV of anything, TensorBoard, or Weights & Biases (without a network unless you ask
-for it), or the versions of packages that made them, for pip. Exporting a run again replaces its copy in TensorBoard and
-Weights & Biases and does not double it.
+Writes stored runs for other tools: CSV, TensorBoard, or Weights & Biases (offline unless you add --online). It can also
+write the package versions of the runs as a requirements file for pip. If you export a run again, the new copy replaces
+the old one in TensorBoard and Weights & Biases.
 """
 _EPILOG = """\
 examples:
@@ -32,12 +32,12 @@ examples:
   jaxdqn export results --to requirements --out versions.lock      then, elsewhere: pip install -r versions.lock
 """
 TABLES = {
-    "curves": "a row a point of every curve",
-    "facts": "a row a run, everything that its JSON says",
-    "episodes": "a row a logged training episode",
-    "scores": "a row a run, its final score",
+    "curves": "a row for each point of the curves",
+    "facts": "a row for each run with all its facts",
+    "episodes": "a row for each logged training episode",
+    "scores": "a row for each run with its final score",
 }
-# Which options only one kind of export has; None and False say that they are not given.
+# Options that only some kinds of export have. The value None or False means that an option is not given.
 _ONLY = {
     "csv": ("table", "score", "last", "overwrite"),
     "requirements": ("overwrite",),
@@ -52,37 +52,39 @@ def add(parser: argparse.ArgumentParser) -> None:
         "study",
         type=Path,
         metavar="STUDY",
-        help="its folder, or one of several studies, or the script of an experiment",
+        help="folder of a study or of several studies, or script of an experiment",
     )
     parser.add_argument(
-        "--to", required=True, choices=("csv", "requirements", "tensorboard", "wandb"), help="what to write"
+        "--to", required=True, choices=("csv", "requirements", "tensorboard", "wandb"), help="output format"
     )
     parser.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="PATH",
-        help="a new file for csv and requirements, else a folder, made if missing",
+        help="new file for csv and requirements; else a folder, created if it is missing",
     )
     parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
     csv = parser.add_argument_group("with --to csv")
     tables = "; ".join(f"{name}: {rows}" for name, rows in TABLES.items())
     csv.add_argument("--table", choices=TABLES, help=f"{tables} (default: curves)")
-    csv.add_argument("--score", metavar="CURVE", help="of the table of scores (default: evaluation_return)")
-    csv.add_argument("--last", type=int, metavar="N", help="how many of its last points are averaged (default: 1)")
-    csv.add_argument("--overwrite", action="store_true", help="replace the file if it exists (also of requirements)")
+    csv.add_argument("--score", metavar="CURVE", help="curve of the table of scores (default: evaluation_return)")
+    csv.add_argument("--last", type=int, metavar="N", help="number of its last points that are averaged (default: 1)")
+    csv.add_argument(
+        "--overwrite", action="store_true", help="replace the file if it exists (also with --to requirements)"
+    )
     wandb = parser.add_argument_group("with --to wandb")
-    wandb.add_argument("--project", metavar="NAME", help="(default: jaxdqn)")
+    wandb.add_argument("--project", metavar="NAME", help="name of the project (default: jaxdqn)")
     wandb.add_argument("--online", action="store_true", help="send the runs now; needs `wandb login` once")
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the command; what cannot be done ends with one sentence on stderr and exit status 2.
+    """Runs the command; an error ends it with one sentence on stderr and exit status 2.
 
     Args:
-      options: study, to, out, where, and those of `_ONLY`.
+      options: study, to, out, where, and the options in `_ONLY`.
     """
-    from jaxdqn.export import requirements, tensorboard, weights_and_biases
+    from jaxdqn.export import package_versions, tensorboard, weights_and_biases
 
     with ends_quietly(), one_sentence():
         _check(options)
@@ -90,16 +92,16 @@ def main(options: argparse.Namespace) -> None:
         if options.to == "csv":
             _write_table(options, records)
         elif options.to == "requirements":
-            text = requirements.lock(records, str(options.study), options.out.name)
+            text = package_versions.requirements(records, str(options.study), options.out.name)
             _write(options, text.encode())
             print(f"{options.out}: versions of {_number(records)}")
         elif options.to == "tensorboard":
             _send(tensorboard.opened(options.out), records)
-            print(f"{options.out}: {_number(records)}; to see them: tensorboard --logdir {options.out}")
+            print(f"{options.out}: {_number(records)}; view them with: tensorboard --logdir {options.out}")
         else:
             project = options.project or "jaxdqn"
             _send(weights_and_biases.opened(options.out, project=project, is_online=options.online), records)
-            sent = "sent" if options.online else f"to send them: wandb sync {options.out}/wandb/offline-run-*"
+            sent = "sent" if options.online else f"send them with: wandb sync {options.out}/wandb/offline-run-*"
             print(f"{options.out}: {_number(records)} of project {project}; {sent}")
 
 
@@ -112,11 +114,11 @@ def _records(options: argparse.Namespace) -> "list[Record]":
     for problem in found.damaged:
         print(f"left out: {printable(problem)}", file=sys.stderr)
     if not found.records:
-        raise ValueError(f"{options.study} holds no whole runs: run the study first.")
+        raise ValueError(f"{options.study} holds no complete runs: run the study first.")
     selected = selection.select(found.records, options.where)
     if not selected:
         raise ValueError(
-            f"none of {len(found.records)} runs has {' and '.join(options.where)}: `jaxdqn runs` lists them."
+            f"No run of {len(found.records)} has {' and '.join(options.where)}: `jaxdqn runs` lists the runs."
         )
     return selected
 
@@ -130,7 +132,7 @@ def _write_table(options: argparse.Namespace, records: "Sequence[Record]") -> No
 
 
 def _write(options: argparse.Namespace, content: Any) -> None:
-    """Writes a new file, or in the place of another one if that is allowed."""
+    """Writes the output file; it replaces an existing file only with --overwrite."""
     from jaxdqn.store import files
 
     if options.out.exists() and not options.overwrite:

@@ -1,4 +1,4 @@
-"""`jaxdqn pack`: the runs of finished studies go from one file per run to one file per study."""
+"""`jaxdqn pack`: puts the runs of a finished study into one file."""
 
 import argparse
 from pathlib import Path
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from jaxdqn.store.manifest import Manifest
 
 _DESCRIPTION = """\
-Packs finished studies: runs.parquet in the folder of the study takes the place of the files of its runs, and
-runs.weights.npz that of their trained weights; searches.parquet takes the place of the points of many searches. Every
-run is read back and compared bit for bit before its files are removed. All commands read packed studies as before. A
-study that is extended later has files of its new runs until it is packed again.
+Packs finished studies. In the folder of a study, runs.parquet replaces the files of the runs, runs.weights.npz those of
+the trained weights, and searches.parquet those of the points of searches. Before the command removes the files of a
+run, it reads the packed run back and compares it bit for bit. All commands read packed studies. If you extend a study
+later, its new runs are separate files until you pack it again.
 """
 _EPILOG = """\
 examples:
   jaxdqn pack results/catch
   jaxdqn pack experiments/catch.py                          the study of a script, in results
   jaxdqn pack results/*/
-  jaxdqn pack results/catch --drop 01a217920c1985d8         run the study again to make this run again
+  jaxdqn pack results/catch --drop 01a217920c1985d8         remove one packed run
 """
 
 
@@ -34,12 +34,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("results"), help="folder of the results of a script (default: results)"
     )
-    parser.add_argument("--partial", action="store_true", help="pack a study although runs of it are missing")
-    parser.add_argument("--drop", nargs="+", metavar="ID", help="remove packed runs, so that they can be made again")
+    parser.add_argument("--partial", action="store_true", help="pack a study although some of its runs are missing")
+    parser.add_argument("--drop", nargs="+", metavar="ID", help="remove these packed runs; the study then repeats them")
 
 
 def main(options: argparse.Namespace) -> None:
-    """Runs the command; what cannot be done ends with one sentence on stderr and exit status 2.
+    """Runs the command; an error ends it with one sentence on stderr and exit status 2.
 
     Args:
       options: studies, out, partial, drop.

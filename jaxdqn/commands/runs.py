@@ -1,4 +1,4 @@
-"""`jaxdqn runs`: lists stored runs, those with given values of fields, with any of their fields."""
+"""`jaxdqn runs`: lists stored runs, selected by values of their fields."""
 
 import argparse
 import csv
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended", "created")
 _DESCRIPTION = """\
-Lists stored runs. Any fact of a run can be shown and chosen by, by its dotted path in the run's JSON; `configuration.`
-may be left out. Further fields are `settings`, `ended` (finished, diverged or crashed) and, to be shown, `score` (the
-last evaluation return).
+Lists stored runs. A field is any fact of a run, by its dotted path in the run's JSON; `configuration.` may be left out.
+You can show fields and select runs by them. Further fields are `settings` and `ended` (finished, diverged or crashed).
+The field `score` (last evaluation return) can only be shown.
 """
 _EPILOG = """\
 examples:
@@ -28,9 +28,9 @@ examples:
   jaxdqn runs --where optimizer=Adam --fields id,optimizer.eps,torso.hidden,score
   jaxdqn runs results/catch --csv > runs.csv
 
-For more than FIELD=VALUE, open a study as a data frame: jaxdqn.export.data_frame.
+For other conditions than FIELD=VALUE, read a study into a data frame: jaxdqn.export.data_frame.
 """
-WHERE = "only runs with this value of a field, such as learning_rate=0.001; several must all hold"
+WHERE = "select runs with this value of a field, such as learning_rate=0.001; all conditions must hold"
 _CURVE = "evaluation_return"
 
 
@@ -42,11 +42,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=Path("results"),
         metavar="FOLDER",
-        help="of a study, or of several (default: results)",
+        help="folder of a study, or of several studies (default: results)",
     )
     parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
-    parser.add_argument("--fields", metavar="A,B,C", help="which to show, in this order")
-    parser.add_argument("--csv", action="store_true", help="as CSV, with values unrounded")
+    parser.add_argument("--fields", metavar="A,B,C", help="fields to show, in this order")
+    parser.add_argument("--csv", action="store_true", help="print CSV, with exact values")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -87,7 +87,10 @@ def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequen
 
 
 def score(record: "Record") -> float | str | None:
-    """Returns the last evaluation return; None if the run crashed or diverged, or has none that is finite."""
+    """Returns the last evaluation return; None if the run crashed or diverged, or the value is missing or not finite.
+
+    Returns "damaged" if the curves of the run are damaged.
+    """
     from jaxdqn.store import schema, store
     from jaxdqn.store.record import DamagedResult
 
@@ -102,7 +105,7 @@ def score(record: "Record") -> float | str | None:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Returns columns as wide as they must be, numbers to the right; no line ends in blanks."""
+    """Returns a text table with aligned columns, numbers to the right, and no trailing blanks."""
     texts = [list(names), *([_rounded(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     to_right = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(names))]
@@ -119,12 +122,12 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _rounded(value: Any) -> str:
     if value is None or value == "":
         return "-"
-    # Facts are data from outside, and a terminal obeys control characters.
+    # Facts are data from outside and may contain control characters of the terminal.
     return f"{value:.6g}" if isinstance(value, float) else printable(_exact(value))
 
 
 def _exact(value: Any) -> str:
-    """Returns a value as a cell of CSV: text as it is, nothing for None, else as JSON."""
+    """Returns a value as a cell of CSV: text unchanged, an empty text for None, all other values as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

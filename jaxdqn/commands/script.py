@@ -152,7 +152,7 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, options)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.described(found.runs, records.manifest(study, spec.cells(study)))
+        runs = manifest.requested_runs(found.runs, records.manifest(study, spec.cells(study)))
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)

@@ -128,7 +128,7 @@ def main(options: argparse.Namespace) -> None:
     devices.use_all_cores()
     devices.keep_compiled_programs()
     settings = _search(search, options)
-    print(f"The score of a point is its mean over seeds. {trials.reading(searches.about(search))}")
+    print(f"The score of a point is its mean over seeds. {trials.score_definition(searches.about(search))}")
     print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
     script.run_and_show(
         searches.test_study(search, settings),
@@ -262,7 +262,7 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
     }
     progress = {search.game: {method: figures.progress_of(found)}}
     of_points = {
-        "progress": figures.best_so_far(progress, score=trials.reading(found.facts)),
+        "progress": figures.best_so_far(progress, score=trials.score_definition(found.facts)),
         "points": figures.parallel_coordinates(found),
     }
     if found.importance.shares:

@@ -85,13 +85,13 @@ def _equals(value: Any, text: str) -> bool:
 
 
 def _parts(facts: Mapping[str, Any], path: str = "") -> dict[str, str]:
-    """Returns the type or the name of each dictionary within facts that has one, by dotted path."""
+    """Returns the type, or else the name, of each nested dictionary that has one, by dotted path."""
     found: dict[str, str] = {}
     for key, value in facts.items():
         if isinstance(value, dict):
             below = f"{path}.{key}" if path else key
-            known_by = value.get("type", value.get("name"))
-            found |= {below: known_by} if isinstance(known_by, str) else {}
+            label = value.get("type", value.get("name"))
+            found |= {below: label} if isinstance(label, str) else {}
             found |= _parts(value, below)
     return found
 

@@ -42,12 +42,12 @@ def show(found: "Status", folder: Path) -> None:
     from jaxdqn.study.progress import duration
 
     console = Console(highlight=False)
-    table = Table(title=f"{found.wanted.name}: {len(found.done)} of {len(found.wanted.cells)} runs done")
+    table = Table(title=f"{found.requested.name}: {len(found.done)} of {len(found.requested.cells)} runs done")
     for heading in ("game", "algorithm", "done", "running", "failed", "missing"):
         table.add_column(heading, justify="left" if heading in ("game", "algorithm") else "right")
     sets = (found.done, found.running, found.failed, found.missing)
-    counts = [Counter(status.arm_of(found.wanted, id) for id in ids) for ids in sets]
-    for arm in dict.fromkeys(status.arm_of(found.wanted, id) for id in found.wanted.cells):
+    counts = [Counter(status.arm_of(found.requested, id) for id in ids) for ids in sets]
+    for arm in dict.fromkeys(status.arm_of(found.requested, id) for id in found.requested.cells):
         table.add_row(*map(printable, arm), *(str(count[arm] or "") for count in counts))
     console.print(table)
     for holder in found.holders:

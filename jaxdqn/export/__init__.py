@@ -1,1 +1,1 @@
-"""Runs for other tools: tables as CSV, and point by point to TensorBoard or Weights & Biases. No JAX."""
+"""Exports stored runs to CSV, data frames, TensorBoard and Weights & Biases, without JAX."""

@@ -1,6 +1,6 @@
-"""Stored runs as tables for CSV: names of columns, and rows in a fixed order. What is not known is an empty cell.
+"""Tables of stored runs, and their conversion to CSV. Rows have a fixed order; an empty cell is an unknown value.
 
-Numbers are written so that reading them as float64 gives exactly what is stored, although most of it is float32.
+A number that is read back as float64 equals the stored one exactly, although most curves are float32.
 """
 
 import csv
@@ -15,21 +15,28 @@ from jaxdqn.analysis import by_arm
 from jaxdqn.store import schema, store
 from jaxdqn.store.record import Curves, Record, Run
 
-_ROWS_A_PIECE = 1_000
+_ROWS_PER_PIECE = 1_000
 
 
 class Table(NamedTuple):
-    """Names of the columns, and rows of so many cells: text, numbers, booleans, lists, or None."""
+    """A table.
+
+    Attributes:
+      names: names of the columns.
+      rows: rows with a cell for each column: text, number, boolean, list or None.
+    """
 
     names: tuple[str, ...]
     rows: Iterator[list[Any]]
 
 
 def curves(records: Sequence[Record]) -> Table:
-    """Returns one row a point of every run: whose it is, `steps`, and all curves; one that a run lacks is empty.
+    """Returns the table of curves: a row for each point of each run, with its run, `steps`, and all curves.
+
+    A curve that a run lacks is None.
 
     Raises, while rows are read:
-      jaxdqn.store.record.DamagedResult: if curves cannot be trusted.
+      jaxdqn.store.record.DamagedResult: the curves of a run are damaged.
     """
     present = {name for record in records for name in record.facts["curves"]["names"]}
     names = ["steps", *sorted(present - {"steps"})]
@@ -43,15 +50,17 @@ def curves(records: Sequence[Record]) -> Table:
 
 
 def episodes(records: Sequence[Record]) -> Table:
-    """Returns one row a logged training episode of every run that has such a log, numbered from 0.
+    """Returns the table of episodes: a row for each logged training episode of each run, numbered from 0.
+
+    Runs without a log have no rows.
 
     Raises:
-      ValueError: if no run has one.
-      jaxdqn.store.record.DamagedResult: while rows are read, if a log cannot be trusted.
+      ValueError: no run has a log.
+      jaxdqn.store.record.DamagedResult: a log is damaged; raised while rows are read.
     """
     logged = [record for record in records if "episodes" in record.facts]
     if not logged:
-        raise ValueError("no run has a log of its training episodes: a study keeps one with episodes_logged.")
+        raise ValueError("No run has a log of its training episodes: set episodes_logged in the study.")
     names = sorted({name for record in logged for name in record.facts["episodes"]["shapes"]})
     columns, settings = identity_columns(logged)
 
@@ -65,23 +74,25 @@ def episodes(records: Sequence[Record]) -> Table:
 
 
 def facts(records: Sequence[Record]) -> Table:
-    """Returns one row a run: everything that its record says, by dotted path, in the order in which it says it."""
+    """Returns the table of facts: a row for each run with all its facts by dotted path, in the order of the records."""
     leaves = [schema.leaves(record.facts) for record in records]
     names = tuple(dict.fromkeys(path for row in leaves for path in row))
     return Table(names, ([row.get(path) for path in names] for row in leaves))
 
 
 def scores(records: Sequence[Record], *, score: str = "evaluation_return", last: int = 1) -> Table:
-    """Returns one row a run: whose it is, its budget, how it ended, and its score; none if it crashed or diverged.
+    """Returns the table of scores: a row for each run with its budget, how it ended, and its score.
+
+    The score of a run that crashed or diverged is None.
 
     Args:
-      records: of any runs.
-      score: the curve.
-      last: how many of its last points are averaged.
+      records: facts of the runs.
+      score: name of the curve.
+      last: number of its last points that are averaged.
 
     Raises, while rows are read:
-      ValueError: if a run has no such curve, or fewer points.
-      jaxdqn.store.record.DamagedResult: if curves cannot be trusted.
+      ValueError: a run has no such curve, or fewer points.
+      jaxdqn.store.record.DamagedResult: the curves of a run are damaged.
     """
     columns, settings = identity_columns(records)
 
@@ -96,30 +107,30 @@ def scores(records: Sequence[Record], *, score: str = "evaluation_return", last:
 
 
 def identity_columns(records: Iterable[Record | Run]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the names of the columns that identify a run, and the settings among them."""
+    """Returns the names of the columns that identify a run, and the fields of the settings in these columns."""
     settings = tuple(sorted({field for record in records for field in record.facts["settings"]}))
     columns = ("study", "game", "algorithm", *(f"settings.{field}" for field in settings), "seed", "id")
     return columns, settings
 
 
 def identity(record: Record | Run, settings: Sequence[str]) -> list[Any]:
-    """Returns the values of a run in the columns that `identity_columns` names."""
-    said = record.facts
-    values = [said["settings"].get(field) for field in settings]
-    return [said["study"], said["game"]["name"], said["algorithm"], *values, said["seed"], said["id"]]
+    """Returns the values of a run in the columns of `identity_columns`."""
+    facts = record.facts
+    values = [facts["settings"].get(field) for field in settings]
+    return [facts["study"], facts["game"]["name"], facts["algorithm"], *values, facts["seed"], facts["id"]]
 
 
 def csv_of(table: Table) -> Iterator[bytes]:
-    """Yields a table as CSV (RFC 4180, lines ended by a line feed, UTF-8) in pieces of many rows."""
+    """Yields a table as CSV (RFC 4180, UTF-8, line feeds) in pieces of `_ROWS_PER_PIECE` rows."""
     lines = itertools.chain([table.names], (map(_cell, row) for row in table.rows))
-    for piece in iter(lambda: list(itertools.islice(lines, _ROWS_A_PIECE)), []):
+    for piece in iter(lambda: list(itertools.islice(lines, _ROWS_PER_PIECE)), []):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(piece)
         yield text.getvalue().encode()
 
 
 def _rows(before: list[Any], names: Sequence[str], arrays: Curves) -> Iterator[list[Any]]:
-    """Yields what stands before with an element of each array `[N]`, None where there is no such array."""
+    """Yields N rows: the values `before`, then an element of each named array `[N]`; None for a missing array."""
     length = len(next(iter(arrays.values())))
     columns = [arrays[name].tolist() if name in arrays else [None] * length for name in names]
     for values in zip(*columns, strict=True):
@@ -127,7 +138,7 @@ def _rows(before: list[Any], names: Sequence[str], arrays: Curves) -> Iterator[l
 
 
 def _cell(value: Any) -> Any:
-    """Returns text and numbers as they are, nothing for what is not known, and everything else as JSON."""
+    """Returns text and numbers unchanged, an empty text for None and NaN, and all other values as JSON."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return json.dumps(value) if isinstance(value, bool | list | dict) else value

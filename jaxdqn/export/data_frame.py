@@ -1,11 +1,12 @@
-"""The runs of a study as pandas data frames: one row per run, or one row per run and evaluation period.
+"""Reads the runs of a study into pandas data frames: one row per run, or one row per run and evaluation period.
 
     from jaxdqn.export import data_frame
 
     runs = data_frame.runs("results/catch")
     curves = data_frame.curves("results/catch")
 
-Both take the folder of a study or of several studies, packed or not, and have the columns of `jaxdqn export --to csv`.
+Both functions take the folder of a study or of several studies, packed or not. The columns are those of
+`jaxdqn export --to csv`.
 """
 
 import importlib.util
@@ -25,38 +26,38 @@ _SCORE = "evaluation_return"
 
 
 def runs(path: str | Path) -> "pandas.DataFrame":
-    """Returns one row per run: its facts, and its score.
+    """Returns the facts and the score of each run.
 
     Args:
-      path: folder of a study, or of several.
+      path: folder of a study, or of several studies.
 
     Returns:
-      a data frame with a column per fact by dotted path, such as `id`, `game.name`, `seed`,
-      `configuration.learning_rate`, `diverged_at`, `cost.wall_seconds`; and `score`, float64: the last evaluation
-      return, NaN if the run crashed or diverged.
+      a data frame with a row per run, a column per fact by dotted path, such as `id`, `game.name`, `seed`,
+      `configuration.learning_rate`, `diverged_at`, `cost.wall_seconds`, and the column `score`, float64: the last
+      evaluation return, NaN if the run crashed or diverged.
 
     Raises:
-      FileNotFoundError, ValueError: if there are no runs at the path, or pandas is not installed.
-      jaxdqn.store.record.DamagedResult: if a run cannot be trusted.
+      FileNotFoundError, ValueError: the path has no runs, or pandas is not installed.
+      jaxdqn.store.record.DamagedResult: a run is damaged.
     """
-    make = _maker()
-    return make([_facts(run) | {"score": _score(run)} for run in _read(path)])
+    data_frame = _data_frame_class()
+    return data_frame([_facts(run) | {"score": _score(run)} for run in _read(path)])
 
 
 def curves(path: str | Path) -> "pandas.DataFrame":
-    """Returns one row per run and evaluation period: which run it is, environment steps, and all curves.
+    """Returns the curves of all runs, one row per run and evaluation period.
 
     Args:
-      path: folder of a study, or of several.
+      path: folder of a study, or of several studies.
 
     Returns:
       a data frame with the columns `study`, `game`, `algorithm`, `settings.<field>`, `seed`, `id`, `steps` (int64) and
-      one per curve, such as `evaluation_return` (float32); NaN where a run has no such curve.
+      one per curve, such as `evaluation_return` (float32); NaN if the run has no such curve.
 
     Raises:
       FileNotFoundError, ValueError, jaxdqn.store.record.DamagedResult: as `runs`.
     """
-    make, found = _maker(), _read(path)
+    data_frame, found = _data_frame_class(), _read(path)
     num_points = [len(run.curves["steps"]) for run in found]
     names, settings = csv_tables.identity_columns(found)
     identities = zip(*(csv_tables.identity(run, settings) for run in found), strict=True)
@@ -68,10 +69,11 @@ def curves(path: str | Path) -> "pandas.DataFrame":
         columns[name] = np.concatenate(
             [run.curves.get(name, np.full(run.curves["steps"].shape, missing)) for run in found]
         )
-    return make(columns).infer_objects()
+    return data_frame(columns).infer_objects()
 
 
-def _maker() -> "type[pandas.DataFrame]":
+def _data_frame_class() -> "type[pandas.DataFrame]":
+    """Returns `pandas.DataFrame`; raises ValueError if pandas is not installed."""
     if importlib.util.find_spec("pandas") is None:
         raise ValueError('Data frames need pandas: pip install "jaxdqn[pandas]".')
     import pandas
@@ -82,8 +84,9 @@ def _maker() -> "type[pandas.DataFrame]":
 def _read(path: str | Path) -> list[Run]:
     """Returns all runs at a path, at least one."""
     found = [store.read(folder) for folder in store.folders(path)]
-    for problem in (problem for results in found for problem in results.damaged):
-        raise problem
+    damaged = [problem for results in found for problem in results.damaged]
+    if damaged:
+        raise damaged[0]
     runs = [run for results in found for run in results.runs]
     if not runs:
         raise ValueError(f"{path} holds no runs: run the study first.")
@@ -91,7 +94,7 @@ def _read(path: str | Path) -> list[Run]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    """Returns the facts by dotted path, without the descriptions of arrays."""
+    """Returns the facts of a run by dotted path, without the descriptions of its arrays."""
     described = ("curves", *kinds_in(run.facts))
     return schema.leaves({key: value for key, value in run.facts.items() if key not in described})
 

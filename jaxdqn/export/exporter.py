@@ -98,7 +98,7 @@ def identity(facts: Facts) -> dict[str, Any]:
     # The id becomes part of folder names, and such folders are replaced.
     if not re.fullmatch("[0-9a-f]{16}", facts["id"]):
         raise ValueError(f"id = {facts['id']!r} must be 16 hex digits: make it with store.identifier.")
-    return {key: schema.plain(facts[key], key) for key in IDENTITY}
+    return {key: schema.json_value(facts[key], key) for key in IDENTITY}
 
 
 def _short(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Training episodes: their score against their number, one panel for each arm.
+"""Figure of training episodes: score against episode number, one panel for each arm.
 
-The usual last figure of a tutorial: single episodes scatter widely, and a mean over the last few shows the trend.
+Single episodes scatter widely; a mean over the last few episodes shows the trend.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DOTS = 12_000  # in a figure; more dots make its files larger and show nothing new
-_POINTS = 300  # along a line, about one for each dot of print
+_DOTS = 12_000  # per figure; more dots make the files larger and show nothing new
+_POINTS = 300  # per line, about the resolution of print
 
 
 def episode_curves(
@@ -45,21 +45,21 @@ def episode_curves(
     score of its game. The label of the figure says so.
 
     Args:
-      runs: stored with the attachment `episodes`; of any games and algorithms, with a panel for each setting.
-      window: number of episodes that a mean is over.
-      y: the array of the attachment, `[N]`: `episode_return`, `last_reward`.
-      transform: of the scores of a game before the mean, `(game, [runs, N]) -> [runs, N]`.
+      runs: stored runs with the attachment `episodes`, of any games and algorithms; each setting has its own panel.
+      window: number of episodes of a mean.
+      y: name of the array `[N]` in the attachment: `episode_return` or `last_reward`.
+      transform: `(game, [runs, N]) -> [runs, N]`, applied to scores before the mean.
       ylabel: name of the score after the transform, with its unit.
-      statistic: over the runs of an arm.
-      num_episodes: the last episode of a panel, at most.
+      statistic: statistic over the runs of an arm.
+      num_episodes: largest episode number of a panel; None shows all.
       reference_lines: by game, values by label, such as the score of a solved game; they are not transformed.
-      title: above all panels.
+      title: title above all panels.
       order: algorithms in the order of colours and panels; others follow as they appear.
       bootstrap_seed: seed of the generator of each band.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms or follow several protocols, have no such episodes or
-        fewer than a window of them, or a score is not finite.
+      ValueError: there are no runs, they do not form arms, they follow several protocols, a run has no such episodes
+        or fewer than `window`, or a score is not finite.
     """
     runs = list(runs)
     arms = by_arm.compared(runs)
@@ -126,7 +126,7 @@ def _row(run: Run, y: str) -> np.ndarray:
     episodes = store.attachment(run, "episodes")
     if y not in episodes:
         known = ", ".join(episodes)
-        raise ValueError(f"Run {run.facts['id']} has no {y!r} of its episodes: it has {known}.")
+        raise ValueError(f"Run {run.facts['id']} has no episode array {y!r}: choose from {known}.")
     return episodes[y]
 
 
@@ -134,7 +134,7 @@ def _draw_dots(panel: "Axes", values: np.ndarray, stride: int) -> None:
     """Draws one episode in `stride` of every run, counted back from the last."""
     episodes = np.arange(values.shape[1])[::-1][::stride]
     numbers = np.broadcast_to(episodes + 1, (len(values), len(episodes)))
-    # Thousands of dots are an image in an SVG, too: a shape for each would make it far larger.
+    # An SVG also has the dots as an image: thousands of shapes would make it far larger.
     panel.scatter(
         numbers, values[:, episodes], s=1.2, color="#808080", alpha=0.35, linewidths=0, zorder=1.2, rasterized=True
     )

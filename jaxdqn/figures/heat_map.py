@@ -69,7 +69,7 @@ def heat_map(
     if not any(completed.values()):
         raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
     places = {arm: (_value(arm, across), _value(arm, up)) for arm in arms}
-    columns, rows = (sorted({place[axis] for place in places.values()}, key=schema.rank) for axis in (0, 1))
+    columns, rows = (sorted({place[axis] for place in places.values()}, key=schema.sort_key) for axis in (0, 1))
     panels: dict[str, dict[tuple[int, int], np.ndarray]] = defaultdict(dict)
     for arm, title in _titles(arms, fields).items():
         cell = (rows.index(places[arm][1]), columns.index(places[arm][0]))

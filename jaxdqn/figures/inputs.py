@@ -1,4 +1,4 @@
-"""The runs that a figure is drawn from, and the scale of their scores, from a folder and the words of a user."""
+"""The runs that a figure is drawn from, and the references of their scores, from the options of a command."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def stored(path: Path, requested: Manifest | None = None) -> tuple[Path, store.R
         raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
     found = store.read(path / "runs" if store.exists(path / "runs") else path)
     if requested is not None:
-        found = found._replace(runs=manifest.described(found.runs, requested))
+        found = found._replace(runs=manifest.requested_runs(found.runs, requested))
     if not found.runs:
         damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
         raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")

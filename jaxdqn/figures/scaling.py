@@ -1,6 +1,6 @@
-"""Scaling: the number of episodes until a game is solved, against the size of the game.
+"""Figure of scaling: episodes until a game is solved, against the size of the game.
 
-The figure of deep sea in Osband et al., "Behaviour Suite for Reinforcement Learning" (ICLR 2020), over seeds.
+Source: the figure of deep sea in Osband et al., "Behaviour Suite for Reinforcement Learning" (ICLR 2020), over seeds.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,15 +34,15 @@ def scaling(
     of training. Above it, a hollow red marker for each arm has the number of runs that did not solve the game.
 
     Args:
-      runs: stored with the attachment `episodes`.
+      runs: stored runs with the attachment `episodes`.
       sizes: sizes of the games, by name.
-      succeeds: from returns of episodes `[N]` to whether each succeeded, bool `[N]`.
-      law: a label, and a function from sizes to episodes; it is drawn dashed.
+      succeeds: `returns of episodes [N] -> bool [N]`, True if the episode succeeded.
+      law: label, and function from sizes to episodes, of a dashed line.
       xlabel: name of the size.
       order: algorithms in the order of colours and legend; others follow as they appear.
 
     Raises:
-      ValueError: if there are no runs, they do not form arms or follow several protocols, or a game has no size.
+      ValueError: there are no runs, they do not form arms, they follow several protocols, or a game has no size.
     """
     arms = by_arm.compared(runs)
     completed = by_arm.without_crashes(arms)

@@ -1,6 +1,6 @@
 """Figures of a search for settings: its points, the importance of fields, and the best score against the budget.
 
-They are drawn from the plain numbers of `jaxdqn.store.trials`, which `jaxdqn search` writes.
+The data are the plain numbers of `jaxdqn.store.trials`, which `jaxdqn search` writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.analysis import bootstrap_intervals, by_arm, resampling, statistics
 from jaxdqn.figures import style
-from jaxdqn.store.trials import Point, Trials, reading
+from jaxdqn.store.trials import Point, Trials, score_definition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_TICKS = 6
 _INCH_OF_AN_AXIS = 1.15
-_WIDTH_OF_METHODS = 0.1  # of the bars of all methods at one budget, as a share of the whole budget
+_WIDTH_OF_METHODS = 0.1  # width of the bars of all methods at one budget, as a share of the whole budget
 
 
 class Progress(NamedTuple):
@@ -37,7 +37,7 @@ def importance(trials: Trials) -> "Figure":
     """Returns a figure of the importance of each field for being among the best points, most important on top.
 
     Raises:
-      ValueError: if there are too few points to estimate it.
+      ValueError: there are too few points for an estimate.
     """
     shares = sorted(trials.importance.shares.items(), key=lambda item: -item[1])
     if not shares:
@@ -56,7 +56,7 @@ def importance(trials: Trials) -> "Figure":
     figure.set_label(
         f"PED-ANOVA: importance of a field for being in the best quarter of {trials.importance.num_points} points, "
         f"by their mean score over {_seeds(trials)} after {trials.importance.steps:,} steps. "
-        f"{reading(trials.facts)}"
+        f"{score_definition(trials.facts)}"
     )
     return figure
 
@@ -68,13 +68,13 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     dashed, since their score is not that of a whole run. Points that diverged are counted, but not drawn.
 
     Raises:
-      ValueError: if no point has a score.
+      ValueError: no point has a score.
     """
     kept = [point for point in trials.points if point.scores and point.state != "diverged"]
     points = sorted(kept, key=lambda point: point.score)
     if not points:
         raise ValueError(
-            f"{trials.name} has no point with a score: run the search first, or one that does not diverge."
+            f"{trials.name} has no point with a score: run the search first, or search settings that do not diverge."
         )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -103,9 +103,9 @@ def parallel_coordinates(trials: Trials) -> "Figure":
     num_diverged = sum(point.state == "diverged" for point in trials.points)
     figure.set_label(
         f"Lines: {len(points)} points, darker for higher scores; score: mean over {_seeds(trials)} at the last rung "
-        f"that a point passed. {reading(trials.facts)} Solid: the {num_whole} points trained for all "
+        f"that a point passed. {score_definition(trials.facts)} Solid: the {num_whole} points trained for all "
         f"{trials.ends[-1]:,} steps; dashed: points that were dropped."
-        + (f" Not drawn: {num_diverged} that diverged, and count as worse than all others." if num_diverged else "")
+        + (f" Not drawn: {num_diverged} diverged points, which count as worse than all others." if num_diverged else "")
     )
     return figure
 
@@ -116,7 +116,7 @@ def progress_of(trials: Trials) -> Progress:
     A point that passed more rungs counts as better than any that passed fewer, so that the curve may fall.
 
     Raises:
-      ValueError: if there is no best point, since all diverged or none was trained.
+      ValueError: there is no best point, since all points diverged or none was trained.
     """
     if not trials.progress:
         raise ValueError(f"{trials.name} has no best point: all diverged or could not be trained.")
@@ -137,13 +137,13 @@ def best_so_far(
     """Returns a figure of the score of the best point against the budget, one line for each method.
 
     Args:
-      found: by game and method. One repetition is drawn in steps, several as a statistic with its 95 % bootstrap
-        interval, with the methods side by side.
-      statistic: over repetitions.
+      found: progress by game and method. One repetition is a line of steps; several are a statistic with its 95 %
+        bootstrap interval, and the marks of the methods are side by side.
+      statistic: statistic over repetitions.
       ylabel: name of the score.
       references: by game, values of horizontal lines by label.
       order: methods in the order of colours and legend.
-      score: the definition of the score of a run from `trials.reading`, for the label of the figure.
+      score: the definition of the score of a run from `trials.score_definition`, for the label of the figure.
       bootstrap_seed: seed of the generator of each interval.
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)
@@ -159,8 +159,8 @@ def best_so_far(
         lines |= style.draw_references({game: [panel] for game, panel in panels.items()}, references or {})
         style.legend(figure, lines)
     over = f"{statistics.name(statistic)} over {by_arm.span(sizes)} repetitions"
-    several = f"Marks: {over}; bars: 95 % bootstrap interval over them."
-    one = "The best of the points that passed most rungs so far, on the tuning seeds, and after the final on its seeds."
+    several = f"Marks: {over}; bars: 95 % bootstrap interval over repetitions."
+    one = "Best of the points that passed most rungs so far: on the tuning seeds, after the final on the final seeds."
     figure.set_label(
         " ".join(filter(None, [several, bootstrap_intervals.caveat(sizes), score] if max(sizes) > 1 else [one, score]))
     )

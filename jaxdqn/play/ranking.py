@@ -71,5 +71,5 @@ def evaluation_returns(facts_path: Path, record: Mapping[str, Any]) -> list[floa
 def _is_in_arm(facts: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     """Returns whether a run belongs to the arm of `record` and has evaluation returns."""
     same = ("game", "algorithm", "settings", "configuration", "steps", "evaluation")
-    is_same = all(schema.used(facts.get(key)) == schema.used(record.get(key)) for key in same)
+    is_same = all(schema.without_none(facts.get(key)) == schema.without_none(record.get(key)) for key in same)
     return is_same and _SCORE in facts["curves"]["names"]

@@ -68,7 +68,7 @@ def _typical(path: Path, records: Records) -> Path:
 
     def distance(facts_path: Path) -> tuple[Any, ...]:
         found = ranking.standing(facts_path, records[facts_path])
-        seed = schema.rank(_value(records[facts_path], "run-seed"))
+        seed = schema.sort_key(_value(records[facts_path], "run-seed"))
         return (abs(found.score - found.median) if found else math.inf, seed, str(facts_path))
 
     return min(records, key=distance)
@@ -92,7 +92,7 @@ def _records(path: Path) -> Records:
     if not _has_weights(record):
         others = [other.name for other in _with_weights(path.parent)]
         listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        raise ValueError(f"{path} has no weights: {f'use {listed} in its folder' if others else weights.KEEP}.")
+        raise ValueError(f"{path} has no weights: {f'use {listed} in its folder' if others else weights.REMEDY}.")
     return {path: record}
 
 
@@ -104,7 +104,7 @@ def _records_of_folder(folder: Path) -> Records:
     if studies:
         raise ValueError(f"{folder} is no folder of runs: choose one of {', '.join(studies)}.")
     number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])
-    raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.KEEP}.")
+    raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.REMEDY}.")
 
 
 def _with_weights(folder: Path, *, strict: bool = False) -> Records:
@@ -127,7 +127,7 @@ def _filtered(path: Path, records: Records, option: str, value: str | int) -> Re
     kept = {facts_path: record for facts_path, record in records.items() if _value(record, option) == value}
     if not kept:
         values = {_value(record, option) for record in records.values()} - {None}
-        known = list(map(str, sorted(values, key=schema.rank)))
+        known = list(map(str, sorted(values, key=schema.sort_key)))
         hint = did_you_mean(str(value), known)
         remedy = f"Use one of {', '.join(known)}." if known else "Omit this option."
         raise ValueError(f"{path} has no weights with --{option} {value!r}.{hint} {remedy}")
@@ -147,5 +147,5 @@ def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
     returns = ranking.evaluation_returns(facts_path, record)
     scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
     diverged = record.get("diverged_at") is not None
-    order = (schema.rank(_value(record, "arm")), schema.rank(_value(record, "run-seed")), str(facts_path))
+    order = (schema.sort_key(_value(record, "arm")), schema.sort_key(_value(record, "run-seed")), str(facts_path))
     return (diverged, *scores, *order)

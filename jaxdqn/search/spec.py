@@ -237,4 +237,4 @@ def _check_halving(search: Search) -> None:
         )
     if type(search.seed) is not int or not 0 <= search.seed < 2**31:
         raise ValueError(f"seed = {search.seed!r} must be a whole number of at least 0 and below 2^31.")
-    schema.plain(about(search))
+    schema.json_value(about(search))

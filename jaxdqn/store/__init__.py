@@ -1,1 +1,1 @@
-"""The store: what lies on disk of a study, and who may write it."""
+"""The store: the files of a study on disk, and the claims that let several processes share them."""

@@ -1,22 +1,23 @@
-"""The archive of a study: all its runs in one Parquet file, and all trained weights in one npz beside it.
+"""Reads the archive of a study: one Parquet file with all runs, and one npz with all trained weights.
 
-For the folder `runs` the files are
+The files for the folder `runs` are
 
     runs.parquet        one row per run
-    runs.weights.npz    weights by `<id>/<parameter path>`, if any run kept them
+    runs.weights.npz    weights by `<id>/<parameter path>`, if any run has weights
 
 The columns of `runs.parquet`:
 
-    id                  the run's identifier
-    <dotted path>       each fact of any run: `game.name`, `configuration.learning_rate`, `diverged_at`; lists are JSON
-    facts               all facts of the run as JSON; loading reads these and not the columns above
-    curves.<name>       a list column per curve
-    episodes.<name>     a list column per array of an attachment, flattened in C order; `weights` are in the npz
-    dtypes              JSON: dtypes of arrays that are narrower than their column
-    sha256              of `facts`; `sha256.<kind>` of the arrays of a kind
+    id                  identifier of the run
+    <dotted path>       each fact of any run, such as `game.name` or `diverged_at`; lists are JSON
+    facts               all facts of the run as JSON; only this column is read here, not the columns above
+    curves.<name>       list column for each curve
+    episodes.<name>     list column for each array of an attachment, flattened in C order; `weights` are in the npz
+    dtypes              dtypes, as JSON, of arrays that are narrower than their column
+    sha256              sha256 of `facts`
+    sha256.<kind>       sha256 of the arrays of a kind
 
-Loading a run returns the facts and arrays that the loose record held, bit for bit. The hashes belong to runs, so that
-damage is reported for the run that it hits.
+The facts and arrays of a packed run equal those of its loose record bit for bit. Each run has its own hashes, so that
+an error names the damaged run. `jaxdqn.store.archive_table` makes the bytes of these files.
 """
 
 import functools
@@ -35,18 +36,18 @@ from jaxdqn.store import arrays, record
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult, Run
 
-APART = "weights"  # the kind of attachment that has a file of its own
+WEIGHTS = "weights"  # the kind of attachment that is in the npz
 _UNREADABLE = (pa.ArrowException, *arrays.UNREADABLE, OSError)
 
 _Stamp = tuple[int, int, int]  # inode, time of change, size
 
 
-class Whole(NamedTuple):
+class FullRun(NamedTuple):
     """A run with all its arrays.
 
     Attributes:
       facts: as in `jaxdqn.store.record.Run`.
-      arrays: by kind, `curves` and each attachment, then by name.
+      arrays: by kind (`curves` and the attachments) and name.
     """
 
     facts: dict[str, Any]
@@ -66,10 +67,10 @@ def files_of(folder: Path) -> Files:
 
 
 def ids(files: Files) -> Mapping[str, int]:
-    """Returns the row group of each run, by identifier, in the order of the rows; empty if there is no archive.
+    """Returns the row group of each run by identifier, in the order of the rows; empty if there is no archive.
 
     Raises:
-      DamagedResult: if the file cannot be read.
+      DamagedResult: the file cannot be read.
     """
     return _index(files.runs)[1]
 
@@ -78,15 +79,15 @@ def facts(files: Files, id: str) -> dict[str, Any]:
     """Returns the facts of a run.
 
     Raises:
-      KeyError: if the archive has no such run.
-      DamagedResult: naming the run, if its facts are not what was written.
+      KeyError: the archive has no such run.
+      DamagedResult: the facts are damaged; the message names the run.
     """
     row = _row(files, id, "facts")
     text = row["facts"]
     if not isinstance(text, str) or hashlib.sha256(text.encode()).digest() != row["sha256"]:
         raise _damaged(files.runs, id, "the sha256 of its facts differs")
     try:
-        found = record.facts_in(text, files.runs, is_as_written=True)
+        found = record.facts_in(text, files.runs, is_verified=True)
     except DamagedResult as problem:
         raise _damaged(files.runs, id, problem.reason) from problem
     if found["id"] != id:
@@ -98,31 +99,31 @@ def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None 
     """Returns the arrays of a run, read-only, by name.
 
     Args:
-      files: of the archive.
-      id: of the run.
-      kind: `curves`, or that of an attachment.
-      found: the facts of the run, if they were read already.
+      files: files of the archive.
+      id: identifier of the run.
+      kind: `curves`, or the kind of an attachment.
+      found: facts of the run; None reads them.
 
     Raises:
-      KeyError: if the archive has no such run.
-      DamagedResult: naming the run, if the arrays are not what was written.
+      KeyError: the archive has no such run.
+      DamagedResult: the arrays are damaged; the message names the run.
     """
     described = (facts(files, id) if found is None else found)[kind]
     row = _row(files, id, kind)
     try:
-        if kind == APART:
+        if kind == WEIGHTS:
             named = _weights(files.weights, id, described["shapes"])
         else:
             shapes = described["shapes"] if "shapes" in described else dict.fromkeys(described["names"], (-1,))
             dtypes = json.loads(row["dtypes"] or "{}")
             named = {
-                name: _own(row[f"{kind}.{name}"], dtypes.get(f"{kind}.{name}")).reshape(shape)
+                name: _copy(row[f"{kind}.{name}"], dtypes.get(f"{kind}.{name}")).reshape(shape)
                 for name, shape in shapes.items()
             }
-        is_written = digest(named) == row[f"sha256.{kind}"]
+        is_intact = digest(named) == row[f"sha256.{kind}"]
     except _UNREADABLE as problem:
         raise _damaged(files.runs, id, f"its {kind} cannot be read: {_one_line(problem)}") from problem
-    if not is_written:
+    if not is_intact:
         raise _damaged(files.runs, id, f"the sha256 of its {kind} differs")
     for values in named.values():
         values.setflags(write=False)
@@ -130,7 +131,7 @@ def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None 
 
 
 def run(files: Files, id: str, folder: Path) -> Run:
-    """Returns a run with its curves; `folder` is the folder of runs that the archive belongs to.
+    """Returns a run with its curves. `folder` is the folder of runs that the archive belongs to.
 
     Raises:
       KeyError, DamagedResult: as `arrays_of`.
@@ -140,22 +141,22 @@ def run(files: Files, id: str, folder: Path) -> Run:
     try:
         record.check_curves(found, curves)
     except ValueError as problem:
-        raise _damaged(files.runs, id, record.without_stop(problem)) from problem
+        raise _damaged(files.runs, id, record.without_period(problem)) from problem
     return Run(found, curves, folder)
 
 
-def whole(files: Files, id: str) -> Whole:
+def full_run(files: Files, id: str) -> FullRun:
     """Returns a run with all its arrays.
 
     Raises:
       KeyError, DamagedResult: as `arrays_of`.
     """
     found = facts(files, id)
-    return Whole(found, {kind: arrays_of(files, id, kind, found) for kind in ("curves", *record.kinds_in(found))})
+    return FullRun(found, {kind: arrays_of(files, id, kind, found) for kind in ("curves", *record.kinds_in(found))})
 
 
 def digest(named: Mapping[str, np.ndarray]) -> bytes:
-    """Returns the sha256 of arrays: their names, dtypes, shapes and elements."""
+    """Returns the sha256 of names, dtypes, shapes and elements of arrays."""
     found = hashlib.sha256()
     for name, values in sorted(named.items()):
         found.update(json.dumps([name, values.dtype.str, values.shape]).encode())
@@ -168,7 +169,7 @@ def _stamp(status: os.stat_result) -> _Stamp:
 
 
 def _index(path: Path) -> tuple[_Stamp, Mapping[str, int]]:
-    """Returns the row group of each run, and which version of the file says so."""
+    """Returns the stamp of the file, and the row group of each run by identifier."""
     try:
         stamp = _stamp(os.stat(path))
         return stamp, _groups(path, stamp)
@@ -178,7 +179,7 @@ def _index(path: Path) -> tuple[_Stamp, Mapping[str, int]]:
         raise DamagedResult(
             path,
             f"is no archive of runs, or is damaged ({_one_line(problem)})",
-            "Restore it from a copy; or delete it and run the study again, which repeats all its runs.",
+            "Restore it from a copy, or delete it and run the study again, which repeats all its runs.",
         ) from problem
 
 
@@ -191,7 +192,7 @@ def _groups(path: Path, stamp: _Stamp) -> Mapping[str, int]:
 
 
 def _row(files: Files, id: str, kind: str) -> dict[str, Any]:
-    """Returns the values of a run in the columns that belong to a kind, or to `facts`, by name of the column."""
+    """Returns the values of a run by column. `kind` is a kind of arrays or `facts` and selects the columns."""
     stamp, groups = _index(files.runs)
     try:
         rows, columns = _columns(files.runs, stamp, groups[id], kind)
@@ -199,14 +200,14 @@ def _row(files: Files, id: str, kind: str) -> dict[str, Any]:
     except _UNREADABLE as problem:
         if id not in groups:
             raise
-        if _index(files.runs)[0] != stamp:  # another process has packed the study again in this moment
+        if _index(files.runs)[0] != stamp:  # another process has just packed the study again
             return _row(files, id, kind)
         raise _damaged(files.runs, id, _one_line(problem)) from problem
 
 
-@functools.lru_cache(maxsize=16)  # row groups are visited in their order, several kinds at a time
+@functools.lru_cache(maxsize=16)  # callers read row groups in order, and several kinds of each
 def _columns(path: Path, stamp: _Stamp, group: int, kind: str) -> tuple[dict[str, int], dict[str, list[Any]]]:
-    """Returns the rows of a row group by identifier, and the columns of a kind by name."""
+    """Returns the row number of each run in a row group by identifier, and the columns of a kind by name."""
     with open(path, "rb") as file:
         if _stamp(os.fstat(file.fileno())) != stamp:
             raise OSError("it has been replaced")
@@ -219,42 +220,42 @@ def _columns(path: Path, stamp: _Stamp, group: int, kind: str) -> tuple[dict[str
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """Returns the values of a column: arrays `[N]`, or None, of a list column."""
+    """Returns the values of a column. Those of a list column are arrays `[N]` or None."""
     if not pa.types.is_list(column.type):
         return list(column.to_pylist())
     is_bool = pa.types.is_boolean(column.values.type)
-    # Not by `to_numpy`, which imports pandas where that is installed: that takes longer than all the rest.
+    # `to_numpy` would import pandas if it is installed, which takes longer than everything else here.
     elements = np.from_dlpack(column.values.cast(pa.uint8()) if is_bool else column.values)
     split = np.split(elements.astype(np.bool_) if is_bool else elements, np.from_dlpack(column.offsets)[1:-1])
     return [values if known else None for values, known in zip(split, column.is_valid().to_pylist(), strict=True)]
 
 
-def _own(elements: np.ndarray | None, dtype: str | None) -> np.ndarray:
-    """Returns a copy, in the dtype of its column or in another one."""
+def _copy(elements: np.ndarray | None, dtype: str | None) -> np.ndarray:
+    """Returns a copy of the elements in a dtype; None keeps the dtype of the column."""
     if elements is None:
         raise ValueError("an array is missing")
     return np.array(elements, elements.dtype if dtype is None else np.dtype(dtype))
 
 
 def _weights(path: Path, id: str, shapes: Mapping[str, Sequence[int]]) -> Arrays:
-    packed, found = _opened(path, _stamp(os.stat(path)))
+    packed, found = _read_npz(path, _stamp(os.stat(path)))
     held = {name: found[f"{id}/{name}"] for name in shapes}
     if held != shapes:
-        raise ValueError(f"{path} holds {held}, not {shapes}")
+        raise ValueError(f"{path} has shapes {held}, not {shapes}")
     named = arrays.unpack(packed, [f"{id}/{name}" for name in shapes])
     return {name: named[f"{id}/{name}"] for name in shapes}
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(path: Path, stamp: _Stamp) -> tuple[bytes, dict[str, list[int]]]:
+def _read_npz(path: Path, stamp: _Stamp) -> tuple[bytes, dict[str, list[int]]]:
     packed = path.read_bytes()
     return packed, arrays.shapes(packed)
 
 
 def _damaged(path: Path, id: str, reason: str) -> DamagedResult:
-    remedy = f"Restore the file from a copy; or drop this run (jaxdqn pack STUDY --drop {id}) and run the study again."
+    remedy = f"Restore the file from a copy, or drop this run (jaxdqn pack STUDY --drop {id}) and run the study again."
     return DamagedResult(path, f"is damaged at run {id} ({reason})", remedy)
 
 
 def _one_line(problem: BaseException) -> str:
-    return record.without_stop(str(problem).strip().partition("\n")[0] or problem)
+    return record.without_period(str(problem).strip().partition("\n")[0] or problem)

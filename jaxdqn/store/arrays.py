@@ -1,6 +1,6 @@
-"""Named arrays: which ones a result may hold, the types they are stored as, and the bytes of their file.
+"""Named arrays: checks, stored dtypes, and conversion to the bytes of a file and back.
 
-A file is a compressed npz. Equal arrays give equal bytes, and nothing is ever unpickled.
+A file is a compressed npz. Equal arrays give equal bytes, and no array is unpickled.
 """
 
 import io
@@ -13,7 +13,7 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray]
 
-# What `unpack` and `shapes` raise where the bytes hold no arrays; the last three where headers are made up.
+# Errors that `unpack` and `shapes` raise if the bytes hold no arrays; the last three come from false headers.
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -30,9 +30,9 @@ _INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uin
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Returns the bytes of arrays, which keep their dtype and shape."""
+    """Returns the bytes of an npz of the arrays; `unpack` gives equal dtypes and shapes."""
     buffer = io.BytesIO()
-    # As `numpy.savez_compressed` does, which cannot store an array of the name "file".
+    # Like `numpy.savez_compressed`, but that function cannot store an array with the name "file".
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in sorted(arrays.items()):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -41,14 +41,14 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack(packed: bytes, only: Collection[str] | None = None) -> Arrays:
-    """Returns the arrays that `pack` was given, read-only.
+    """Returns the arrays in the bytes that `pack` returned, read-only.
 
     Args:
-      packed: what it returned.
-      only: names, where the others are not wanted.
+      packed: the bytes.
+      only: names of the arrays to return; None returns all.
 
     Raises:
-      one of UNREADABLE: if the bytes hold something else.
+      one of UNREADABLE: the bytes hold no arrays.
     """
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in (archive.files if only is None else only)}
@@ -58,19 +58,20 @@ def unpack(packed: bytes, only: Collection[str] | None = None) -> Arrays:
 
 
 def shapes(packed: bytes) -> dict[str, list[int]]:
-    """Returns the shapes of arrays that `pack` was given, by name, from their headers alone.
+    """Returns the shapes of the arrays in the bytes that `pack` returned, by name. It reads only the headers.
 
-    A small file may unpack to more than fits in memory, so what a file is known to hold is compared with this first.
+    A small damaged file may unpack to arrays larger than memory. Callers therefore compare these shapes with the
+    expected ones before they unpack.
 
     Raises:
-      one of UNREADABLE: if the bytes hold something else.
+      one of UNREADABLE: the bytes hold no arrays.
     """
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         return {name: _shape(archive.zip, f"{name}.npy") for name in sorted(archive.files)}
 
 
 def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Arrays:
-    """Returns curves as they are stored: `steps` and other integers as int64, everything else as float32.
+    """Returns curves in the dtypes of the store: int64 for `steps` and other integers, float32 for all other values.
 
     Raises:
       ValueError: as `check_curves`.
@@ -85,10 +86,14 @@ def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Ar
 
 
 def check_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> None:
-    """Returns nothing if the arrays are curves: 1-D, of one length, with `steps` whole and increasing.
+    """Checks that arrays are curves: 1-D, of equal length, with `steps` whole and increasing.
+
+    Args:
+      curves: arrays by name.
+      may_be_empty: allows curves without points, as of a run that crashed before its first evaluation.
 
     Raises:
-      ValueError: naming the curve that is not.
+      ValueError: an array is not a curve; the message names it.
     """
     if "steps" not in curves:
         raise ValueError(f"The curves {sorted(curves)} lack 'steps', the environment steps of each value.")
@@ -103,10 +108,10 @@ def check_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Non
 
 
 def stored_attachment(kind: str, named: Mapping[str, np.ndarray]) -> Arrays:
-    """Returns arrays of any shape as they are stored: floats as float32, integers as the smallest type that holds them.
+    """Returns attached arrays in the dtypes of the store: float32, or the smallest integer type that holds the values.
 
     Raises:
-      ValueError: naming the array that has no name or holds something other than real numbers.
+      ValueError: an array has no name or does not hold real numbers; the message names it.
     """
     stored = {}
     for name, values in named.items():
@@ -123,18 +128,18 @@ def stored_attachment(kind: str, named: Mapping[str, np.ndarray]) -> Arrays:
 
 def _shape(archive: zipfile.ZipFile, member: str) -> list[int]:
     with archive.open(member) as file:
-        if np.lib.format.read_magic(file) != (1, 0):  # what `pack` writes
-            raise ValueError(f"{member} is of another version of npy")
+        if np.lib.format.read_magic(file) != (1, 0):  # the version that `pack` writes
+            raise ValueError(f"{member} has another version of npy")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         if file.tell() + math.prod(shape) * dtype.itemsize != archive.getinfo(member).file_size:
-            raise ValueError(f"{member} is not as long as its header says")
+            raise ValueError(f"{member} has another length than its header")
     return list(shape)
 
 
 def _single(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "b":
         return values
-    with np.errstate(over="ignore"):  # what diverged beyond float32 is stored as infinite
+    with np.errstate(over="ignore"):  # a diverged value beyond float32 is stored as infinite
         return values.astype(np.float32)
 
 

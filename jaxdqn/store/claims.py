@@ -1,4 +1,4 @@
-"""Claims: a process claims the cells that it runs, so that several processes can share the folder of a study.
+"""Claims of cells: several processes share the folder of a study, and each claims the cells that it runs.
 
 Files of a study's folder `claims/`, in any file system that several machines share and that has hard links:
 
@@ -45,9 +45,9 @@ class Claims:
         self._folder = folder
         self._token = secrets.token_hex(8)
         self._alive = folder / f"{self._token}.alive"
-        self._held: dict[str, int] = {}  # which n, by cell
-        self._heard_at = time.time()  # when it last gave a sign of life
-        self._was_silent = False  # so long that other processes may have counted it as dead
+        self._held: dict[str, int] = {}  # n of the claim by cell
+        self._signed_at = time.time()  # time of the last sign of life
+        self._was_silent = False  # for so long that other processes may consider this one dead
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
@@ -80,24 +80,24 @@ class Claims:
             generation, token = latest.get(cell, (0, None))
             if cell in self._held or (token not in (None, self._token) and self._lives(str(token))):
                 continue
-            if token == self._token or self._top(cell, generation, token):
+            if token == self._token or self._create(cell, generation, token):
                 self._held[cell] = generation if token == self._token else generation + 1
                 claimed.append(cell)
         return tuple(claimed)
 
     def holds(self, cells: Iterable[str]) -> bool:
         """Returns whether this process still holds all of these cells; another may have claimed them after silence."""
-        if not self._was_silent and time.time() - self._heard_at < EXPIRY:
+        if not self._was_silent and time.time() - self._signed_at < EXPIRY:
             return True
         for cell in cells:
             generation = self._held.get(cell, 0)
             try:
-                is_mine = self._path(cell, generation).read_text() == self._token
-                if not is_mine or self._path(cell, generation + 1).exists():
+                is_own = self._path(cell, generation).read_text() == self._token
+                if not is_own or self._path(cell, generation + 1).exists():
                     return False
             except FileNotFoundError:
                 return False
-            except OSError:  # a file system that does not answer takes no claim away
+            except OSError:  # the claim stays valid if the file system does not answer
                 continue
         return True
 
@@ -105,21 +105,17 @@ class Claims:
         """Releases cells that are done, or that will not be run here."""
         for cell in cells:
             generation = self._held.pop(cell, 0)
-            if (
-                _token(self._path(cell, generation)) != self._token
-            ):  # lost: the process with the next n removes these files
+            if _token(self._path(cell, generation)) != self._token:  # lost; the process with the next n removes them
                 continue
             for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
-                if _generation(path) <= generation:
-                    path.unlink(
-                        missing_ok=True
-                    )  # claims of dead processes first, so that ours counts until it is removed
+                if _generation(path) <= generation:  # older claims first, so that this claim counts until the end
+                    path.unlink(missing_ok=True)
 
     def _path(self, cell: str, generation: int) -> pathlib.Path:
         return self._folder / f"{cell}-{generation}.claim"
 
-    def _top(self, cell: str, generation: int, token: str | None) -> bool:
-        """Returns whether this process could create the claim after that of a dead process, or the first one."""
+    def _create(self, cell: str, generation: int, token: str | None) -> bool:
+        """Creates the claim after that of a dead process, or the first one; returns whether this process holds it."""
         path = self._path(cell, generation + 1)
         try:
             files.write_new(path, self._token.encode())
@@ -159,8 +155,8 @@ class Claims:
         except FileNotFoundError:  # the first sign; or the file was removed, since this process was silent for a day
             files.write_new(self._alive, json.dumps(_identity()).encode())
         now = time.time()
-        self._was_silent |= now - self._heard_at >= EXPIRY
-        self._heard_at = now
+        self._was_silent |= now - self._signed_at >= EXPIRY
+        self._signed_at = now
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
@@ -192,7 +188,7 @@ def _latest(folder: pathlib.Path) -> dict[str, tuple[int, str]]:
     found = {}
     for cell, path in newest.items():
         token = _token(path)
-        if token is not None:  # otherwise it has just been released
+        if token is not None:  # None: it has just been released
             found[cell] = (_generation(path), token)
     return found
 
@@ -251,9 +247,8 @@ def _started(pid: Any) -> str | None:
     """Returns the start time of a process of this machine, in clock ticks as text; None if it does not run."""
     try:
         state, *facts = pathlib.Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()
-        return (
-            None if state in "ZX" else facts[18]
-        )  # a dead process stays in the list until its parent has read its status
+        # A dead process stays in the list until its parent has read its status.
+        return None if state in "ZX" else facts[18]
     except (OSError, ValueError, TypeError, IndexError):
         return None
 

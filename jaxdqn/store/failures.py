@@ -1,4 +1,7 @@
-"""Runs that could not be made: one file each with the traceback, in a study's folder `failures/`."""
+"""Failed runs: one file per run with the traceback, in the folder `failures/` of a study.
+
+A failed run ended with an error before its record was written. A run that its game crashed has a record instead.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +12,13 @@ from jaxdqn.store import files
 
 
 class Failure(NamedTuple):
-    """A run that could not be made: its identifier, whose run it is, and the traceback."""
+    """A failed run.
+
+    Attributes:
+      id: identifier of the run.
+      about: game, algorithm, settings, seed and versions.
+      traceback: traceback of the error, as Python prints it.
+    """
 
     id: str
     about: dict[str, Any]
@@ -17,37 +26,37 @@ class Failure(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Returns the last line of the traceback: the error itself."""
+        """Returns the last line of the traceback, which is the error."""
         return self.traceback.strip().rpartition("\n")[2]
 
 
 def write(folder: Path, id: str, about: Mapping[str, Any], traceback: str) -> None:
-    """Puts down a failure; the one before of the same run is gone.
+    """Records a failure; it replaces an earlier failure of the same run.
 
     Args:
-      folder: of the study's failures; made where it is missing.
-      id: of the run.
-      about: what a person wants to know of it: game, algorithm, settings, seed, versions.
-      traceback: as Python prints it.
+      folder: folder of the study's failures; created if it is missing.
+      id: identifier of the run.
+      about: game, algorithm, settings, seed and versions.
+      traceback: traceback of the error, as Python prints it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files.replace(folder / f"{id}.json", json.dumps({"about": dict(about), "traceback": traceback}, indent=1).encode())
 
 
 def read(folder: Path) -> tuple[Failure, ...]:
-    """Returns the failures of a folder by identifier; what cannot be read says so as its traceback."""
+    """Returns the failures of a folder, sorted by identifier. If a file cannot be read, its traceback states this."""
     found = []
     for path in sorted(folder.glob("*.json")):
         if path.name.startswith("."):
             continue
         try:
-            says = json.loads(path.read_bytes())
-            found.append(Failure(path.stem, dict(says["about"]), str(says["traceback"])))
+            content = json.loads(path.read_bytes())
+            found.append(Failure(path.stem, dict(content["about"]), str(content["traceback"])))
         except (OSError, ValueError, KeyError, TypeError):
             found.append(Failure(path.stem, {}, f"{path} cannot be read."))
     return tuple(found)
 
 
-def forget(folder: Path, id: str) -> None:
-    """Removes a failure, so that its run is made again."""
+def remove(folder: Path, id: str) -> None:
+    """Removes a failure, so that the study repeats the run."""
     (folder / f"{id}.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Files that appear whole under their name or not at all, whatever interrupts the writer."""
+"""Writes files completely or not at all, even if the writer is interrupted."""
 
 import os
 import secrets
@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-_DAY = 24 * 60 * 60  # seconds; a write takes less than one, so a temporary file of that age belongs to nobody
+_DAY = (
+    24 * 60 * 60
+)  # seconds; a write takes less than one second, so no process still writes a temporary file of that age
 
 
 def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Puts content under a name, at once and durably, by a hard link to a finished temporary file.
+    """Creates a file with this content, durably and in one step, by a hard link to a finished temporary file.
 
     Args:
-      path: the name.
-      content: whole, or in pieces that need not fit in memory together.
+      path: the new file.
+      content: the bytes, or an iterable of pieces that need not fit in memory together.
 
     Raises:
-      FileExistsError: if the name is taken; the file that has it stays as it is.
+      FileExistsError: the file exists; it stays as it is.
     """
     temporary = _write_temporary(path, content)
     try:
@@ -30,12 +32,12 @@ def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
 def replace(
     path: Path, content: bytes | Iterable[bytes], check: Callable[[Path], None] = lambda temporary: None
 ) -> None:
-    """Puts content under a name as `write_new`, in place of the earlier file; no reader sees a mixture of the two.
+    """Creates or replaces a file in one step; a reader sees the old content or the new one, never a mixture.
 
     Args:
-      path: the name.
-      content: whole, or in pieces that need not fit in memory together.
-      check: reads the finished temporary file; if it raises, the earlier file stays.
+      path: the file.
+      content: the bytes, or an iterable of pieces that need not fit in memory together.
+      check: reads the finished temporary file; if it raises an error, the earlier file stays.
     """
     temporary = _write_temporary(path, content)
     try:
@@ -47,17 +49,17 @@ def replace(
 
 
 def remove_old_temporaries(folder: Path) -> None:
-    """Removes what interrupted writers left in a folder, once it is a day old."""
+    """Removes the temporary files of interrupted writers that are a day old."""
     for temporary in folder.glob(".*.tmp"):
         if is_abandoned(temporary):
-            temporary.unlink(missing_ok=True)  # another one cleaning up may be quicker
+            temporary.unlink(missing_ok=True)  # another process may have removed it
 
 
 def is_abandoned(path: Path) -> bool:
-    """Returns whether what somebody has begun to write is a day old, so that nobody goes on with it."""
+    """Returns whether a file is a day old, so that no process still writes it; False if it does not exist."""
     try:
         return path.stat().st_mtime < time.time() - _DAY
-    except FileNotFoundError:  # its writer, or another one cleaning up, was quicker
+    except FileNotFoundError:  # its writer, or another process, removed it
         return False
 
 
@@ -75,7 +77,7 @@ def _write_temporary(path: Path, content: bytes | Iterable[bytes]) -> Path:
 
 
 def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)  # a new name is durable when its folder is
+    descriptor = os.open(folder, os.O_RDONLY)  # the name of a new file is durable only after its folder is
     try:
         os.fsync(descriptor)
     finally:

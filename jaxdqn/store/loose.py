@@ -1,4 +1,4 @@
-"""The files of a loose record: what their bytes are, how they appear so that the facts come last, and how they go."""
+"""Writes and removes the files of a loose record; the facts are written last and removed first."""
 
 import hashlib
 import json
@@ -12,16 +12,16 @@ from jaxdqn.store.record import kinds_in, suffix
 
 
 def ids(folder: Path) -> list[str]:
-    """Returns the identifiers of the loose records of a folder, sorted; none if it is missing."""
+    """Returns the sorted identifiers of the loose records of a folder; empty if the folder is missing."""
     return sorted(path.stem for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
 def content(facts: Mapping[str, Any], stored: Mapping[str, Arrays]) -> tuple[bytes, dict[str, bytes]]:
-    """Returns the bytes of a run's facts, which describe its arrays, and the bytes of these by the name of their file.
+    """Returns the bytes of a run's facts, and the bytes of its array files by file name.
 
     Args:
-      facts: of the run; descriptions of arrays among them are replaced.
-      stored: by kind, `curves` and each attachment, arrays of the dtypes that are stored.
+      facts: facts of the run; descriptions of arrays are added or replaced.
+      stored: arrays by kind (`curves` and the attachments) and name, in the dtypes of the store.
     """
     record, packed = dict(facts), dict[str, bytes]()
     for kind, named in stored.items():
@@ -29,24 +29,24 @@ def content(facts: Mapping[str, Any], stored: Mapping[str, Arrays]) -> tuple[byt
         digest = hashlib.sha256(of_kind).hexdigest()
         name = f"{record['id']}-{digest[:8]}{suffix(kind)}"
         packed[name] = of_kind
-        held = {"names": sorted(named)} if kind == "curves" else {"shapes": _shapes(named)}
-        record[kind] = {"file": name, "sha256": digest, **held}
+        described = {"names": sorted(named)} if kind == "curves" else {"shapes": _shapes(named)}
+        record[kind] = {"file": name, "sha256": digest, **described}
     return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode(), packed
 
 
 def put(facts_path: Path, facts: bytes, packed: Mapping[str, bytes]) -> None:
-    """Puts the files of a run in place, its facts last.
+    """Writes the files of a run, its facts last.
 
     Raises:
-      FileExistsError: if the run is complete, also when another writer was quicker.
+      FileExistsError: the run is complete, also if another process was faster.
     """
     for name, of_kind in packed.items():
         path = facts_path.with_name(name)
         try:
             files.write_new(path, of_kind)
         except FileExistsError:
-            # Arrays of an interrupted write, or of a writer racing with the same content; equal names mean equal
-            # content only if nothing damaged them, so they are put in place again, which harms no reader.
+            # The file is from an interrupted write, or from another process that writes equal content. It may be
+            # damaged, so it is written again, which disturbs no reader.
             files.replace(path, of_kind)
     try:
         files.write_new(facts_path, facts)
@@ -55,7 +55,7 @@ def put(facts_path: Path, facts: bytes, packed: Mapping[str, bytes]) -> None:
 
 
 def remove(folder: Path, ids: Collection[str]) -> None:
-    """Removes the records of runs, facts before arrays, so that no facts are ever without their arrays."""
+    """Removes the records of runs. Facts go before arrays, so that facts always have their arrays."""
     for id in ids:
         (folder / f"{id}.json").unlink(missing_ok=True)
     for path in folder.glob("*.npz"):
@@ -68,7 +68,7 @@ def _shapes(named: Arrays) -> dict[str, list[int]]:
 
 
 def _remove_orphans(facts_path: Path) -> None:
-    """Removes arrays of interrupted or beaten writers of a run that is complete; one that is not keeps all."""
+    """Removes array files of a complete run that its facts do not name; they are from writers that did not finish."""
     try:
         facts = json.loads(facts_path.read_bytes())
         kept = {facts[kind]["file"] for kind in ("curves", *kinds_in(facts))}

@@ -1,6 +1,7 @@
-"""What the last command wanted of a study: which cells there are to be. Derived from the study; it can be made again.
+"""The manifest of a study: the cells that the last command requested.
 
-With it, `jaxdqn status` needs neither the script nor JAX.
+The command derives it from the script of the study, and each command writes it again. With it, `jaxdqn status` needs
+neither the script nor JAX.
 """
 
 import json
@@ -13,55 +14,62 @@ from jaxdqn.store.record import Run
 
 _NAME = "study.json"
 _SCHEMA = 1
-_NAMES = ("algorithm", "settings")  # what a study calls a cell
-_ABOUT = ("game", *_NAMES, "seed")  # what is known of it
+_LABELS = ("algorithm", "settings")  # the labels that a study gives to a cell
+_FIELDS = ("game", *_LABELS, "seed")
 
 
 class Manifest(NamedTuple):
-    """The cells of a study: what a person wants to know of each, by identifier."""
+    """The requested cells of a study.
+
+    Attributes:
+      name: name of the study.
+      steps: budget of a run, in environment steps.
+      cells: by identifier, game, algorithm, settings and seed.
+    """
 
     name: str
     steps: int
     cells: dict[str, dict[str, Any]]
 
 
-def described(runs: Iterable[Run], wanted: Manifest) -> tuple[Run, ...]:
-    """Returns those of the runs that are wanted, under the labels and settings that they are wanted under.
+def requested_runs(runs: Iterable[Run], requested: Manifest) -> tuple[Run, ...]:
+    """Returns the requested runs, with the labels and settings of the manifest.
 
-    A run is made once, and its record says what it was called then; a study that was extended by a field, or that calls
-    an arm by another name, wants it as it stands.
+    A record keeps the labels of the time of its run. The study may have renamed an arm or added a field to its grid
+    since then.
     """
     return tuple(
-        run._replace(facts=run.facts | {name: wanted.cells[run.facts["id"]][name] for name in _NAMES})
+        run._replace(facts=run.facts | {name: requested.cells[run.facts["id"]][name] for name in _LABELS})
         for run in runs
-        if run.facts["id"] in wanted.cells
+        if run.facts["id"] in requested.cells
     )
 
 
-def write(folder: Path, wanted: Manifest) -> None:
-    """Puts down what is wanted; what was wanted before is gone."""
-    says = {"schema": _SCHEMA, **wanted._asdict()}
-    content = json.dumps(says, separators=(",", ":")).encode()
+def write(folder: Path, requested: Manifest) -> None:
+    """Writes the manifest of a study; it replaces the earlier one."""
+    content = json.dumps({"schema": _SCHEMA, **requested._asdict()}, separators=(",", ":")).encode()
     path = folder / _NAME
     if not path.exists() or path.read_bytes() != content:
         files.replace(path, content)
 
 
 def read(folder: Path) -> Manifest:
-    """Returns what was wanted.
+    """Returns the manifest of the study in a folder.
 
     Raises:
-      ValueError: if there is no manifest, or none that can be read.
+      ValueError: there is no manifest, or it cannot be read.
     """
     path = folder / _NAME
     try:
-        says = json.loads(path.read_bytes())
-        schema = says["schema"]
+        content = json.loads(path.read_bytes())
+        schema = content["schema"]
         if schema != _SCHEMA:
             raise ValueError(f"{path} has schema {schema!r}: this version of jaxdqn reads schema {_SCHEMA}.")
-        cells = {id: {name: about[name] for name in _ABOUT} for id, about in says["cells"].items()}
-        return Manifest(str(says["name"]), int(says["steps"]), cells)
+        cells = {id: {name: about[name] for name in _FIELDS} for id, about in content["cells"].items()}
+        return Manifest(str(content["name"]), int(content["steps"]), cells)
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing: name the study's script, or run it here once.") from None
+        raise ValueError(f"{path} is missing: give the script of the study, or run the study once.") from None
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as problem:
-        raise ValueError(f"{path} cannot be read ({problem}): run the study's script, which makes it again.") from None
+        raise ValueError(
+            f"{path} cannot be read ({problem}): run the script of the study, which writes it again."
+        ) from None

@@ -1,8 +1,8 @@
-"""Packing: the runs of a study go into its archive, and only then their loose records are removed.
+"""Packing moves the loose records of a study into its archive.
 
-The new archive is written under a temporary name and read back, and every run is compared bit for bit with what was
-read before. Then the archive gets its name, and then the loose records go. An interruption leaves a run loose, packed,
-or both; readers take each run once.
+It writes the new archive under a temporary name, reads it back, and compares every run bit for bit. Then the archive
+gets its final name, and then the loose records are removed. An interruption leaves a run loose, packed, or both;
+readers return each run once.
 """
 
 import contextlib
@@ -12,36 +12,36 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxdqn.store import archive, archive_table, claims, files, loose, record, store
-from jaxdqn.store.archive import Whole
+from jaxdqn.store.archive import FullRun
 
-_CLAIM = "archive"  # one process at a time replaces the archive of a study
+_CLAIM = "archive"  # the cell that a process claims before it replaces the archive
 
 
 class Packed(NamedTuple):
-    """How many runs an archive holds, and how many of them were loose before."""
+    """Number of runs in an archive, and number of these that were loose before."""
 
     num_runs: int
     num_new: int
 
 
 def pack(folder: str | Path) -> Packed:
-    """Packs the loose records of a folder into its archive, which is made where there is none.
+    """Packs the loose records of a folder into its archive, which is created if it is missing.
 
     Args:
-      folder: of the study's runs; its parent has the `claims` of processes at work.
+      folder: folder of the study's runs; its parent has the folder `claims`.
 
     Raises:
-      ValueError: if a process is at work on the study, or there are two runs with one identifier.
-      DamagedResult: if a run cannot be trusted; nothing has been changed then.
-      OSError: if the archive cannot be written, or is not read back as it was; the loose records stay.
+      ValueError: a process is running the study, or two different runs have the same identifier.
+      DamagedResult: a run is damaged. Nothing has been changed.
+      OSError: the archive cannot be written, or its content differs when it is read back. The loose records stay.
     """
     folder = Path(folder)
-    if at_work := claims.holders(folder.parent / "claims"):
+    if running := claims.holders(folder.parent / "claims"):
         raise ValueError(
-            f"{folder} is in use by process {at_work[0].pid} of {at_work[0].host}: wait until it has ended."
+            f"{folder} is in use by process {running[0].pid} of {running[0].host}: wait until it has ended."
         )
-    with _alone(folder):
-        new = {id: _whole(folder, id) for id in loose.ids(folder)}
+    with _exclusive(folder):
+        new = {id: _full_run(folder, id) for id in loose.ids(folder)}
         known = archive.ids(archive.files_of(folder)).keys()
         if new:
             before = _archived(folder)
@@ -52,20 +52,20 @@ def pack(folder: str | Path) -> Packed:
         loose.remove(folder, known | new.keys())
         if folder.is_dir():
             files.remove_old_temporaries(folder)
-            with contextlib.suppress(OSError):  # something else is in it
+            with contextlib.suppress(OSError):  # it contains other files
                 folder.rmdir()
     return Packed(len(known | new.keys()), len(new.keys() - known))
 
 
 def drop(folder: str | Path, ids: Collection[str]) -> None:
-    """Removes runs from the archive of a folder, so that they can be made again; a run may be damaged.
+    """Removes runs from the archive of a folder, so that the study can repeat them. These runs may be damaged.
 
     Raises:
-      ValueError: if the archive has no such run.
-      DamagedResult: if another run cannot be trusted; nothing has been changed then.
+      ValueError: the archive has no such run.
+      DamagedResult: another run is damaged. Nothing has been changed.
     """
     folder = Path(folder)
-    with _alone(folder):
+    with _exclusive(folder):
         packed = archive.files_of(folder)
         if unknown := sorted(set(ids) - archive.ids(packed).keys()):
             raise ValueError(f"{packed.runs} has no run {unknown[0]!r}: `jaxdqn runs` lists identifiers.")
@@ -77,43 +77,48 @@ def drop(folder: str | Path, ids: Collection[str]) -> None:
 
 
 def set_aside(folder: str | Path, id: str, aside: Path) -> None:
-    """Moves a run, loose or packed, to loose files in another folder; the time of the run is part of their name.
+    """Moves a run, loose or packed, to loose files in another folder. The names of these contain the time of the run.
+
+    Args:
+      folder: folder of the study's runs.
+      id: identifier of the run.
+      aside: the other folder; created if it is missing.
 
     Raises:
-      FileNotFoundError: if there is no such run.
-      DamagedResult: if it cannot be trusted.
+      FileNotFoundError: there is no such run.
+      DamagedResult: the run is damaged.
     """
     folder = Path(folder)
-    found = _whole(folder, id)
+    found = _full_run(folder, id)
     facts, packed = loose.content(found.facts, found.arrays)
     aside.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # another process does the same
+    with contextlib.suppress(FileExistsError):  # another process moves the same run
         loose.put(aside / f"{id}-{found.facts['created'].replace(':', '')}.json", facts, packed)
     loose.remove(folder, [id])
     if id in store.ids(folder):
-        with contextlib.suppress(ValueError):  # another process has dropped it
+        with contextlib.suppress(ValueError):  # another process dropped it
             drop(folder, [id])
 
 
-def _whole(folder: Path, id: str) -> Whole:
+def _full_run(folder: Path, id: str) -> FullRun:
     run = store.find(folder, id)
     if run is None:
         raise FileNotFoundError(f"Run {id} is no longer in {folder}.")
     attached = {kind: store.attachment(run, kind) for kind in record.kinds_in(run.facts)}
-    return Whole(run.facts, {"curves": run.curves} | attached)
+    return FullRun(run.facts, {"curves": run.curves} | attached)
 
 
-def _archived(folder: Path, without: Collection[str] = ()) -> dict[str, Whole]:
+def _archived(folder: Path, without: Collection[str] = ()) -> dict[str, FullRun]:
     packed = archive.files_of(folder)
-    return {id: archive.whole(packed, id) for id in archive.ids(packed) if id not in without}
+    return {id: archive.full_run(packed, id) for id in archive.ids(packed) if id not in without}
 
 
-def _replace(folder: Path, runs: Mapping[str, Whole]) -> None:
-    """Writes the archive of a folder with these runs in place of the one before."""
+def _replace(folder: Path, runs: Mapping[str, FullRun]) -> None:
+    """Replaces the archive of a folder by one with these runs."""
     ordered = sorted(runs.values(), key=lambda one: store.order(one.facts))
     table, weights = archive_table.content(ordered)
     packed = archive.files_of(folder)
-    # Weights come first: rows may be without their weights at no moment, but weights without a row harm nobody.
+    # Weights come first: a row needs its weights at all times, and weights without a row do no harm.
     if weights is not None:
         files.replace(packed.weights, weights)
     files.replace(packed.runs, table, lambda temporary: _check(packed._replace(runs=temporary), ordered))
@@ -121,16 +126,16 @@ def _replace(folder: Path, runs: Mapping[str, Whole]) -> None:
         packed.weights.unlink(missing_ok=True)
 
 
-def _check(written: archive.Files, ordered: Sequence[Whole]) -> None:
-    """Raises OSError if an archive does not hold these runs in this order, bit for bit."""
+def _check(written: archive.Files, ordered: Sequence[FullRun]) -> None:
+    """Raises OSError if an archive does not contain exactly these runs in this order, bit for bit."""
     if list(archive.ids(written)) != [one.facts["id"] for one in ordered]:
-        raise OSError(f"{written.runs} was not read back as it was written; nothing has been packed.")
+        raise OSError(f"{written.runs} differs when it is read back: nothing has been packed, try again.")
     for one in ordered:
-        if not _equal(archive.whole(written, one.facts["id"]), one):
-            raise OSError(f"{written.runs} gave back run {one.facts['id']} changed; nothing has been packed.")
+        if not _equal(archive.full_run(written, one.facts["id"]), one):
+            raise OSError(f"{written.runs} changes run {one.facts['id']}: nothing has been packed, try again.")
 
 
-def _equal(one: Whole, other: Whole) -> bool:
+def _equal(one: FullRun, other: FullRun) -> bool:
     """Returns whether two runs have the same facts in the same order, and arrays of the same dtype, shape and bits."""
     return record.text(one.facts) == record.text(other.facts) and {
         kind: archive.digest(named) for kind, named in one.arrays.items()
@@ -138,9 +143,9 @@ def _equal(one: Whole, other: Whole) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process replaces the archive of the folder, and keeps others from it."""
-    with claims.Claims(folder.parent / "claims") as mine:
-        while not mine.claim([_CLAIM], 1):
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Waits until no other process changes the archive of the folder, and then prevents such changes."""
+    with claims.Claims(folder.parent / "claims") as own:
+        while not own.claim([_CLAIM], 1):
             time.sleep(0.1)
         yield

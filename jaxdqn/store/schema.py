@@ -1,4 +1,4 @@
-"""The facts of a run: what a record must say, and which values it may hold."""
+"""The facts of a run: required keys, their types, and the values that a record may hold."""
 
 import json
 import math
@@ -9,19 +9,19 @@ from typing import Any
 
 VERSION = 1
 
-# What every record says, by dotted path. More keys are welcome; a change of meaning raises VERSION.
+# Keys of every record by dotted path. More keys are allowed; a change of meaning raises VERSION.
 REQUIRED: dict[str, type | UnionType] = {
     "schema": int,
-    "id": str,  # as `jaxdqn.store.store.identifier` makes it
+    "id": str,  # from `jaxdqn.store.store.identifier`
     "study": str,
     "game": dict,
     "game.name": str,
     "game.version": int,
-    "algorithm": str,  # the label of the arm of the comparison
-    "settings": dict,  # the point of the grid, value by dotted field; {} without a grid
-    "configuration": dict,  # whole, with defaults
+    "algorithm": str,  # label of the arm
+    "settings": dict,  # values of the grid by dotted field; {} without a grid
+    "configuration": dict,  # complete, with defaults
     "seed": int,
-    "steps": int,  # the budget, in environment steps
+    "steps": int,  # budget, in environment steps
     "evaluation": dict,
     "evaluation.every": int,  # environment steps
     "evaluation.episodes": int,
@@ -29,7 +29,7 @@ REQUIRED: dict[str, type | UnionType] = {
     "code": dict,
     "code.jaxdqn": str,
     "code.commit": str | None,
-    "versions": dict,  # of packages, by name
+    "versions": dict,  # versions of packages by name
     "hardware": dict,
     "cost": dict,
     "cost.wall_seconds": int | float,
@@ -39,27 +39,27 @@ REQUIRED: dict[str, type | UnionType] = {
     "created": str,  # UTC, ISO 8601
 }
 
-# What a record may leave out; None says the same.
+# Keys that a record may omit; None means the same as a missing key.
 OPTIONAL: dict[str, type | UnionType] = {
-    "crash": str | None,  # the traceback, if an error of its game ended the run before its budget
-    "new_episodes_at": list | None,  # environment steps at which a resumed run could not bring its game back
-    "trained_by": list | None,  # commit, machine and last step (`until`) of each part of a run that was continued
+    "crash": str | None,  # traceback, if an error of the game ended the run before its budget
+    "new_episodes_at": list | None,  # environment steps at which a resumed run could not restore its game
+    "trained_by": list | None,  # commit, machine and last step (`until`) of each part of a resumed run
 }
 
 
 def check(facts: Any) -> None:
-    """Returns nothing if the facts say what `REQUIRED` lists, and nothing else where `OPTIONAL` lists a key.
+    """Checks that facts have all keys of `REQUIRED`, and that these and keys of `OPTIONAL` have the right types.
 
     Raises:
-      ValueError: naming the key that is missing or has the wrong type, or a schema that is not known.
+      ValueError: a key is missing or has the wrong type, or the schema is unknown; the message names it.
     """
     if not isinstance(facts, dict):
         raise ValueError(f"facts must be a dictionary, not {type(facts).__name__}.")
     schema = facts.get("schema")
     if schema != VERSION:
-        raise ValueError(f"schema = {schema!r} is not known: this version of jaxdqn reads and writes schema {VERSION}.")
-    stated = {path: kind for path, kind in OPTIONAL.items() if path in facts}
-    for path, kind in (REQUIRED | stated).items():
+        raise ValueError(f"schema = {schema!r} is unknown: this version of jaxdqn reads and writes schema {VERSION}.")
+    present = {path: kind for path, kind in OPTIONAL.items() if path in facts}
+    for path, kind in (REQUIRED | present).items():
         value = at(facts, path)
         if isinstance(value, bool) or not isinstance(value, kind):
             names = kind.__name__ if isinstance(kind, type) else str(kind)
@@ -68,8 +68,20 @@ def check(facts: Any) -> None:
         raise ValueError(f"id = {facts['id']!r} must be 16 hex digits: make it with store.identifier.")
 
 
+def check_kind(kind: str, facts: Mapping[str, Any]) -> None:
+    """Checks that a record with these facts can hold an attachment of this kind.
+
+    Raises:
+      ValueError: the kind does not consist of lower-case letters, or is the name of a fact.
+    """
+    if not isinstance(kind, str) or not re.fullmatch("[a-z]+", kind):
+        raise ValueError(f"The kind of attachment {kind!r} must consist of lower-case letters.")
+    if kind in facts or kind in ("curves", *OPTIONAL):
+        raise ValueError(f"The kind of attachment {kind!r} is the name of a fact: choose another.")
+
+
 def crashed(facts: Mapping[str, Any]) -> bool:
-    """Returns whether an error of its game ended the run before its budget, so that its curves are shorter."""
+    """Returns whether an error of the game ended the run before its budget; its curves are then shorter."""
     return facts.get("crash") is not None
 
 
@@ -77,7 +89,7 @@ def at(facts: Mapping[str, Any], path: str) -> Any:
     """Returns the value at a dotted path, such as `game.name`.
 
     Raises:
-      ValueError: if there is none.
+      ValueError: there is no value at this path.
     """
     value: Any = facts
     for key in path.split("."):
@@ -88,7 +100,7 @@ def at(facts: Mapping[str, Any], path: str) -> Any:
 
 
 def leaves(facts: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Returns every value of nested dictionaries by dotted path; a list is one value, and an empty dictionary none."""
+    """Returns the values of nested dictionaries by dotted path. A list is one value; an empty dictionary has none."""
     found: dict[str, Any] = {}
     for key, value in facts.items():
         below = f"{path}.{key}" if path else key
@@ -96,41 +108,46 @@ def leaves(facts: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     return found
 
 
-def used(value: Any) -> Any:
-    """Returns nested dictionaries without what is None.
+def without_none(value: Any) -> Any:
+    """Returns nested dictionaries without the keys whose value is None.
 
-    None says that a feature is not used. Left out, a feature that is added later keeps the results that there are.
+    None means that a feature is not used. Identifiers leave it out, so that earlier results stay valid after a new
+    version adds a feature.
     """
     if not isinstance(value, dict):
         return value
-    return {key: used(item) for key, item in value.items() if item is not None}
+    return {key: without_none(item) for key, item in value.items() if item is not None}
 
 
-def plain(value: Any, path: str = "") -> Any:
-    """Returns a copy made of what JSON can say: dictionaries, lists, strings, finite numbers, booleans and None.
+def json_value(value: Any, path: str = "") -> Any:
+    """Returns a copy of a value in the types of JSON: dictionary, list, string, finite number, boolean and None.
+
+    Args:
+      value: the value; a tuple becomes a list.
+      path: dotted path of the value, for error messages.
 
     Raises:
-      ValueError: naming the dotted path of a value that is something else. Array scalars are refused because their
-        precision is not that of the number somebody wrote: 0.001 as float32 is 0.0010000000474974513.
+      ValueError: the value holds something else; the message names its dotted path. Array scalars are refused, since
+        they change the number: 0.001 as float32 is 0.0010000000474974513.
     """
     if isinstance(value, Mapping):
         wrong = [key for key in value if not isinstance(key, str)]
         if wrong:
             raise ValueError(f"{path or 'the top'} has the key {wrong[0]!r}: keys are strings.")
-        return {key: plain(item, f"{path}.{key}" if path else key) for key, item in value.items()}
+        return {key: json_value(item, f"{path}.{key}" if path else key) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [json_value(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if type(value) in (str, int, bool, type(None)):
         return value
     if type(value) is not float:
         raise ValueError(f"{path} = {value!r} is a {type(value).__name__}: convert it to a plain Python value.")
     if not math.isfinite(value):
-        raise ValueError(f"{path} = {value!r} is not finite: write None where there is no value.")
+        raise ValueError(f"{path} = {value!r} is not finite: use None for a missing value.")
     return value
 
 
-def rank(value: Any) -> tuple[int, float, str]:
-    """Returns a key that orders settings of any type: numbers by size, then everything else by its JSON."""
+def sort_key(value: Any) -> tuple[int, float, str]:
+    """Returns a key that sorts settings of any type: numbers by size, then all other values by their JSON."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return (0, value, "")  # not as a float, which has no place for every integer
+        return (0, value, "")  # unconverted: a float cannot hold every integer
     return (1, 0.0, json.dumps(value, sort_keys=True))

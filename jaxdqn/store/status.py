@@ -1,4 +1,4 @@
-"""Where a study stands: which of its runs are done, under way, failed and missing, and the time left."""
+"""The status of a study: its done, running, failed and missing runs, and the time left."""
 
 import contextlib
 import statistics
@@ -11,22 +11,23 @@ from jaxdqn.store.failures import Failure
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import DamagedResult
 
-_SAMPLED = 5  # records that are opened for the time that a run of an arm takes: all of them would take too long
+_SAMPLED = 5  # records per arm that are read for the time of a run; all records would take too long
 
 
 class Status(NamedTuple):
-    """Where a study stands.
+    """The status of a study.
 
     Attributes:
-      wanted: what there is to be.
-      done: identifiers of the runs that are stored.
-      running: of those that a living process has claimed.
-      failed: by identifier.
+      requested: the requested cells.
+      done: identifiers of the stored runs.
+      running: identifiers of the runs that a living process has claimed.
+      failed: failures by identifier.
       holders: the living processes.
-      seconds_left: of the runs under way and missing, shared by the processes there are or by one; None if not known.
+      seconds_left: estimated time of the running and missing runs, divided by the number of living processes (at least
+        one); None if no run is stored.
     """
 
-    wanted: Manifest
+    requested: Manifest
     done: frozenset[str]
     running: frozenset[str]
     failed: dict[str, Failure]
@@ -35,37 +36,39 @@ class Status(NamedTuple):
 
     @property
     def missing(self) -> frozenset[str]:
-        """Returns the identifiers of the runs that nobody has begun."""
-        return frozenset(self.wanted.cells) - self.done - self.running - frozenset(self.failed)
+        """Returns the identifiers of the runs that no process has started."""
+        return frozenset(self.requested.cells) - self.done - self.running - frozenset(self.failed)
 
 
-def of(folder: Path, wanted: Manifest | None = None) -> Status:
-    """Returns where the study in a folder stands.
+def of(folder: Path, requested: Manifest | None = None) -> Status:
+    """Returns the status of the study in a folder.
 
     Args:
-      folder: of the study.
-      wanted: what there is to be; None for what the last command in this folder wanted.
+      folder: folder of the study.
+      requested: the requested cells; None reads the manifest of the last command in this folder.
 
     Raises:
-      ValueError: if nothing says what there is to be.
-      OSError: if the archive of the study cannot be read.
+      ValueError: the manifest is missing or cannot be read.
+      OSError: the archive of the study cannot be read.
     """
-    wanted = manifest.read(folder) if wanted is None else wanted
-    done = store.ids(folder / "runs") & frozenset(wanted.cells)
+    requested = manifest.read(folder) if requested is None else requested
+    done = store.ids(folder / "runs") & frozenset(requested.cells)
     held = claims.holders(folder / "claims")
-    failed = {failure.id: failure for failure in failures.read(folder / "failures") if failure.id in wanted.cells}
+    failed = {failure.id: failure for failure in failures.read(folder / "failures") if failure.id in requested.cells}
     failed = {id: failure for id, failure in failed.items() if id not in done}
     claimed = frozenset(cell for holder in held for cell in holder.cells)
-    running = (claimed & frozenset(wanted.cells)) - done - frozenset(failed)
-    left = [id for id in wanted.cells if id not in done and id not in failed]
-    return Status(wanted, done, running, failed, held, _seconds(folder, wanted, done, left, max(1, len(held))))
+    running = (claimed & frozenset(requested.cells)) - done - frozenset(failed)
+    left = [id for id in requested.cells if id not in done and id not in failed]
+    return Status(
+        requested, done, running, failed, held, _seconds_left(folder, requested, done, left, max(1, len(held)))
+    )
 
 
-def seconds_of_a_run(folder: Path, wanted: Manifest, done: frozenset[str]) -> dict[tuple[str, str], float]:
-    """Returns what a run of an arm on a game has taken, by game and arm: the median over a few of those stored."""
+def seconds_of_a_run(folder: Path, requested: Manifest, done: frozenset[str]) -> dict[tuple[str, str], float]:
+    """Returns the time of a run in seconds by game and arm: the median over a few stored runs."""
     sampled: dict[tuple[str, str], list[float]] = {}
     for id in sorted(done):
-        taken = sampled.setdefault(arm_of(wanted, id), [])
+        taken = sampled.setdefault(arm_of(requested, id), [])
         if len(taken) < _SAMPLED:
             with contextlib.suppress(OSError, DamagedResult, ZeroDivisionError):
                 record = store.find_record(folder / "runs", id)
@@ -74,14 +77,17 @@ def seconds_of_a_run(folder: Path, wanted: Manifest, done: frozenset[str]) -> di
     return {arm: statistics.median(taken) for arm, taken in sampled.items() if taken}
 
 
-def _seconds(folder: Path, wanted: Manifest, done: frozenset[str], left: list[str], num_processes: int) -> float | None:
-    taken = seconds_of_a_run(folder, wanted, done)
+def _seconds_left(
+    folder: Path, requested: Manifest, done: frozenset[str], left: list[str], num_processes: int
+) -> float | None:
+    taken = seconds_of_a_run(folder, requested, done)
     if not taken:
         return None
     usual = statistics.mean(taken.values())
-    return sum(taken.get(arm_of(wanted, id), usual) for id in left) / num_processes
+    return sum(taken.get(arm_of(requested, id), usual) for id in left) / num_processes
 
 
-def arm_of(wanted: Manifest, id: str) -> tuple[str, str]:
-    about = wanted.cells[id]
-    return str(about.get("game")), str(about.get("algorithm"))
+def arm_of(requested: Manifest, id: str) -> tuple[str, str]:
+    """Returns game and arm of a cell."""
+    cell = requested.cells[id]
+    return str(cell.get("game")), str(cell.get("algorithm"))

@@ -1,7 +1,8 @@
-"""The points of a search as plain numbers: `trials.json`, derived from the search's journal after every wave.
+"""The points of a search as plain numbers, in the file `trials.json`.
 
-With it, figures of a search need neither Optuna nor JAX. The points of many searches can be packed: those of
-`searches/<name>/tuning` into `searches.parquet`, with a row per search: its `name`, and its `trials` as JSON.
+A search derives the file from its journal after every wave. With it, figures of a search need neither Optuna nor JAX.
+The points of all `searches/<name>/tuning` can be packed into one file, `searches.parquet`. Each search has
+a row with its `name` and its `trials` as JSON.
 """
 
 import json
@@ -19,14 +20,15 @@ _SCHEMA = 1
 
 
 class Point(NamedTuple):
-    """A setting that was tried.
+    """A point of a search: one setting that was tried.
 
     Attributes:
-      number: in the order of asking.
-      settings: by dotted path; a part by its fields.
-      scores: of each rung that it came through, one number a tuning seed.
-      final: its scores in the final, one number a seed of that; empty if it was not there.
-      state: "complete", "dropped", "waiting", "failed", or "diverged" if a run of it did, be it in the final.
+      number: number of the point, in the order in which the sampler proposed them.
+      settings: values by dotted path; a part of the configuration is a dictionary of its fields.
+      scores: scores of each rung that the point passed, one for each tuning seed.
+      final: scores in the final, one for each seed of the final; empty if the point was not in the final.
+      state: "complete", "dropped", "waiting", "failed" or "diverged"; "diverged" if any of its runs diverged, including
+        those of the final.
     """
 
     number: int
@@ -37,17 +39,17 @@ class Point(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Returns the mean over tuning seeds at the last rung that it came through."""
+        """Returns the mean over tuning seeds at the last rung that the point passed."""
         return sum(self.scores[-1]) / len(self.scores[-1])
 
 
 class Importance(NamedTuple):
-    """How much each field decides whether a point is among the best.
+    """The importance of each field for being among the best points.
 
     Attributes:
-      steps: of the runs that this was judged by.
-      num_points: that came so far.
-      shares: by dotted path; they sum to 1. Empty if there are too few points.
+      steps: environment steps of the runs whose scores are compared.
+      num_points: number of points with runs of this length.
+      shares: importance by dotted path; the values sum to 1. Empty if there are too few points.
     """
 
     steps: int
@@ -59,14 +61,14 @@ class Trials(NamedTuple):
     """A search and its points.
 
     Attributes:
-      name: of the search.
-      facts: what decides it: game, configuration, space, seeds, sampler and so on.
+      name: name of the search.
+      facts: everything that determines the search: game, configuration, space, seeds, sampler and so on.
       ends: environment steps of a run at the end of each rung.
-      points: in the order of asking.
-      progress: after each wave, the environment steps spent until then, the number of the best point, and its score:
-        by tuning seeds, and after the final by those of the final. Empty if no point is left that did not diverge.
-      importance: of the fields.
-      code: version and commit of what trained them.
+      points: the points, in the order of their numbers.
+      progress: after each wave, the total of environment steps spent, the number of the best point, and its mean score
+        over tuning seeds, or over the seeds of the final after it. Empty if all points diverged.
+      importance: importance of the fields.
+      code: version and commit of the code that trained the runs.
     """
 
     name: str
@@ -78,8 +80,8 @@ class Trials(NamedTuple):
     code: dict[str, Any]
 
 
-def reading(facts: dict[str, Any]) -> str:
-    """Returns what the score of a run is in a search with these facts, as a sentence."""
+def score_definition(facts: dict[str, Any]) -> str:
+    """Returns the definition of the score of a run, as a sentence, for a search with these facts."""
     last = facts["last"]
     mean = "all its evaluations until then" if last is None else f"its last {last} evaluations"
     of = "its last evaluation" if last == 1 else f"the mean of {mean}"
@@ -87,7 +89,7 @@ def reading(facts: dict[str, Any]) -> str:
 
 
 def write(folder: Path, trials: Trials) -> None:
-    """Records the points of a search in its folder `tuning`, in place of earlier ones."""
+    """Writes the points of a search into its folder `tuning`; they replace the earlier ones."""
     files.replace(folder / _NAME, _text(trials).encode())
 
 
@@ -95,13 +97,15 @@ def pack(folder: Path) -> int:
     """Packs the points of all searches in a folder into one file beside it, and returns the number of searches.
 
     Raises:
-      ValueError: if a search is running, or its points cannot be read; nothing has been changed then.
-      OSError: if the file is not read back as it was written; nothing has been removed then.
+      ValueError: a search is running, or its points cannot be read. Nothing has been changed.
+      OSError: the content of the file differs when it is read back. Nothing has been removed.
     """
     loose = {path.parents[1].name: path for path in sorted(folder.glob(f"*/tuning/{_NAME}"))}
     for path in loose.values():
-        if at_work := claims.holders(path.parent / "claims"):
-            raise ValueError(f"{path.parent} is in use by process {at_work[0].pid} of {at_work[0].host}: wait for it.")
+        if running := claims.holders(path.parent / "claims"):
+            raise ValueError(
+                f"{path.parent} is in use by process {running[0].pid} of {running[0].host}: wait until it has ended."
+            )
     packed = _packed(folder)
     texts = _texts(packed) | {name: _text(read(path.parent)) for name, path in loose.items()}
     table = pa.table({"name": list(texts), "trials": list(texts.values())}).sort_by("name")
@@ -110,14 +114,14 @@ def pack(folder: Path) -> int:
 
     def check(temporary: Path) -> None:
         if _texts(temporary) != texts:
-            raise OSError(f"{packed} was not read back as it was written; nothing has been packed.")
+            raise OSError(f"{packed} differs when it is read back: nothing has been packed, try again.")
 
     files.replace(packed, content.getvalue(), check)
     for path in loose.values():
         path.unlink()
-        for emptied in (path.parent, path.parents[1], folder):
-            if not any(emptied.iterdir()):
-                emptied.rmdir()
+        for parent in (path.parent, path.parents[1], folder):
+            if not any(parent.iterdir()):
+                parent.rmdir()
     return len(texts)
 
 
@@ -125,19 +129,19 @@ def read(folder: Path) -> Trials:
     """Returns the points of a search, loose or packed.
 
     Args:
-      folder: `tuning` of the search.
+      folder: folder `tuning` of the search.
 
     Raises:
-      ValueError: if there are none, or none that can be read.
+      ValueError: there are no points, or they cannot be read.
     """
     path = folder / _NAME
     try:
         text = path.read_text() if path.exists() else _texts(_packed(folder.parents[1])).get(folder.parent.name)
         if text is None:
             raise FileNotFoundError
-        says = json.loads(text)
-        if says["schema"] != _SCHEMA:
-            raise ValueError(f"{path} has schema {says['schema']!r}: this version of jaxdqn reads schema {_SCHEMA}.")
+        content = json.loads(text)
+        if content["schema"] != _SCHEMA:
+            raise ValueError(f"{path} has schema {content['schema']!r}: this version of jaxdqn reads schema {_SCHEMA}.")
         points = tuple(
             Point(
                 point["number"],
@@ -146,25 +150,27 @@ def read(folder: Path) -> Trials:
                 tuple(point["final"]),
                 point["state"],
             )
-            for point in says["points"]
+            for point in content["points"]
         )
-        progress = tuple((int(steps), int(number), float(score)) for steps, number, score in says["progress"])
-        importance = Importance(**says["importance"])
-        return Trials(says["name"], says["facts"], tuple(says["ends"]), points, progress, importance, says["code"])
+        progress = tuple((int(steps), int(number), float(score)) for steps, number, score in content["progress"])
+        importance = Importance(**content["importance"])
+        return Trials(
+            content["name"], content["facts"], tuple(content["ends"]), points, progress, importance, content["code"]
+        )
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: run the search first.") from None
     except (KeyError, TypeError, json.JSONDecodeError) as problem:
-        raise ValueError(f"{path} cannot be read ({problem}): run the search again, which makes it anew.") from None
+        raise ValueError(f"{path} cannot be read ({problem}): run the search again, which writes it again.") from None
 
 
 def _text(trials: Trials) -> str:
-    says = {
+    content = {
         "schema": _SCHEMA,
         **trials._asdict(),
         "points": [point._asdict() for point in trials.points],
         "importance": trials.importance._asdict(),
     }
-    return json.dumps(says, separators=(",", ":"))
+    return json.dumps(content, separators=(",", ":"))
 
 
 def _packed(folder: Path) -> Path:
@@ -172,10 +178,10 @@ def _packed(folder: Path) -> Path:
 
 
 def _texts(packed: Path) -> dict[str, str]:
-    """Returns the points of packed searches as JSON, by name of the search; none if there is no such file.
+    """Returns the points of packed searches as JSON, by name of the search; empty if the file is missing.
 
     Raises:
-      ValueError: if it cannot be read.
+      ValueError: the file cannot be read.
     """
     if not packed.is_file():
         return {}

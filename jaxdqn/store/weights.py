@@ -1,12 +1,12 @@
-"""Weights: the parameters of a trained network beside the facts of the run that trained them.
+"""Weights: the parameters of a trained network, with the facts of the run that trained it.
 
-They are a pair of files, and the facts name, hash and describe the other:
+They are a pair of files. The facts describe the arrays:
 
-    <any name>.json    facts: at least `game` (name, version), `configuration` and `weights` (file, sha256, shapes)
+    <any name>.json    facts: at least `game` (name, version), `configuration`, `weights` (file, sha256, shapes)
     <any name>.npz     arrays by parameter path, such as `params/Dense_0/kernel`
 
-The record of a run whose study kept weights is such facts too (`jaxdqn.store.store`). If the study is packed, the path
-that its facts had still names the run. All files are data from outside: nothing in them is unpickled or names code, and
+The record of a run with weights (`jaxdqn.store.store`) has the same form. If the study is packed, the earlier path of
+the facts still identifies the run. All files are data from outside: nothing in them is unpickled or names code, and
 facts may not point out of their folder.
 """
 
@@ -23,17 +23,17 @@ from jaxdqn.store import archive, arrays, files, schema
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult
 
-# What to do where there are none: a study passes over runs that are stored, also those without weights.
-KEEP = "put the seed into the study's weights_of, delete the record and run the study again"
+# For a run without weights. A study does not repeat stored runs, so the record must be deleted.
+REMEDY = "put the seed into the study's weights_of, delete the record and run the study again"
 
 
 class Weights(NamedTuple):
     """Trained parameters.
 
     Attributes:
-      facts: of the run, `game` and `configuration` among them.
-      arrays: read-only, by parameter path.
-      path: of the facts.
+      facts: facts of the run, including `game` and `configuration`.
+      arrays: read-only arrays by parameter path.
+      path: path of the facts.
     """
 
     facts: dict[str, Any]
@@ -51,7 +51,7 @@ def flatten(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unflatten(named: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns nested dictionaries of the leaves with these paths: the inverse of `flatten`."""
+    """Returns nested dictionaries from leaves by path; the inverse of `flatten`."""
     parameters: dict[str, Any] = {}
     for path, leaf in named.items():
         *keys, last = path.split("/")
@@ -63,23 +63,23 @@ def unflatten(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save(path: str | Path, facts: Mapping[str, Any], named: Mapping[str, np.ndarray]) -> Path:
-    """Writes weights apart from any study, and returns the path of their facts.
+    """Writes weights that belong to no study, and returns the path of their facts.
 
     Args:
-      path: without suffix; folders are made where they are missing.
-      facts: `game` with `name` and `version`, `configuration`, and whatever else is known, such as `algorithm`, `seed`,
-        `steps`, and `score`, by which the best weights of a folder are found.
+      path: path without suffix; missing folders are created.
+      facts: `game` with `name` and `version`, `configuration`, and any other facts, such as `algorithm`, `seed` or
+        `score`, which selects the best weights of a folder.
       named: arrays by parameter path, as `flatten` returns them; stored as float32.
 
     Raises:
-      FileExistsError: if one of the two files is there already; it stays as it is.
-      ValueError: naming what is missing or malformed; nothing has been written then.
+      FileExistsError: one of the two files exists; it stays as it is.
+      ValueError: something is missing or malformed; the message names it. Nothing has been written.
     """
     path = Path(path)
     if path.suffix in (".json", ".npz"):
-        raise ValueError(f"{path} has a suffix: give the path without it, since both a JSON and an npz are written.")
+        raise ValueError(f"{path} has a suffix: give the path without it, for a JSON and an npz.")
     facts_path, arrays_path = (path.with_name(path.name + suffix) for suffix in (".json", ".npz"))
-    record = schema.plain(facts)
+    record = schema.json_value(facts)
     _check(facts_path, record)
     stored = arrays.stored_attachment("weights", {name: np.asarray(v, np.float32) for name, v in named.items()})
     packed = arrays.pack(stored)
@@ -88,30 +88,30 @@ def save(path: str | Path, facts: Mapping[str, Any], named: Mapping[str, np.ndar
     path.parent.mkdir(parents=True, exist_ok=True)
     for taken in (facts_path, arrays_path):
         if taken.exists():
-            raise FileExistsError(f"{taken} is there already and weights are never overwritten: choose another name.")
+            raise FileExistsError(f"{taken} exists and weights are never overwritten: choose another name.")
     files.write_new(arrays_path, packed)
     try:
         files.write_new(facts_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     except BaseException:
-        arrays_path.unlink()  # without facts they are nobody's
+        arrays_path.unlink()  # arrays without facts are useless
         raise
     return facts_path
 
 
 def load(path: str | Path) -> Weights:
-    """Returns the weights that facts describe, if they are what was written.
+    """Returns the weights whose facts are at a path.
 
     Args:
-      path: of the facts.
+      path: path of the facts.
 
     Raises:
-      FileNotFoundError: if one of the two files is not there.
-      ValueError: saying what is wrong with them.
+      FileNotFoundError: one of the two files is missing.
+      ValueError: the weights are damaged; the message gives the reason.
     """
     path = Path(path)
     record = read(path)
     if not isinstance(record, dict) or not isinstance(record.get("weights"), dict):
-        raise ValueError(f"{path} has no weights: {KEEP}.")
+        raise ValueError(f"{path} has no weights: {REMEDY}.")
     _check(path, record)
     if path.exists():
         named = _unpacked(path, record)
@@ -120,7 +120,7 @@ def load(path: str | Path) -> Weights:
             named = archive.arrays_of(archive.files_of(path.parent), path.stem, "weights", record)
     wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
     if wrong:
-        raise ValueError(f"{path} holds {wrong[0]} as {named[wrong[0]].dtype}: weights are real numbers.")
+        raise ValueError(f"{path} has dtype {named[wrong[0]].dtype} for {wrong[0]}: weights must be real numbers.")
     return Weights(record, named, path)
 
 
@@ -128,13 +128,15 @@ def _unpacked(path: Path, record: dict[str, Any]) -> Arrays:
     """Returns the arrays in the npz that facts name."""
     name, shapes = record["weights"].get("file"), record["weights"].get("shapes")
     if not isinstance(name, str) or not name.endswith(".npz") or Path(name).name != name or not name.isprintable():
-        raise ValueError(f"{path} has its weights in {name!r}: that must be the name of an npz in the same folder.")
+        raise ValueError(f"{path} has weights.file = {name!r}: it must be the name of an npz in the same folder.")
     arrays_path = path.with_name(name)
     if not arrays_path.exists():
-        raise FileNotFoundError(f"{path} has lost its weights {name}: put them beside it again.")
+        raise FileNotFoundError(f"{path} has no file of weights, {name}: copy it into the same folder.")
     packed = arrays_path.read_bytes()
     if hashlib.sha256(packed).hexdigest() != record["weights"].get("sha256"):
-        raise ValueError(f"{arrays_path} is not what was written (its sha256 differs): get it again, or train again.")
+        raise ValueError(
+            f"{arrays_path} has changed since it was written (its sha256 differs): copy it again, or train again."
+        )
     try:
         found = arrays.shapes(packed)
         if found == shapes:
@@ -142,16 +144,16 @@ def _unpacked(path: Path, record: dict[str, Any]) -> Arrays:
     except arrays.UNREADABLE as problem:
         raise ValueError(f"{arrays_path} holds no arrays ({str(problem).rstrip('.')}): train again.") from None
     if found != shapes:
-        raise ValueError(f"{arrays_path} holds {found}, but {path.name} says {shapes}.")
+        raise ValueError(f"{arrays_path} has shapes {found}, but {path.name} has {shapes}: copy both again.")
     return named
 
 
 def read(path: Path) -> Any:
-    """Returns what a JSON file holds, or the facts of the packed run that had this path.
+    """Returns the content of a JSON file, or the facts of the packed run that had this path.
 
     Raises:
-      FileNotFoundError: if there is neither.
-      ValueError: if it is damaged.
+      FileNotFoundError: neither exists.
+      ValueError: the file is damaged.
     """
     if not path.exists():
         with _damage_as_value_error():
@@ -160,15 +162,15 @@ def read(path: Path) -> Any:
                 return archive.facts(packed, path.stem)
     try:
         return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as problem:  # among them JSONDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as problem:  # includes JSONDecodeError and UnicodeDecodeError
         raise ValueError(f"{path} is damaged ({problem}): delete it, or choose another.") from None
 
 
 def facts_in(folder: Path) -> list[Path]:
-    """Returns the paths of all facts in a folder, and those that the runs in its archive had.
+    """Returns the paths of all facts in a folder, including the earlier paths of the runs in its archive.
 
     Raises:
-      ValueError: if the archive is damaged.
+      ValueError: the archive is damaged.
     """
     with _damage_as_value_error():
         packed = [folder / f"{id}.json" for id in archive.ids(archive.files_of(folder))]
@@ -190,7 +192,7 @@ def _check(path: Path, record: dict[str, Any]) -> None:
         except ValueError:
             value = None
         if not isinstance(value, kind):
-            raise ValueError(f"{path} does not say {key}: weights cannot be used without the facts of their run.")
+            raise ValueError(f"{path} lacks {key}: weights need the facts of their run.")
 
 
 def _shapes(named: Arrays) -> dict[str, list[int]]:

@@ -43,7 +43,7 @@ def failed(folder: pathlib.Path) -> set[str]:
 def retry(folder: pathlib.Path, ids: Iterable[str]) -> None:
     """Makes cells that failed or crashed missing again. The record of a crash moves to `failures/crashed`."""
     for id in ids:
-        failures.forget(folder / "failures", id)
+        failures.remove(folder / "failures", id)
         # Another process with the same option may move the record first.
         with contextlib.suppress(DamagedResult, FileNotFoundError):
             found = store.find(folder / "runs", id)

@@ -101,7 +101,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     parts = {
         path: fields.to_dict(value) if dataclasses.is_dataclass(value) else value for path, value in settings.items()
     }
-    return dict(schema.plain(parts))
+    return dict(schema.json_value(parts))
 
 
 def _cells(study: Study) -> Iterator[Cell]:
@@ -112,7 +112,7 @@ def _cells(study: Study) -> Iterator[Cell]:
             shared = _determinants(study, name, config)
             for seed in (*study.seeds, *study.more_seeds.get(label, ())):
                 determinants = shared | {"seed": int(seed)}
-                id = store.identifier(schema.used(determinants))
+                id = store.identifier(schema.without_none(determinants))
                 yield Cell(id, name, label, settings, config, int(seed), determinants)
 
 
@@ -172,7 +172,7 @@ def _check(study: Study) -> None:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     study.evaluation.check()
     _check_arms(study)
-    schema.plain(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
+    schema.json_value(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
 
 
 def _check_arms(study: Study) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from jaxdqn import commands
 from jaxdqn.commands import export, runs, selection
-from jaxdqn.export import requirements, tensorboard
+from jaxdqn.export import package_versions, tensorboard
 from jaxdqn.store import store
 from tests.helpers import exported, synthetic_runs
 
@@ -73,7 +73,7 @@ def test_a_damaged_record_is_reported_and_left_out(results, capsys):
     (results / "rates" / "runs" / "0123456789abcdef.json").write_text("{}")
     out, err = run("runs results/rates", capsys)
     assert len(out.splitlines()) == 4
-    assert err.startswith("left out: results/rates/runs/0123456789abcdef.json is not a whole record")
+    assert err.startswith("left out: results/rates/runs/0123456789abcdef.json is not a complete record")
 
 
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
@@ -112,7 +112,7 @@ def test_a_table_of_scores_of_some_runs(results, capsys):
 
 def test_tensorboard_has_a_folder_for_each_run(results, capsys):
     out = run("export results --to tensorboard --out logs", capsys).out
-    assert out == "logs: 4 runs; to see them: tensorboard --logdir logs\n"
+    assert out == "logs: 4 runs; view them with: tensorboard --logdir logs\n"
     for study in ("rates", "cartpole"):
         for stored in store.read(results / study / "runs").runs:
             folder = results.parent / "logs" / tensorboard.name(stored.facts)
@@ -121,7 +121,7 @@ def test_tensorboard_has_a_folder_for_each_run(results, capsys):
 
 def test_weights_and_biases_has_a_run_for_each_run(results, capsys):
     out = run("export results/rates --to wandb --out logs --project rates", capsys).out
-    assert out == "logs: 3 runs of project rates; to send them: wandb sync logs/wandb/offline-run-*\n"
+    assert out == "logs: 3 runs of project rates; send them with: wandb sync logs/wandb/offline-run-*\n"
     for stored in store.read(results / "rates" / "runs").runs:
         assert exported.history(results.parent / "logs", stored.facts["id"]) == exported.expected(stored.curves)
 
@@ -130,7 +130,7 @@ def test_damaged_arrays_end_an_export_and_leave_no_file(results, capsys):
     next((results / "rates" / "runs").glob("*.npz")).write_bytes(b"")
     with pytest.raises(SystemExit, match="2"):
         commands.main(shlex.split("export results --to csv --out curves.csv"))
-    assert "is not what was written" in capsys.readouterr().err
+    assert "has changed since it was written" in capsys.readouterr().err
     assert [path.name for path in results.parent.iterdir()] == ["results"]
 
 
@@ -141,8 +141,8 @@ def test_damaged_arrays_end_an_export_and_leave_no_file(results, capsys):
         ("runs --where learning_rat=1", "no run has a field 'learning_rat'. Did you mean 'learning_rate'"),
         ("runs --fields seed,gam", "no run has a field 'gam'. Did you mean 'game'"),
         ("runs --where seed=1 results", "'results' is not a condition"),
-        ("export results --to csv --out a.csv --where seed=77", "none of 4 runs has seed=77"),
-        ("export results --to csv --table episodes --out a.csv", "no run has a log of its training episodes"),
+        ("export results --to csv --out a.csv --where seed=77", "No run of 4 has seed=77"),
+        ("export results --to csv --table episodes --out a.csv", "No run has a log of its training episodes"),
         ("export results --to csv --table scores --last 3 --out a.csv", "last = 3 is out of range"),
         ("export results --to csv --table scores --last 0 --out a.csv", "--last 0 is out of range"),
         ("export results --to csv --table scores --score loss --out a.csv", "has no curve 'loss'"),
@@ -185,7 +185,7 @@ def test_the_versions_of_runs_are_written_for_pip(results, capsys):
     assert out == "versions.lock: versions of 4 runs\n"
     first, second, *lines = pathlib.Path("versions.lock").read_text().splitlines()
     assert first.endswith("from their records: jaxdqn export results --to requirements")
-    assert second.startswith("# To have their bits again: pip install -r versions.lock, on the same processor")
+    assert second.startswith("# To reproduce the runs bit for bit: pip install -r versions.lock, on the same processor")
     assert lines == ["jax==0.10.0", "numpy==2.4.6"]
     with pytest.raises(SystemExit, match="2"):
         commands.main(shlex.split("export results --to requirements --out versions.lock"))
@@ -197,7 +197,7 @@ def test_versions_that_differ_are_the_most_frequent_and_the_others_are_listed(tm
     for seed, version in enumerate(("0.9", "0.10", "0.10")):
         versions = {"python": "3.12.1", "jax": version} | ({"optax": "1"} if seed else {})
         store.write(tmp_path, synthetic_runs.facts(seed=seed, versions=versions), synthetic_runs.curves())
-    text = requirements.lock(store.read_facts(tmp_path).records, "here", "lock")
+    text = package_versions.requirements(store.read_facts(tmp_path).records, "here", "lock")
     assert text.splitlines()[2:] == [
         "# python 3.12.1",
         "jax==0.10",
@@ -209,5 +209,5 @@ def test_versions_that_differ_are_the_most_frequent_and_the_others_are_listed(tm
 
 def test_the_committed_lock_file_agrees_with_the_committed_records(request):
     results = request.config.rootpath / "results"
-    known = requirements.lock(selection.read(results).records, "results", "requirements.lock")
+    known = package_versions.requirements(selection.read(results).records, "results", "requirements.lock")
     assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements

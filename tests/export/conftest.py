@@ -1,4 +1,4 @@
-"""Tests of results leave nothing in the home of whoever runs them, and reach no network."""
+"""Tests of exports write nothing into the home folder and use no network."""
 
 import pytest
 

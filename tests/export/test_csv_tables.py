@@ -28,7 +28,7 @@ def records(folder):
     return store.read_facts(folder).records
 
 
-def test_curves_come_back_with_equal_numbers(tmp_path):
+def test_curves_are_read_back_with_equal_numbers(tmp_path):
     for seed in range(2):
         write(tmp_path, seed=seed, settings={"learning_rate": 0.1 + 0.2})
     rows = read(csv_tables.curves(records(tmp_path)))
@@ -41,7 +41,7 @@ def test_curves_come_back_with_equal_numbers(tmp_path):
             assert [float(row[name]) for row in mine] == values.tolist()
 
 
-def test_what_is_not_known_is_an_empty_cell_and_infinity_is_a_number(tmp_path):
+def test_a_missing_value_is_an_empty_cell_and_infinity_is_a_number(tmp_path):
     write(tmp_path, curves={"steps": np.array([1, 2]), "loss": np.array([math.nan, math.inf])})
     write(tmp_path, seed=1, curves={"steps": np.array([1]), "max_q": np.array([3])}, settings={"a": True, "b": [1, 2]})
     rows = read(csv_tables.curves(records(tmp_path)))
@@ -53,14 +53,14 @@ def test_what_is_not_known_is_an_empty_cell_and_infinity_is_a_number(tmp_path):
     ]
 
 
-def test_commas_quotes_and_lines_come_back(tmp_path):
+def test_commas_quotes_and_line_breaks_are_read_back(tmp_path):
     label = 'DQN, "3 steps"\nand; more, µ'
     write(tmp_path, algorithm=label, crash="Traceback:\r\n  1, 2")
     (row,) = read(csv_tables.facts(records(tmp_path)))
     assert (row["algorithm"], row["crash"]) == (label, "Traceback:\r\n  1, 2")
 
 
-def test_facts_are_everything_that_a_record_says(tmp_path):
+def test_the_table_of_facts_has_all_facts_of_a_record(tmp_path):
     write(tmp_path)
     write(tmp_path, seed=1, configuration={"type": "DQN", "target": {"every": 10}}, diverged_at=7)
     first, second = read(csv_tables.facts(records(tmp_path)))
@@ -72,7 +72,7 @@ def test_facts_are_everything_that_a_record_says(tmp_path):
     assert first["curves.sha256"] == said["curves"]["sha256"]
 
 
-def test_episodes_are_numbered_and_runs_without_a_log_left_out(tmp_path):
+def test_episodes_are_numbered_and_runs_without_a_log_have_no_rows(tmp_path):
     write(tmp_path, attachments={"episodes": synthetic_runs.episodes([1, -1, 0.1])})
     write(tmp_path, seed=1)
     rows = read(csv_tables.episodes(records(tmp_path)))
@@ -84,13 +84,13 @@ def test_episodes_are_numbered_and_runs_without_a_log_left_out(tmp_path):
     assert [float(row["episode_return"]) for row in rows] == [1, -1, float(np.float32(0.1))]
 
 
-def test_without_any_log_there_is_no_table_of_episodes(tmp_path):
+def test_a_table_of_episodes_without_any_log_is_an_error(tmp_path):
     write(tmp_path)
-    with pytest.raises(ValueError, match="no run has a log"):
+    with pytest.raises(ValueError, match="No run has a log"):
         csv_tables.episodes(records(tmp_path))
 
 
-def test_scores_are_means_of_the_last_points_and_one_that_crashed_or_diverged_has_none(tmp_path):
+def test_scores_are_means_of_the_last_points_and_crashed_or_diverged_runs_have_none(tmp_path):
     steps = np.array([10, 20, 30])
     write(tmp_path, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])})
     write(tmp_path, seed=2, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])}, diverged_at=20)
@@ -103,7 +103,7 @@ def test_scores_are_means_of_the_last_points_and_one_that_crashed_or_diverged_ha
     ]
 
 
-def test_a_table_of_many_rows_is_written_in_pieces_that_lose_nothing(tmp_path):
+def test_a_table_of_many_rows_is_written_completely_in_pieces(tmp_path):
     steps = np.arange(1, 2_502)
     write(tmp_path, curves={"steps": steps, "loss": steps / 3})
     pieces = list(csv_tables.csv_of(csv_tables.curves(records(tmp_path))))
@@ -111,7 +111,7 @@ def test_a_table_of_many_rows_is_written_in_pieces_that_lose_nothing(tmp_path):
     assert [int(row["steps"]) for row in read(csv_tables.curves(records(tmp_path)))] == steps.tolist()
 
 
-def test_the_same_runs_give_the_same_bytes_whatever_wrote_them_first(tmp_path):
+def test_equal_runs_give_equal_bytes_in_any_order_of_writing(tmp_path):
     for folder, seeds in (("a", (0, 1, 2)), ("b", (2, 0, 1))):
         for seed in seeds:
             write(tmp_path / folder, seed=seed, settings={"z": seed % 2, "a": 1})

@@ -1,4 +1,4 @@
-"""A study as data frames, packed or not, and its file in the hands of other tools."""
+"""Data frames of a study, packed or not, and its Parquet file in other tools."""
 
 import importlib.util
 
@@ -50,17 +50,17 @@ def test_one_row_per_run_and_evaluation_period(study):
     assert means.to_dict() == {0.99: pytest.approx(5.0)}
 
 
-def test_without_pandas_one_sentence_says_what_to_install(study, monkeypatch):
+def test_the_error_without_pandas_contains_the_install_command(study, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r'pip install "jaxdqn\[pandas\]"'):
         data_frame.runs(study)
 
 
-def test_runs_that_are_missing_or_damaged_are_no_data_frame(study):
+def test_missing_or_damaged_runs_are_an_error(study):
     pytest.importorskip("pandas")
     (study / "runs").mkdir(exist_ok=True)
     (study / "runs" / "0123456789abcdef.json").write_text("{")
-    with pytest.raises(DamagedResult, match="is not a whole record"):
+    with pytest.raises(DamagedResult, match="is not a complete record"):
         data_frame.curves(study)
     (study.parent / "empty" / "runs").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds no runs"):

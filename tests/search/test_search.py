@@ -835,9 +835,9 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     shares = sorted(found.importance.shares, key=found.importance.shares.get, reverse=True)
     assert [label.get_text() for label in bars.get_yticklabels()] == shares
     progress = figures.progress_of(found)
-    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=trials.reading({"last": None}))
+    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=trials.score_definition({"last": None}))
     assert drawn.get_label().endswith("The score of a run is the mean of all its evaluations until then.")
-    assert trials.reading({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
+    assert trials.score_definition({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
     (panel,) = drawn.axes
     assert list(panel.get_lines()[0].get_ydata()) == [score for _, _, score in found.progress]
     with pytest.raises(ValueError, match="too few points"):

@@ -115,7 +115,7 @@ def silent(folder, monkeypatch, who):
     """Makes a claiming process look dead to other processes only."""
     lives = claims._lives
     monkeypatch.setattr(claims, "_lives", lambda alive, now: alive != who._alive and lives(alive, now))
-    who._heard_at -= claims.EXPIRY
+    who._signed_at -= claims.EXPIRY
     assert who._now()
 
 

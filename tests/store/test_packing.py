@@ -1,4 +1,4 @@
-"""A packed study gives back what its loose records held, bit for bit, and no accident loses a run."""
+"""Packed runs equal their loose records bit for bit, and interruptions or damage lose no run."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ ODD = np.array([0x7FC00001, 0xFFC12345, 0x7F800000, 0x80000000], np.uint32).view
 
 @pytest.fixture
 def folder(tmp_path):
-    """Runs with curves alone, with a log of episodes of several dtypes, with weights, and one that crashed at once."""
+    """Runs with only curves, with a log of episodes of several dtypes, with weights, and a run that crashed at once."""
     folder = tmp_path / "study" / "runs"
     write(folder, seed=0)
     write(folder, seed=1, episodes={"end_step": np.array([1, 255]), "won": np.array([True, False])}, weights=WEIGHTS)
@@ -46,7 +46,7 @@ def bits(named):
 
 
 def everything(folder):
-    """Returns all that readers give of a folder: facts as text, and the bits of all arrays."""
+    """Returns everything that the store reads from a folder: facts as text, and the bits of all arrays."""
     found = store.read(folder)
     assert found.damaged == ()
     assert [record.facts for record in store.read_facts(folder).records] == [run.facts for run in found.runs]
@@ -66,7 +66,7 @@ def names(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_is_packed_is_read_as_before_bit_for_bit(folder):
+def test_packed_runs_are_read_as_before_bit_for_bit(folder):
     before = everything(folder)
     assert packing.pack(folder) == packing.Packed(5, 5)
     assert names(folder.parent) == ["runs.parquet", "runs.weights.npz"]
@@ -128,7 +128,7 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 
     for name in ("unlink", "replace", "rmdir", "fsync"):
         monkeypatch.setattr(os, name, ending(getattr(os, name)))
-    monkeypatch.setattr(packing, "_alone", contextlib.nullcontext)
+    monkeypatch.setattr(packing, "_exclusive", contextlib.nullcontext)
     try:
         packing.pack(folder)
     except KeyboardInterrupt:
@@ -143,33 +143,33 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
     assert left_over == ["runs.parquet", "runs.weights.npz"]
 
 
-def test_what_is_not_read_back_as_it_was_written_is_not_packed(folder, monkeypatch):
+def test_an_archive_that_differs_when_it_is_read_back_is_not_kept(folder, monkeypatch):
     before, content = everything(folder), archive_table.content
-    monkeypatch.setattr(archive_table, "content", lambda wholes: content(wholes[1:]))
-    with pytest.raises(OSError, match="was not read back as it was written; nothing has been packed"):
+    monkeypatch.setattr(archive_table, "content", lambda runs: content(runs[1:]))
+    with pytest.raises(OSError, match="differs when it is read back: nothing has been packed"):
         packing.pack(folder)
-    monkeypatch.setattr(archive_table, "content", lambda wholes: content([wholes[1]._replace(arrays=wholes[0].arrays)]))
+    monkeypatch.setattr(archive_table, "content", lambda runs: content([runs[1]._replace(arrays=runs[0].arrays)]))
     with pytest.raises((OSError, DamagedResult)):
         packing.pack(folder)
     assert everything(folder) == before
     assert not archive.files_of(folder).runs.exists()
 
 
-def test_a_study_at_work_is_refused(folder):
+def test_a_running_study_is_not_packed(folder):
     with claims.Claims(folder.parent / "claims") as other:
         other.claim(["a"], 1)
         with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"):
             packing.pack(folder)
 
 
-def test_a_damaged_loose_record_is_named_and_nothing_is_packed(folder):
+def test_a_damaged_loose_record_is_an_error_and_nothing_is_packed(folder):
     next(folder.glob("*.npz")).write_bytes(b"noise")
-    with pytest.raises(DamagedResult, match="is not what was written"):
+    with pytest.raises(DamagedResult, match="has changed since it was written"):
         packing.pack(folder)
     assert not archive.files_of(folder).runs.exists()
 
 
-def test_two_runs_of_one_identifier_are_not_packed_into_one(folder):
+def test_two_different_runs_with_one_identifier_are_not_packed(folder):
     packing.pack(folder)
     elsewhere = folder.parent / "elsewhere"
     id = write(elsewhere, curves={"steps": np.array([1])}, seed=0)
@@ -178,7 +178,7 @@ def test_two_runs_of_one_identifier_are_not_packed_into_one(folder):
         packing.pack(folder)
 
 
-def test_dropped_runs_can_be_made_again(folder):
+def test_dropped_runs_can_be_written_again(folder):
     packing.pack(folder)
     first, *others = [run.facts["id"] for run in store.read(folder).runs]
     packing.drop(folder, [first])
@@ -213,7 +213,7 @@ def test_a_run_is_set_aside_as_loose_files(folder, tmp_path, is_packed):
 
 
 def rewrite(folder, name, change):
-    """Changes the values of a column, and leaves everything else."""
+    """Changes the values of a column and nothing else."""
     path = archive.files_of(folder).runs
     table = pq.read_table(path)
     index = table.schema.get_field_index(name)
@@ -236,7 +236,7 @@ def change_at(row, value):
         ("facts", None, "the sha256 of its facts differs"),
     ],
 )
-def test_a_damaged_row_is_named_and_the_others_are_read(folder, column, value, reason):
+def test_the_error_of_a_damaged_row_names_its_run_and_the_others_are_read(folder, column, value, reason):
     before = everything(folder)
     packing.pack(folder)
     rewrite(folder, column, change_at(1, value))
@@ -252,7 +252,7 @@ def test_a_damaged_row_is_named_and_the_others_are_read(folder, column, value, r
     assert everything(folder) == [one for one in before if id not in one[0]]
 
 
-def test_facts_of_another_schema_or_run_are_refused_though_their_hash_is_right(folder):
+def test_facts_of_another_schema_or_run_with_the_right_hash_are_refused(folder):
     packing.pack(folder)
     for number, change in enumerate(({"schema": 99}, {"id": "0" * 16})):
         facts = store.read_facts(folder).records[0].facts | change
@@ -264,7 +264,7 @@ def test_facts_of_another_schema_or_run_are_refused_though_their_hash_is_right(f
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 noise PAR1", None])
-def test_a_file_that_is_no_archive_is_one_sentence_and_loose_records_are_read(folder, content):
+def test_a_damaged_archive_is_one_error_and_loose_records_are_read(folder, content):
     packing.pack(folder)
     path = archive.files_of(folder).runs
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
@@ -286,7 +286,7 @@ def write_beside(folder):
     return id
 
 
-def test_bytes_that_cannot_be_decompressed_are_named_by_run(folder):
+def test_the_errors_of_undecodable_bytes_name_the_runs(folder):
     before = everything(folder)
     packing.pack(folder)
     path = archive.files_of(folder).runs
@@ -308,7 +308,7 @@ def test_bytes_that_cannot_be_decompressed_are_named_by_run(folder):
 # Readers.
 
 
-def test_weights_are_loaded_by_the_path_that_the_facts_had(folder):
+def test_packed_weights_are_loaded_by_the_earlier_path_of_the_facts(folder):
     (path,) = [path for path in folder.glob("*.json") if "weights" in json.loads(path.read_text())]
     before = weights.load(path)
     (without, *_) = [path for path in folder.glob("*.json") if "weights" not in json.loads(path.read_text())]
@@ -328,11 +328,11 @@ def test_weights_are_loaded_by_the_path_that_the_facts_had(folder):
 
 def test_the_status_of_a_packed_study_counts_its_runs(folder):
     about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 0}
-    wanted = Manifest("study", 20_000, dict.fromkeys([*store.ids(folder), "f" * 16], about))
-    before = status.of(folder.parent, wanted)
+    requested = Manifest("study", 20_000, dict.fromkeys([*store.ids(folder), "f" * 16], about))
+    before = status.of(folder.parent, requested)
     assert (len(before.done), len(before.missing), before.seconds_left) == (5, 1, 6.25)
     packing.pack(folder)
-    assert status.of(folder.parent, wanted) == before
+    assert status.of(folder.parent, requested) == before
 
 
 def test_folders_of_packed_studies_are_found(folder, tmp_path):

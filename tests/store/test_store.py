@@ -1,4 +1,4 @@
-"""The store: what is written is read, nothing is overwritten, and no accident loses or invents a run."""
+"""The store: runs are read as written and never overwritten, and interruptions or damage change no other run."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
-# What is written is read.
+# Write and read.
 
 
 def test_a_run_is_read_as_it_was_written(folder):
@@ -62,7 +62,7 @@ def test_counts_beyond_float32_stay_exact(folder):
     assert read["updates"].tolist() == [12_500_000, 50_000_000]
 
 
-def test_a_value_that_is_not_there_stays_nan(folder):
+def test_a_missing_value_stays_nan(folder):
     curves = {"steps": np.array([1, 2]), "episode_return": np.array([np.nan, 1.0]), "loss": np.array([np.inf, 1e300])}
     facts = synthetic_runs.facts()
     store.write(folder, facts, curves)
@@ -77,7 +77,7 @@ def test_curves_of_a_record_cannot_be_changed(folder):
         run.curves["loss"][0] = 0.0
 
 
-def test_facts_are_json_that_any_reader_takes(folder):
+def test_facts_are_strict_json(folder):
     id = write(folder)
     text = (folder / f"{id}.json").read_text()
     record = json.loads(text, parse_constant=pytest.fail)
@@ -104,13 +104,13 @@ def test_runs_are_read_in_order_of_game_algorithm_settings_and_seed(folder):
     assert found == cells
 
 
-def test_a_run_that_is_not_there_is_none(folder):
+def test_find_returns_none_for_a_missing_run(folder):
     assert store.find(folder, "0" * 16) is None
     write(folder)
     assert store.find(folder, "0" * 16) is None
 
 
-def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not(folder):
+def test_a_missing_folder_is_an_error_and_an_empty_folder_is_not(folder):
     with pytest.raises(FileNotFoundError, match="run the study first"):
         store.read(folder)
     folder.mkdir(parents=True)
@@ -131,7 +131,7 @@ def attached(folder, attachments, **described):
     return store.find(folder, facts["id"])
 
 
-def test_what_is_attached_to_a_run_is_read_by_kind(folder):
+def test_attachments_are_read_by_kind(folder):
     run = attached(folder, ATTACHED)
     episodes, weights = store.attachment(run, "episodes"), store.attachment(run, "weights")
     assert list(episodes) == ["end_step", "episode_return"]
@@ -141,7 +141,7 @@ def test_what_is_attached_to_a_run_is_read_by_kind(folder):
     assert (weights["file"].shape, weights["file"].tolist()) == ((), 0.5)
 
 
-def test_a_record_says_what_is_attached_and_in_which_file(folder):
+def test_a_record_describes_its_attachments_and_their_files(folder):
     run = attached(folder, ATTACHED)
     described = run.facts["weights"]
     content = (folder / described["file"]).read_bytes()
@@ -191,7 +191,7 @@ def test_arrays_of_an_attachment_cannot_be_changed(folder):
         store.attachment(attached(folder, ATTACHED), "episodes")["end_step"][0] = 0
 
 
-def test_runs_are_read_without_opening_what_is_attached(folder):
+def test_read_does_not_open_attachments(folder):
     run = attached(folder, ATTACHED)
     for kind in ATTACHED:
         (folder / run.facts[kind]["file"]).write_bytes(b"")
@@ -199,7 +199,7 @@ def test_runs_are_read_without_opening_what_is_attached(folder):
     assert store.read(folder).damaged == ()
 
 
-def test_a_kind_that_a_run_does_not_have_is_refused_with_those_it_has(folder):
+def test_the_error_for_a_missing_attachment_names_the_attachments_of_the_run(folder):
     run = attached(folder, ATTACHED)
     for kind in ("videos", "curves", "game"):
         with pytest.raises(ValueError, match=f"no '{kind}' attached: it has episodes, weights"):
@@ -208,7 +208,7 @@ def test_a_kind_that_a_run_does_not_have_is_refused_with_those_it_has(folder):
         store.attachment(attached(folder, None, seed=1), "videos")
 
 
-def test_a_run_that_was_never_stored_has_no_files(folder):
+def test_the_attachment_of_a_run_that_was_never_stored_is_an_error(folder):
     run = attached(folder, ATTACHED)
     with pytest.raises(ValueError, match="was never stored: read it from its folder to get its weights"):
         store.attachment(Run(run.facts, run.curves), "weights")
@@ -229,7 +229,7 @@ def test_a_run_that_was_never_stored_has_no_files(folder):
         ({"weights": {"x": [None]}}, "'x' of 'weights' has dtype object"),
     ],
 )
-def test_an_attachment_that_cannot_be_stored_is_refused_before_anything_is_written(folder, attachments, message):
+def test_an_invalid_attachment_is_refused_and_nothing_is_written(folder, attachments, message):
     with pytest.raises(ValueError, match=message):
         store.write(folder, synthetic_runs.facts(), synthetic_runs.curves(), attachments)
     assert not folder.exists()
@@ -297,12 +297,12 @@ def test_equal_numbers_are_the_same_setting(one, other, equal):
     ],
     ids=str,
 )
-def test_a_value_without_one_way_to_write_it_has_no_identifier(value, message):
+def test_a_value_that_is_not_plain_or_finite_has_no_identifier(value, message):
     with pytest.raises(ValueError, match=message):
         store.identifier({"a": {"b": [0, value]}})
 
 
-# What cannot be a record is refused before anything is written.
+# Invalid records are refused before anything is written.
 
 
 @pytest.mark.parametrize(
@@ -312,13 +312,13 @@ def test_a_value_without_one_way_to_write_it_has_no_identifier(value, message):
         (lambda facts: facts["evaluation"].pop("episodes"), "evaluation.episodes is missing"),
         (lambda facts: facts.update(seed="3"), "seed = '3' must be int"),
         (lambda facts: facts.update(seed=True), "seed = True must be int"),
-        (lambda facts: facts.update(schema=2), "schema = 2 is not known"),
+        (lambda facts: facts.update(schema=2), "schema = 2 is unknown"),
         (lambda facts: facts.update(id="../escape"), "must be 16 hex digits"),
         (lambda facts: facts.update(crash=True), "crash = True must be"),
         (lambda facts: facts["cost"].update(wall_seconds=float("nan")), "cost.wall_seconds = nan is not finite"),
     ],
 )
-def test_facts_that_say_too_little_are_not_written(folder, change, message):
+def test_invalid_facts_are_not_written(folder, change, message):
     facts = synthetic_runs.facts()
     change(facts)
     with pytest.raises(ValueError, match=message):
@@ -339,7 +339,7 @@ def test_facts_that_say_too_little_are_not_written(folder, change, message):
         ({"steps": np.arange(2), "loss": np.array([1j, 1])}, "'loss' has dtype complex128"),
     ],
 )
-def test_curves_that_are_not_curves_are_not_written(folder, curves, message):
+def test_invalid_curves_are_not_written(folder, curves, message):
     with pytest.raises(ValueError, match=message):
         store.write(folder, synthetic_runs.facts(), curves)
     assert not folder.exists()
@@ -356,7 +356,7 @@ def test_a_complete_run_is_never_overwritten(folder):
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before
 
 
-def test_of_two_racing_writers_exactly_one_wins_whole(folder):
+def test_exactly_one_of_several_concurrent_writers_stores_its_run(folder):
     facts = synthetic_runs.facts()
     for _ in range(10):
         barrier, winners, losers = threading.Barrier(4), [], []
@@ -389,7 +389,7 @@ def test_of_two_racing_writers_exactly_one_wins_whole(folder):
 
 
 @pytest.mark.parametrize("content", ["other arrays", "the same arrays"])
-def test_a_writer_beaten_at_the_last_moment_leaves_the_winner_whole(folder, monkeypatch, content):
+def test_a_writer_that_loses_the_race_leaves_the_other_run_complete(folder, monkeypatch, content):
     facts = synthetic_runs.facts()
     number = 2 if content == "other arrays" else 1
     mine, my_weights = synthetic_runs.curves(seed=1), {"weights": {"kernel": [1]}}
@@ -415,7 +415,7 @@ def test_a_writer_beaten_at_the_last_moment_leaves_the_winner_whole(folder, monk
 
 
 @pytest.mark.parametrize("call", range(9))
-def test_a_write_interrupted_anywhere_leaves_all_or_nothing_and_can_be_repeated(folder, monkeypatch, call):
+def test_a_write_interrupted_at_any_call_leaves_all_or_nothing_and_can_be_repeated(folder, monkeypatch, call):
     other = write(folder, seed=1)
     facts, curves, weights = synthetic_runs.facts(seed=2), synthetic_runs.curves(seed=2), {"weights": {"kernel": [3]}}
     calls = 0
@@ -450,7 +450,7 @@ def test_a_write_interrupted_anywhere_leaves_all_or_nothing_and_can_be_repeated(
     assert len(names(folder)) == 5
 
 
-def test_arrays_without_facts_are_no_result_and_are_replaced(folder):
+def test_arrays_without_facts_are_no_run_and_are_replaced(folder):
     facts = synthetic_runs.facts()
     path = store.write(folder, facts, synthetic_runs.curves(seed=1), ATTACHED)
     path.unlink()
@@ -464,7 +464,7 @@ def test_arrays_without_facts_are_no_result_and_are_replaced(folder):
     )
 
 
-def test_damaged_curves_without_facts_do_not_become_a_result(folder):
+def test_damaged_curves_without_facts_do_not_become_a_run(folder):
     facts, curves = synthetic_runs.facts(), synthetic_runs.curves()
     path = store.write(folder, facts, curves)
     curves_path = folder / json.loads(path.read_bytes())["curves"]["file"]
@@ -515,7 +515,7 @@ def curves_of(path):
 
 
 def replace_curves(content):
-    """Damage that the hash does not show."""
+    """Returns a function that replaces the arrays and their sha256, so that the hash does not show the damage."""
 
     def damage(path):
         record = json.loads(path.read_text())
@@ -533,7 +533,7 @@ def packed(**named):
 
 
 def header(*shape):
-    """Returns an archive of curves whose header promises this shape, and nothing behind it."""
+    """Returns an npz of curves with a header of this shape and no data."""
     described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -542,23 +542,23 @@ def header(*shape):
 
 
 DAMAGE = {
-    "facts cut short": (truncate, "json", "is not a whole record"),
-    "facts empty": (lambda path: path.write_text(""), "json", "is not a whole record"),
-    "facts not text": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "json", "is not a whole record"),
+    "facts cut short": (truncate, "json", "is not a complete record"),
+    "facts empty": (lambda path: path.write_text(""), "json", "is not a complete record"),
+    "facts not text": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "json", "is not a complete record"),
     "facts with NaN": (lambda path: path.write_text('{"schema": NaN}'), "json", "NaN is not JSON"),
     "facts not a dictionary": (lambda path: path.write_text("[]"), "json", "must be a dictionary"),
     "facts nested": (lambda path: path.write_text("[" * 100_000), "json", "maximum recursion depth"),
     "facts with a number that is none": (lambda path: path.write_text('{"schema": 1e999}'), "json", "is not finite"),
     "facts without seed": (forget("seed"), "json", "seed is missing"),
     "facts without curves": (forget("curves"), "json", "curves must name"),
-    "schema of the future": (change_facts(schema=2), "json", "schema = 2 is not known"),
+    "schema of the future": (change_facts(schema=2), "json", "schema = 2 is unknown"),
     "facts of another run": (change_facts(id="0" * 16), "json", "holds the run 0000000000000000"),
     "curves elsewhere": (
         change_facts(curves={"file": "../../secret.npz", "sha256": "", "names": []}),
         "json",
         "is not the name of curves",
     ),
-    "curves lost": (lambda path: curves_of(path).unlink(), "json", "has lost its curves"),
+    "curves lost": (lambda path: curves_of(path).unlink(), "json", "has no file of curves"),
     "curves cut short": (lambda path: truncate(curves_of(path)), "npz", "sha256 differs"),
     "curves changed": (lambda path: curves_of(path).write_bytes(packed(steps=[1])), "npz", "sha256 differs"),
     "curves not an archive": (replace_curves(b"PK\x03\x04 no archive"), "npz", "holds no curves"),
@@ -571,7 +571,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(("damage", "suffix", "reason"), DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_record_is_named_with_reason_and_remedy_and_the_rest_stays(folder, damage, suffix, reason):
+def test_the_error_of_a_damaged_record_has_reason_and_remedy_and_other_runs_are_read(folder, damage, suffix, reason):
     good = write(folder, seed=1)
     bad = write(folder, seed=2)
     damage(folder / f"{bad}.json")
@@ -607,7 +607,7 @@ def attached_to(path):
 
 
 def replace_weights(content, **changes):
-    """Damage that the hash does not show."""
+    """Returns a function that replaces the arrays and their sha256, so that the hash does not show the damage."""
 
     def damage(path):
         record = json.loads(path.read_text())
@@ -623,7 +623,7 @@ def describe_weights(**described):
 
 
 ATTACHMENT_DAMAGE = {
-    "lost": (lambda path: attached_to(path).unlink(), "json", r"has lost its weights \w+-\w+\.weights\.npz"),
+    "lost": (lambda path: attached_to(path).unlink(), "json", r"has no file of weights, \w+-\w+\.weights\.npz"),
     "cut short": (lambda path: truncate(attached_to(path)), "npz", "sha256 differs"),
     "not an archive": (replace_weights(b"PK\x03\x04 no archive"), "npz", "holds no weights"),
     "of other names": (replace_weights(packed(x=[1.0])), "npz", r"holds {'x': \[1\]}, not {'file': \[\], 'torso"),
@@ -639,7 +639,7 @@ ATTACHMENT_DAMAGE = {
 
 
 @pytest.mark.parametrize(("damage", "suffix", "reason"), ATTACHMENT_DAMAGE.values(), ids=ATTACHMENT_DAMAGE)
-def test_a_damaged_attachment_is_named_when_it_is_asked_for_and_the_rest_stays(folder, damage, suffix, reason):
+def test_a_damaged_attachment_is_an_error_only_when_it_is_read(folder, damage, suffix, reason):
     run = attached(folder, ATTACHED)
     damage(folder / f"{run.facts['id']}.json")
     (run,) = store.read(folder).runs
@@ -650,7 +650,7 @@ def test_a_damaged_attachment_is_named_when_it_is_asked_for_and_the_rest_stays(f
     assert store.attachment(run, "episodes")["end_step"].tolist() == [9, 300]
 
 
-class _Trap:
+class _WritesFile:
     """Writes a file when it is unpickled."""
 
     def __init__(self, path):
@@ -660,7 +660,7 @@ class _Trap:
         return (open, (str(self.path), "w"))
 
 
-def test_what_unpacks_to_more_than_was_described_is_not_unpacked(folder, monkeypatch):
+def test_an_array_larger_than_described_is_not_unpacked(folder, monkeypatch):
     run = attached(folder, ATTACHED)
     replace_weights(packed(x=np.zeros((1000, 1000))))(folder / f"{run.facts['id']}.json")
     (run,) = store.read(folder).runs
@@ -679,15 +679,15 @@ def test_reading_never_unpickles(folder, tmp_path):
     sprung = tmp_path / "sprung"
     path = folder / f"{write(folder)}.json"
     for content in (
-        packed(steps=np.array([1]), loss=np.array([_Trap(sprung)], dtype=object)),
-        __import__("pickle").dumps(_Trap(sprung)),
+        packed(steps=np.array([1]), loss=np.array([_WritesFile(sprung)], dtype=object)),
+        __import__("pickle").dumps(_WritesFile(sprung)),
     ):
         replace_curves(content)(path)
         (problem,) = store.read(folder).damaged
         assert "holds no curves" in str(problem)
     run = attached(folder, ATTACHED, seed=1)
     path = folder / f"{run.facts['id']}.json"
-    replace_weights(packed(kernel=np.array([_Trap(sprung)], dtype=object)), shapes={"kernel": [1]})(path)
+    replace_weights(packed(kernel=np.array([_WritesFile(sprung)], dtype=object)), shapes={"kernel": [1]})(path)
     with pytest.raises(DamagedResult, match="holds no weights"):
         store.attachment(store.find(folder, run.facts["id"]), "weights")
     assert not sprung.exists()
@@ -696,7 +696,7 @@ def test_reading_never_unpickles(folder, tmp_path):
 # Layers.
 
 
-def test_results_are_read_and_drawn_where_jax_cannot_be_imported(folder, tmp_path):
+def test_results_are_read_and_drawn_without_jax(folder, tmp_path):
     write(folder)
     program = """
 import sys
@@ -727,7 +727,7 @@ def scored(folder, score, **more):
     return facts["id"]
 
 
-def test_facts_and_one_curve_are_those_of_the_whole_run(tmp_path):
+def test_facts_and_a_single_curve_equal_those_of_the_run(tmp_path):
     for seed in range(3):
         scored(tmp_path, seed / 3, seed=seed)
     (tmp_path / "0123456789abcdef.json").write_text("{")
@@ -741,9 +741,9 @@ def test_facts_and_one_curve_are_those_of_the_whole_run(tmp_path):
         store.curve(found.records[0], "loss")
 
 
-def test_one_curve_of_a_file_that_was_changed_is_not_given(tmp_path):
+def test_a_single_curve_of_a_changed_file_is_an_error(tmp_path):
     name = scored(tmp_path, 1.0)
     path = next(tmp_path.glob(f"{name}-*.npz"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(DamagedResult, match="is not what was written"):
+    with pytest.raises(DamagedResult, match="has changed since it was written"):
         store.curve(store.read_facts(tmp_path).records[0], "evaluation_return")

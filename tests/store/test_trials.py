@@ -1,4 +1,4 @@
-"""The points of searches, packed into one file and read as before."""
+"""The points of searches are packed into one file and read as before."""
 
 import os
 
@@ -30,7 +30,7 @@ def test_packed_searches_are_read_as_before(searches):
         trials.read(searches / "c" / "tuning")
 
 
-def test_a_search_that_went_on_replaces_its_packed_points(searches):
+def test_a_continued_search_replaces_its_packed_points(searches):
     trials.pack(searches)
     (searches / "a" / "tuning").mkdir(parents=True)
     (searches / "a" / "tuning" / "journal.log").touch()
@@ -42,7 +42,7 @@ def test_a_search_that_went_on_replaces_its_packed_points(searches):
     assert (searches / "a" / "tuning" / "journal.log").exists()
 
 
-def test_what_cannot_be_packed_stays(searches, monkeypatch):
+def test_points_that_cannot_be_packed_stay(searches, monkeypatch):
     with claims.Claims(searches / "a" / "tuning" / "claims") as other:
         other.claim(["search"], 1)
         with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"):
@@ -54,7 +54,7 @@ def test_what_cannot_be_packed_stays(searches, monkeypatch):
     assert trials.read(searches / "b" / "tuning") == found("b")
 
 
-def test_a_damaged_file_is_one_sentence(searches):
+def test_a_damaged_file_is_an_error_with_a_remedy(searches):
     trials.pack(searches)
     searches.with_name("searches.parquet").write_bytes(b"noise")
     with pytest.raises(ValueError, match=r"searches\.parquet cannot be read .*: restore it from a copy"):

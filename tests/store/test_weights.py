@@ -26,7 +26,7 @@ def rewrite(path, **changes):
 
 
 def replace_arrays(path, content, shapes=None):
-    """Puts other bytes in place of the arrays, with facts that say so."""
+    """Replaces the bytes of the arrays, and the sha256 in the facts."""
     path.with_suffix(".npz").write_bytes(content)
     described = json.loads(path.read_text())["weights"] | {"sha256": hashlib.sha256(content).hexdigest()}
     rewrite(path, weights=described | ({"shapes": shapes} if shapes else {}))
@@ -67,7 +67,7 @@ def test_paths_join_the_keys_of_nested_dictionaries():
 @pytest.mark.parametrize("taken", ["agent.json", "agent.npz"])
 def test_weights_are_never_overwritten(tmp_path, taken):
     (tmp_path / taken).write_text("mine")
-    with pytest.raises(FileExistsError, match=f"{taken} is there already and weights are never overwritten"):
+    with pytest.raises(FileExistsError, match=f"{taken} exists and weights are never overwritten"):
         weights.save(tmp_path / "agent", FACTS, NAMED)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(taken, "mine")]
 
@@ -90,13 +90,13 @@ def test_an_interrupted_save_leaves_nothing(tmp_path, monkeypatch):
     ("name", "facts", "named", "sentence"),
     [
         ("agent.npz", FACTS, NAMED, "has a suffix: give the path without it"),
-        ("agent", FACTS | {"configuration": None}, NAMED, "does not say configuration"),
-        ("agent", FACTS | {"game": {"name": "catch"}}, NAMED, "does not say game.version"),
+        ("agent", FACTS | {"configuration": None}, NAMED, "lacks configuration"),
+        ("agent", FACTS | {"game": {"name": "catch"}}, NAMED, "lacks game.version"),
         ("agent", FACTS | {"seed": np.int64(3)}, NAMED, "seed = np.int64(3) is a int64"),
         ("agent", FACTS, {}, "holds no arrays"),
     ],
 )
-def test_nothing_is_saved_that_could_not_be_used(tmp_path, name, facts, named, sentence):
+def test_save_refuses_unusable_weights_and_writes_nothing(tmp_path, name, facts, named, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         weights.save(tmp_path / name, facts, named)
     assert list(tmp_path.iterdir()) == []
@@ -132,29 +132,32 @@ def describe(**changes):
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lose_arrays, "agent.json has lost its weights agent.npz: put them beside it again."),
-        (change_a_byte, "agent.npz is not what was written (its sha256 differs)"),
+        (lose_arrays, "agent.json has no file of weights, agent.npz: copy it into the same folder."),
+        (change_a_byte, "agent.npz has changed since it was written (its sha256 differs)"),
         (cut_short, "agent.npz holds no arrays (File is not a zip file)"),
         (lambda path: replace_arrays(path, b""), "agent.npz holds no arrays (No data left in file)"),
         (
             lambda path: replace_arrays(path, npz(x=np.zeros(2))),
-            "agent.npz holds {'x': [2]}, but agent.json says {'par",
+            "agent.npz has shapes {'x': [2]}, but agent.json has {'par",
         ),
-        (lambda path: replace_arrays(path, npz(x=np.zeros(2, int)), {"x": [2]}), "holds x as int64: weights are real"),
+        (
+            lambda path: replace_arrays(path, npz(x=np.zeros(2, int)), {"x": [2]}),
+            "has dtype int64 for x: weights must be real",
+        ),
         (forge_a_huge_header, "agent.npz holds no arrays ("),
-        (describe(file="../agent.npz"), "has its weights in '../agent.npz': that must be the name of an npz in the"),
-        (describe(file="/agent.npz"), "has its weights in '/agent.npz'"),
-        (describe(file="agent.json"), "has its weights in 'agent.json'"),
-        (describe(file=["agent.npz"]), "has its weights in ['agent.npz']"),
-        (describe(sha256=None), "agent.npz is not what was written"),
-        (describe(shapes=None), "but agent.json says None."),
+        (describe(file="../agent.npz"), "has weights.file = '../agent.npz': it must be the name of an npz in the"),
+        (describe(file="/agent.npz"), "has weights.file = '/agent.npz'"),
+        (describe(file="agent.json"), "has weights.file = 'agent.json'"),
+        (describe(file=["agent.npz"]), "has weights.file = ['agent.npz']"),
+        (describe(sha256=None), "agent.npz has changed since it was written"),
+        (describe(shapes=None), "but agent.json has None:"),
         (lambda path: rewrite(path, weights=3), "agent.json has no weights: put the seed into the study's"),
         (lambda path: path.write_text("[]"), "agent.json has no weights"),
         (
             lambda path: rewrite(path, configuration="QNetwork"),
-            "agent.json does not say configuration: weights cannot be",
+            "agent.json lacks configuration: weights need",
         ),
-        (lambda path: rewrite(path, game={"version": 1}), "agent.json does not say game.name"),
+        (lambda path: rewrite(path, game={"version": 1}), "agent.json lacks game.name"),
         (lambda path: path.write_text("{"), "agent.json is damaged (Expecting property name"),
         (lambda path: path.write_text('{"score": NaN}'), "agent.json is damaged (NaN is not JSON)"),
         (lambda path: path.write_bytes(b"\xff"), "agent.json is damaged ('utf-8' codec"),
@@ -163,7 +166,7 @@ def describe(**changes):
     ],
     ids=lambda value: re.sub("[^a-z]+", " ", value)[:60] if isinstance(value, str) else "",
 )
-def test_what_is_damaged_or_foreign_is_refused_in_a_sentence(saved, damage, sentence):
+def test_damaged_or_foreign_weights_raise_an_error_of_one_sentence(saved, damage, sentence):
     damage(saved)
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(sentence)):
         weights.load(saved)

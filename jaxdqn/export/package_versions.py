@@ -1,4 +1,7 @@
-"""The versions that runs were made with, as a file for pip: with them, on the same processor, bits are the same."""
+"""The package versions of stored runs, as a requirements file for pip.
+
+With these versions and the same processor, a study reproduces its runs bit for bit.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,18 +9,20 @@ from collections.abc import Sequence
 from jaxdqn.store.record import Record
 
 _HEADING = """\
-# The versions that the runs were made with, from their records: jaxdqn export {path} --to requirements
-# To have their bits again: pip install -r {name}, on the same processor (hardware.processor of a record).
+# Package versions of the runs, from their records: jaxdqn export {path} --to requirements
+# To reproduce the runs bit for bit: pip install -r {name}, on the same processor (hardware.processor of a record).
 """
 
 
-def lock(records: Sequence[Record], path: str, name: str) -> str:
-    """Returns one line a package with the version of most runs, and a comment for each other version that runs have.
+def requirements(records: Sequence[Record], path: str, name: str) -> str:
+    """Returns the text of a requirements file: for each package, a line with its most frequent version.
+
+    Comments below the line name the other versions, with their numbers of runs.
 
     Args:
-      records: at least one.
-      path: where they were read.
-      name: of the file.
+      records: facts of at least one run.
+      path: folder of the records, for the heading.
+      name: name of the requirements file, for the heading.
     """
     versions: dict[str, Counter[str]] = {}
     for record in records:
