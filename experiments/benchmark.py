@@ -44,7 +44,7 @@ from rich.table import Table
 import benchmark_replay
 import benchmark_studies
 import benchmark_updates
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -93,7 +93,7 @@ def main() -> None:
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
-        "setting": {"game": "cartpole", "steps": steps, "configuration": fields.to_dict(CONFIG)},
+        "setting": {"game": "cartpole", "steps": steps, "configuration": config_fields.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
             "processor": provenance.processor(),

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
-from jaxdqn import fields, games, learner
+from jaxdqn import config_fields, games, learner
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Step
@@ -69,7 +69,7 @@ def comparable(config: Config) -> Config:
 
 def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]:
     """Returns the seconds of an update, the best of several loops, and its operations as counted by the compiler."""
-    config = fields.to_arrays(config)
+    config = config_fields.to_arrays(config)
     parts = states.parts(config, games.make("cartpole"), jnp.float32)
     state, memory = _filled(parts)
 

@@ -41,8 +41,8 @@ from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.figures.training_episodes import episode_curves
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform

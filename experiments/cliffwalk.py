@@ -45,7 +45,7 @@ from rich.console import Console
 from rich.progress import track
 
 import cliffwalk_replay
-from jaxdqn.analysis.tables import markdown
+from jaxdqn.analysis.table_formats import markdown
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.figures import style
 from jaxdqn.store import files, store

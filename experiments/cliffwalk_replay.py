@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxdqn import targets
 from jaxdqn.interfaces import Array
-from jaxdqn.replay import bits, sum_tree
+from jaxdqn.replay import hashing, sum_tree
 
 STEP_SIZE = 0.25
 INITIAL_SCALE = 0.1  # the 0.1 in N(0, 0.1) is taken as the standard deviation
@@ -102,7 +102,7 @@ def uniform(walk: Walk) -> Replay:
 
     def choose(state: tuple[()], q: Array, random_bits: Array) -> Array:
         del state, q
-        return bits.below(jnp.uint32(walk.memory.size), random_bits)
+        return hashing.below(jnp.uint32(walk.memory.size), random_bits)
 
     return Replay(lambda: (), choose, lambda state, index, td_error: state)
 

@@ -31,7 +31,7 @@ from jaxdqn.algorithms import bootstrapped_dqn, dqn
 from jaxdqn.analysis import study_tables, time_to_solve
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy, OneMember, UpperConfidence
-from jaxdqn.figures.scaling import scaling
+from jaxdqn.figures.episodes_to_solve import scaling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy

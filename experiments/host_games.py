@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from classic_control import DQN
-from jaxdqn.analysis import by_arm, divergence, paired, study_tables, tables
+from jaxdqn.analysis import by_arm, divergence, paired, study_tables, table_formats
 from jaxdqn.commands import script
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.store.record import Run
@@ -62,7 +62,7 @@ def table(runs: Sequence[Run]) -> str:
         return text
     differences = paired.differences({"both": scores[ON_HOST]}, {"both": scores[IN_JAX]})
     interval = paired.interval(differences, np.random.default_rng(0))
-    shown = tables.in_brackets(interval, len(differences.seeds["both"]), ".3g")
+    shown = table_formats.in_brackets(interval, len(differences.seeds["both"]), ".3g")
     return f"{text}\nMean of gymnasium's minus the one in JAX: {shown}.\n"
 
 

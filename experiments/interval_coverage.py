@@ -38,7 +38,7 @@ from rich.progress import track
 
 import interval_coverage_trials as trials
 from interval_coverage_trials import DISTRIBUTIONS, OVER_RUNS, QUESTIONS, Result
-from jaxdqn.analysis.tables import markdown
+from jaxdqn.analysis.table_formats import markdown
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.figures import style
 from jaxdqn.store import files, store

@@ -34,11 +34,11 @@ from jaxdqn.algorithms import dqn, tabular_q_learning
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.figures.episodes import episode_curves
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.figures.training_episodes import episode_curves
 from jaxdqn.networks.network import QNetwork
-from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import MultiplicativePerEpisode
 from jaxdqn.store.record import Run

@@ -36,7 +36,7 @@ from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.games import catch, exact
+from jaxdqn.games import catch, exact_values
 from jaxdqn.interfaces import Game
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Quantiles
@@ -126,7 +126,7 @@ def table(runs: Sequence[Run]) -> str:
 
 def munchausen_bias(game: Game, discount: float, algorithm: munchausen.MunchausenDQN) -> float:
     """Returns the `value_bias` of the fixed point of Munchausen DQN with exact expectations."""
-    model = exact.model(game)
+    model = exact_values.model(game)
     numbers = {"temperature": algorithm.temperature, "scale": algorithm.scale, "clip": algorithm.clip}
     policy_value = jax.jit(jax.vmap(lambda q: _soft_value(q, algorithm.temperature)))
     bonus = jax.jit(
@@ -140,7 +140,7 @@ def munchausen_bias(game: Game, discount: float, algorithm: munchausen.Munchause
         q = (0.5 * (q + target)).astype(np.float32)  # half steps, because whole steps oscillate
     observations, index = np.unique(model.observations, axis=0, return_inverse=True)
     means = [np.zeros((len(observations), game.num_actions)) for _ in range(2)]
-    for mean, values in zip(means, (q, exact.solve(game, discount).q_values), strict=True):
+    for mean, values in zip(means, (q, exact_values.solve(game, discount).q_values), strict=True):
         np.add.at(mean, index, values)
         mean /= np.bincount(index)[:, None]
     return float((means[0].max(axis=1) - means[1].max(axis=1)).mean())

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxdqn.analysis import tables
+from jaxdqn.analysis import table_formats
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.store import failures, schema, store
 from jaxdqn.store.record import Run
-from jaxdqn.study import execute, scripts, spec
+from jaxdqn.study import execute, load_script, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
 
@@ -135,10 +135,10 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = options.keep or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with one_sentence():
-            studies = [scripts.load(script).study for script in options.scripts]
+            studies = [load_script.load(script).study for script in options.scripts]
             for study in studies:
                 rows += rows_of(study, options.out, options.cells, folder)
-    print(tables.markdown(rows))
+    print(table_formats.markdown(rows))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn.algorithms import double_dqn, munchausen
-from jaxdqn.analysis import by_arm, normalise, statistics, study_tables, tables
+from jaxdqn.analysis import by_arm, normalise, statistics, study_tables, table_formats
 from jaxdqn.analysis.normalise import Reference
 from jaxdqn.commands import script
 from jaxdqn.figures.captions import Drawn, provenance
@@ -123,7 +123,7 @@ def over_settings(runs: Iterable[Run]) -> str:
         means = np.array([statistics.iqm(score) for score in scores])
         best, middle, worst = (f"{value:.2f}" for value in np.quantile(means, (1.0, 0.5, 0.0)))
         rows.append((game, algorithm, str(len(means)), str(sum(means >= 1)), best, middle, worst))
-    return tables.markdown(rows)
+    return table_formats.markdown(rows)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import search_comparison
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.analysis import by_arm, divergence
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.commands.script import save_figures
@@ -43,11 +43,11 @@ from jaxdqn.config import Config
 from jaxdqn.figures import captions as caption
 from jaxdqn.figures import search as figures
 from jaxdqn.figures.captions import Drawn
-from jaxdqn.search import run_search, samplers, waiting
-from jaxdqn.store import files, manifest, store, trials
+from jaxdqn.search import run_search, samplers, waiting_runs
+from jaxdqn.store import files, manifest, search_trials, store
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import Run
-from jaxdqn.store.trials import Trials
+from jaxdqn.store.search_trials import Trials
 from jaxdqn.study import execute, provenance, records, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training import devices
@@ -65,13 +65,13 @@ def chosen(found: Trials, spent: int) -> Config:
         raise ValueError(f"{found.name} has no best point after {spent:,} environment steps.")
     config = DQN
     for path, value in found.points[known[-1]].settings.items():
-        config = fields.replace_at(config, path, value)
+        config = config_fields.replace_at(config, path, value)
     return config
 
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
     """Returns the study on test seeds of the default and of every distinct selected configuration."""
-    distinct = {store.identifier(fields.to_dict(config)): config for config in configs if config != DQN}
+    distinct = {store.identifier(config_fields.to_dict(config)): config for config in configs if config != DQN}
     return Study(
         name=experiment.name,
         games=(game,),
@@ -85,7 +85,7 @@ def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> 
 def tune(experiment: Experiment, folder: pathlib.Path, script: provenance.Script | None) -> None:
     """Runs all searches that are missing; `script` is the content of this script at the start."""
     everything = list(every(experiment))
-    with waiting.programs() as programs:
+    with waiting_runs.programs() as programs:
         for number, (_, _, _, one) in enumerate(everything):
             found = run_search.run(one, folder, programs=programs, is_stored=False, script=script)
             print(f"{number + 1} of {len(everything)}: {one.name}, {found.seconds:.0f} s", file=sys.stderr)
@@ -207,7 +207,7 @@ def _show(
 
 def _read(experiment: Experiment, folder: pathlib.Path) -> dict[tuple[str, str, int], Trials]:
     return {
-        (game, method, number): trials.read(folder / one.name / "tuning")
+        (game, method, number): search_trials.read(folder / one.name / "tuning")
         for game, method, number, one in every(experiment)
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.analysis import paired, probability_of_improvement, resampling, statistics, tables
+from jaxdqn.analysis import paired, probability_of_improvement, resampling, statistics, table_formats
 from jaxdqn.figures import search, style
 from jaxdqn.figures.search import Progress
 
@@ -49,7 +49,7 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         for method, values in methods.items():
             better = _probability({game: values}, {game: methods[base]})
             compared = ("-", "-") if method == base else (_difference(values, methods[base]), better)
-            mean = tables.in_brackets(
+            mean = table_formats.in_brackets(
                 resampling.interval(values, statistics.mean, np.random.default_rng(0)), len(values), ".4g"
             )
             before = f"{scores[game][method][:, 0].mean():.4g}"
@@ -58,7 +58,7 @@ def table(scores: Scores, default: Mapping[str, float], base: str) -> str:
         if method != base:
             pooled = ({game: methods[name] for game, methods in final.items()} for name in (method, base))
             rows.append(("all games", method, "-", "-", "-", "-", _probability(*pooled)))
-    return tables.markdown(rows)
+    return table_formats.markdown(rows)
 
 
 def _difference(scores: np.ndarray, base: np.ndarray) -> str:
@@ -66,10 +66,10 @@ def _difference(scores: np.ndarray, base: np.ndarray) -> str:
     arm, of_base = ({"game": dict(enumerate(values.tolist()))} for values in (scores, base))
     pairs = paired.differences(arm, of_base)
     found = paired.interval(pairs, np.random.default_rng(0), confidence=CONFIDENCE)
-    return tables.in_brackets(found, len(scores), ".3g")
+    return table_formats.in_brackets(found, len(scores), ".3g")
 
 
 def _probability(scores: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]) -> str:
     """Returns the probability of improvement, with its interval."""
     found = probability_of_improvement.interval(scores, base, np.random.default_rng(0), confidence=CONFIDENCE)
-    return tables.in_brackets(found, min(map(len, scores.values())), ".3g")
+    return table_formats.in_brackets(found, min(map(len, scores.values())), ".3g")

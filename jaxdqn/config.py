@@ -1,16 +1,16 @@
 """The configuration of a run: everything that determines it except the game, the seed and the number of steps.
 
 Counts are in environment steps unless the name says otherwise. Numbers are traced and structure is static
-(`jaxdqn.fields`), so a grid over numbers needs one compilation.
+(`jaxdqn.config_fields`), so a grid over numbers needs one compilation.
 """
 
 from jaxdqn import exploration, optimizers, target_network
+from jaxdqn.config_fields import configuration, number, part, paths, static
 from jaxdqn.exploration import Exploration
-from jaxdqn.fields import configuration, number, part, paths, static
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.network import QNetwork
-from jaxdqn.networks.table import Table
+from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform

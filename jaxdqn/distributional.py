@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import Array, Number
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import schedules
-from jaxdqn.fields import configuration, part
+from jaxdqn.config_fields import configuration, part
 from jaxdqn.interfaces import ANY, Array, Key, Number, Requires
 from jaxdqn.outputs import AnyOutput, EnsembleOutput
 from jaxdqn.schedules import Schedule

@@ -67,7 +67,7 @@ class Game(NamedTuple):
       num_actions: actions are int32 in `[0, num_actions)`.
       max_steps: the longest episode, in steps.
       states: `() -> state` with a leading axis over every state that can occur before the end of an episode; None where
-        there are too many. `jaxdqn.games.exact` computes optimal values from it. A field called `time` must count
+        there are too many. `jaxdqn.games.exact_values` computes optimal values from it. A field `time` must count
         towards a time limit and do nothing else: states that differ only in `time` are treated as one.
       random_step: noise and outcome of a step, for exact values of games whose steps are random; `step` must be
         `jaxdqn.games.random_steps.make_step` of it. None where steps are not random, or have too many outcomes.

@@ -3,7 +3,7 @@
 import chex
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import Array
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxdqn.fields import configuration, number, static
+from jaxdqn.config_fields import configuration, number, static
 from jaxdqn.interfaces import Array, Number
 
 

@@ -6,7 +6,7 @@ traced, so a grid over them shares one compiled program.
 
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import Array
 
 

@@ -7,7 +7,7 @@ parameters.
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, number, static, whole
+from jaxdqn.config_fields import configuration, number, static, whole
 from jaxdqn.interfaces import Array, Parameters
 
 

@@ -9,7 +9,7 @@ import typing
 
 import pytest
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 
@@ -360,8 +360,8 @@ def test_an_algorithm_starts_from_the_values_written_down_here(name):
     config = ALGORITHMS[name].config
     default = Config(algorithm=type(config.algorithm)())
     found = [f"{name} version {config.algorithm.version}, passes {config.algorithm.requires.passes}"]
-    for path, value in fields.paths(config).items():
-        known = fields.paths(default).get(path, dataclasses.MISSING)
+    for path, value in config_fields.paths(config).items():
+        known = config_fields.paths(default).get(path, dataclasses.MISSING)
         if plain(known) != plain(value):
             found.append(f"{name} {path} = {plain(value)}")
     assert found == [line for line in ALGORITHM_FIELDS.split("\n") if line.partition(" ")[0] == name]

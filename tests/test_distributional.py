@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import distributional, fields, losses
+from jaxdqn import config_fields, distributional, losses
 
 ATOMS = np.float32([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 
@@ -331,7 +331,7 @@ def test_risk_distorts_fractions(risk, distorted):
 
 @pytest.mark.parametrize("risk", [distributional.CVaR(), distributional.Power(), distributional.Wang()], ids=repr)
 def test_risk_is_averse_by_default_and_keeps_the_order(risk):
-    fields.check(risk)
+    config_fields.check(risk)
     fractions = jnp.linspace(0.01, 0.99, 99)
     assert (risk(fractions) < fractions).all()
     assert (jnp.diff(risk(fractions)) > 0).all()
@@ -340,4 +340,4 @@ def test_risk_is_averse_by_default_and_keeps_the_order(risk):
 @pytest.mark.parametrize("eta", [0.0, 1.5, -0.1])
 def test_the_part_of_a_conditional_value_at_risk_lies_between_nothing_and_all(eta):
     with pytest.raises(ValueError, match="eta"):
-        fields.check(distributional.CVaR(eta))
+        config_fields.check(distributional.CVaR(eta))

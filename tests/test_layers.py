@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"fields", "interfaces", "outputs", "spelling"}
+BASE = {"config_fields", "interfaces", "outputs", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -25,7 +25,7 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "fields": {"spelling"},
+    "config_fields": {"spelling"},
     "interfaces": {"outputs"},
     "outputs": set(),
     "spelling": set(),
@@ -96,7 +96,7 @@ sys.meta_path.insert(0, Refuse())
 import jaxdqn.store.store, jaxdqn.analysis.statistics, jaxdqn.analysis.study_tables, jaxdqn.analysis.by_arm
 import jaxdqn.store.weights, jaxdqn.commands.runs, jaxdqn.commands.export
 import jaxdqn.figures.learning_curves, jaxdqn.figures.sensitivity, jaxdqn.figures.style, jaxdqn.figures.captions
-import jaxdqn.figures.episodes, jaxdqn.figures.inputs, jaxdqn.commands.figure
+import jaxdqn.figures.training_episodes, jaxdqn.figures.inputs, jaxdqn.commands.figure
 from jaxdqn import commands
 for arguments in (*([command, "--help"] for command in commands.COMMANDS), ["--help"]):
     try:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import fields, games, learner, noise, optimizers, target_network
+from jaxdqn import config_fields, games, learner, noise, optimizers, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.interfaces import TRANSITIONS, LossOutput, Requires, Sample, Transition
 from jaxdqn.networks.network import QNetwork
@@ -115,7 +115,7 @@ def test_a_gradient_longer_than_its_largest_norm_is_shortened_to_it_after_it_was
     np.testing.assert_allclose(moved(after), shorter, rtol=1e-3, atol=1e-6)
 
 
-@fields.configuration
+@config_fields.configuration
 class Plain:
     """A loss without a gradient, whose loss, priority and metrics differ."""
 
@@ -147,7 +147,7 @@ def test_replay_gets_the_priorities_of_the_loss_and_metrics_are_means_over_the_b
 @pytest.mark.parametrize("name", ["noisy_dqn", "iqn", "bootstrapped_dqn", "averaged_dqn", "r2d2"])
 def test_an_update_with_noise_drawn_ahead_equals_that_with_its_key(name, num_minibatches):
     config = dataclasses.replace(ALGORITHMS[name].config, batch_size=6, num_minibatches=num_minibatches)
-    parts = loop.parts_of(fields.to_arrays(config), games.make("cartpole"))
+    parts = loop.parts_of(config_fields.to_arrays(config), games.make("cartpole"))
     state = parts.learner.init(jax.random.key(0))
     sample = parts.replay.sample(parts.replay.init(), jnp.zeros(6, jnp.uint32), jnp.int32(0), jnp.int32(0))
     update = jax.jit(lambda key: parts.learner.update(state, sample, key, jnp.int32(0), jnp.int32(4)))

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 
 from jaxdqn import exploration, losses, noise, targets
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number, part
+from jaxdqn.config_fields import configuration, number, part
 from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.outputs import EnsembleOutput
-from jaxdqn.replay import bits
+from jaxdqn.replay import hashing
 
 
 @configuration
@@ -74,7 +74,9 @@ def mask(indices: Array, num_members: int, share: Array | float) -> Array:
     """Returns whether each member learns from what lies at each place of replay, bool `[B, num_members]`."""
     member = jnp.arange(num_members, dtype=jnp.uint32)
     numbers = indices[:, None].astype(jnp.uint32) * jnp.uint32(num_members) + member[None]
-    return (bits.mixed(bits.mixed(numbers)) >> 8).astype(jnp.float32) * 2.0**-24 < share  # [0, 1), not rounded up to 1
+    return (hashing.mixed(hashing.mixed(numbers)) >> 8).astype(
+        jnp.float32
+    ) * 2.0**-24 < share  # [0, 1), not rounded up to 1
 
 
 CONFIG = Config(algorithm=BootstrappedDQN(), network=Ensemble(prior_scale=3.0), exploration=exploration.OneMember())

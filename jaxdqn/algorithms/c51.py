@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional, noise
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.network import QNetwork

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, noise, targets
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, part
+from jaxdqn.config_fields import configuration, part
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.outputs import EnsembleOutput

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional, noise
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import ProposedFractions
 from jaxdqn.networks.network import QNetwork

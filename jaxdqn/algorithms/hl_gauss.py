@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional, noise, targets
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.network import QNetwork

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxdqn import losses, noise, targets
 from jaxdqn.algorithms.quantile import regression
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number, part
+from jaxdqn.config_fields import configuration, number, part
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
 from jaxdqn.networks.heads import ImplicitQuantiles
 from jaxdqn.networks.network import QNetwork

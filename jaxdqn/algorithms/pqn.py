@@ -15,8 +15,8 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, noise, optimizers, schedules, target_network, targets
 from jaxdqn.config import Config
+from jaxdqn.config_fields import configuration, number, part
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.fields import configuration, number, part
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample, Sequence
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.network import QNetwork

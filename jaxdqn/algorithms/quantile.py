@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn import distributional, noise
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number, static
+from jaxdqn.config_fields import configuration, number, static
 from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample, Transition
 from jaxdqn.networks.heads import ImplicitQuantiles, Quantiles
 from jaxdqn.networks.network import QNetwork

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxdqn import losses, targets
 from jaxdqn.config import Config
-from jaxdqn.fields import configuration, number, part, static
+from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import TRANSITIONS, Array, Key, LossOutput, Network, Parameters, Requires, Sample, Sequence
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork

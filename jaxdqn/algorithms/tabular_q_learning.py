@@ -13,10 +13,10 @@ import jax.numpy as jnp
 
 from jaxdqn import optimizers, target_network, targets
 from jaxdqn.config import Config
+from jaxdqn.config_fields import configuration
 from jaxdqn.exploration import GaussianNoise
-from jaxdqn.fields import configuration
 from jaxdqn.interfaces import TRANSITIONS, Key, LossOutput, Network, Parameters, Requires, Sample
-from jaxdqn.networks.table import Table
+from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.uniform import Uniform
 
 

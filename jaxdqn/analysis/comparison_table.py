@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import aggregates, bootstrap_intervals, resampling, scores, statistics, tables
+from jaxdqn.analysis import aggregates, bootstrap_intervals, resampling, scores, statistics, table_formats
 from jaxdqn.analysis.normalise import Transform
 from jaxdqn.analysis.statistics import Aggregate
 from jaxdqn.store.record import Run
@@ -95,14 +95,14 @@ def compare(
 
 def markdown(table: Comparison) -> str:
     """Returns a table in Markdown, with the explanation below it."""
-    return f"{tables.markdown([_heading(table), *_rows(table, _markdown)])}\n{table.reading}\n"
+    return f"{table_formats.markdown([_heading(table), *_rows(table, _markdown)])}\n{table.reading}\n"
 
 
 def latex(table: Comparison) -> str:
     """Returns a `tabular` in LaTeX, with the explanation as a comment; it needs `\\usepackage{booktabs}`."""
-    escaped = [[tables.latex_text(cell) for cell in _heading(table)]]
-    escaped += [[tables.latex_text(label), *cells] for label, *cells in _rows(table, _latex)]
-    return f"% {table.reading}\n{tables.latex(escaped)}"
+    escaped = [[table_formats.latex_text(cell) for cell in _heading(table)]]
+    escaped += [[table_formats.latex_text(label), *cells] for label, *cells in _rows(table, _latex)]
+    return f"% {table.reading}\n{table_formats.latex(escaped)}"
 
 
 def comma_separated(table: Comparison) -> str:
@@ -112,7 +112,7 @@ def comma_separated(table: Comparison) -> str:
         for name, cell in cells.items():
             numbers = ["" if np.isnan(value) else repr(value) for value in (cell.point, cell.low, cell.high)]
             rows.append([label, name, str(cell.runs), *numbers, str(cell.is_bold).lower()])
-    return tables.comma_separated(rows)
+    return table_formats.comma_separated(rows)
 
 
 def _heading(table: Comparison) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from jaxdqn.analysis import by_arm, divergence, resampling, statistics, tables
+from jaxdqn.analysis import by_arm, divergence, resampling, statistics, table_formats
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 
@@ -46,13 +46,13 @@ def table(
             if np.all(np.isfinite(scores)):
                 estimate = resampling.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
                 point = f"{estimate.point:.4g}"
-                ends = tables.ends(estimate) or f"none: {tables.number_of_runs(len(scores))}"
+                ends = table_formats.ends(estimate) or f"none: {table_formats.number_of_runs(len(scores))}"
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = by_arm.span([cost["runs_at_once"] for cost in costs])
         rows.append((*_identity(arm, arms, "diverged"), point, ends, seconds, at_once))
     diverged = [divergence.sentence(members, by_arm.described(arm), score) for arm, members in arms.items()]
-    return "\n".join(filter(None, [tables.markdown(rows), " ".join(filter(None, diverged))]))
+    return "\n".join(filter(None, [table_formats.markdown(rows), " ".join(filter(None, diverged))]))
 
 
 def first_reached(
@@ -91,7 +91,7 @@ def first_reached(
                 there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
                 later = _share(len(reached) - 1, len(steps) - 1 - int(reached[0]))
         rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there, later))
-    return tables.markdown(rows)
+    return table_formats.markdown(rows)
 
 
 def episodes(
@@ -128,7 +128,7 @@ def episodes(
             means = [_over(window, run, log, worst) for run, log in zip(completed[arm], logs[arm], strict=True)]
             cells.append(_in_brackets(np.array(means or [np.nan]), statistic, bootstrap_seed))
         rows.append((*_identity(arm, arms), *cells))
-    return tables.markdown(rows)
+    return table_formats.markdown(rows)
 
 
 def _over(window: slice, run: Run, log: np.ndarray, worst: float) -> float:
@@ -143,7 +143,7 @@ def _in_brackets(scores: np.ndarray, statistic: statistics.Statistic, bootstrap_
     if not np.all(np.isfinite(scores)):
         return "-"
     estimate = resampling.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
-    return tables.in_brackets(estimate, len(scores))
+    return table_formats.in_brackets(estimate, len(scores))
 
 
 def _share(part: int, number: int) -> str:

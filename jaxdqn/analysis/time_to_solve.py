@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import by_arm, divergence, tables
+from jaxdqn.analysis import by_arm, divergence, table_formats
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 
@@ -119,7 +119,7 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
         later = "-" if math.isnan(share_kept) else f"{100 * share_kept:.0f} %"
         middle = _episode(estimate.point)
         rows.append((arm.game, arm.algorithm, str(diverged), share, middle, interval, later, f"{budget:,}"))
-    return tables.markdown(rows)
+    return table_formats.markdown(rows)
 
 
 def _episode(time: float) -> str:

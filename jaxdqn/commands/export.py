@@ -107,15 +107,15 @@ def main(options: argparse.Namespace) -> None:
 
 def _records(options: argparse.Namespace) -> "list[Record]":
     """Returns the selected records, at least one."""
-    from jaxdqn.commands import selection
+    from jaxdqn.commands import select_runs
 
     folder, _ = folder_of(options.study)
-    found = selection.read(folder)
+    found = select_runs.read(folder)
     for problem in found.damaged:
         print(f"left out: {printable(problem)}", file=sys.stderr)
     if not found.records:
         raise ValueError(f"{options.study} holds no complete runs: run the study first.")
-    selected = selection.select(found.records, options.where)
+    selected = select_runs.select(found.records, options.where)
     if not selected:
         raise ValueError(
             f"No run of {len(found.records)} has {' and '.join(options.where)}: `jaxdqn runs` lists the runs."

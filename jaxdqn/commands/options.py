@@ -33,10 +33,10 @@ def folder_of(
     """
     if study.suffix != ".py":
         return study, None
-    from jaxdqn.study import records, scripts, spec
+    from jaxdqn.study import load_script, records, spec
 
     with one_sentence():
-        found = scripts.load(study).study
+        found = load_script.load(study).study
         return out / found.name, records.manifest(found, spec.cells(found))
 
 

@@ -54,7 +54,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> None:
-    from jaxdqn.store import manifest, packing, status, store, trials
+    from jaxdqn.store import manifest, packing, search_trials, status, store
     from jaxdqn.store.record import DamagedResult
 
     found = [runs for runs in (folder / "runs", folder / "tuning" / "runs") if store.exists(runs)]
@@ -72,7 +72,7 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
         packed = [packing.pack(runs) for runs in found]
     except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
-    num_searches = trials.pack(searches) if searches.is_dir() else 0
+    num_searches = search_trials.pack(searches) if searches.is_dir() else 0
     of_searches = f" and {num_searches} searches" if num_searches else ""
     num_runs = sum(one.num_runs for one in packed)
     print(f"{folder}: {num_runs} runs{of_searches}; {_size(before)} before, {_size(_sizes(folder))} now")

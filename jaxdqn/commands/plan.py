@@ -32,13 +32,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Prints the plan of the study of a script."""
     from jaxdqn.store import status
-    from jaxdqn.study import plan, records, scripts, spec
+    from jaxdqn.study import load_script, plan, records, spec
     from jaxdqn.training import devices
 
     devices.use_all_cores()
     devices.keep_compiled_programs()
     with one_sentence():
-        script = scripts.load(options.script)
+        script = load_script.load(options.script)
         if options.toy and script.toy is None:
             raise ValueError(f"{options.script} defines no TOY.")
         study = script.toy if options.toy and script.toy is not None else script.study

@@ -17,10 +17,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Runs the script. If it cannot be imported, the command exits with status 2 after one sentence."""
-    from jaxdqn.study import scripts
+    from jaxdqn.study import load_script
 
     with one_sentence():
-        scripts.imported(options.script)  # a second import, so that only errors of the input end here
+        load_script.imported(options.script)  # a second import, so that only errors of the input end here
     sys.argv = [str(options.script), *options.rest]
     sys.path.insert(0, str(options.script.parent.resolve()))
     runpy.run_path(str(options.script), run_name="__main__")

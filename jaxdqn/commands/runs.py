@@ -55,13 +55,13 @@ def main(options: argparse.Namespace) -> None:
     Args:
       options: folder, where, fields, csv.
     """
-    from jaxdqn.commands import selection
+    from jaxdqn.commands import select_runs
 
     with ends_quietly():
         with one_sentence():
-            found = selection.read(options.folder)
+            found = select_runs.read(options.folder)
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
-            rows = _rows(found.records, selection.select(found.records, options.where), names)
+            rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
             print(f"left out: {printable(problem)}", file=sys.stderr)
         if options.csv:
@@ -73,15 +73,15 @@ def main(options: argparse.Namespace) -> None:
 
 def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequence[str]) -> list[list[Any]]:
     """Returns the values of the named fields, one row for each selected run."""
-    from jaxdqn.commands import selection
+    from jaxdqn.commands import select_runs
 
     if not every:  # no field is known then, and none is unknown
         return []
-    known = {"score", *(path for record in every for path in selection.fields(record))}
-    paths = [selection.resolve(name, known) for name in names]
+    known = {"score", *(path for record in every for path in select_runs.fields(record))}
+    paths = [select_runs.resolve(name, known) for name in names]
     rows = []
     for record in selected:
-        fields = selection.fields(record)
+        fields = select_runs.fields(record)
         rows.append([score(record) if path == "score" else fields.get(path) for path in paths])
     return rows
 

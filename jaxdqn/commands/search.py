@@ -119,7 +119,7 @@ def main(options: argparse.Namespace) -> None:
     from jaxdqn.commands import script
     from jaxdqn.search import samplers
     from jaxdqn.search import spec as searches
-    from jaxdqn.store import trials
+    from jaxdqn.store import search_trials
     from jaxdqn.training import devices
 
     with one_sentence():
@@ -128,7 +128,7 @@ def main(options: argparse.Namespace) -> None:
     devices.use_all_cores()
     devices.keep_compiled_programs()
     settings = _search(search, options)
-    print(f"The score of a point is its mean over seeds. {trials.score_definition(searches.about(search))}")
+    print(f"The score of a point is its mean over seeds. {search_trials.score_definition(searches.about(search))}")
     print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
     script.run_and_show(
         searches.test_study(search, settings),
@@ -253,16 +253,16 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
     from jaxdqn.figures.captions import Drawn, of_search
     from jaxdqn.figures.learning_curves import learning_curves
     from jaxdqn.search import spec as searches
-    from jaxdqn.store import trials
+    from jaxdqn.store import search_trials
 
-    found = trials.read(out / search.name / "tuning")
+    found = search_trials.read(out / search.name / "tuning")
     method = search.sampler.__name__ + (" + halving" if search.rungs else "")
     drawn: dict[str, Figure | Drawn] = {
         "": learning_curves(runs, order=(searches.DEFAULT, searches.TUNED)),
     }
     progress = {search.game: {method: figures.progress_of(found)}}
     of_points = {
-        "progress": figures.best_so_far(progress, score=trials.score_definition(found.facts)),
+        "progress": figures.best_so_far(progress, score=search_trials.score_definition(found.facts)),
         "points": figures.parallel_coordinates(found),
     }
     if found.importance.shares:
@@ -271,15 +271,15 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
 
 
 def _changed(config: "Config", changes: Sequence[str]) -> "Config":
-    from jaxdqn import fields
+    from jaxdqn import config_fields
 
     for path, text in map(_split, changes):
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = text  # a string needs no quotes
-        config = fields.replace_at(config, path, value)
-    fields.check(config)
+        config = config_fields.replace_at(config, path, value)
+    config_fields.check(config)
     return config
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxdqn.analysis import by_arm, divergence
 from jaxdqn.store.record import Run
-from jaxdqn.store.trials import Trials
+from jaxdqn.store.search_trials import Trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,6 +1,6 @@
 """Figures of a search for settings: its points, the importance of fields, and the best score against the budget.
 
-The data are the plain numbers of `jaxdqn.store.trials`, which `jaxdqn search` writes.
+The data are the plain numbers of `jaxdqn.store.search_trials`, which `jaxdqn search` writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxdqn.analysis import bootstrap_intervals, by_arm, resampling, statistics
 from jaxdqn.figures import style
-from jaxdqn.store.trials import Point, Trials, score_definition
+from jaxdqn.store.search_trials import Point, Trials, score_definition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

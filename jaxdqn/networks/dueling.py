@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import Array
 
 if TYPE_CHECKING:

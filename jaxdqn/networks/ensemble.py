@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import noise as noises
-from jaxdqn.fields import configuration, number, part, static
+from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import EnsembleOutput

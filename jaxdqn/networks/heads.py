@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import distributional
+from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.distributional import Risk
-from jaxdqn.fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key
 from jaxdqn.networks.dueling import action_values
 from jaxdqn.networks.layers import Layers

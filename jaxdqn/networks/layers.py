@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import flax.linen as nn
 
-from jaxdqn.fields import configuration, number
+from jaxdqn.config_fields import configuration, number
 from jaxdqn.interfaces import Array
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.noisy import Noisy, NoisyDense

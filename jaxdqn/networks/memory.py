@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import Array
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import noise as noises
-from jaxdqn.fields import configuration, part, static
+from jaxdqn.config_fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, no_noise
 from jaxdqn.networks.dueling import Dueling, action_values
 from jaxdqn.networks.heads import Head

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import Array
 from jaxdqn.networks.layers import Layers
 
@@ -13,7 +13,8 @@ from jaxdqn.networks.layers import Layers
 class Torso(Protocol):
     """The type of a torso: a configuration that maps an observation to features.
 
-    Any class with the decorator `jaxdqn.fields.configuration` and this method is a torso, also one in your own file.
+    Any class with the decorator `jaxdqn.config_fields.configuration` and this method is a torso, also
+    one in your own file.
     """
 
     def __call__(self, layers: Layers, observation: Array, observation_shape: tuple[int, ...]) -> Array:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn import fields, games
+from jaxdqn import config_fields, games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, Parameters
 from jaxdqn.store import weights
@@ -51,7 +51,7 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
         )
     try:
         allowed = typing.get_type_hints(Config)["network"]
-        network = fields.from_dict(allowed, facts["configuration"].get("network"))
+        network = config_fields.from_dict(allowed, facts["configuration"].get("network"))
         made = network.make(game.observation_shape, game.num_actions)
         template = jax.eval_shape(made.init, jax.random.key(0))
     except (ValueError, TypeError, OverflowError) as problem:

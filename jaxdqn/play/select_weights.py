@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxdqn.play import ranking
+from jaxdqn.play import rank_runs
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store, weights
 
@@ -67,7 +67,7 @@ def _typical(path: Path, records: Records) -> Path:
         raise ValueError(f"{path} has weights of several arms or settings: choose one with --arm: {labels}.")
 
     def distance(facts_path: Path) -> tuple[Any, ...]:
-        found = ranking.standing(facts_path, records[facts_path])
+        found = rank_runs.standing(facts_path, records[facts_path])
         seed = schema.sort_key(_value(records[facts_path], "run-seed"))
         return (abs(found.score - found.median) if found else math.inf, seed, str(facts_path))
 
@@ -144,7 +144,7 @@ def _value(record: Mapping[str, Any], option: str) -> Any:
 
 def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Returns a sort key; the best weights have the smallest key."""
-    returns = ranking.evaluation_returns(facts_path, record)
+    returns = rank_runs.evaluation_returns(facts_path, record)
     scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
     diverged = record.get("diverged_at") is not None
     order = (schema.sort_key(_value(record, "arm")), schema.sort_key(_value(record, "run-seed")), str(facts_path))

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from jaxdqn.interfaces import HostGame
-from jaxdqn.play import episodes, pictures, ranking, terminal
+from jaxdqn.play import episodes, pictures, rank_runs, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
 from jaxdqn.store.weights import Weights
@@ -69,8 +69,8 @@ def to_film(film: list[list[Any]], width: int, every: int) -> Show:
 def description(trained: Weights) -> str:
     """Returns one line about the run whose weights play."""
     facts = trained.facts
-    returns = ranking.evaluation_returns(trained.path, facts)
-    rank = ranking.standing(trained.path, facts) if returns else None
+    returns = rank_runs.evaluation_returns(trained.path, facts)
+    rank = rank_runs.standing(trained.path, facts) if returns else None
     known = [
         facts.get("algorithm"),
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),

@@ -28,9 +28,9 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.fields import configuration, number, part, static
+from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
-from jaxdqn.replay import bits, ring, sum_tree
+from jaxdqn.replay import hashing, ring, sum_tree
 from jaxdqn.replay.ring import RingState
 from jaxdqn.replay.sum_tree import SumTree
 from jaxdqn.returns import NStepReturn
@@ -99,7 +99,7 @@ class Prioritised:
             total = sum_tree.total(state.tree)
             mix = jnp.where(total > 0, self.uniform_mix, 1.0)
             is_uniform, start, offset = _strata(random_bits, mix, total)
-            uniform = ring.numbered(memory.size(state.ring), bits.below(num_stored, bits.mixed(random_bits)))
+            uniform = ring.numbered(memory.size(state.ring), hashing.below(num_stored, hashing.mixed(random_bits)))
             by_priority = memory.located(state.ring, sum_tree.find(state.tree, start, offset))
             environment, age = (jnp.where(is_uniform, *both) for both in zip(uniform, by_priority, strict=True))
             transition, slots = memory.read(state.ring, environment, age)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, number, part, static
+from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Provides, Replay, Requires, Sample, Sequence, Step
 from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.ring import RingState

@@ -6,9 +6,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
-from jaxdqn.replay import bits, ring
+from jaxdqn.replay import hashing, ring
 from jaxdqn.replay.ring import RingState
 from jaxdqn.returns import NStepReturn
 
@@ -70,7 +70,7 @@ def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches
     """
     batch_size = random_bits.shape[0]
     if replacement:
-        return bits.below(total, random_bits), jnp.ones(batch_size)
+        return hashing.below(total, random_bits), jnp.ones(batch_size)
     in_order = jnp.arange(batch_size, dtype=jnp.int32)
 
     def whole() -> Array:
@@ -98,9 +98,9 @@ def _distinct(random_bits: Array, total: Array) -> Array:
 
     def resample(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         numbers, words = carry
-        words = bits.mixed(words)
-        return jnp.where(is_repeated(numbers), bits.below(total, words), numbers), words
+        words = hashing.mixed(words)
+        return jnp.where(is_repeated(numbers), hashing.below(total, words), numbers), words
 
-    start = bits.below(total, random_bits), random_bits
+    start = hashing.below(total, random_bits), random_bits
     is_possible = total > random_bits.shape[0]
     return jax.lax.while_loop(lambda carry: is_possible & is_repeated(carry[0]).any(), resample, start)[0]

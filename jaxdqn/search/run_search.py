@@ -4,7 +4,7 @@ Files of the folder `<out>/<name>/tuning`:
 
     journal.log    of Optuna, with every point and every wave
     search.json    what decides the search; another search is refused in this folder
-    trials.json    the points as plain numbers, for figures; derived
+    search_trials.json    the points as plain numbers, for figures; derived
     runs/          records of tuning runs that reached their last step, as in a study
     checkpoints/   runs that wait, if training takes long or was interrupted
     failures/      tracebacks of points that could not be trained; these count as worse than all others
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxdqn.analysis import divergence
-from jaxdqn.search import halving, samplers, summary, waiting
+from jaxdqn.search import halving, samplers, summary, waiting_runs
 from jaxdqn.search import spec as searches
 from jaxdqn.search.halving import Ask, ScoredWave, Train
 from jaxdqn.search.spec import Search
-from jaxdqn.store import failures, files, trials
+from jaxdqn.store import failures, files, search_trials
 from jaxdqn.store.claims import Claims
-from jaxdqn.study import provenance, records, signals, spec
+from jaxdqn.study import provenance, records, spec, stop_signals
 from jaxdqn.study.execute import CHECKPOINT_SECONDS
 from jaxdqn.study.spec import Cell, Study
 
@@ -61,14 +61,14 @@ class _Work(NamedTuple):
     study: "optuna.Study"
     space: dict[str, Any]  # Optuna's distributions
     plan: halving.Plan
-    runs: waiting.Runs
+    runs: waiting_runs.Runs
 
 
 def run(
     search: Search,
     out: str | pathlib.Path,
     *,
-    programs: waiting.Programs | None = None,
+    programs: waiting_runs.Programs | None = None,
     is_stored: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     memory: float | None = None,
@@ -97,13 +97,13 @@ def run(
     code = provenance.code(script or provenance.script())  # now: it may change before the first wave ends
     folder = pathlib.Path(out) / search.name / "tuning"
     (folder / "runs").mkdir(parents=True, exist_ok=True)
-    with waiting.programs() as own, Claims(folder / "claims") as claims, signals.watched() as stop:
+    with waiting_runs.programs() as own, Claims(folder / "claims") as claims, stop_signals.watched() as stop:
         if not claims.claim(["search"], 1):
             raise ValueError(f"{folder}: another process runs this search.")
         _claim_folder(search, folder)
         shared = own if programs is None else programs
-        runs = waiting.Runs(folder, shared, {}, stop, checkpoint_seconds, memory, advanced, is_stored, code)
-        waiting.load(runs)
+        runs = waiting_runs.Runs(folder, shared, {}, stop, checkpoint_seconds, memory, advanced, is_stored, code)
+        waiting_runs.load(runs)
         study = samplers.opened(folder / "journal.log", search.name)
         space = samplers.distributions(search.space, searches.whole_numbers(search))
         work = _Work(search, folder, study, space, searches.plan(search), runs)
@@ -120,11 +120,11 @@ def run(
         while _advance(work):
             is_stop_requested = stop.is_requested
             if is_stop_requested or time.perf_counter() - saved_at >= checkpoint_seconds:
-                waiting.save(runs)
+                waiting_runs.save(runs)
                 saved_at = time.perf_counter()
             if is_stop_requested:
                 raise KeyboardInterrupt
-        waiting.save(runs)  # usually no run waits, so that this removes the checkpoints
+        waiting_runs.save(runs)  # usually no run waits, so that this removes the checkpoints
         done = _waves(study)
         points = _settings(work)
         summary.write(folder, _trials(work, points, done))
@@ -166,7 +166,7 @@ def _advance(work: _Work) -> bool:
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
             _tell(work, wave, done)
             _drop(work, wave, points)
-            trials.write(work.folder, _trials(work, points, [*done, wave]))
+            search_trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
             return False
     return True
@@ -198,7 +198,7 @@ def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndar
     members = _members(search, rung, points)
     last = search.last or 0  # [-0:] is all
     until = search.steps if rung == plan.final else plan.ends[rung]
-    trained = waiting.train(work.runs, members, until, plan.batch * plan.num_seeds)
+    trained = waiting_runs.train(work.runs, members, until, plan.batch * plan.num_seeds)
     runs = [trained[cell.id] for _, cell in members]
     scores = [divergence.search_score(run.returns[-last:], run.diverged_at) for run in runs]
     return np.array(scores).reshape(len(points), -1)
@@ -269,6 +269,6 @@ def _claim_folder(search: Search, folder: pathlib.Path) -> None:
         files.replace(path, json.dumps(about, indent=1).encode())
 
 
-def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[ScoredWave]) -> trials.Trials:
+def _trials(work: _Work, points: Sequence[dict[str, Any]], done: Sequence[ScoredWave]) -> search_trials.Trials:
     parameters = [trial.params for trial in samplers.complete_trials(work.study, work.space)]
     return summary.of(work.search, points, parameters, done, work.runs.code)

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.config import Config, part_versions
 from jaxdqn.search import halving, samplers
 from jaxdqn.search.samplers import Sampler
@@ -82,7 +82,7 @@ def plan(search: Search) -> halving.Plan:
 
 def whole_numbers(search: Search) -> list[str]:
     """Returns the fields of the space that hold whole numbers in a range."""
-    declared = fields.fields(search.config)
+    declared = config_fields.fields(search.config)
     ranges = [path for path, range_ in search.space.items() if not isinstance(range_, Choice)]
     return [path for path in ranges if declared[path].metadata["kind"] == "whole"]
 
@@ -91,7 +91,7 @@ def config_at(search: Search, settings: Mapping[str, Any]) -> Config:
     """Returns the configuration at a point."""
     config = search.config
     for path, value in settings.items():
-        config = fields.replace_at(config, path, value)
+        config = config_fields.replace_at(config, path, value)
     return config
 
 
@@ -116,7 +116,7 @@ def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> 
 def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
     """Returns the study of a point and the default on the test seeds; one arm if they are equal."""
     tuned = config_at(search, settings)
-    is_same = fields.to_dict(tuned) == fields.to_dict(search.config)
+    is_same = config_fields.to_dict(tuned) == config_fields.to_dict(search.config)
     return Study(
         name=search.name,
         games=(search.game,),
@@ -134,7 +134,7 @@ def about(search: Search) -> dict[str, Any]:
         versions |= part_versions(config_at(search, settings))
     return {
         "game": {"name": search.game, "version": spec.game(search.game).version},
-        "configuration": fields.to_dict(search.config),
+        "configuration": config_fields.to_dict(search.config),
         "space": {path: _plain(range_) for path, range_ in search.space.items()},
         "tuning_seeds": list(search.tuning_seeds),
         "steps": search.steps,
@@ -191,12 +191,12 @@ def _check(search: Search) -> None:
 
 
 def _check_ranges(search: Search) -> None:
-    declared = fields.fields(search.config)
+    declared = config_fields.fields(search.config)
     for path, range_ in search.space.items():
         if isinstance(range_, Choice):
             continue  # its values are checked at the corners
         if path not in declared:
-            fields.replace_at(search.config, path, None)  # the error suggests similar fields
+            config_fields.replace_at(search.config, path, None)  # the error suggests similar fields
         kind = declared[path].metadata["kind"]
         if kind not in ("number", "whole"):
             what = "structure" if kind == "static" else "a part"

@@ -1,4 +1,4 @@
-"""The trials of a search as plain numbers, for `jaxdqn.store.trials`: states, scores, progress and importance."""
+"""The trials of a search for `jaxdqn.store.search_trials`: states, scores, progress and importance as plain numbers."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from jaxdqn.search import halving, samplers
 from jaxdqn.search import spec as searches
 from jaxdqn.search.halving import ScoredWave
 from jaxdqn.search.spec import Search
-from jaxdqn.store import trials
+from jaxdqn.store import search_trials
 from jaxdqn.study import spec
 
 Scores = Mapping[int, Sequence[tuple[float, ...]]]  # by point, a row a rung, one number a tuning seed
@@ -24,7 +24,7 @@ def of(
     parameters: Sequence[Mapping[str, Any]],
     waves: Sequence[ScoredWave],
     code: dict[str, Any],
-) -> trials.Trials:
+) -> search_trials.Trials:
     """Returns the trials of a search.
 
     Args:
@@ -58,12 +58,12 @@ def of(
             return "waiting"
         return "complete" if len(scores[number]) == len(plan.ends) else "dropped"
 
-    return trials.Trials(
+    return search_trials.Trials(
         name=search.name,
         facts=json.loads(json.dumps(searches.about(search) | {"budget": search.budget})),
         ends=plan.ends,
         points=tuple(
-            trials.Point(
+            search_trials.Point(
                 number, spec.plain_settings(settings), tuple(scores[number]), finals.get(number, ()), state(number)
             )
             for number, settings in enumerate(points)
@@ -74,12 +74,12 @@ def of(
     )
 
 
-def write(folder: pathlib.Path, found: trials.Trials) -> None:
+def write(folder: pathlib.Path, found: search_trials.Trials) -> None:
     """Writes the trials. If they are on disk already, they stay, with the commit that trained them."""
     with contextlib.suppress(ValueError):
-        if trials.read(folder)._replace(code=found.code) == found:
+        if search_trials.read(folder)._replace(code=found.code) == found:
             return
-    trials.write(folder, found)
+    search_trials.write(folder, found)
 
 
 def _progress(plan: halving.Plan, waves: Sequence[ScoredWave]) -> tuple[tuple[int, int, float], ...]:
@@ -94,11 +94,11 @@ def _progress(plan: halving.Plan, waves: Sequence[ScoredWave]) -> tuple[tuple[in
 
 def _importance(
     search: Search, parameters: Sequence[Mapping[str, Any]], scores: Scores, diverged: Collection[int]
-) -> trials.Importance:
+) -> search_trials.Importance:
     """Returns the importance of the fields at the first rung; points that diverged have the worst score there."""
     worst = min((float(np.mean(rungs[0])) for rungs in scores.values() if rungs), default=0.0)
     known = [number for number in scores if scores[number] or number in diverged]
     means = [float(np.mean(scores[number][0])) if scores[number] else worst for number in known]
     space = samplers.distributions(search.space, searches.whole_numbers(search))
     shares = samplers.importance(space, [parameters[number] for number in known], means)
-    return trials.Importance(searches.plan(search).ends[0], len(known), shares)
+    return search_trials.Importance(searches.plan(search).ends[0], len(known), shares)

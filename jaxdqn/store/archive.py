@@ -17,7 +17,7 @@ The columns of `runs.parquet`:
     sha256.<kind>       sha256 of the arrays of a kind
 
 The facts and arrays of a packed run equal those of its loose record bit for bit. Each run has its own hashes, so that
-an error names the damaged run. `jaxdqn.store.archive_table` makes the bytes of these files.
+an error names the damaged run. `jaxdqn.store.archive_columns` makes the bytes of these files.
 """
 
 import functools

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jaxdqn.store import archive, loose, record
+from jaxdqn.store import archive, loose_records, record
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult, Run
 
@@ -85,7 +85,7 @@ def load_all(
       the loaded runs, and an error for each damaged run or for the damaged archive.
     """
     loaded, damaged = [], []
-    known = dict.fromkeys(loose.ids(folder))
+    known = dict.fromkeys(loose_records.ids(folder))
     try:
         known |= dict.fromkeys(archive.ids(archive.files_of(folder)))  # the order of the rows is the fastest
     except DamagedResult as problem:

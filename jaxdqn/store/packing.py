@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxdqn.store import archive, archive_table, claims, files, loose, record, store
+from jaxdqn.store import archive, archive_columns, claims, files, loose_records, record, store
 from jaxdqn.store.archive import FullRun
 
 _CLAIM = "archive"  # the cell that a process claims before it replaces the archive
@@ -41,7 +41,7 @@ def pack(folder: str | Path) -> Packed:
             f"{folder} is in use by process {running[0].pid} of {running[0].host}: wait until it has ended."
         )
     with _exclusive(folder):
-        new = {id: _full_run(folder, id) for id in loose.ids(folder)}
+        new = {id: _full_run(folder, id) for id in loose_records.ids(folder)}
         known = archive.ids(archive.files_of(folder)).keys()
         if new:
             before = _archived(folder)
@@ -49,7 +49,7 @@ def pack(folder: str | Path) -> Packed:
                 if not _equal(new[id], before[id]):
                     raise ValueError(f"Run {id} is in {folder} and in its archive with different content: remove one.")
             _replace(folder, before | new)
-        loose.remove(folder, known | new.keys())
+        loose_records.remove(folder, known | new.keys())
         if folder.is_dir():
             files.remove_old_temporaries(folder)
             with contextlib.suppress(OSError):  # it contains other files
@@ -90,11 +90,11 @@ def set_aside(folder: str | Path, id: str, aside: Path) -> None:
     """
     folder = Path(folder)
     found = _full_run(folder, id)
-    facts, packed = loose.content(found.facts, found.arrays)
+    facts, packed = loose_records.content(found.facts, found.arrays)
     aside.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # another process moves the same run
-        loose.put(aside / f"{id}-{found.facts['created'].replace(':', '')}.json", facts, packed)
-    loose.remove(folder, [id])
+        loose_records.put(aside / f"{id}-{found.facts['created'].replace(':', '')}.json", facts, packed)
+    loose_records.remove(folder, [id])
     if id in store.ids(folder):
         with contextlib.suppress(ValueError):  # another process dropped it
             drop(folder, [id])
@@ -116,7 +116,7 @@ def _archived(folder: Path, without: Collection[str] = ()) -> dict[str, FullRun]
 def _replace(folder: Path, runs: Mapping[str, FullRun]) -> None:
     """Replaces the archive of a folder by one with these runs."""
     ordered = sorted(runs.values(), key=lambda one: store.order(one.facts))
-    table, weights = archive_table.content(ordered)
+    table, weights = archive_columns.content(ordered)
     packed = archive.files_of(folder)
     # Weights come first: a row needs its weights at all times, and weights without a row do no harm.
     if weights is not None:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.store import archive, arrays, files, lookup, loose, schema
+from jaxdqn.store import archive, arrays, files, lookup, loose_records, schema
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult, Record, Run, incomplete, kinds_in, refuse_constant, suffix
 
@@ -101,7 +101,7 @@ def write(
     for kind, named in sorted((attachments or {}).items()):
         schema.check_kind(kind, record)
         stored[kind] = arrays.stored_attachment(kind, named)
-    return _write_files(folder / f"{record['id']}.json", *loose.content(record, stored))
+    return _write_files(folder / f"{record['id']}.json", *loose_records.content(record, stored))
 
 
 def adopt(folder: str | Path, id: str, contents: Mapping[str, bytes]) -> Path:
@@ -144,7 +144,7 @@ def ids(folder: str | Path) -> frozenset[str]:
     Raises:
       OSError: the archive cannot be read.
     """
-    return frozenset(loose.ids(Path(folder))) | lookup.packed_ids(Path(folder))
+    return frozenset(loose_records.ids(Path(folder))) | lookup.packed_ids(Path(folder))
 
 
 def folders(path: str | Path) -> tuple[Path, ...]:
@@ -164,7 +164,7 @@ def folders(path: str | Path) -> tuple[Path, ...]:
     if exists(path / "runs"):
         return (path / "runs",)
     of_studies = tuple(study / "runs" for study in sorted(path.glob("*")) if exists(study / "runs"))
-    if not of_studies and not archive.files_of(path).runs.is_file() and not loose.ids(path):
+    if not of_studies and not archive.files_of(path).runs.is_file() and not loose_records.ids(path):
         raise ValueError(f"{path} holds no runs: give the folder of a study, or of several studies.")
     return of_studies or (path,)
 
@@ -274,7 +274,7 @@ def _write_files(facts_path: Path, facts: bytes, packed: Mapping[str, bytes]) ->
     try:
         if facts_path.exists() or id in lookup.packed_ids(folder):
             raise FileExistsError
-        loose.put(facts_path, facts, packed)
+        loose_records.put(facts_path, facts, packed)
     except FileExistsError:
         is_loose = facts_path.exists()
         name = facts_path if is_loose else f"Run {id} of {archive.files_of(folder).runs}"

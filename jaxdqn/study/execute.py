@@ -12,10 +12,10 @@ from typing import NamedTuple
 from jaxdqn.export.exporter import Exporter
 from jaxdqn.store import manifest
 from jaxdqn.store.claims import Claims
-from jaxdqn.study import checkpoints, missing, plan, progress, provenance, records, run_group, signals, spec
+from jaxdqn.study import checkpoints, missing_runs, plan, progress, provenance, records, run_group, spec, stop_signals
 from jaxdqn.study.run_group import GroupReport, StudyContext
-from jaxdqn.study.signals import StopRequest
 from jaxdqn.study.spec import Study
+from jaxdqn.study.stop_signals import StopRequest
 
 CHECKPOINT_SECONDS = 300.0
 _POLL = 2.0  # seconds between looks at what other processes have done
@@ -93,15 +93,15 @@ def run(
             raise ValueError(f"{min(unknown)!r} is no cell of this study: take the id of cells of spec.cells.")
         cells = {id: cell for id, cell in cells.items() if id in only}
     if retry_failed:
-        missing.retry(folder, cells)
-    left, damaged = missing.find(folder, cells)
+        missing_runs.retry(folder, cells)
+    left, damaged = missing_runs.find(folder, cells)
     checkpoints.remove_left_over(folder / "checkpoints")
     code = provenance.code(script or provenance.script())  # now: it may change before the first wave ends
     reports: list[GroupReport] = []
     with (
         progress.Bar(len(left), study.steps) as bar,
         Claims(folder / "claims") as claims,
-        signals.watched(bar.note) as stop,
+        stop_signals.watched(bar.note) as stop,
     ):
         context = StudyContext(
             study, folder, left, claims, stop, bar, exporters, checkpoint_seconds, memory, asynchronous, code
@@ -109,14 +109,14 @@ def run(
         while left:
             before = left
             reports += [run_group.run_group(context, group) for group in plan.groups(cells[id] for id in left)]
-            left = missing.remaining(folder, left)
+            left = missing_runs.remaining(folder, left)
             bar.left(len(left))
             if left == before:
                 bar.waiting(len(left))  # other processes have claimed all of them
                 _sleep(stop)
     endings = [ending for report in reports for ending in report.endings]
     compiled = [report.compile_seconds for report in reports if report.compile_seconds is not None]
-    num_failed = len((missing.failed(folder) - missing.stored(folder)) & set(cells))
+    num_failed = len((missing_runs.failed(folder) - missing_runs.stored(folder)) & set(cells))
     return Report(
         folder=folder / "runs",
         num_written=len(endings),

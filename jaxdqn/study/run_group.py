@@ -12,11 +12,11 @@ import numpy as np
 from jaxdqn.export.exporter import Exporter
 from jaxdqn.store import failures, store
 from jaxdqn.store.claims import Claims
-from jaxdqn.study import checkpoints, missing, plan, progress, records, spec, wave
+from jaxdqn.study import checkpoints, missing_runs, plan, progress, records, spec, wave
 from jaxdqn.study.checkpoints import Checkpoint
-from jaxdqn.study.live import Live
-from jaxdqn.study.signals import StopRequest
+from jaxdqn.study.live_export import Live
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.study.stop_signals import StopRequest
 from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.device_layout import Layout
@@ -119,19 +119,19 @@ def _claimed(
         claimed = _claim(context, ids, width)
         if not claimed:
             return
-        context.bar.left(len(missing.remaining(context.folder, context.requested)))
+        context.bar.left(len(missing_runs.remaining(context.folder, context.requested)))
         holding = [one for one in checkpoints.read(context.checkpoints) if set(claimed) <= set(one.ids)]
         yield claimed, max(holding, key=lambda one: one.step, default=None)
 
 
 def _claim(context: StudyContext, ids: Collection[str], width: int) -> tuple[str, ...]:
     """Claims one wave: runs of one checkpoint, those with most steps first, or else runs without a checkpoint."""
-    remaining = missing.remaining(context.folder, ids)
+    remaining = missing_runs.remaining(context.folder, ids)
     waves = [one.ids for one in checkpoints.read(context.checkpoints)]
     begun = {id for wave_ids in waves for id in wave_ids}
     for wave_ids in (*waves, [id for id in remaining if id not in begun]):
         claimed = context.claims.claim([id for id in wave_ids if id in remaining], width)
-        fresh = tuple(missing.remaining(context.folder, claimed))  # another process may just have recorded one
+        fresh = tuple(missing_runs.remaining(context.folder, claimed))  # another process may just have recorded one
         context.claims.release(set(claimed) - set(fresh))
         if fresh:
             return fresh
@@ -139,7 +139,7 @@ def _claim(context: StudyContext, ids: Collection[str], width: int) -> tuple[str
 
 
 def _claim_all(context: StudyContext, ids: Collection[str]) -> tuple[str, ...]:
-    return context.claims.claim(missing.remaining(context.folder, ids), len(ids))
+    return context.claims.claim(missing_runs.remaining(context.folder, ids), len(ids))
 
 
 @contextlib.contextmanager
@@ -225,7 +225,7 @@ def _record(
 def _remove_checkpoints(context: StudyContext, ids: Sequence[str]) -> None:
     """Removes the checkpoint of a wave, and others whose runs are all recorded. Those of failed runs stay."""
     checkpoints.remove(context.checkpoints, ids)  # with what an interrupted writer left
-    stored = missing.stored(context.folder)
+    stored = missing_runs.stored(context.folder)
     for old in checkpoints.read(context.checkpoints):
         if stored.issuperset(old.ids):
             checkpoints.remove(context.checkpoints, old.ids)

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxdqn import fields, games
+from jaxdqn import config_fields, games
 from jaxdqn.config import Config, part_versions
 from jaxdqn.interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check, iteration
+from jaxdqn.training import check_config, sample_and_learn
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -99,7 +99,8 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: naming the field whose value JSON cannot hold.
     """
     parts = {
-        path: fields.to_dict(value) if dataclasses.is_dataclass(value) else value for path, value in settings.items()
+        path: config_fields.to_dict(value) if dataclasses.is_dataclass(value) else value
+        for path, value in settings.items()
     }
     return dict(schema.json_value(parts))
 
@@ -120,12 +121,12 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
     """Returns all that determines the results of an arm's runs on a game, but for their seeds."""
     return {
         "game": {"name": name, "version": game(name).version},
-        "configuration": fields.to_dict(config),
+        "configuration": config_fields.to_dict(config),
         "seed": None,
         "steps": study.steps,
         "evaluation": dataclasses.asdict(study.evaluation),
         "episodes_logged": study.episodes_logged or None,
-        "training_version": iteration.VERSION,
+        "training_version": sample_and_learn.VERSION,
         "algorithm_version": config.algorithm.version,
         "part_versions": part_versions(config) or None,
     }
@@ -137,7 +138,7 @@ def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
         for settings in grids.points(study.grid):
             config = base
             for path, value in settings.items():
-                config = fields.replace_at(config, path, value)
+                config = config_fields.replace_at(config, path, value)
             yield label, settings, config
 
 
@@ -185,13 +186,13 @@ def _check_arms(study: Study) -> None:
     for label, settings, config in _arms(study):
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
-            fields.check(config)
+            config_fields.check(config)
             plain_settings(settings)
             for name in study.games:
-                check.check(config, game(name), study.evaluation, study.steps)
+                check_config.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
             raise ValueError(f"{at}: {error}") from None
-        key = store.identifier(fields.to_dict(config))
+        key = store.identifier(config_fields.to_dict(config))
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at

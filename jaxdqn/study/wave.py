@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxdqn.study import checkpoints, provenance
 from jaxdqn.study.checkpoints import Checkpoint, Provenance, Snapshot
-from jaxdqn.study.signals import StopRequest
 from jaxdqn.study.spec import Cell
+from jaxdqn.study.stop_signals import StopRequest
 from jaxdqn.training.checkpoint import Unusable
 from jaxdqn.training.program import Program
 

@@ -8,9 +8,9 @@ import jax
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, HostGame
-from jaxdqn.training import devices, host_programs, iteration, loop
+from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
-from jaxdqn.training.iteration import RandomNumbers
+from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
@@ -61,7 +61,7 @@ def size(config: Config, game: AnyGame) -> Size:
     """
     state = _shapes(config, game)
     learner = state.learner
-    drawn = _DRAWING * iteration.CHUNK * _bytes(_shapes_of_numbers(config, game))
+    drawn = _DRAWING * sample_and_learn.CHUNK * _bytes(_shapes_of_numbers(config, game))
     return Size(
         networks=_bytes((learner.parameters, learner.target_parameters)),
         optimizer=_bytes(learner.optimizer_state),
@@ -117,7 +117,7 @@ def _shapes(config: Config, game: AnyGame) -> RunState:
 def _shapes_of_numbers(config: Config, game: AnyGame) -> RandomNumbers:
     """Returns the shapes and types of the random numbers of an iteration."""
     parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
-    return jax.eval_shape(lambda: iteration.draw(parts, jax.random.key(0)))
+    return jax.eval_shape(lambda: sample_and_learn.draw(parts, jax.random.key(0)))
 
 
 def _bytes(tree: Any) -> int:

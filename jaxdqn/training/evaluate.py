@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import exploration
-from jaxdqn.games import exact
+from jaxdqn.games import exact_values
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame, Key, Network, Number, Parameters
 from jaxdqn.training.acting import initial_memory
 
@@ -111,7 +111,7 @@ def value_errors(
     """
     if not evaluation.exact_values or isinstance(game, HostGame) or game.states is None:
         return jnp.float32(jnp.nan), jnp.float32(jnp.nan)
-    model = exact.model(game)
+    model = exact_values.model(game)
     seen, looks_like = np.unique(model.observations, axis=0, return_inverse=True)
     count = np.bincount(looks_like)[:, None].astype(np.float32)
     exact_q = _optimal_values(model, discount)
@@ -120,7 +120,7 @@ def value_errors(
     return jnp.abs(q_values - mean_q).mean(), (q_values.max(-1) - mean_q.max(-1)).mean()
 
 
-def _optimal_values(model: exact.Model, discount: Number) -> Array:
+def _optimal_values(model: exact_values.Model, discount: Number) -> Array:
     """Returns the optimal action values, float32 `[S, A]`, where the discount may be traced."""
     reward = (model.reward @ model.probability).astype(np.float32)
     discount_t = discount * (~model.terminated * model.probability).astype(np.float32)  # [S, A, C], times probability

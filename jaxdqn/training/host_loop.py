@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame, Network, Step
 from jaxdqn.training import curves, host_evaluate, host_programs
@@ -23,7 +23,7 @@ from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
-from jaxdqn.training.iteration import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
 from jaxdqn.training.state import RunState
 
 _LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
@@ -53,7 +53,7 @@ def init(
     Raises:
       Crash: an environment raised an error.
     """
-    config = jax.device_put(fields.to_arrays(config))
+    config = jax.device_put(config_fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
     metrics = curves.metric_names(host_programs.parts_of(config, game))
     made: list[Any] = []

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
-from jaxdqn.training import iteration, state
+from jaxdqn.training import sample_and_learn, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums
-from jaxdqn.training.iteration import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
 from jaxdqn.training.state import Parts, RunState
 
 
@@ -78,7 +78,9 @@ def make(game: HostGame) -> Programs:
     def draw(config: Config, key: Key, first: Array) -> RandomNumbers:
         parts = parts_of(config, game)
         # One more than the chunk: the call that ends its last iteration acts in the next one.
-        return jax.vmap(lambda i: iteration.draw(parts, iteration.keys_of(key, i)[0]))(first + jnp.arange(CHUNK + 1))
+        return jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(key, i)[0]))(
+            first + jnp.arange(CHUNK + 1)
+        )
 
     def act(
         config: Config,
@@ -118,7 +120,7 @@ def make(game: HostGame) -> Programs:
         run = run._replace(
             replay=replay, step=position.step, learned_at=position.learned_at, num_episodes=position.num_episodes
         )
-        run, sums = iteration.learn(parts, run, sums, jax.tree.map(lambda x: x[position.learning_row], numbers))
+        run, sums = sample_and_learn.learn(parts, run, sums, jax.tree.map(lambda x: x[position.learning_row], numbers))
         decision = _act(parts, run.learner.parameters, actor, numbers, observation, position)
         return run._replace(step=None, learned_at=None, num_episodes=None), sums, decision
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Array, Game, Key, Step
-from jaxdqn.training import curves, iteration, state
+from jaxdqn.training import curves, sample_and_learn, state
 from jaxdqn.training.acting import act, choose
 from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
-from jaxdqn.training.iteration import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
 from jaxdqn.training.state import Parts, RunState
 
 
@@ -70,8 +70,8 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
     num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
     def draw(number: Array) -> tuple[RandomNumbers, _GameNumbers]:
-        learning_key, game_key = iteration.keys_of(run.training_key, number)
-        return iteration.draw(parts, learning_key), _draw_games(parts, game_key)
+        learning_key, game_key = sample_and_learn.keys_of(run.training_key, number)
+        return sample_and_learn.draw(parts, learning_key), _draw_games(parts, game_key)
 
     def chunk(number: Array, carry: tuple[RunState, Sums]) -> tuple[RunState, Sums]:
         start = number * CHUNK
@@ -87,10 +87,10 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
             own, of_games = _at(numbers, i)
             run, sums = _collect(parts, *carry, own, of_games, is_random=False)
             if parts.config.train_at == "steps":
-                return iteration.learn(parts, run, sums, own)
+                return sample_and_learn.learn(parts, run, sums, own)
             return jax.lax.cond(
                 run.num_episodes > carry[0].num_episodes,
-                lambda: iteration.learn(parts, run, sums, own),
+                lambda: sample_and_learn.learn(parts, run, sums, own),
                 lambda: (run, sums),
             )
 
@@ -136,7 +136,7 @@ def _collect(
             game=jax.tree.map(lambda fresh, old: choose(ended, fresh, old), of_game.fresh, game_state),
             actor=after.after_step(ended),
         )
-        return iteration.count(run, sums, seen.reward, ended), None
+        return sample_and_learn.count(run, sums, seen.reward, ended), None
 
     (run, sums), _ = jax.lax.scan(step, (run, sums), (numbers.exploration, numbers.acting, of_games))
     return run, sums

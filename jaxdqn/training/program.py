@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
 from jaxdqn.training import checkpoint, loop, workers
@@ -71,7 +71,7 @@ def make(
     seconds = time.perf_counter() - started
 
     def begin(configs: Sequence[Config], seeds: Sequence[int]) -> tuple[Any, RunState]:
-        stacked = fields.stack(list(configs))
+        stacked = config_fields.stack(list(configs))
         return stacked, init(stacked, np.array(seeds, np.uint32))
 
     def go_on(states: tuple[Any, RunState], step: int) -> tuple[tuple[Any, RunState], Curves]:
@@ -91,7 +91,7 @@ def make(
         del seeds  # all that follows from them is in the arrays
         state = checkpoint.like_before(arrays, like)
         shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
-        return fields.stack(list(configs)), jax.device_put(state, shardings)
+        return config_fields.stack(list(configs)), jax.device_put(state, shardings)
 
     return Program(begin, go_on, end, save, load, lambda: None, seconds)
 
@@ -125,7 +125,7 @@ def _compile(
     spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=P("members"), check_vma=False)
     init_jit = jax.jit(spread(init, in_specs=P("members")))
     advance_jit = jax.jit(spread(advance, in_specs=(P("members"), P("members"), P())), donate_argnums=1)
-    configs, seeds = fields.stack([config] * layout.width), np.zeros(layout.width, np.uint32)
+    configs, seeds = config_fields.stack([config] * layout.width), np.zeros(layout.width, np.uint32)
     init_compiled = init_jit.lower(configs, seeds).compile()
     states = jax.tree.map(
         lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),

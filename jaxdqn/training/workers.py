@@ -21,7 +21,16 @@ import numpy as np
 from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.interfaces import HostGame
-from jaxdqn.training import checkpoint, cores, curves, devices, host_checkpoint, host_loop, host_programs, host_state
+from jaxdqn.training import (
+    checkpoint,
+    cpu_cores,
+    curves,
+    devices,
+    host_checkpoint,
+    host_loop,
+    host_programs,
+    host_state,
+)
 from jaxdqn.training.curves import COUNTS, FIXED, Curves
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.state import Ending, ending
@@ -214,7 +223,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
 
 def _serve(connection: Connection, task: _Task) -> None:
     """The main function of a worker process, which has a core to itself if its environments have no processes."""
-    with contextlib.nullcontext() if task.asynchronous else cores.kept_to(1, "run"):
+    with contextlib.nullcontext() if task.asynchronous else cpu_cores.kept_to(1, "run"):
         _answer_all(connection, task)
 
 

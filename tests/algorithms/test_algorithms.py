@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import fields, games, learner, losses, optimizers, target_network, targets
+from jaxdqn import config_fields, games, learner, losses, optimizers, target_network, targets
 from jaxdqn.algorithms import ALGORITHMS, dqn, munchausen, pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.games import exact, probes
+from jaxdqn.games import exact_values, probes
 from jaxdqn.interfaces import Game
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
@@ -18,9 +18,9 @@ from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFracti
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
-from jaxdqn.training import iteration, loop
+from jaxdqn.networks.value_table import Table
+from jaxdqn.training import loop, sample_and_learn
 from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
@@ -118,7 +118,7 @@ def probe_of(index):
 
 @EVERY_ALGORITHM
 def test_a_loss_says_one_number_of_each_kind_an_example(name):
-    config, game = fields.to_arrays(on_catch(name)), games.make("catch")  # of three actions
+    config, game = config_fields.to_arrays(on_catch(name)), games.make("catch")  # of three actions
     parts = loop.parts_of(config, game)
 
     def output(key):
@@ -132,7 +132,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
 
 def learned_values(config):
     """Yields each probe with its observations, as `exact.solve` lists them, and the values learned by a run on it."""
-    config = fields.to_arrays(config)
+    config = config_fields.to_arrays(config)
 
     @jax.jit
     def parameters_of_all(config):
@@ -145,7 +145,7 @@ def learned_values(config):
 
     network = learner.make(config, probe_of(0)).network
     for name, parameters in zip(probes.PROBES, rows(parameters_of_all(config)), strict=True):
-        observations = exact.solve(probes.PROBES[name].make(), DISCOUNT).observations
+        observations = exact_values.solve(probes.PROBES[name].make(), DISCOUNT).observations
         if network.unroll is not None and name == "probe_discount":  # the second is never seen but after the first
             together = jnp.asarray(observations)[None], network.memory[None], jnp.zeros((1, 2), bool)
             yield name, observations, network.unroll(parameters, *together)[0].q_values[0]
@@ -231,10 +231,10 @@ def all_differ(rows):
 def test_no_two_passes_of_a_network_draw_the_same(name):
     """In the loss each pass has noise of its own; in an iteration no two choices, updates or minibatches share."""
     config = dataclasses.replace(with_noise(on_catch(name)), num_updates=2, num_minibatches=2)
-    config = fields.to_arrays(config)
+    config = config_fields.to_arrays(config)
     parts = states.parts(config, games.make("catch"), jnp.float32)
     network, passes, given = parts.learner.network, config.algorithm.requires.passes, []
-    numbers = jax.jit(lambda key: iteration.draw(parts, key))(jax.random.key(2))
+    numbers = jax.jit(lambda key: sample_and_learn.draw(parts, key))(jax.random.key(2))
     if passes is not None and (passes == 0 or not is_random(network)):
         assert jax.tree.leaves(numbers.learning) == []
     elif passes is None:  # a key for each minibatch; what a loss draws with it has a test of its own

@@ -5,9 +5,9 @@ import pytest
 
 from jaxdqn.analysis import by_arm, comparison_table, divergence, scores, statistics, study_tables, time_to_solve
 from jaxdqn.commands import runs as listing
-from jaxdqn.commands import selection
+from jaxdqn.commands import select_runs
 from jaxdqn.export import csv_tables as export_tables
-from jaxdqn.figures import episodes, heat_map, intervals, learning_curves, sensitivity
+from jaxdqn.figures import heat_map, intervals, learning_curves, sensitivity, training_episodes
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 from tests.helpers import synthetic_runs
@@ -143,7 +143,7 @@ def test_training_episodes_go_on_with_the_worst_score_of_the_game(tmp_path):
         logged(tmp_path, [9, 9], seed=1, diverged_at=500),
         logged(tmp_path, [-4, 0, 0, 0], seed=0, algorithm="C51"),
     ]
-    of_dqn, _ = episodes.episode_curves(runs, window=1, statistic=statistics.mean, order=("DQN", "C51")).axes
+    of_dqn, _ = training_episodes.episode_curves(runs, window=1, statistic=statistics.mean, order=("DQN", "C51")).axes
     assert of_dqn.get_lines()[0].get_ydata().tolist() == [3, 5, -1, -0.5]
     text = study_tables.episodes(runs, {"first 2": slice(2), "last 2": slice(-2, None)}, statistic=statistics.mean)
     row = [cell.strip().split(" ")[0] for cell in text.splitlines()[2].split("|")[1:-1]]
@@ -170,5 +170,5 @@ def test_listed_and_exported_it_has_no_score(tmp_path):
 def test_committed_results_name_every_run_that_diverged(request):
     """No run of these studies did; if one does, their tables are to be read again with this rule in mind."""
     results = request.config.rootpath / "results"
-    found = [one.facts["id"] for one in selection.read(results).records if one.facts["diverged_at"]]
+    found = [one.facts["id"] for one in select_runs.read(results).records if one.facts["diverged_at"]]
     assert found == []

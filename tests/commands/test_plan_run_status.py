@@ -14,7 +14,7 @@ from jaxdqn.commands import options
 from jaxdqn.store import claims, failures, manifest, status
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.manifest import Manifest
-from jaxdqn.study import progress, scripts, spec
+from jaxdqn.study import load_script, progress, spec
 
 SCRIPT = """
 '''Does it run?'''
@@ -95,7 +95,7 @@ def test_a_script_that_cannot_be_imported_is_refused_in_one_sentence(tmp_path, c
 
 
 def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
-    study = scripts.load(script).study
+    study = load_script.load(script).study
     failed = spec.cells(study)[0].id
     failures.write(tmp_path / "small" / "failures", failed, about(0), "Traceback\nValueError: it broke")
     commands.main(["status", str(script), "--out", str(tmp_path)])

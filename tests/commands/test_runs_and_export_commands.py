@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import commands
-from jaxdqn.commands import export, runs, selection
+from jaxdqn.commands import export, runs, select_runs
 from jaxdqn.export import package_versions, tensorboard
 from jaxdqn.store import store
 from tests.helpers import exported, synthetic_runs
@@ -209,5 +209,5 @@ def test_versions_that_differ_are_the_most_frequent_and_the_others_are_listed(tm
 
 def test_the_committed_lock_file_agrees_with_the_committed_records(request):
     results = request.config.rootpath / "results"
-    known = package_versions.requirements(selection.read(results).records, "results", "requirements.lock")
+    known = package_versions.requirements(select_runs.read(results).records, "results", "requirements.lock")
     assert (results / "requirements.lock").read_text() == known  # else: jaxdqn export results --to requirements

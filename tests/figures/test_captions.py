@@ -3,7 +3,7 @@
 import pytest
 
 from jaxdqn.figures import captions
-from jaxdqn.store.trials import Trials
+from jaxdqn.store.search_trials import Trials
 from tests.helpers import synthetic_runs
 
 

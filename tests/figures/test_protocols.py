@@ -3,15 +3,15 @@
 import pytest
 
 from jaxdqn.analysis import study_tables, time_to_solve
-from jaxdqn.figures import episodes, intervals, learning_curves, scaling, sensitivity
+from jaxdqn.figures import episodes_to_solve, intervals, learning_curves, sensitivity, training_episodes
 from tests.helpers import synthetic_runs
 
 SHOW = {
     "learning curves": learning_curves.learning_curves,
     "intervals": lambda runs: intervals.intervals(runs, lambda game, scores: scores),
     "sensitivity": sensitivity.sensitivity,
-    "episodes": lambda runs: episodes.episode_curves(runs, window=1),
-    "scaling": lambda runs: scaling.scaling(runs, {"catch": 1}, lambda returns: returns > 0),
+    "episodes": lambda runs: training_episodes.episode_curves(runs, window=1),
+    "scaling": lambda runs: episodes_to_solve.scaling(runs, {"catch": 1}, lambda returns: returns > 0),
     "table": study_tables.table,
     "table of first steps": lambda runs: study_tables.first_reached(runs, {"catch": 0.0}),
     "table of episodes": lambda runs: study_tables.episodes(runs, {"first": slice(1)}),

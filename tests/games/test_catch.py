@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.games import catch, exact
+from jaxdqn.games import catch, exact_values
 
 BOARDS = [(10, 10), (1, 4), (2, 5), (3, 12), (12, 6)]
 
@@ -172,7 +172,7 @@ def test_listed_states_equal_the_states_reached_by_the_source(rows, columns):
 
 
 def test_every_start_on_the_default_board_can_be_won():
-    solution = exact.solve(catch.make(), discount=0.9)
+    solution = exact_values.solve(catch.make(), discount=0.9)
     states, greedy = solution.states, solution.q_values.argmax(axis=1)
     action_of = dict(zip(zip(*(leaf.tolist() for leaf in states), strict=True), greedy.tolist(), strict=True))
     starts = [(paddle, ball) for paddle in range(1, 8) for ball in range(9)]
@@ -189,7 +189,7 @@ def test_every_start_on_the_default_board_can_be_won():
 
 def test_value_of_a_start_is_one_exactly_if_it_can_be_won():
     rows, columns = 3, 12
-    solution = exact.solve(catch.make(rows, columns), discount=1.0)
+    solution = exact_values.solve(catch.make(rows, columns), discount=1.0)
     won = set()
     for paddle, ball in itertools.product(range(1, columns - 2), range(columns - 1)):
         for actions in itertools.product(range(3), repeat=rows):
@@ -203,7 +203,7 @@ def test_value_of_a_start_is_one_exactly_if_it_can_be_won():
 
 
 def test_paddle_hides_the_ball_and_staying_wins():
-    solution = exact.solve(catch.make(), discount=0.9)
+    solution = exact_values.solve(catch.make(), discount=0.9)
     row, ball, paddle = solution.states
     hidden = (row == 9) & (np.abs(ball - paddle) <= 1) & (paddle == 4)
     assert ball[hidden].tolist() == [3, 4, 5]
@@ -213,7 +213,7 @@ def test_paddle_hides_the_ball_and_staying_wins():
 
 @pytest.mark.parametrize("noise", [1.0, 0.25])
 def test_noise_does_not_change_the_optimal_values(noise):
-    noiseless, noisy = (exact.solve(catch.make(4, 6, noise=number), discount=0.9) for number in (0.0, noise))
+    noiseless, noisy = (exact_values.solve(catch.make(4, 6, noise=number), discount=0.9) for number in (0.0, noise))
     assert noiseless.q_values.any()
     np.testing.assert_allclose(noisy.q_values, noiseless.q_values, rtol=1e-9)
 

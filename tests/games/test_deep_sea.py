@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.games import deep_sea, exact
+from jaxdqn.games import deep_sea, exact_values
 
 
 def _dive(size, actions):
@@ -73,14 +73,14 @@ def test_exactly_one_path_finds_the_treasure():
 
 @pytest.mark.parametrize("size", [4, 10, 50])
 def test_best_return_is_0_99(size):
-    solution = exact.solve(deep_sea.make(size), discount=1.0)
+    solution = exact_values.solve(deep_sea.make(size), discount=1.0)
     start = (solution.states.row == 0) & (solution.states.column == 0)
     right = deep_sea.mapping(size)[0, 0]
     np.testing.assert_allclose(solution.q_values[start][0, [1 - right, right]], [0.0, 0.99], atol=1e-7)
 
 
 def test_optimal_value_is_zero_below_the_diagonal():
-    solution = exact.solve(deep_sea.make(6), discount=0.9)
+    solution = exact_values.solve(deep_sea.make(6), discount=0.9)
     row, column = solution.states
     value = solution.q_values.max(axis=1)
     np.testing.assert_array_equal(value[column < row], 0.0)

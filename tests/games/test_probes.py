@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games import exact, probes
+from jaxdqn.games import exact_values, probes
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.99])
@@ -16,7 +16,7 @@ from jaxdqn.games import exact, probes
 def test_closed_form_equals_value_iteration(name, discount):
     probe = probes.PROBES[name]
     game = probe.make()
-    solution = exact.solve(game, discount)
+    solution = exact_values.solve(game, discount)
     closed_form = probe.closed_form(solution.observations, discount)
     assert closed_form.shape == (len(solution.observations), game.num_actions)
     np.testing.assert_allclose(solution.q_values, closed_form, rtol=1e-9)
@@ -104,7 +104,7 @@ def test_memory_probe_observes_the_sign_once_and_rewards_it_in_the_last_step():
 
 def test_best_return_of_the_memory_probe_is_one_and_zero_without_memory():
     probe = probes.MEMORY_PROBES["probe_memory"]
-    known = exact.model(probe.make())
+    known = exact_values.model(probe.make())
     is_start = known.states.since == 0
     assert sorted(known.states.sign[is_start]) == [-1.0, 1.0]  # the mean over starts is the mean over a fair sign
     observations, index = np.unique(known.observations, axis=0, return_inverse=True)
@@ -121,5 +121,5 @@ def test_best_return_of_the_memory_probe_is_one_and_zero_without_memory():
     assert len(returns) == 2**4
     assert set(returns) == {probe.best_memoryless}
 
-    value = exact.solve(probe.make(), discount=1.0).q_values.max(axis=1)
+    value = exact_values.solve(probe.make(), discount=1.0).q_values.max(axis=1)
     assert value[is_start].tolist() == [probe.best] * 2

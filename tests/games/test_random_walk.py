@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.games import exact, random_walk
+from jaxdqn.games import exact_values, random_walk
 
 NUM_WALKS = 20_000
 
@@ -65,7 +65,7 @@ def test_wrong_actions_reverse_the_drift():
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.9, 1.0])
 def test_optimal_values_equal_the_mean_returns(discount):
     num_steps = 4
-    solution = exact.solve(random_walk.make(num_steps), discount)
+    solution = exact_values.solve(random_walk.make(num_steps), discount)
     best = [random_walk.return_distribution(discount, num_made, num_steps) for num_made in range(num_steps)]
     means = np.array([values @ probabilities for values, probabilities in best])
     np.testing.assert_allclose(solution.q_values.max(axis=1), means, rtol=1e-9)

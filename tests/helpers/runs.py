@@ -6,7 +6,7 @@ import json
 
 import jax
 
-from jaxdqn import fields, schedules, target_network
+from jaxdqn import config_fields, schedules, target_network
 from jaxdqn.algorithms import dqn
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.network import QNetwork
@@ -53,7 +53,7 @@ def advancing(game, evaluation=EVALUATION):
 
 def start(game, config, seed=0):
     """Returns the configuration with arrays as leaves, and the state of a run before its first step."""
-    config = fields.to_arrays(config)
+    config = config_fields.to_arrays(config)
     return config, _init(game)(config, jax.random.key(seed))
 
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import fields
-from jaxdqn.fields import configuration, static
+from jaxdqn import config_fields
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
@@ -15,8 +15,8 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy, factorised_noise
-from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.value_table import Table
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ def test_a_torso_may_be_a_configuration_from_elsewhere():
         "NoisyDense_1": (4, 4),
     }
     assert network.apply(parameters, PICTURES, network.noise(SECOND)).quantiles.shape == (2, 5, 2, 2)
-    assert fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
+    assert config_fields.to_dict(config)["torso"] == {"type": "Filters", "num_filters": 2}
 
 
 def test_a_memory_follows_any_torso():

@@ -8,8 +8,8 @@ import pytest
 
 from jaxdqn import games
 from jaxdqn.networks.network import QNetwork
-from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.value_table import Table
 from jaxdqn.play import agent, select_weights
 from jaxdqn.store import weights
 from tests.helpers import trained

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxdqn.play import ranking, select_weights
+from jaxdqn.play import rank_runs, select_weights
 from jaxdqn.store import packing, store, weights
 from tests.helpers import synthetic_runs
 
@@ -46,11 +46,11 @@ def test_of_a_packed_study_the_same_weights_are_selected(study):
         return best, of_arm, select_weights.select(study / "runs", arm="DQN", typical=True)
 
     loose = paths()
-    standing = ranking.standing(loose[0], weights.read(loose[0]))
+    standing = rank_runs.standing(loose[0], weights.read(loose[0]))
     packing.pack(study / "runs")
     assert paths() == loose
     assert select_weights.select(loose[0]) == loose[0]
-    assert ranking.standing(loose[0], weights.read(loose[0])) == standing
+    assert rank_runs.standing(loose[0], weights.read(loose[0])) == standing
     with pytest.raises(ValueError, match=r"is no folder of runs: choose one of .*catch"):
         select_weights.select(study.parent)
 

@@ -33,8 +33,8 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.table import Table
 from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.replay.uniform import Uniform

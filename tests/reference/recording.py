@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdqn import exploration, fields, games, optimizers
+from jaxdqn import config_fields, exploration, games, optimizers
 from jaxdqn.interfaces import Sequence
 from jaxdqn.replay import sum_tree
-from jaxdqn.training import evaluate, host_loop, host_programs, iteration, loop
+from jaxdqn.training import evaluate, host_loop, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
 from tests.reference.corridor import GAME
@@ -100,7 +100,7 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
         return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
 
     monkeypatch.setattr(evaluate, "exploration", types.SimpleNamespace(epsilon_greedy=epsilon_greedy))
-    config = fields.to_arrays(trial.config)
+    config = config_fields.to_arrays(trial.config)
     state = jax.jit(functools.partial(loop.init, game=GAME, num_logged=NUM_LOGGED))(config, jax.random.key(3))
     advance = jax.jit(functools.partial(loop.advance, game=GAME, evaluation=evaluation))
     states, curves, drawn = [state], [], []
@@ -204,7 +204,7 @@ def noises_of(config, noises):
 def all_noise(config, training_key, number):
     """Returns what acting and learning draw in so many iterations, in NumPy but for keys of heads."""
     parts = states.parts(config, GAME, np.float32)
-    draw = jax.jit(jax.vmap(lambda i: iteration.draw(parts, iteration.keys_of(training_key, i)[0])))
+    draw = jax.jit(jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(training_key, i)[0])))
     numbers = draw(np.arange(number))
     return [jax.tree.map(lambda x, i=i: x[i], numbers) for i in range(number)]
 
@@ -337,7 +337,7 @@ def record(monkeypatch, trial, periods):
         if events["loss"]:
             following = events["loss"][0]
     tape = {
-        "settings": fields.to_dict(config),
+        "settings": config_fields.to_dict(config),
         "num_actions": 3,
         "observation_shape": (2,),
         "is_host": trial.is_host,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn.replay import bits, ring
+from jaxdqn.replay import hashing, ring
 from jaxdqn.replay.uniform import Uniform, numbers
 from jaxdqn.returns import AsLearned
 from tests.helpers.coded_steps import coded_step
@@ -220,4 +220,4 @@ def test_mixed_bits_equal_those_of_murmur_hash_3():
     # Its hash of the empty string is the finalizer of the seed; values are published for the seeds 1 and 2^32 - 1.
     seeds = np.uint32([0, 1, 2**32 - 1])
     before = seeds - np.uint32(0x9E3779B9)
-    np.testing.assert_array_equal(bits.mixed(jnp.asarray(before)), np.uint32([0, 0x514E28B7, 0x81F16F39]))
+    np.testing.assert_array_equal(hashing.mixed(jnp.asarray(before)), np.uint32([0, 0x514E28B7, 0x81F16F39]))

@@ -15,12 +15,12 @@ import pytest
 from jaxdqn import commands, optimizers
 from jaxdqn.commands import search
 from jaxdqn.figures import search as figures
-from jaxdqn.search import halving, run_search, samplers, waiting
+from jaxdqn.search import halving, run_search, samplers, waiting_runs
 from jaxdqn.search import spec as searches
 from jaxdqn.search.halving import Ask, Plan, ScoredWave, Train
 from jaxdqn.search.spec import Search
-from jaxdqn.store import failures, store, trials
-from jaxdqn.study import execute, grids, provenance, signals, spec
+from jaxdqn.store import failures, search_trials, store
+from jaxdqn.study import execute, grids, provenance, spec, stop_signals
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import EVALUATION, SMALL
 
@@ -44,7 +44,7 @@ PLAN = Plan(ends=(2, 6, 10), share=0.5, batch=4, num_seeds=3, rule=halving.best)
 
 @pytest.fixture(scope="module")
 def programs():
-    with waiting.programs() as made:
+    with waiting_runs.programs() as made:
         yield made
 
 
@@ -368,7 +368,7 @@ def test_a_diverged_point_does_not_win_a_search_and_its_sampler_gets_the_worst_s
     is_large = [settings["learning_rate"] == 1e30 for settings in outcome.settings]
     assert 0 < sum(is_large) < len(is_large)
     folder = tmp_path / "diverging" / "tuning"
-    found = trials.read(folder)
+    found = search_trials.read(folder)
     assert [point.state == "diverged" for point in found.points] == is_large
     assert [point.scores == () for point in found.points] == is_large
     assert run_search.best(outcome)["learning_rate"] == 0.01
@@ -394,7 +394,7 @@ def test_a_search_of_which_all_points_diverge_reports_it_and_records_no_best_poi
     out, err = capsys.readouterr()
     assert "error: All 3 points diverged, so none is chosen" in err
     assert "chosen  " not in out
-    found = trials.read(tmp_path / "lost" / "tuning")
+    found = search_trials.read(tmp_path / "lost" / "tuning")
     assert found.progress == ()
     assert {point.state for point in found.points} == {"diverged"}
     with pytest.raises(ValueError, match="lost has no best point"):
@@ -484,7 +484,7 @@ def test_a_search_with_a_final_ends_with_its_winner(tmp_path, programs):
     winner = final.points[int(np.argmax(halving.means(final)))]
     assert run_search.best(outcome) == outcome.settings[winner]
     assert outcome.spent <= one.budget
-    found = trials.read(tmp_path / "final" / "tuning")
+    found = search_trials.read(tmp_path / "final" / "tuning")
     assert {point.number: point.final for point in found.points if point.final} == dict(
         zip(final.points, final.scores, strict=True)
     )
@@ -540,7 +540,7 @@ def test_promoted_runs_equal_the_runs_of_a_study_bit_for_bit(finished, tmp_path)
 
 def test_trials_are_read_without_optuna_and_agree_with_the_waves(finished):
     out, outcome = finished
-    found = trials.read(out / "small" / "tuning")
+    found = search_trials.read(out / "small" / "tuning")
     assert [point.settings for point in found.points] == list(outcome.settings)
     scores = {(one.rung, p): s for one in outcome.waves for p, s in zip(one.points, one.scores, strict=True)}
     assert {(r, p.number): s for p in found.points for r, s in enumerate(p.scores)} == scores
@@ -576,7 +576,7 @@ def test_a_killed_search_continues_with_the_same_points_and_scores(moment, finis
 
 def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point(tmp_path, programs, monkeypatch):
     search = dataclasses.replace(SEARCH, final_seeds=(20, 21), finalists=2, budget=SEARCH.budget + 2 * 2 * 600)
-    train, broken = waiting.train, []
+    train, broken = waiting_runs.train, []
 
     def break_down(runs, members, *rest):
         in_final = [cell.config.learning_rate for _, cell in members if cell.seed in search.final_seeds]
@@ -585,24 +585,24 @@ def test_a_finalist_whose_final_breaks_has_no_place_in_it_and_is_no_failed_point
             raise RuntimeError("it broke")
         return train(runs, members, *rest)
 
-    monkeypatch.setattr(waiting, "train", break_down)
+    monkeypatch.setattr(waiting_runs, "train", break_down)
     outcome = run_search.run(search, tmp_path, programs=programs)
     assert broken
     assert run_search.best(outcome)["learning_rate"] not in broken
-    points = trials.read(tmp_path / "small" / "tuning").points
+    points = search_trials.read(tmp_path / "small" / "tuning").points
     assert "failed" not in {point.state for point in points}
 
 
 def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_continues(finished, tmp_path, programs, monkeypatch):
     broken = finished[1].settings[2]["learning_rate"]
-    train = waiting.train
+    train = waiting_runs.train
 
     def break_down(runs, members, *rest):
         if any(cell.config.learning_rate == broken for _, cell in members):
             raise RuntimeError("it broke")
         return train(runs, members, *rest)
 
-    monkeypatch.setattr(waiting, "train", break_down)
+    monkeypatch.setattr(waiting_runs, "train", break_down)
     outcome = run_search.run(SEARCH, tmp_path, programs=programs)
     first, whole = outcome.waves[0], finished[1].waves[0]
     assert first.points == (0, 1, 2, 3)
@@ -610,7 +610,7 @@ def test_a_point_that_cannot_be_trained_fails_alone_and_the_search_continues(fin
     assert [first.scores[row] for row in (0, 1, 3)] == [whole.scores[row] for row in (0, 1, 3)]
     folder = tmp_path / "small" / "tuning"
     assert [failure.reason for failure in failures.read(folder / "failures")] == ["RuntimeError: it broke"] * 2
-    assert [point.number for point in trials.read(folder).points if point.state == "failed"] == [2]
+    assert [point.number for point in search_trials.read(folder).points if point.state == "failed"] == [2]
     assert run_search.best(outcome)["learning_rate"] != broken
     again = run_search.run(SEARCH, tmp_path, programs=programs)
     assert again.settings == outcome.settings
@@ -621,7 +621,7 @@ def test_a_search_whose_points_all_fail_reports_it(tmp_path, programs, monkeypat
     def break_down(*arguments):
         raise RuntimeError("it broke")
 
-    monkeypatch.setattr(waiting, "train", break_down)
+    monkeypatch.setattr(waiting_runs, "train", break_down)
     with pytest.raises(ValueError, match=r"No point is left to choose: of \d+ points 0 diverged"):
         run_search.best(run_search.run(SEARCH, tmp_path, programs=programs))
 
@@ -641,14 +641,14 @@ def test_after_a_request_to_stop_nothing_is_trained_twice(
     period, has_checkpoint, finished, tmp_path, programs, monkeypatch
 ):
     """The fourth period ends the first wave of the last rung, after which no run waits."""
-    stop = signals.StopRequest()
+    stop = stop_signals.StopRequest()
     calls = []
 
     def advanced(steps, scores):
         calls.append(steps)
         stop.is_requested = len(calls) == period
 
-    monkeypatch.setattr(signals, "watched", lambda: contextlib.nullcontext(stop))
+    monkeypatch.setattr(stop_signals, "watched", lambda: contextlib.nullcontext(stop))
     with pytest.raises(KeyboardInterrupt):
         run_search.run(SEARCH, tmp_path, programs=programs, advanced=advanced)
     assert any((tmp_path / "small" / "tuning" / "checkpoints").glob("*.json")) == has_checkpoint
@@ -671,13 +671,13 @@ def test_another_search_in_the_folder_is_refused_but_a_larger_budget_continues_i
 def test_points_keep_the_commit_that_they_were_trained_by(finished, tmp_path, programs):
     shutil.copytree(finished[0] / "small", tmp_path / "small")
     folder = tmp_path / "small" / "tuning"
-    before = trials.read(folder)._replace(code={"commit": "another"})
-    trials.write(folder, before)
+    before = search_trials.read(folder)._replace(code={"commit": "another"})
+    search_trials.write(folder, before)
     run_search.run(SEARCH, tmp_path, programs=programs)
-    assert trials.read(folder) == before
+    assert search_trials.read(folder) == before
     (folder / "trials.json").unlink()
     run_search.run(SEARCH, tmp_path, programs=programs)
-    assert trials.read(folder).points == before.points
+    assert search_trials.read(folder).points == before.points
 
 
 @pytest.mark.parametrize("is_given", [False, True])
@@ -698,7 +698,7 @@ def test_points_and_runs_name_the_script_as_it_was_when_the_search_began(is_give
     folder = tmp_path / "small" / "tuning"
     recorded = [run.facts["code"] for run in store.read(folder / "runs").runs]
     assert recorded
-    for code in (*recorded, trials.read(folder).code):
+    for code in (*recorded, search_trials.read(folder).code):
         assert (code["script"], code["script_commit"], code["modified"]) == ("asks.py", "before", True)
 
 
@@ -714,9 +714,9 @@ def test_points_with_listed_structure_keep_their_commit_too(tmp_path, programs):
     one = dataclasses.replace(SEARCH, space=space, budget=2_400)
     for commit in (None, "another"):
         run_search.run(one, tmp_path, programs=programs, is_stored=False)
-        before = trials.read(tmp_path / "small" / "tuning")
+        before = search_trials.read(tmp_path / "small" / "tuning")
         if commit is None:
-            trials.write(tmp_path / "small" / "tuning", before._replace(code={"commit": "another"}))
+            search_trials.write(tmp_path / "small" / "tuning", before._replace(code={"commit": "another"}))
     assert before.code == {"commit": "another"}
 
 
@@ -740,8 +740,8 @@ def test_the_score_of_a_run_is_the_mean_of_its_last_evaluations_or_of_all(tmp_pa
 
 
 def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypatch):
-    save, saves = waiting.save, []
-    monkeypatch.setattr(waiting, "save", lambda runs: saves.append(runs) or save(runs))
+    save, saves = waiting_runs.save, []
+    monkeypatch.setattr(waiting_runs, "save", lambda runs: saves.append(runs) or save(runs))
     for seconds in (0.0, 1e9):
         run_search.run(SEARCH, tmp_path / str(seconds), programs=programs, checkpoint_seconds=seconds)
         saves.append(seconds)
@@ -750,7 +750,7 @@ def test_checkpoints_are_written_as_often_as_asked(tmp_path, programs, monkeypat
 
 
 def test_a_search_killed_between_waves_continues_with_the_waiting_runs(tmp_path, programs, monkeypatch):
-    trained, train = [], waiting.train
+    trained, train = [], waiting_runs.train
 
     def die_at_the_last_rung(runs, members, stop, width):
         if stop == SEARCH.steps:
@@ -762,7 +762,7 @@ def test_a_search_killed_between_waves_continues_with_the_waiting_runs(tmp_path,
             SEARCH, tmp_path, programs=programs, advanced=lambda steps, _: trained.append(steps), checkpoint_seconds=0
         )
 
-    monkeypatch.setattr(waiting, "train", die_at_the_last_rung)
+    monkeypatch.setattr(waiting_runs, "train", die_at_the_last_rung)
     with pytest.raises(Killed):
         search()
     monkeypatch.undo()
@@ -775,7 +775,7 @@ def test_a_checkpoint_that_cannot_be_written_is_the_fault_of_no_point(tmp_path, 
     def full(*arguments):
         raise RuntimeError("no room, says a library")
 
-    monkeypatch.setattr(waiting.checkpoints, "write", full)
+    monkeypatch.setattr(waiting_runs.checkpoints, "write", full)
     with pytest.raises(OSError, match="no checkpoint could be written: no room"):
         run_search.run(SEARCH, tmp_path, programs=programs, checkpoint_seconds=0)
     monkeypatch.undo()
@@ -824,7 +824,7 @@ def test_a_sampler_finds_the_top_of_a_quadratic_better_than_random_search():
 
 
 def test_figures_are_drawn_from_the_file(finished, tmp_path):
-    found = trials.read(finished[0] / "small" / "tuning")
+    found = search_trials.read(finished[0] / "small" / "tuning")
     axes = figures.parallel_coordinates(found).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["learning_rate", "target_update.\nevery", "score"]
     lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
@@ -835,15 +835,15 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     shares = sorted(found.importance.shares, key=found.importance.shares.get, reverse=True)
     assert [label.get_text() for label in bars.get_yticklabels()] == shares
     progress = figures.progress_of(found)
-    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=trials.score_definition({"last": None}))
+    drawn = figures.best_so_far({"catch": {"tpe": progress}}, score=search_trials.score_definition({"last": None}))
     assert drawn.get_label().endswith("The score of a run is the mean of all its evaluations until then.")
-    assert trials.score_definition({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
+    assert search_trials.score_definition({"last": 3}) == "The score of a run is the mean of its last 3 evaluations."
     (panel,) = drawn.axes
     assert list(panel.get_lines()[0].get_ydata()) == [score for _, _, score in found.progress]
     with pytest.raises(ValueError, match="too few points"):
         figures.importance(found._replace(importance=found.importance._replace(shares={})))
     with pytest.raises(ValueError, match="run the search first"):
-        trials.read(tmp_path)
+        search_trials.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -926,7 +926,7 @@ class Refuse:
         if name.split(".")[0] in ("jax", "optuna", "cmaes"):
             raise ImportError(f"{name} must not be imported")
 sys.meta_path.insert(0, Refuse())
-import jaxdqn.figures.search, jaxdqn.store.trials
+import jaxdqn.figures.search, jaxdqn.store.search_trials
 from jaxdqn import commands
 commands.main(["search", "--help"])
 """

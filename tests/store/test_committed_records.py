@@ -4,15 +4,15 @@ import subprocess
 
 import pytest
 
-from jaxdqn.commands import selection
+from jaxdqn.commands import select_runs
 from jaxdqn.store import store
-from jaxdqn.study import scripts, spec
+from jaxdqn.study import load_script, spec
 
 
 def described(results):
     """Returns the number of records for each commit and script that they name."""
     found = {}
-    for facts in (record.facts for record in selection.read(results).records):
+    for facts in (record.facts for record in select_runs.read(results).records):
         code = facts["code"]
         script = code.get("script") or f"experiments/{facts['study']}.py"  # the first records name only a commit
         commit = code.get("script_commit", code["commit"])
@@ -43,12 +43,12 @@ def test_every_record_belongs_to_a_cell_of_the_study_in_its_script(request):
     root = request.config.rootpath
     paths = [path for path in (root / "experiments").glob("*.py") if "\nSTUDY = " in path.read_text()]
     assert len(paths) > 10
-    for study in (scripts.load(path).study for path in paths):
+    for study in (load_script.load(path).study for path in paths):
         recorded = store.ids(root / "results" / study.name / "runs")
         assert recorded
         assert recorded <= set(spec.by_identifier(study)), study.name
 
 
 def test_no_record_was_made_by_modified_code(request):
-    for record in selection.read(request.config.rootpath / "results").records:
+    for record in select_runs.read(request.config.rootpath / "results").records:
         assert record.facts["code"]["modified"] is False, record

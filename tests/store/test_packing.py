@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jaxdqn.store import archive, archive_table, claims, files, packing, status, store, weights
+from jaxdqn.store import archive, archive_columns, claims, files, packing, status, store, weights
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import DamagedResult
 from tests.helpers import synthetic_runs
@@ -144,11 +144,11 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 
 
 def test_an_archive_that_differs_when_it_is_read_back_is_not_kept(folder, monkeypatch):
-    before, content = everything(folder), archive_table.content
-    monkeypatch.setattr(archive_table, "content", lambda runs: content(runs[1:]))
+    before, content = everything(folder), archive_columns.content
+    monkeypatch.setattr(archive_columns, "content", lambda runs: content(runs[1:]))
     with pytest.raises(OSError, match="differs when it is read back: nothing has been packed"):
         packing.pack(folder)
-    monkeypatch.setattr(archive_table, "content", lambda runs: content([runs[1]._replace(arrays=runs[0].arrays)]))
+    monkeypatch.setattr(archive_columns, "content", lambda runs: content([runs[1]._replace(arrays=runs[0].arrays)]))
     with pytest.raises((OSError, DamagedResult)):
         packing.pack(folder)
     assert everything(folder) == before

@@ -24,7 +24,7 @@ from jaxdqn.study.executors import driver, on_ray, on_slurm, tasks, work
 from jaxdqn.study.executors.driver import Unfinished
 from jaxdqn.study.executors.tasks import Needs, Resources
 from jaxdqn.study.spec import Study
-from jaxdqn.training import cores, device_layout, devices
+from jaxdqn.training import cpu_cores, device_layout, devices
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
@@ -83,17 +83,17 @@ def test_a_task_needs_the_memory_of_its_runs_twice_and_that_of_a_process():
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system keeps no process to its cores")
 def test_tasks_on_a_machine_have_cores_of_their_own(monkeypatch, tmp_path):
-    monkeypatch.setattr(cores.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(cpu_cores.tempfile, "gettempdir", lambda: str(tmp_path))
     before = devices.cores()
 
-    with cores.kept_to(1, "task"):
+    with cpu_cores.kept_to(1, "task"):
         first = devices.cores()
-        with cores.kept_to(1, "run"):  # of that task
+        with cpu_cores.kept_to(1, "run"):  # of that task
             assert devices.cores() == first
         os.sched_setaffinity(0, before)  # as another process has it
-        with cores.kept_to(1, "task"):
+        with cpu_cores.kept_to(1, "task"):
             second = devices.cores()
-        with cores.kept_to(len(before), "task"):
+        with cpu_cores.kept_to(len(before), "task"):
             assert devices.cores() == before  # too few are free: some are shared
     assert devices.cores() == before
     assert (len(first), len(second)) == (1, 1)

@@ -18,7 +18,7 @@ import pytest
 from jaxdqn import games, target_network
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.store import failures, packing, store
-from jaxdqn.study import checkpoints, execute, missing, provenance, run_group, signals, spec, wave
+from jaxdqn.study import checkpoints, execute, missing_runs, provenance, run_group, spec, stop_signals, wave
 from jaxdqn.study.spec import Study
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
@@ -292,10 +292,10 @@ def test_whenever_a_stop_is_requested_finished_periods_are_kept(tmp_path, monkey
             self.left -= 1
             return self.left < 0
 
-        raise_if_requested = signals.StopRequest.raise_if_requested
+        raise_if_requested = stop_signals.StopRequest.raise_if_requested
 
     advanced, advance = [], execute.progress.Bar.advance
-    monkeypatch.setattr(signals, "watched", lambda say: contextlib.nullcontext(Stop()))
+    monkeypatch.setattr(stop_signals, "watched", lambda say: contextlib.nullcontext(Stop()))
     monkeypatch.setattr(execute.progress.Bar, "advance", lambda *given: advanced.append(advance(*given)))
     with pytest.raises(KeyboardInterrupt):
         execute.run(study(), tmp_path)
@@ -305,7 +305,7 @@ def test_whenever_a_stop_is_requested_finished_periods_are_kept(tmp_path, monkey
 
 def test_a_request_to_stop_is_answered_by_another_thread():
     said, speakers = threading.Event(), []
-    with signals.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as stop:
+    with stop_signals.watched(lambda text: (speakers.append(threading.current_thread()), said.set())) as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert said.wait(10)
     assert stop.is_requested
@@ -513,7 +513,7 @@ def test_two_processes_may_run_crashed_runs_again_at_the_same_time(tmp_path, mon
         return found
 
     monkeypatch.setattr(store, "find", overtaken)
-    missing.retry(tmp_path / "resumed", spec.by_identifier(crashing))
+    missing_runs.retry(tmp_path / "resumed", spec.by_identifier(crashing))
 
 
 def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(

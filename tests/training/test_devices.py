@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from jaxdqn.training import cores, devices
+from jaxdqn.training import cpu_cores, devices
 
 ALL = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
@@ -72,23 +72,23 @@ def test_two_of_one_kind_are_kept_to_different_cores_and_give_them_back():
         seen = []
         for _ in range(2):
             os.sched_setaffinity(0, ALL)
-            held.enter_context(cores.kept_to(1, "test"))
+            held.enter_context(cpu_cores.kept_to(1, "test"))
             seen.append(os.sched_getaffinity(0))
         assert [len(one) for one in seen] == [1, 1]
         assert not seen[0] & seen[1]
         os.sched_setaffinity(0, ALL)
-        with cores.kept_to(1, "test of another kind"):
+        with cpu_cores.kept_to(1, "test of another kind"):
             assert len(os.sched_getaffinity(0)) == 1
     os.sched_setaffinity(0, ALL)
-    with cores.kept_to(len(ALL), "test"):  # all of them are free again
+    with cpu_cores.kept_to(len(ALL), "test"):  # all of them are free again
         assert devices.cores() == ALL
 
 
 @needs_two_cores
 def test_where_no_core_is_free_some_are_shared_and_the_cores_before_come_back():
-    with cores.kept_to(len(ALL), "test"):
-        with cores.kept_to(1, "test"):
+    with cpu_cores.kept_to(len(ALL), "test"):
+        with cpu_cores.kept_to(1, "test"):
             assert len(os.sched_getaffinity(0)) == 1
         assert devices.cores() == ALL
-        with cores.kept_to(len(ALL) + 1, "test"):
+        with cpu_cores.kept_to(len(ALL) + 1, "test"):
             assert devices.cores() == ALL

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from jaxdqn import fields, games, learner, schedules
+from jaxdqn import config_fields, games, learner, schedules
 from jaxdqn.algorithms import pqn
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
@@ -373,7 +373,7 @@ def test_both_loops_train_alike(change):
     """
     config = dataclasses.replace(SMALL, **{"num_environments": 1, "optimizer": SGD()} | change)
     game = corridor(ends=config.num_environments == 1)  # copies that end together reset together, which is no step
-    advance, arrays = advancing(game, EVALUATION), fields.to_arrays(config)
+    advance, arrays = advancing(game, EVALUATION), config_fields.to_arrays(config)
     play = jax.jit(functools.partial(game.step, jax.random.key(0)))
 
     def make_vector(number, asynchronous=False):

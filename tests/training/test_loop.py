@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import fields, games, schedules, target_network
+from jaxdqn import config_fields, games, schedules, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.games import exact
+from jaxdqn.games import exact_values
 from jaxdqn.interfaces import Game, Step, TimeStep, feed_forward
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -20,10 +20,10 @@ from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, iteration, loop
+from jaxdqn.training import checkpoint, loop, sample_and_learn
 from jaxdqn.training import evaluate as evaluate_module
 from jaxdqn.training import state as states
-from jaxdqn.training.check import check
+from jaxdqn.training.check_config import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from tests.helpers.runs import EVALUATION, SMALL, advancing, plain, start
 
@@ -149,10 +149,10 @@ def test_no_two_steps_updates_minibatches_or_passes_of_an_iteration_draw_the_sam
     config = dataclasses.replace(
         ALGORITHMS[name].config, num_updates=3, num_minibatches=2, batch_size=16, train_every=20, num_environments=5
     )
-    parts = states.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
-    keys = iteration.keys_of(jax.random.key(4), jnp.int32(7))
-    following = iteration.keys_of(jax.random.key(4), jnp.int32(8))
-    numbers, later = (iteration.draw(parts, key) for key in (keys[0], following[0]))
+    parts = states.parts(config_fields.to_arrays(config), games.make("cartpole"), jnp.float32)
+    keys = sample_and_learn.keys_of(jax.random.key(4), jnp.int32(7))
+    following = sample_and_learn.keys_of(jax.random.key(4), jnp.int32(8))
+    numbers, later = (sample_and_learn.draw(parts, key) for key in (keys[0], following[0]))
     assert len({tuple(data) for data in jax.random.key_data(jnp.stack(keys)).tolist()}) == 2
     assert numbers.sampling.shape == (3, 16)
     assert len(np.unique(np.concatenate([numbers.sampling, later.sampling]))) == 2 * 3 * 16
@@ -427,10 +427,10 @@ def test_counts_that_do_not_divide_are_refused_by_name(change, steps, sentence):
 @pytest.mark.parametrize("name", ["rainbow", "iqn", "bootstrapped_dqn"])
 def test_a_chunk_draws_the_same_random_numbers_as_its_iterations_alone(name):
     config = dataclasses.replace(ALGORITHMS[name].config, num_updates=2, num_minibatches=2)
-    parts = states.parts(fields.to_arrays(config), games.make("cartpole"), jnp.float32)
+    parts = states.parts(config_fields.to_arrays(config), games.make("cartpole"), jnp.float32)
 
     def draw(number):
-        return iteration.draw(parts, iteration.keys_of(jax.random.key(4), number)[0])
+        return sample_and_learn.draw(parts, sample_and_learn.keys_of(jax.random.key(4), number)[0])
 
     chunk, alone = plain(jax.jit(jax.vmap(draw))(jnp.arange(5))), jax.jit(draw)
     for i in range(5):
@@ -440,7 +440,7 @@ def test_a_chunk_draws_the_same_random_numbers_as_its_iterations_alone(name):
 def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():
     game = coded_game()
     config = dataclasses.replace(SMALL, train_every=6, learning_starts=60, replay=Uniform(1_200))
-    config = fields.to_arrays(config)
+    config = config_fields.to_arrays(config)
     state = loop.init(config, jax.random.key(0), game=game, num_logged=40)
     state, _ = advancing(game, Evaluation(every=300, episodes=1))(config, state)
     _, _, rewards, terminated, truncated, _ = stored(state, config)
@@ -466,7 +466,7 @@ def test_learning_at_the_end_of_an_episode_happens_in_no_other_iteration():
 
 def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     game = games.make("catch")
-    solution = exact.solve(game, 0.9)
+    solution = exact_values.solve(game, 0.9)
     seen, looks_like = np.unique(solution.observations, axis=0, return_inverse=True)
     means = np.stack([solution.q_values[looks_like == i].mean(axis=0) for i in range(len(seen))])
 

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import targets
-from jaxdqn.fields import configuration
+from jaxdqn.config_fields import configuration
 from jaxdqn.interfaces import TRANSITIONS, LossOutput, Requires
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.store import failures, manifest, schema, store
-from jaxdqn.study import execute, missing, plan, progress, provenance, records, signals, spec
+from jaxdqn.study import execute, missing_runs, plan, progress, provenance, records, spec, stop_signals
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
 from jaxdqn.study.executors.work import TaskRequest, TaskResult, token_of
@@ -91,13 +91,13 @@ def run(
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     cells = spec.by_identifier(study)
     manifest.write(folder, records.manifest(study, cells.values()))
-    left, damaged = missing.find(folder, cells)
+    left, damaged = missing_runs.find(folder, cells)
     outcomes: list[Outcome] = []
     if left or retry_failed:
         with opened(folder) as pool, _token(folder) as token:
             if retry_failed:
-                missing.retry(folder, cells)
-                left, damaged = missing.find(folder, cells)
+                missing_runs.retry(folder, cells)
+                left, damaged = missing_runs.find(folder, cells)
             named = {"memory": memory, "script": provenance.script(), **options}
             requests = [
                 TaskRequest(task, packed, tuple(sys.path), str(folder.parent), token, named)
@@ -165,7 +165,7 @@ def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, requests: Sequenc
     """Submits the tasks, shows their progress, and returns their outcomes."""
     ids = {id for request in requests for id in request.task.cells}
     outcomes: list[Outcome] = []
-    with progress.Bar(len(ids), study.steps) as bar, signals.watched(bar.note) as stop:
+    with progress.Bar(len(ids), study.steps) as bar, stop_signals.watched(bar.note) as stop:
         bar.elsewhere(f"{len(requests)} tasks: {pool.name}")
         bar.training(0)
         num_stored = 0
@@ -175,7 +175,7 @@ def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, requests: Sequenc
                 for outcome in pool.wait(_POLL):
                     outcomes.append(outcome)
                     _take(folder, outcome, bar)
-                stored = len(ids & missing.stored(folder))
+                stored = len(ids & missing_runs.stored(folder))
                 if stored > num_stored:
                     bar.advance((stored - num_stored) * study.steps, np.array([]))
                 num_stored = stored

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxdqn.study import execute, spec
 from jaxdqn.study.executors.tasks import Task
 from jaxdqn.study.spec import Study
-from jaxdqn.training import cores, devices
+from jaxdqn.training import cpu_cores, devices
 
 Sees = Callable[[pathlib.Path, str], bool]
 
@@ -72,7 +72,7 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     sys.path.extend(path for path in request.paths if path not in sys.path)
     study = pickle.loads(request.study)
     needs = request.task.needs
-    with cores.kept_to(needs.cpus, "task"):
+    with cpu_cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
         if not needs.gpus:
             devices.leave_accelerators()

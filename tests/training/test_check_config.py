@@ -13,7 +13,7 @@ from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training.check import check
+from jaxdqn.training.check_config import check
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from jaxdqn.play import ranking
+from jaxdqn.play import rank_runs
 from jaxdqn.store import store
 from tests.helpers import synthetic_runs
 
@@ -21,8 +21,8 @@ def test_a_run_is_ranked_among_the_runs_of_its_arm(tmp_path):
     ]
     write(tmp_path, seed=0, algorithm="C51", score=100.0)
     write(tmp_path, seed=4, score=100.0, configuration={"type": "Config", "a_later_field": 1})
-    standings = [ranking.standing(path, json.loads(path.read_text())) for path in paths]
+    standings = [rank_runs.standing(path, json.loads(path.read_text())) for path in paths]
     assert standings[1] == (1.0, 4, 4, 3.0)
     assert [standing.rank for standing in standings] == [2, 4, 2, 1]
     (alone,) = (path for path in tmp_path.glob("*.json") if '"C51"' in path.read_text())
-    assert ranking.standing(alone, json.loads(alone.read_text())) is None
+    assert rank_runs.standing(alone, json.loads(alone.read_text())) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxdqn.commands import selection
+from jaxdqn.commands import select_runs
 from jaxdqn.store import packing, store
 from jaxdqn.store.record import Record
 from tests.helpers import synthetic_runs
@@ -14,7 +14,7 @@ def record(**more):
 
 def kept(records, *conditions):
     """Returns the seeds of the selected runs."""
-    return [one.facts["seed"] for one in selection.select(records, conditions)]
+    return [one.facts["seed"] for one in select_runs.select(records, conditions)]
 
 
 CONFIGURATION = {
@@ -72,7 +72,7 @@ def test_all_conditions_must_hold_and_a_run_without_the_field_is_not_selected():
 
 def test_how_a_run_ended_is_a_field():
     runs = [record(seed=0), record(seed=1, diverged_at=500), record(seed=2, diverged_at=500, crash="Traceback ...")]
-    assert [selection.fields(one)["ended"] for one in runs] == ["finished", "diverged", "crashed"]
+    assert [select_runs.fields(one)["ended"] for one in runs] == ["finished", "diverged", "crashed"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_path_is_a_study_several_studies_or_a_folder_of_runs(tmp_path, is_pack
     assert store.folders(tmp_path) == (tmp_path / "a" / "runs", tmp_path / "b" / "runs")
     assert store.folders(tmp_path / "a") == (tmp_path / "a" / "runs",)
     assert store.folders(tmp_path / "a" / "runs") == (tmp_path / "a" / "runs",)
-    assert [one.facts["study"] for one in selection.read(tmp_path).records] == ["a", "b"]
+    assert [one.facts["study"] for one in select_runs.read(tmp_path).records] == ["a", "b"]
     with pytest.raises(ValueError, match="holds no runs"):
         store.folders(tmp_path / "figures")
     with pytest.raises(FileNotFoundError, match="is no folder"):

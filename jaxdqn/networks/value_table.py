@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.fields import configuration, static
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
 from jaxdqn.outputs import NetworkOutput
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxdqn.figures import scaling
+from jaxdqn.figures import episodes_to_solve
 from jaxdqn.store import store
 from tests.helpers import synthetic_runs
 
@@ -25,7 +25,7 @@ def draw(folder):
     runs = stored(folder, "deep_sea_4", "DQN", [10, 20, 30, 40, 50, 60])
     runs += stored(folder, "deep_sea_6", "DQN", [100, 120, 999, 999, 999, 999])
     law = ("$2^N$", lambda size: 2.0**size)
-    return scaling.scaling(runs, SIZES, lambda returns: returns > 0.5, law=law)
+    return episodes_to_solve.scaling(runs, SIZES, lambda returns: returns > 0.5, law=law)
 
 
 def test_a_line_has_the_median_and_a_gap_where_most_runs_are_unsolved(tmp_path):
@@ -56,4 +56,4 @@ def test_the_law_is_drawn_and_named(tmp_path):
 def test_a_game_without_a_size_is_an_error(tmp_path):
     runs = stored(tmp_path, "deep_sea_8", "DQN", [10])
     with pytest.raises(ValueError, match="deep_sea_8"):
-        scaling.scaling(runs, SIZES, lambda returns: returns > 0.5)
+        episodes_to_solve.scaling(runs, SIZES, lambda returns: returns > 0.5)

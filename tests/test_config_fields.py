@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
-from jaxdqn.fields import number, part, static, whole
+from jaxdqn.config_fields import number, part, static, whole
 
 
-@fields.configuration
+@config_fields.configuration
 class Inner:
     rate: float = number(0.5, above=0, at_most=1)
 
 
-@fields.configuration
+@config_fields.configuration
 class Outer:
     size: float = number(1.0, at_least=0)
     limit: float | None = number(None, above=0)
@@ -59,43 +59,43 @@ def test_a_change_of_structure_changes_the_tree(change):
     ],
 )
 def test_error_for_a_value_out_of_range_names_the_field(path, value, sentence):
-    config = fields.replace_at(Outer(), path, value)
+    config = config_fields.replace_at(Outer(), path, value)
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
-        fields.check(config)
+        config_fields.check(config)
 
 
 def test_none_is_allowed_if_it_is_the_default():
-    fields.check(Outer(limit=None))
-    fields.check(Outer(limit=2.0))
+    config_fields.check(Outer(limit=None))
+    config_fields.check(Outer(limit=2.0))
 
 
 def test_error_for_an_unknown_field_lists_the_closest_names():
     with pytest.raises(ValueError, match=r"'inner.rat' is not a field .* 'inner.rate'"):
-        fields.replace_at(Outer(), "inner.rat", 1.0)
+        config_fields.replace_at(Outer(), "inner.rat", 1.0)
 
 
 def test_replacing_a_nested_field_keeps_the_others():
-    changed = fields.replace_at(Outer(size=9.0), "inner.rate", 0.25)
+    changed = config_fields.replace_at(Outer(size=9.0), "inner.rate", 0.25)
     assert changed == Outer(size=9.0, inner=Inner(rate=0.25))
 
 
 def test_a_field_without_a_kind_raises_an_error_when_the_class_is_made():
     with pytest.raises(TypeError, match=r"Broken\.x must be declared with"):
 
-        @fields.configuration
+        @config_fields.configuration
         class Broken:
             x: int = 3
 
 
 def test_stacking_gives_one_32_bit_leaf_per_field():
-    stacked = fields.stack([Outer(size=1), Outer(size=2.5)])
+    stacked = config_fields.stack([Outer(size=1), Outer(size=2.5)])
     np.testing.assert_array_equal(stacked.size, np.float32([1.0, 2.5]))
     assert (stacked.size.dtype, stacked.count.dtype) == (np.float32, np.int32)
     assert stacked.widths == (4, 4)
 
 
 def test_facts_name_the_type_of_every_part():
-    assert fields.to_dict(Outer(size=1)) == {
+    assert config_fields.to_dict(Outer(size=1)) == {
         "type": "Outer",
         "size": 1.0,
         "limit": None,
@@ -106,19 +106,19 @@ def test_facts_name_the_type_of_every_part():
     }
 
 
-@fields.configuration
+@config_fields.configuration
 class Other:
     slope: float = number(2.0)
 
 
-@fields.configuration
+@config_fields.configuration
 class Choice:
     inner: Inner | Other = part(Inner())
     anything: typing.Any = part(Inner())
 
 
 def through_json(config):
-    return json.loads(json.dumps(fields.to_dict(config)))
+    return json.loads(json.dumps(config_fields.to_dict(config)))
 
 
 @settings(max_examples=50)
@@ -132,25 +132,25 @@ def through_json(config):
 )
 def test_from_dict_inverts_to_dict(size, limit, count, widths, kind, rate):
     config = Outer(size, limit, count, widths, kind, Inner(rate))
-    assert fields.from_dict(Outer, through_json(config)) == config
+    assert config_fields.from_dict(Outer, through_json(config)) == config
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_from_dict_inverts_to_dict_for_every_algorithm(name):
     config = ALGORITHMS[name].config
-    assert fields.from_dict((Config, type(config.algorithm)), through_json(config)) == config
+    assert config_fields.from_dict((Config, type(config.algorithm)), through_json(config)) == config
 
 
 def test_a_part_has_a_type_of_its_hint_or_else_an_allowed_type():
     config = Choice(inner=Other(3.0), anything=Other(4.0))
-    assert fields.from_dict((Choice, Other), through_json(config)) == config
-    assert fields.from_dict(Choice | Other, through_json(config)) == config
+    assert config_fields.from_dict((Choice, Other), through_json(config)) == config
+    assert config_fields.from_dict(Choice | Other, through_json(config)) == config
     with pytest.raises(ValueError, match=re.escape("anything is of type 'Other': it must be one of Choice.")):
-        fields.from_dict(Choice, through_json(config))
+        config_fields.from_dict(Choice, through_json(config))
 
 
 def test_missing_fields_get_their_defaults():
-    assert fields.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
+    assert config_fields.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_missing_fields_get_their_defaults():
 )
 def test_error_for_an_invalid_configuration_names_the_field(facts, sentence):
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
-        fields.from_dict(Outer, facts)
+        config_fields.from_dict(Outer, facts)

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from jaxdqn.store import store
-from jaxdqn.study import checkpoints, records, signals, spec, wave
+from jaxdqn.study import checkpoints, records, spec, stop_signals, wave
 from jaxdqn.study.checkpoints import Snapshot
-from jaxdqn.study.signals import StopRequest
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.study.stop_signals import StopRequest
 from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.checkpoint import Unusable
@@ -146,7 +146,7 @@ def _train_wave(
 ) -> dict[str, Trained]:
     cells, every = [cell for _, cell in members], members[0][0].evaluation.every
     save_wave = functools.partial(_keep_and_save, runs, compiled)
-    between = WaveContext(runs.stop, runs.checkpoint_seconds, save_wave, signals.print_note)
+    between = WaveContext(runs.stop, runs.checkpoint_seconds, save_wave, stop_signals.print_note)
     start = _start(runs, cells)
     for at in wave.train(compiled, cells, start, width=layout.width, every=every, until=until, context=between):
         if not at.is_new:

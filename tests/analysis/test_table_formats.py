@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from jaxdqn.analysis import tables
+from jaxdqn.analysis import table_formats
 from jaxdqn.analysis.bootstrap_intervals import Interval
 
 ROWS = [("arm", "catch"), ("a|b", "1.5"), ("c", "-")]
 
 
 def test_markdown_is_aligned_and_escapes_bars():
-    assert tables.markdown(ROWS).splitlines() == [
+    assert table_formats.markdown(ROWS).splitlines() == [
         "| arm  | catch |",
         "|------|-------|",
         "| a\\|b | 1.5   |",
@@ -19,7 +19,7 @@ def test_markdown_is_aligned_and_escapes_bars():
 
 
 def test_latex_is_a_tabular_of_booktabs():
-    assert tables.latex([("arm", "catch"), ("a", "$1$")]).splitlines() == [
+    assert table_formats.latex([("arm", "catch"), ("a", "$1$")]).splitlines() == [
         r"\begin{tabular}{lr}",
         r"\toprule",
         r"arm & catch \\",
@@ -31,13 +31,15 @@ def test_latex_is_a_tabular_of_booktabs():
 
 
 def test_text_for_latex_is_escaped():
-    assert tables.latex_text(r"50% & x_1^2 {~\}#$") == (
+    assert table_formats.latex_text(r"50% & x_1^2 {~\}#$") == (
         r"50\% \& x\_1\textasciicircum{}2 \{\textasciitilde{}\textbackslash{}\}\#\$"
     )
 
 
 def test_csv_quotes_commas():
-    assert tables.comma_separated([("arm", "point"), ("DQN, 3 steps", "0.5")]) == 'arm,point\n"DQN, 3 steps",0.5\n'
+    assert (
+        table_formats.comma_separated([("arm", "point"), ("DQN, 3 steps", "0.5")]) == 'arm,point\n"DQN, 3 steps",0.5\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,4 +51,4 @@ def test_csv_quotes_commas():
     ],
 )
 def test_an_interval_is_in_brackets_and_a_missing_one_is_explained(low, high, num_runs, text):
-    assert tables.in_brackets(Interval(np.array(3.0), np.array(low), np.array(high)), num_runs) == text
+    assert table_formats.in_brackets(Interval(np.array(3.0), np.array(low), np.array(high)), num_runs) == text

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from jaxdqn.store import claims, files, trials
-from jaxdqn.store.trials import Importance, Point, Trials
+from jaxdqn.store import claims, files, search_trials
+from jaxdqn.store.search_trials import Importance, Point, Trials
 
 
 def found(name):
@@ -18,27 +18,27 @@ def searches(tmp_path):
     folder = tmp_path / "search" / "searches"
     for name in ("b", "a"):
         (folder / name / "tuning").mkdir(parents=True)
-        trials.write(folder / name / "tuning", found(name))
+        search_trials.write(folder / name / "tuning", found(name))
     return folder
 
 
 def test_packed_searches_are_read_as_before(searches):
-    assert trials.pack(searches) == 2
+    assert search_trials.pack(searches) == 2
     assert [path.name for path in searches.parent.iterdir()] == ["searches.parquet"]
-    assert [trials.read(searches / name / "tuning") for name in "ab"] == [found("a"), found("b")]
+    assert [search_trials.read(searches / name / "tuning") for name in "ab"] == [found("a"), found("b")]
     with pytest.raises(ValueError, match="is missing: run the search first"):
-        trials.read(searches / "c" / "tuning")
+        search_trials.read(searches / "c" / "tuning")
 
 
 def test_a_continued_search_replaces_its_packed_points(searches):
-    trials.pack(searches)
+    search_trials.pack(searches)
     (searches / "a" / "tuning").mkdir(parents=True)
     (searches / "a" / "tuning" / "journal.log").touch()
     longer = found("a")._replace(ends=(100, 200))
-    trials.write(searches / "a" / "tuning", longer)
-    assert trials.read(searches / "a" / "tuning") == longer
-    assert trials.pack(searches) == 2
-    assert [trials.read(searches / name / "tuning") for name in "ab"] == [longer, found("b")]
+    search_trials.write(searches / "a" / "tuning", longer)
+    assert search_trials.read(searches / "a" / "tuning") == longer
+    assert search_trials.pack(searches) == 2
+    assert [search_trials.read(searches / name / "tuning") for name in "ab"] == [longer, found("b")]
     assert (searches / "a" / "tuning" / "journal.log").exists()
 
 
@@ -46,16 +46,16 @@ def test_points_that_cannot_be_packed_stay(searches, monkeypatch):
     with claims.Claims(searches / "a" / "tuning" / "claims") as other:
         other.claim(["search"], 1)
         with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"):
-            trials.pack(searches)
+            search_trials.pack(searches)
     replace = files.replace
     monkeypatch.setattr(files, "replace", lambda path, content, check: replace(path, b"noise", check))
     with pytest.raises(ValueError, match="cannot be read"):
-        trials.pack(searches)
-    assert trials.read(searches / "b" / "tuning") == found("b")
+        search_trials.pack(searches)
+    assert search_trials.read(searches / "b" / "tuning") == found("b")
 
 
 def test_a_damaged_file_is_an_error_with_a_remedy(searches):
-    trials.pack(searches)
+    search_trials.pack(searches)
     searches.with_name("searches.parquet").write_bytes(b"noise")
     with pytest.raises(ValueError, match=r"searches\.parquet cannot be read .*: restore it from a copy"):
-        trials.read(searches / "a" / "tuning")
+        search_trials.read(searches / "a" / "tuning")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games import catch, exact, random_steps
+from jaxdqn.games import catch, exact_values, random_steps
 from jaxdqn.interfaces import Array, Game, RandomStep, TimeStep, feed_forward
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.training import evaluate
@@ -58,13 +58,13 @@ def _by_state(solution):
 
 def test_one_row_of_catch_by_hand():
     # Four columns: the paddle starts in column 1 and can move to 2. The wall stops it, so left equals stay.
-    values = _by_state(exact.solve(catch.make(rows=1, columns=4), discount=0.9))
+    values = _by_state(exact_values.solve(catch.make(rows=1, columns=4), discount=0.9))
     assert values == {(0, 0, 1): [1, 1, -1], (0, 1, 1): [1, 1, 1], (0, 2, 1): [1, 1, 1]}
 
 
 def test_two_rows_of_catch_by_hand():
     # The ball is over column 0, the paddle in column 2 of 5: one of the two moves must go left.
-    values = _by_state(exact.solve(catch.make(rows=2, columns=5), discount=0.5))
+    values = _by_state(exact_values.solve(catch.make(rows=2, columns=5), discount=0.5))
     assert values[0, 0, 2] == [0.5, 0.5, -0.5]
     assert values[1, 0, 1] == [1, 1, -1]
     assert values[1, 0, 2] == [1, -1, -1]
@@ -81,33 +81,33 @@ def test_two_rows_of_catch_by_hand():
     ],
 )
 def test_corridor_by_hand(discount, expected):
-    np.testing.assert_allclose(exact.solve(_corridor(), discount).q_values, expected, rtol=1e-12)
+    np.testing.assert_allclose(exact_values.solve(_corridor(), discount).q_values, expected, rtol=1e-12)
 
 
 def test_slippery_corridor_by_hand():
     # v(2) = 0.75 x 10 + 0.25 x 0.5 v(2), v(1) = 0.75 x (-1 + 0.5 v(2)) + 0.25 x 0.5 v(1), and v(0) likewise.
     value = np.array([120 / 343, 138 / 49, 60 / 7])
-    solution = exact.solve(_corridor(noise=0.25, is_noise_known=True), discount=0.5)
+    solution = exact_values.solve(_corridor(noise=0.25, is_noise_known=True), discount=0.5)
     np.testing.assert_allclose(solution.q_values, np.stack([0.5 * value, value], axis=1), rtol=1e-10)
 
 
 def test_evaluation_reports_zero_error_for_the_exact_values_of_a_random_game():
     game = _corridor(noise=0.25, is_noise_known=True)
     network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
-    q_values = jnp.asarray(exact.solve(game, 0.9).q_values, jnp.float32)
+    q_values = jnp.asarray(exact_values.solve(game, 0.9).q_values, jnp.float32)
     evaluation = evaluate.Evaluation(every=1, episodes=1, exact_values=True)
     errors = evaluate.value_errors(q_values, network, game, jnp.float32(0.9), evaluation)
     np.testing.assert_allclose(errors, 0.0, atol=1e-4)
 
 
 def test_staying_for_ever_beats_a_costly_exit():
-    solution = exact.solve(_corridor(exit_reward=-10.0), discount=1.0)
+    solution = exact_values.solve(_corridor(exit_reward=-10.0), discount=1.0)
     np.testing.assert_array_equal(solution.q_values, [[0, -1], [0, -1], [0, -10]])
 
 
 def test_solution_lists_the_states_in_their_order_in_numpy():
     game = catch.make(rows=3, columns=6)
-    solution = exact.solve(game, discount=0.9)
+    solution = exact_values.solve(game, discount=0.9)
     num_states = len(solution.states.ball_row)
     assert solution.q_values.dtype == np.float64
     assert solution.q_values.shape == (num_states, 3)
@@ -119,52 +119,52 @@ def test_solution_lists_the_states_in_their_order_in_numpy():
 
 def test_time_limit_does_not_end_the_value():
     # The probe pays 1 in every step. Its value is 10; it would be 6.5 if the time limit of 10 steps ended it.
-    solution = exact.solve(games.make("probe_time_limit"), discount=0.9)
+    solution = exact_values.solve(games.make("probe_time_limit"), discount=0.9)
     np.testing.assert_allclose(solution.q_values, [[10.0]], rtol=1e-12)
 
 
 def test_rewards_without_end_raise_an_error_at_discount_one():
     with pytest.raises(ValueError, match=r"'probe_time_limit' did not converge .* smaller discount"):
-        exact.solve(games.make("probe_time_limit"), discount=1.0)
+        exact_values.solve(games.make("probe_time_limit"), discount=1.0)
 
 
 @pytest.mark.parametrize("discount", [-0.1, 1.1, float("nan")])
 def test_discount_outside_zero_to_one_raises_an_error(discount):
     with pytest.raises(ValueError, match=r"discount must lie in \[0, 1\], got"):
-        exact.solve(_corridor(), discount)
+        exact_values.solve(_corridor(), discount)
 
 
 def test_game_without_states_raises_an_error():
     with pytest.raises(ValueError, match=r"'cartpole' does not list its states.*Game\.states"):
-        exact.solve(games.make("cartpole"), discount=0.9)
+        exact_values.solve(games.make("cartpole"), discount=0.9)
 
 
 def test_unlisted_noise_raises_an_error():
     with pytest.raises(ValueError, match="'corridor' has random steps"):
-        exact.solve(_corridor(noise=0.5), discount=0.9)
+        exact_values.solve(_corridor(noise=0.5), discount=0.9)
 
 
 def test_unlisted_successor_of_a_rare_outcome_raises_an_error():
     game = _corridor(noise=1.0 - 1e-9, listed=(0, 1), is_noise_known=True)  # it moves on once in a billion steps
     with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
-        exact.solve(game, discount=0.9)
+        exact_values.solve(game, discount=0.9)
 
 
 def test_unlisted_successor_raises_an_error():
     with pytest.raises(ValueError, match=r"'corridor' reaches 1 states .* the first is \[2\.0\]"):
-        exact.solve(_corridor(listed=(0, 1)), discount=0.9)
+        exact_values.solve(_corridor(listed=(0, 1)), discount=0.9)
 
 
 def test_state_listed_twice_raises_an_error():
     with pytest.raises(ValueError, match="'corridor' lists a state more than once"):
-        exact.solve(_corridor(listed=(0, 1, 1, 2)), discount=0.9)
+        exact_values.solve(_corridor(listed=(0, 1, 1, 2)), discount=0.9)
 
 
 def test_states_that_differ_only_in_time_raise_an_error():
     corridor = _corridor()
     timed = corridor._replace(states=lambda: PlaceAndTime(jnp.zeros(2, jnp.int32), jnp.arange(2, dtype=jnp.int32)))
     with pytest.raises(ValueError, match="rename the field `time`"):
-        exact.solve(timed, discount=0.9)
+        exact_values.solve(timed, discount=0.9)
 
 
 def test_minus_zero_and_zero_are_the_same_state():
@@ -173,4 +173,4 @@ def test_minus_zero_and_zero_are_the_same_state():
         return state, TimeStep(state.place[None], jnp.float32(1.0), jnp.zeros((), bool), jnp.zeros((), bool))
 
     mirror = _corridor()._replace(step=step, states=lambda: Place(jnp.zeros(1)))
-    np.testing.assert_allclose(exact.solve(mirror, discount=0.5).q_values, [[2.0, 2.0]], rtol=1e-12)
+    np.testing.assert_allclose(exact_values.solve(mirror, discount=0.5).q_values, [[2.0, 2.0]], rtol=1e-12)

@@ -1,6 +1,6 @@
 """Whether the parts of a run fit each other: checked in Python, before anything is compiled."""
 
-from jaxdqn import fields
+from jaxdqn import config_fields
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, Network, Requires
 from jaxdqn.networks.heads import Categorical
@@ -23,7 +23,7 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
         ("exploration", config.exploration),
     ):
         _check_requirements(f"{name} = {type(part).__name__}", part.requires, config, network)
-    for path, part in fields.paths(config).items():
+    for path, part in config_fields.paths(config).items():
         if isinstance(part, Categorical) and part.v_min >= part.v_max:
             raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")
 
