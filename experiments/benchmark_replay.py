@@ -20,7 +20,7 @@ from rich.table import Table
 from jaxdqn.interfaces import Step
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.returns import AsLearned
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 
 BATCH_SIZE = 128
 KINDS = {"uniform": Uniform, "prioritised": Prioritised}
@@ -81,7 +81,7 @@ def _rate(state: Any, loop: Callable[..., Any], operations: int, repeats: int = 
 
 
 def _ours(kind: str, capacity: int) -> Loop:
-    replay = KINDS[kind](capacity).make(_step(0), 1, AsLearned(0.99))
+    replay = KINDS[kind](capacity).make(_step(0), 1, ConfiguredReturn(0.99))
     is_valid = jnp.ones(1, bool)
 
     def fill(state: Any) -> Any:

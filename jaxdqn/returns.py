@@ -1,6 +1,5 @@
-"""Returns over several steps, from the rewards and ends of a game as the agent learns from them."""
+"""Returns over several steps."""
 
-import dataclasses
 from typing import NamedTuple
 
 import chex
@@ -51,41 +50,3 @@ def n_step(rewards: Array, terminated: Array, truncated: Array, available: Array
         last = jnp.where(taken, i, last)
         taken = taken & ~ended[i] & (i + 1 < available)
     return NStepReturn(r_t, jnp.where(bootstrap, discount_t, 0.0), last)
-
-
-@dataclasses.dataclass(frozen=True)
-class AsLearned:
-    """Rewards and ends as they are learned from. Reported returns are always the game's own.
-
-    Attributes:
-      discount: gamma for one step.
-      reward_clip: each reward is clipped to `[-reward_clip, reward_clip]`; None leaves them.
-      terminal_reward: replaces the reward of a step that ends the episode as it is learned from, after clipping; None
-        leaves it.
-      bootstrap_time_limits: whether the value of what follows a time limit counts; if not, a time limit is learned
-        from as a termination, as code does that knows one flag `done` (Pardo et al. 2018 say why not to).
-    """
-
-    discount: Number
-    reward_clip: Number | None = None
-    terminal_reward: Number | None = None
-    bootstrap_time_limits: bool = True
-
-    def __call__(
-        self, rewards: Array, terminated: Array, truncated: Array, available: Array, cut: Array | None = None
-    ) -> NStepReturn:
-        """Returns the n-step return of one window.
-
-        Args:
-          rewards, terminated, truncated, available: as in `n_step`.
-          cut: bool `[n]`, as in `Step`: the window ends there, and the bootstrap is kept; None if nothing was cut.
-        """
-        if not self.bootstrap_time_limits:
-            terminated = terminated | truncated
-        if self.reward_clip is not None:
-            rewards = jnp.clip(rewards, -self.reward_clip, self.reward_clip)
-        if self.terminal_reward is not None:
-            rewards = jnp.where(terminated, self.terminal_reward, rewards)
-        if cut is not None:  # after the lines above: an interruption is not a time limit of the game
-            truncated = truncated | cut
-        return n_step(rewards, terminated, truncated, available, self.discount)

@@ -32,12 +32,14 @@ MAY_IMPORT = {
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules"},
+    "rewards_and_terminations": BASE | {"returns"},
     "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "noise", "optimizers"},
-    "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "returns", "target_network"},
+    "training": BASE
+    | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations", "target_network"},
     "store": set(),
     "analysis": {"store"},
     "export": {"store", "analysis"},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import returns
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 
 
 def from_the_definition(rewards, terminated, truncated, available, discount):
@@ -57,7 +58,7 @@ def test_termination_wins_over_a_time_limit_at_the_same_step():
     ids=["plain", "terminal reward", "limits end", "terminal reward at limits", "clipped before"],
 )
 def test_the_return_of_a_step_that_continues_terminates_or_is_cut(options, r_t, discount_t):
-    learned = returns.AsLearned(0.5, **options)
+    learned = ConfiguredReturn(0.5, **options)
     ends = [(False, False), (True, False), (False, True)]  # terminated, truncated
     found = [learned(jnp.array([2.0]), jnp.array([t]), jnp.array([c]), jnp.int32(1)) for t, c in ends]
     assert [float(one.r_t) for one in found] == r_t
@@ -76,6 +77,6 @@ def test_the_return_of_a_step_that_continues_terminates_or_is_cut(options, r_t, 
 )
 def test_what_is_learned_from_a_window_stops_at_its_time_limit(options, r_t, discount_t):
     cut = jnp.array([False, True, False])  # the third step belongs to the next episode
-    learned = returns.AsLearned(0.5, **options)
+    learned = ConfiguredReturn(0.5, **options)
     found = learned(jnp.array([4.0, -6.0, 100.0]), jnp.zeros(3, bool), cut, jnp.int32(3))
     assert (found.r_t, found.discount_t, found.last) == (r_t, discount_t, 1)

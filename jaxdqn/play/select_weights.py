@@ -103,7 +103,7 @@ def _records_of_folder(folder: Path) -> Records:
     studies = [str(below) for below in sorted(folder.glob("*")) if store.exists(below / "runs")]
     if studies:
         raise ValueError(f"{folder} is no folder of runs: choose one of {', '.join(studies)}.")
-    number = len([*weights.facts_in(folder), *weights.facts_in(folder / "runs")])
+    number = len(weights.facts_in(folder / "runs") or weights.facts_in(folder))
     raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.REMEDY}.")
 
 

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import learner as learning
-from jaxdqn import returns
 from jaxdqn.config import Config
 from jaxdqn.interfaces import AnyGame, HostGame, Key, Replay, Step
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.training import acting
 from jaxdqn.training.acting import ActorState
 
@@ -119,7 +119,7 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
         memory=actor.stored_memory(),
         cut=flags if isinstance(game, HostGame) else None,
     )
-    learned = returns.AsLearned(
+    learned = ConfiguredReturn(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
     )
     replay = config.replay.make(example, config.n_step, learned, config.num_minibatches)

@@ -12,7 +12,7 @@ from jaxdqn import games
 from jaxdqn.replay import sum_tree
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.returns import AsLearned
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.schedules import Constant, Linear
 from tests.helpers.coded_steps import coded_step
 from tests.helpers.runs import SMALL, advancing, start
@@ -22,7 +22,7 @@ SETTINGS = Prioritised(24, exponent=0.6, importance=Constant(0.5), uniform_mix=0
 
 
 def make(settings=SETTINGS, num_environments=2, n_step=1):
-    return settings.make(coded_step(0, num_environments), n_step, AsLearned(jnp.float32(0.5)))
+    return settings.make(coded_step(0, num_environments), n_step, ConfiguredReturn(jnp.float32(0.5)))
 
 
 def filled(replay, steps, num_environments=2):
@@ -236,7 +236,7 @@ def test_each_of_a_million_transitions_can_be_sampled():
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_transitions_equal_those_of_uniform_replay(n_step):
     replay = make(n_step=n_step)
-    uniform = Uniform(24).make(coded_step(0, 2), n_step, AsLearned(jnp.float32(0.5)))
+    uniform = Uniform(24).make(coded_step(0, 2), n_step, ConfiguredReturn(jnp.float32(0.5)))
     states = filled(replay, steps=31), filled(uniform, steps=31)
     samples = [draw(*pair, 1, 2_000) for pair in zip((replay, uniform), states, strict=True)]
     found = []

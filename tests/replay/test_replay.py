@@ -7,7 +7,7 @@ import pytest
 
 from jaxdqn.replay import hashing, ring
 from jaxdqn.replay.uniform import Uniform, numbers
-from jaxdqn.returns import AsLearned
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from tests.helpers.coded_steps import coded_step
 
 DISCOUNT = 0.5
@@ -16,7 +16,7 @@ COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform repla
 
 def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, dtype=np.float32, replacement=True):
     replay = Uniform(capacity, replacement).make(
-        coded_step(0, num_environments, dtype), n_step, AsLearned(jnp.float32(DISCOUNT), reward_clip)
+        coded_step(0, num_environments, dtype), n_step, ConfiguredReturn(jnp.float32(DISCOUNT), reward_clip)
     )
     state, add = replay.init(), jax.jit(replay.add)
     for time in range(steps):
@@ -138,7 +138,7 @@ def test_a_memory_returned_whole_in_one_minibatch_is_in_the_order_of_storage():
 @pytest.mark.parametrize(("steps", "num_minibatches"), [(1, 4), (2, 4), (3, 2), (4, 4)])
 def test_each_minibatch_of_a_small_memory_has_a_mean_over_distinct_transitions(steps, num_minibatches):
     config = Uniform(24, replacement=False)
-    replay = config.make(coded_step(0, 2), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
+    replay = config.make(coded_step(0, 2), 1, ConfiguredReturn(jnp.float32(DISCOUNT)), num_minibatches)
     state = replay.init()
     for time in range(steps):
         state = replay.add(state, coded_step(time, 2), jnp.ones(2, bool))
@@ -161,7 +161,7 @@ def test_each_minibatch_of_a_small_memory_has_a_mean_over_distinct_transitions(s
 
 
 def test_a_cut_keeps_the_bootstrap_even_if_time_limits_do_not():
-    learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
+    learned = ConfiguredReturn(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
     example = coded_step(0, 2)._replace(cut=jnp.zeros(2, bool))
     replay = Uniform(24).make(example, 3, learned)
     state = replay.init()
@@ -176,7 +176,7 @@ def test_a_cut_keeps_the_bootstrap_even_if_time_limits_do_not():
 
 
 def test_environments_that_only_reset_store_nothing_and_transitions_remain_equally_likely():
-    replay = Uniform(24).make(coded_step(0, 2), 2, AsLearned(jnp.float32(DISCOUNT)))
+    replay = Uniform(24).make(coded_step(0, 2), 2, ConfiguredReturn(jnp.float32(DISCOUNT)))
     state, kept = replay.init(), []
     for time in range(9):
         is_valid = np.array([True, time in (2, 3, 8)])

@@ -7,7 +7,7 @@ import pytest
 
 from jaxdqn.replay import ring, sum_tree
 from jaxdqn.replay.sequences import Priorities, Sequences
-from jaxdqn.returns import AsLearned
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from tests.helpers.coded_steps import coded_step
 
 DISCOUNT = 0.5
@@ -24,7 +24,7 @@ def step_with_memory(time):
 
 def made(n_step=1, **settings):
     config = Sequences(capacity=2 * ROWS, length=LENGTH, **settings)
-    replay = config.make(step_with_memory(0), n_step, AsLearned(jnp.float32(DISCOUNT)))
+    replay = config.make(step_with_memory(0), n_step, ConfiguredReturn(jnp.float32(DISCOUNT)))
     return replay._replace(
         add=jax.jit(replay.add),
         sample=jax.jit(lambda state, bits: replay.sample(state, bits, *COUNTS)),
@@ -115,7 +115,7 @@ def test_a_sequence_needs_as_many_rows_as_it_is_long():
 @pytest.mark.parametrize("num_minibatches", [1, 2])
 def test_without_replacement_the_one_sequence_of_each_environment_is_sampled_once(num_minibatches):
     config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False)
-    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)), num_minibatches)
+    replay = config.make(step_with_memory(0), 1, ConfiguredReturn(jnp.float32(DISCOUNT)), num_minibatches)
     state, orders = replay.init(), set()
     for time in range(2 * LENGTH + 9):
         state = replay.add(state, step_with_memory(time), ALL)
@@ -132,7 +132,7 @@ def test_without_replacement_the_one_sequence_of_each_environment_is_sampled_onc
 
 def test_only_steps_since_the_last_training_are_new_and_have_weight():
     config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False, only_new=True)
-    replay = config.make(step_with_memory(0), 1, AsLearned(jnp.float32(DISCOUNT)))
+    replay = config.make(step_with_memory(0), 1, ConfiguredReturn(jnp.float32(DISCOUNT)))
     state, bits = replay.init(), jnp.arange(2, dtype=jnp.uint32)
     for time in range(LENGTH):
         state = replay.add(state, step_with_memory(time), ALL)
@@ -157,7 +157,7 @@ def test_all_steps_are_new_without_only_new():
 
 def test_returns_stop_at_a_cut_and_the_step_before_it_is_unchanged():
     config = Sequences(capacity=2 * ROWS, length=LENGTH)
-    learned = AsLearned(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
+    learned = ConfiguredReturn(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)
     example = step_with_memory(0)._replace(cut=jnp.zeros(2, bool))
     replay = config.make(example, 2, learned)
     state = replay.init()

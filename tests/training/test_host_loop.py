@@ -20,7 +20,7 @@ from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.returns import AsLearned
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.target_network import Online
 from jaxdqn.training import host_evaluate, host_loop, host_programs, host_state, loop
 from jaxdqn.training.evaluate import Evaluation
@@ -143,7 +143,7 @@ def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled(counted):
     number, flags = len(transitions), np.zeros(len(transitions), bool)
     observations, zeros = np.zeros((number, 2), np.float32), np.zeros(number, np.float32)
     example = Step(observations, flags.astype(np.int32), zeros, flags, flags, observations)
-    memory = run.config.replay.make(example, 1, AsLearned(run.config.discount))
+    memory = run.config.replay.make(example, 1, ConfiguredReturn(run.config.discount))
     sample = memory.sample(run.state.replay, jax.random.bits(jax.random.key(0), (5_000,)), run.state.step, 0).transition
     episode, time = np.asarray(sample.s_t).T
     over = time == 3 + episode % 3
