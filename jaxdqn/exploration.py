@@ -155,11 +155,11 @@ class Boltzmann:
 
 @configuration
 class UpperConfidence:
-    """The action with the highest upper confidence bound, `argmax_a mean_k q_k[a] + bonus · std_k q_k[a]`, over the
+    """The action with the highest upper confidence bound, `argmax_a mean_k q_k[a] + lambda · std_k q_k[a]`, over the
     members of an ensemble (Chen et al. 2017, "UCB Exploration via Q-Ensembles").
 
     Attributes:
-      bonus: lambda, over the run.
+      bonus: schedule of the factor lambda of the standard deviation.
     """
 
     requires: ClassVar[Requires] = Requires(output=EnsembleOutput)
@@ -186,7 +186,7 @@ class UpperConfidence:
         return noise
 
     def current_value(self, steps: Array, episodes: Array) -> Array:
-        """Returns the factor of the bonus, float32 `[]`."""
+        """Returns the factor lambda, float32 `[]`."""
         return self.bonus(steps, episodes)
 
 

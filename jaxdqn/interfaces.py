@@ -307,7 +307,7 @@ class Requires(NamedTuple):
       min_length: steps that a sample must have at least.
       target_copies: whether the target parameters must be several copies along a leading axis (True) or one (False).
       max_n_step: the largest n of n-step returns.
-      one_training: whether replay must hold the steps of one training and no more.
+      one_training: whether replay must hold the steps of one learning phase and no more.
       passes: of an algorithm, the number of passes through a network in its loss, if the noise of the passes is to be
         drawn ahead; the loss then splits its key with `noise.split`. None: the loss is given a key of its own.
     """

@@ -106,7 +106,7 @@ def make(config: Config, game: AnyGame) -> Learner:
             return step(state, sample, key, steps_before, steps_after)
         minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
         keys = jax.random.split(key, number) if noise.is_key(key) and key.ndim == 0 else key
-        # The steps are shared out among the minibatches, so that each target copy falls to one of them.
+        # The steps are divided among the minibatches, so that exactly one of them makes a copy of the target network.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
         state, info = jax.lax.scan(
             lambda state, x: step(state, *x), state, (minibatches, keys, shares[:-1], shares[1:])

@@ -41,9 +41,9 @@ MAY_IMPORT = {
     "training": BASE
     | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations", "target_network"},
     "store": set(),
-    "analysis": {"store"},
+    "analysis": {"store", "spelling"},
     "export": {"store", "analysis"},
-    "figures": {"store", "analysis"},
+    "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
     "study": BASE | {"config", "games", "training", "store", "export"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},

@@ -1,7 +1,8 @@
 """Double DQN: the online network chooses the next action, the target network evaluates it.
 
 Paper: van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-learning", AAAI 2016, equation 4.
-Differs from the paper: as DQN here differs from its own; everything else is DQN's, so that a comparison is fair.
+Differs from the paper: the same differences as `dqn.py`, see there. Everything but the target equals `dqn.py`, so that
+a comparison of the two is fair.
 """
 
 from typing import ClassVar
@@ -24,7 +25,7 @@ class DoubleDQN:
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
-    requires: ClassVar[Requires] = TRANSITIONS._replace(passes=3)
+    requires: ClassVar[Requires] = TRANSITIONS._replace(passes=3)  # passes through a network in `loss`, each with noise
 
     error: losses.ErrorLoss = part(losses.SquaredError())
 
@@ -33,6 +34,9 @@ class DoubleDQN:
     ) -> LossOutput:
         """Returns the loss of each transition, where `a* = argmax_a q_t_selector[a]`:
         `error(r_t + discount_t · q_t[a*] − q_tm1[a_tm1])`.
+
+        At a terminal step `discount_t` is 0. The learner multiplies the losses by the importance weights of the sample
+        and averages them (`learner.py`).
 
         Args:
           network: its values are read.

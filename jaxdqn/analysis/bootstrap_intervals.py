@@ -87,9 +87,15 @@ class Replicates(NamedTuple):
 def interval(replicates: Replicates, confidence: float = 0.95) -> Interval:
     """Returns the statistic and its interval; the ends are NaN if a stratum has fewer than three runs.
 
+    Each end is the outermost of the ends of three intervals: percentile, BCa and Student's t (see the module).
+
     Args:
-      replicates: of draws with replacement; a draw has the size of each stratum.
-      confidence: between 0 and 1.
+      replicates: the statistic of the runs, float64 `[...]`, and the statistic of each resample, float64
+        `[resamples, ...]`. A resample draws as many runs from each stratum as the stratum has, with replacement.
+      confidence: float between 0 and 1, the intended probability that the interval contains the true value.
+
+    Returns:
+      An `Interval` with `point`, `low` and `high`, each float64 `[...]`.
     """
     from scipy import special
 

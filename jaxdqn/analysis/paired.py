@@ -20,13 +20,14 @@ from jaxdqn.analysis.statistics import Aggregate, Statistic
 ScoresBySeed = Mapping[str, Mapping[int, ArrayLike]]  # by game, then by seed: a score, or a curve [points]
 
 
-class Differences(NamedTuple):
+class Pairs(NamedTuple):
     """Runs of two arms, seed by seed.
 
     Attributes:
-      arm: float64 `[seeds]`, or `[seeds, points]`, by game and in the order of seeds.
-      base: as `arm`.
-      seeds: the seeds that both arms have, by game.
+      arm: the scores of the first arm: for each game an array, float64 `[seeds]` or `[seeds, points]`, in the order of
+        `seeds`.
+      base: the scores of the arm that it is compared with, in the same form.
+      seeds: for each game the seeds that both arms have.
       unpaired: number of runs without a partner, in either arm and on any game.
     """
 
@@ -41,7 +42,7 @@ class Differences(NamedTuple):
         return {game: scores - self.base[game] for game, scores in self.arm.items()}
 
 
-def differences(arm: ScoresBySeed, base: ScoresBySeed) -> Differences:
+def differences(arm: ScoresBySeed, base: ScoresBySeed) -> Pairs:
     """Returns the runs of an arm and of a base with the same seed, on the games that both have.
 
     Raises:
@@ -59,17 +60,17 @@ def differences(arm: ScoresBySeed, base: ScoresBySeed) -> Differences:
         {game: np.array([scores[game][seed] for seed in seeds[game]], np.float64) for game in games}
         for scores in (arm, base)
     )
-    return Differences(of_arm, of_base, seeds, runs - 2 * sum(map(len, seeds.values())))
+    return Pairs(of_arm, of_base, seeds, runs - 2 * sum(map(len, seeds.values())))
 
 
-def on(pairs: Differences, games: Sequence[str]) -> Differences:
+def on(pairs: Pairs, games: Sequence[str]) -> Pairs:
     """Returns the pairs on these games only."""
     arm, base = ({game: by_game[game] for game in games} for by_game in (pairs.arm, pairs.base))
     return pairs._replace(arm=arm, base=base, seeds={game: pairs.seeds[game] for game in games})
 
 
 def interval(
-    pairs: Differences,
+    pairs: Pairs,
     generator: np.random.Generator,
     *,
     statistic: Statistic = statistics.mean,
@@ -94,7 +95,7 @@ def interval(
 
 
 def aggregate_interval(
-    pairs: Differences,
+    pairs: Pairs,
     aggregate: Aggregate,
     generator: np.random.Generator,
     *,

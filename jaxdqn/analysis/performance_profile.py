@@ -20,17 +20,21 @@ def interval(
     confidence: float = 0.95,
     resamples: int = 2000,
 ) -> Interval:
-    """Returns the share of runs whose score is above each threshold, and its pointwise interval, each `[thresholds]`.
+    """Returns the share of runs whose score is above each threshold, and the interval of the share at each threshold.
 
-    Section 4.2, equation 1: the run-score distribution. If one profile is above another everywhere, its algorithm is
-    better for every statistic.
+    Agarwal et al. (2021), Section 4.2, equation 1: the run-score distribution. If the profile of one algorithm is
+    nowhere below that of another, the algorithm is not worse for any statistic that grows with the scores.
 
     Args:
-      scores: by game, `[runs]`.
-      thresholds: `[thresholds]`, on the same scale.
+      scores: by game, `[runs]`. Every game has the same number of runs.
+      thresholds: `[thresholds]`, on the same scale as the scores.
       generator: the only source of random numbers.
       confidence: between 0 and 1.
-      resamples: number of draws.
+      resamples: number of draws with replacement.
+
+    Returns:
+      An `Interval` with `point` (the share), `low` and `high` (the ends of its interval), each float64 `[thresholds]`.
+      Each interval holds for its own threshold, not for all thresholds together.
 
     Raises:
       ValueError: as `resampling.aggregate_interval`.

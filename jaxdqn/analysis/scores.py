@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxdqn.analysis import by_arm
 from jaxdqn.analysis.normalise import Reference, Transform
+from jaxdqn.spelling import did_you_mean
 from jaxdqn.store.record import Run
 
 
@@ -14,11 +15,11 @@ class Scores(NamedTuple):
     """The scores of a comparison.
 
     Attributes:
-      values: by label, then by game, float64 `[runs]`, or curves `[runs, points]`.
-      seeds: seeds of these runs, in the same order.
+      values: by label of the arm, then by game: scores, float64 `[runs]`, or curves, float64 `[runs, points]`.
+      seeds: by label of the arm, then by game: the seeds of these runs, in the same order.
       games: names of all games, in order of first appearance.
       has_common_scale: whether scores of several games may be pooled.
-      left_out: sentences about runs or arms that are left out; an empty string if none are.
+      left_out: sentences about runs or arms that are left out; '' if nothing is left out.
     """
 
     values: dict[str, dict[str, np.ndarray]]
@@ -160,10 +161,11 @@ def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[st
     """Returns the scores of a label.
 
     Raises:
-      ValueError: if there is no such label; it names the known labels.
+      ValueError: if there is no such label; the message names the known labels.
     """
     if label not in by_label:
-        raise ValueError(f"There is no arm {label!r}: there are {', '.join(map(repr, by_label))}.")
+        hint = did_you_mean(label, by_label)
+        raise ValueError(f"There is no arm {label!r}: there are {', '.join(map(repr, by_label))}.{hint}")
     return by_label[label]
 
 

@@ -47,13 +47,18 @@ def solved_at(succeeded: np.ndarray, *, window: int = WINDOW, found: int = FOUND
 
 
 def times(runs: Iterable[Run], succeeds: Succeeds) -> tuple[np.ndarray, int]:
-    """Returns the episode at which each run solved its game, float64 `[runs]`, and the length of the shortest log.
+    """Returns the training episode at which each run solved its game, and the length of the shortest log.
 
-    The log of a run that diverged ends early and does not count as the shortest, unless all runs diverged.
+    A run solved its game at the first episode at which ten of the last hundred episodes succeeded.
 
     Args:
       runs: stored with the attachment `episodes`.
-      succeeds: from returns of episodes `[N]` to whether each succeeded, bool `[N]`.
+      succeeds: a function: from returns `[N]` to success flags, bool `[N]`, of N episodes.
+
+    Returns:
+      The episode of each run, from 1, float64 `[runs]`; infinity for a run that never solved its game, or diverged.
+      The number of episodes of the shortest log, an int. The log of a run that diverged ends early and is left out,
+      unless all runs diverged.
     """
     logs = [(divergence.diverged(run), store.attachment(run, "episodes")["episode_return"]) for run in runs]
     solved = [math.inf if diverged else solved_at(succeeds(values)) for diverged, values in logs]

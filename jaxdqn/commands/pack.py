@@ -59,6 +59,8 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
 
     found = [runs for runs in (folder / "runs", folder / "tuning" / "runs") if store.exists(runs)]
     searches = folder / "searches"
+    if not folder.exists():
+        raise ValueError(f"{folder} does not exist: give the folder of a study, such as results/NAME.")
     if not found and not searches.is_dir():
         raise ValueError(f"{folder} holds no runs: give the folder of a study, such as results/NAME.")
     if requested is None and (folder / "study.json").exists():

@@ -258,9 +258,10 @@ def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Re
 
 def _print(report: execute.Report, failures: pathlib.Path) -> None:
     """Prints a summary of the work that was done."""
+    programs = "1 program" if report.num_compilations == 1 else f"{report.num_compilations} programs"
     lines = [
-        f"{report.num_written} runs trained, {report.num_skipped} already stored; {report.num_compilations} programs "
-        f"compiled in {report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
+        f"{report.num_written} runs trained, {report.num_skipped} already stored; {programs} compiled in "
+        f"{report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
     ]
     if report.num_crashed:
         lines.append(f"{report.num_crashed} of these runs crashed; their records contain the traceback")

@@ -19,11 +19,11 @@ class Option(NamedTuple):
       name: with underscores, which are dashes on the command line.
       help: one line; it says the default.
       metavar: what the value is, such as `N`.
-      type: from a word of the command line to a value.
-      choices: a table of the allowed values by name; the value is then that of the table.
-      nargs: number of words, or `+` for one or more; None for one word that is no list.
-      is_flag: whether the option has no value; it is then True where it is given.
-      is_required: whether the figure cannot be drawn without it.
+      type: a function that converts a word of the command line to the value of the option.
+      choices: the allowed words, each with the value that it stands for; None allows any word.
+      nargs: number of words, or `+` for one or more; the value is then a list. None means one word and no list.
+      is_flag: whether the option takes no word. Its value is True if the option is given.
+      is_required: whether the option must be given.
     """
 
     name: str
@@ -37,14 +37,15 @@ class Option(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a figure is written as.
+    """The file formats of a figure or table, and the functions that write it.
 
     Attributes:
-      noun: `figure` or `table`.
-      formats: suffixes of files.
+      noun: the word for it in messages: `figure` or `table`.
+      formats: all formats it can be written in, as suffixes of files without the dot, such as `png`.
       usual: the formats that are written by default.
-      save: `(drawn, path without suffix, provenance, formats) -> paths`.
-      text: `(drawn, provenance) -> text` that is printed.
+      save: `(drawn, path without suffix, provenance, formats) -> paths`; writes one file for each format. `drawn` is
+        what `Entry.draw` returned; `provenance` is the sentence about the runs in the caption.
+      text: `(drawn, provenance) -> str`, the text that the command prints.
     """
 
     noun: str
@@ -63,11 +64,12 @@ class Entry(NamedTuple):
     """A figure of the table.
 
     Attributes:
-      summary: what it shows, in one line.
-      options: shared ones from below, and its own.
-      draw: `(runs, **options) -> drawn`; options that are not given are left out. The command replaces `NORMALISE` by
-        the argument `transform`, from scores of a game to scores on a scale that games share.
-      output: what it is written as.
+      summary: what the figure shows, in one line.
+      options: the options of the figure: those that figures share, such as `SCORE`, and those of this figure only.
+      draw: `(runs, **options) -> drawn`, a figure or a table. Options that the user does not give are not passed. If
+        the option `NORMALISE` is listed, the command passes `transform` instead: a function from scores of a game to
+        normalised scores (`jaxdqn.analysis.normalise.Transform`).
+      output: the file formats, and the functions that write the figure or the table.
     """
 
     summary: str

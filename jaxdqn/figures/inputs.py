@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jaxdqn.analysis import normalise, scores
 from jaxdqn.analysis.normalise import Reference
+from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import manifest, store
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import Run
@@ -51,13 +52,20 @@ def chosen(runs: Sequence[Run], games: Sequence[str] | None, arms: Sequence[str]
 def references(
     words: Iterable[str], runs: Sequence[Run], *, score: str = "evaluation_return", last: int = 1
 ) -> dict[str, Reference]:
-    """Returns the references of each game that the words of `--normalise` name; a later word replaces an earlier one.
+    """Returns the references that the words of `--normalise` name; for a game, a later word replaces an earlier one.
+
+    The references of a game are the two scores that become 0 and 1 when its scores are normalised.
 
     Args:
       words: each is `human`, the path of a CSV or JSON file, or `[GAME=]LOW:HIGH` with numbers or labels of arms.
       runs: of all arms, including arms that are references and not shown.
-      score: the curve of these arms.
-      last: number of its last points that are averaged in each run.
+      score: where a reference is the label of an arm: name of the curve that its score is taken from.
+      last: where a reference is the label of an arm: number of the last points of this curve that are averaged in each
+        run.
+
+    Returns:
+      By name of the game a `Reference`: `low`, the score that becomes 0, and `high`, the score that becomes 1. Only
+      games of the runs are in it, and of these only games that a word covers.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -74,7 +82,8 @@ def _of_names(runs: Sequence[Run], what: str, names: Sequence[str] | None, name_
     known = dict.fromkeys(map(name_of, runs))
     for name in names or ():
         if name not in known:
-            raise ValueError(f"There is no {what} {name!r}: there are {', '.join(map(repr, known))}.")
+            hint = did_you_mean(name, known)
+            raise ValueError(f"There is no {what} {name!r}: there are {', '.join(map(repr, known))}.{hint}")
     return [run for run in runs if names is None or name_of(run) in names]
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from jaxdqn.analysis.bootstrap_intervals import Interval
     from jaxdqn.analysis.normalise import Transform
-    from jaxdqn.analysis.paired import Differences
+    from jaxdqn.analysis.paired import Pairs
     from jaxdqn.store.record import Run
 
 
 class Row(NamedTuple):
     """The pairs of an arm in a panel, of one game or of all games, and the difference of the statistic."""
 
-    pairs: "Differences"
+    pairs: "Pairs"
     estimate: "Interval"
 
 
@@ -138,12 +138,12 @@ def compare(
     return Comparison(panels, looks, sentences)
 
 
-def _is_even(pairs: "Differences", games: Sequence[str]) -> bool:
+def _is_even(pairs: "Pairs", games: Sequence[str]) -> bool:
     """Returns whether an arm has pairs on all of these games, and the same number on each."""
     return set(games) <= set(pairs.seeds) and len({len(pairs.seeds[game]) for game in games}) == 1
 
 
-def _row(pairs: "Differences", aggregate: Aggregate, bootstrap_seed: int) -> Row:
+def _row(pairs: "Pairs", aggregate: Aggregate, bootstrap_seed: int) -> Row:
     import numpy as np
 
     from jaxdqn.analysis import paired

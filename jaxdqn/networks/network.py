@@ -52,11 +52,13 @@ class QNetwork:
     initializer: str = static("lecun_normal", choices=tuple(INITIALIZERS))
 
     def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-        """Returns the network for observations of this shape. An LSTM's memory is float32 `[2 · units]`, zero at first.
+        """Returns the network for observations of this shape.
+
+        The memory of an LSTM is float32 `[2 · units]`: its cell state, then its output, both zero at first.
 
         Raises:
-          ValueError: a network with memory has noise, or a head that draws random numbers. A stored memory would then
-            come from other noise than the steps that continue from it.
+          ValueError: a network with memory has noise, or a head that draws random numbers. Replay stores memories, and
+            the stored memory was computed with different noise than the steps that continue from it.
         """
         if self.memory is None:
             return _feed_forward(self, observation_shape, num_actions)
@@ -70,7 +72,7 @@ class QNetwork:
         return NetworkOutput if self.head is None else self.head.output
 
     def layers(self, num_actions: int) -> Layers:
-        """Returns what makes the layers of torso and head."""
+        """Returns the layer factory of torso and head."""
         return Layers(num_actions, self.activation, self.initializer, self.noisy, self.normalisation, self.dueling)
 
 
@@ -87,7 +89,7 @@ def _feed_forward(config: QNetwork, observation_shape: tuple[int, ...], num_acti
     def init(key: Key) -> Parameters:
         return {"params": module.init(key, jnp.zeros(observation_shape))["params"]}
 
-    # A key made while tracing starts no device: studies are made before devices are chosen.
+    # eval_shape keeps this abstract, because no device may start yet: studies are made before devices are chosen.
     template = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros(observation_shape))).get(NOISE)
 
     def noise(key: Key) -> _Noise:
@@ -106,9 +108,9 @@ def _feed_forward(config: QNetwork, observation_shape: tuple[int, ...], num_acti
     return feed_forward(init, apply, config.output, noise)
 
 
-def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-    module = _Recurrent(config, memory, observation_shape, num_actions)
-    empty: Any = np.zeros(memory.size, np.float32)  # in NumPy, since it is made before devices are chosen
+def _recurrent(config: QNetwork, lstm: LSTM, observation_shape: tuple[int, ...], num_actions: int) -> Network:
+    module = _Recurrent(config, lstm, observation_shape, num_actions)
+    empty: Any = np.zeros(lstm.size, np.float32)  # in NumPy, because no device may start yet
 
     def init(key: Key) -> Parameters:
         return module.init(key, jnp.zeros(observation_shape), empty)
@@ -118,23 +120,26 @@ def _recurrent(config: QNetwork, memory: LSTM, observation_shape: tuple[int, ...
         return module.apply(parameters, observation, memory)
 
     def apply(parameters: Parameters, observation: Array, key: Any = None) -> Any:
+        # Starts from the zero memory of a new episode; `step` and `unroll` continue from a given memory.
         batch = observation.shape[: observation.ndim - len(observation_shape)]
-        return step(parameters, observation, jnp.zeros((*batch, memory.size)), key)[0]
+        return step(parameters, observation, jnp.zeros((*batch, lstm.size)), key)[0]
 
     def unroll(
         parameters: Parameters, observations: Array, memory: Array, is_first: Array, key: Any = None
     ) -> tuple[Any, Array]:
+        # Shapes: observations [B, T, *observation_shape], memory [B, 2 · units], is_first bool [B, T]. Returns the
+        # output for [B, T] and the memory after each observation, [B, T, 2 · units].
         del key
 
-        def update(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-            features, starts = now
-            memory = jnp.where(starts[:, None], 0.0, memory)
+        def update(memory: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+            features, is_first = inputs  # of one time step: [B, F], [B]
+            memory = jnp.where(is_first[:, None], 0.0, memory)
             memory = module.apply(parameters, memory, features, method="update")  # type: ignore[assignment]
             return memory, memory
 
-        # Only the memory goes step by step; torso and head see all steps as one batch.
+        # Only the memory is computed step by step; torso and head are applied to all steps as one batch.
         features: Any = module.apply(parameters, observations, method="features")
-        by_time = jnp.swapaxes(features, 0, 1), is_first.T
+        by_time = jnp.swapaxes(features, 0, 1), is_first.T  # [T, B, F], [T, B]
         memories = jnp.swapaxes(jax.lax.scan(update, memory, by_time)[1], 0, 1)
         return module.apply(parameters, memories, method="outcome"), memories
 
@@ -158,13 +163,13 @@ class _Recurrent(nn.Module):
     """Torso, memory and head as modules of their own: `params/first/Dense_0`, `params/cell`, `params/last/Dense_0`."""
 
     config: QNetwork
-    memory: LSTM
+    lstm: LSTM
     observation_shape: tuple[int, ...]
     num_actions: int
 
     def setup(self) -> None:
         self.first = _First(self.config, self.observation_shape, self.num_actions)
-        self.cell = self.memory.cell()
+        self.cell = self.lstm.cell()
         self.last = _Last(self.config, self.num_actions)
 
     def __call__(self, observation: Array, memory: Array) -> tuple[Any, Array]:
@@ -175,10 +180,10 @@ class _Recurrent(nn.Module):
         return self.first(observation)
 
     def update(self, memory: Array, features: Array) -> Array:
-        return self.memory.update(self.cell, memory, features)
+        return self.lstm.update(self.cell, memory, features)
 
     def outcome(self, memory: Array) -> Any:
-        return self.last(self.memory.output(memory))
+        return self.last(self.lstm.output(memory))
 
 
 class _First(nn.Module):

@@ -92,7 +92,8 @@ def _records(path: Path) -> Records:
     if not _has_weights(record):
         others = [other.name for other in _with_weights(path.parent)]
         listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        raise ValueError(f"{path} has no weights: {f'use {listed} in its folder' if others else weights.REMEDY}.")
+        remedy = f"use {listed} in its folder" if others else weights.remedy(record)
+        raise ValueError(f"{path} has no weights: {remedy}.")
     return {path: record}
 
 
@@ -104,7 +105,7 @@ def _records_of_folder(folder: Path) -> Records:
     if studies:
         raise ValueError(f"{folder} is no folder of runs: choose one of {', '.join(studies)}.")
     number = len(weights.facts_in(folder / "runs") or weights.facts_in(folder))
-    raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.REMEDY}.")
+    raise ValueError(f"{folder} has {number} records, none of them with weights: {weights.remedy()}.")
 
 
 def _with_weights(folder: Path, *, strict: bool = False) -> Records:

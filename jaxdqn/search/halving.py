@@ -1,8 +1,12 @@
 """Successive halving as pure functions: the points of a search to train next, and the points to promote.
 
-Li et al. (2018), "Hyperband", Section 3, for points that arrive one after another. A point is a setting; its seeds are
-replicas, which are trained, scored and dropped together. Points that wait for the same rung and share a compiled
-program form one queue, until they fill a wave. New points are suggested when no queue is full.
+Li et al. (2018), "Hyperband", Section 3, for points that arrive one after another. A point is one setting of the
+hyperparameters. It has one run for each seed; the runs of a point are trained, scored and dropped together. A rung is a
+part of the training of a run: rung 0 ends after the first few environment steps, the last rung at the end of the run.
+At the end of a rung points are scored, and the best are promoted: they are trained to the end of the next rung.
+
+Points that wait for the same rung and share a compiled program form one queue, until they fill a wave: points that are
+trained side by side. New points are suggested when no queue is full.
 
 The highest of many noisy means is partly luck. So the budget may end with a final: the points with the highest means
 are run with seeds that had no part in their selection, and the scores on these seeds alone decide.
@@ -53,9 +57,10 @@ class ScoredWave(NamedTuple):
 
     Attributes:
       rung: 0 for the first, `Plan.final` for the final.
-      points: their numbers.
-      scores: one row a point, one number a seed; NaN if a point could not be trained, minus infinity if a run diverged
-        (`jaxdqn.analysis.divergence`): its point is worse than all points without a diverged run.
+      points: the numbers of the points.
+      scores: one row for each point, with one score for each seed; NaN if a point could not be trained. A diverged run
+        scores minus infinity (`jaxdqn.analysis.divergence`), so its point ranks below every point without a diverged
+        run.
       kept: numbers of the points promoted to the next rung.
     """
 

@@ -150,7 +150,7 @@ def _train_wave(
     start = _start(runs, cells)
     for at in wave.train(compiled, cells, start, width=layout.width, every=every, until=until, context=between):
         if not at.is_new:
-            runs.advanced(every * len(cells), at.points[-1]["evaluation_return"])
+            runs.advanced(every * len(cells), at.curve_points[-1]["evaluation_return"])
     endings = compiled.end(at.states)[: len(cells)]
     crashes = [ending.crash for ending in endings if ending.crash is not None]
     if crashes:

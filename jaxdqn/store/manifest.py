@@ -68,7 +68,9 @@ def read(folder: Path) -> Manifest:
         cells = {id: {name: about[name] for name in _FIELDS} for id, about in content["cells"].items()}
         return Manifest(str(content["name"]), int(content["steps"]), cells)
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing: give the script of the study, or run the study once.") from None
+        raise ValueError(
+            f"{folder} is no folder of a study: it has no {_NAME}. Give the script of the study, or run the study once."
+        ) from None
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as problem:
         raise ValueError(
             f"{path} cannot be read ({problem}): run the script of the study, which writes it again."

@@ -127,8 +127,9 @@ def json_value(value: Any, path: str = "") -> Any:
       path: dotted path of the value, for error messages.
 
     Raises:
-      ValueError: the value holds something else; the message names its dotted path. Array scalars are refused, since
-        they change the number: 0.001 as float32 is 0.0010000000474974513.
+      ValueError: the value holds something else; the message names its dotted path. NaN and infinity are refused,
+        because JSON has no number for them. NumPy and JAX scalars are refused, because float32 does not hold 0.001
+        exactly.
     """
     if isinstance(value, Mapping):
         wrong = [key for key in value if not isinstance(key, str)]

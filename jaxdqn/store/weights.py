@@ -23,9 +23,6 @@ from jaxdqn.store import archive, arrays, files, schema
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult
 
-# For a run without weights. A study does not repeat stored runs, so the record must be deleted.
-REMEDY = "put the seed into the study's weights_of, delete the record and run the study again"
-
 
 class Weights(NamedTuple):
     """Trained parameters.
@@ -39,6 +36,22 @@ class Weights(NamedTuple):
     facts: dict[str, Any]
     arrays: Arrays
     path: Path
+
+
+def remedy(facts: Any = None) -> str:
+    """Returns how to get the weights of a run that was stored without them, for the end of an error message.
+
+    A study does not repeat stored runs, so that its run must be removed first.
+
+    Args:
+      facts: facts of the run, whose seed and identifier the text then names; None means any run of a study.
+    """
+    about = facts if isinstance(facts, dict) else {}
+    seed = f"seed {about['seed']}" if "seed" in about else "a seed"
+    return (
+        f"add {seed} to weights_of of the study, remove its run (delete its files, or `jaxdqn pack STUDY --drop "
+        f"{about.get('id', 'ID')}`), and run the study again"
+    )
 
 
 def flatten(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +124,7 @@ def load(path: str | Path) -> Weights:
     path = Path(path)
     record = read(path)
     if not isinstance(record, dict) or not isinstance(record.get("weights"), dict):
-        raise ValueError(f"{path} has no weights: {REMEDY}.")
+        raise ValueError(f"{path} has no weights: {remedy(record)}.")
     _check(path, record)
     if path.exists():
         named = _unpacked(path, record)

@@ -99,7 +99,7 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
                 others = _claim_all(context, cells) if compiled is None else ()  # no cell of the group compiles
                 _fail(context, [*members, *(cells[id] for id in others)])
             else:
-                seconds += ended.seconds_here
+                seconds += ended.seconds_in_this_process
                 recorded += _record(context, members, ended, endings, live, compiled.compile_seconds, layout)
                 _remove_checkpoints(context, ids)
             context.claims.release(ids)
@@ -175,12 +175,12 @@ def _train(
     for at in wave.train(compiled, cells, found, width=width, every=every, until=study.steps, context=between):
         if at.is_new:
             live = Live(context.exporters, [records.identity(study, cell) for cell in cells], note)
-            for point in at.points:
+            for point in at.curve_points:
                 live.point(point)
             context.bar.training(at.step * len(cells))
         else:
-            live.point(at.points[-1])
-            context.bar.advance(every * len(cells), at.points[-1]["evaluation_return"])
+            live.point(at.curve_points[-1])
+            context.bar.advance(every * len(cells), at.curve_points[-1]["evaluation_return"])
         if at.step < study.steps and not context.claims.holds(at.ids):
             raise ClaimLost
     return at, compiled.end(at.states)[: len(cells)], live

@@ -36,7 +36,7 @@ class Study:
         all combinations are run; or a list of points, as the functions of `jaxdqn.study.grids` return.
       episodes_logged: number of first training episodes of which each run stores return, last reward and step.
       weights_of: the seeds whose last parameters are stored with their results, for `jaxdqn play`. A run that was
-        stored without them stays so until its record is deleted.
+        stored without them stays so until it is removed.
     """
 
     name: str

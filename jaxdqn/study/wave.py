@@ -15,34 +15,38 @@ from jaxdqn.training.program import Program
 
 
 class Wave(NamedTuple):
-    """Runs side by side at one step. M runs have P points so far.
+    """M runs that train side by side, at one step. Each has P points of its curves: one for each evaluation so far.
+
+    A point of a curve has nothing to do with a point of a search, which is a setting of hyperparameters.
 
     Attributes:
       ids: identifiers of the M runs.
-      step: environment steps of each.
+      step: environment steps of each run so far.
       states: what the program carries; it may hold more runs than M, as padding.
-      points: P points of the curves, each `[M]` by name.
-      seconds: of training at each of the P points, without compilation and interruptions.
-      num_restored: number of these points that come from a snapshot.
-      trained_by: for each run the code and machines that trained it before.
+      curve_points: P dictionaries, one for each point of the curves: by name of the curve, the values `[M]`. The list
+        grows during training: all waves that `train` yields share it.
+      seconds: P numbers: seconds of training until each point, including the time of `WaveContext.save`, without
+        compilation and interruptions. The waves share this list, too.
+      num_restored: number of points that come from a snapshot.
+      trained_by: for each run the code and machines that trained it before this process.
     """
 
     ids: tuple[str, ...]
     step: int
     states: Any
-    points: list[dict[str, np.ndarray]]
+    curve_points: list[dict[str, np.ndarray]]
     seconds: list[float]
     num_restored: int
     trained_by: tuple[Provenance, ...]
 
     @property
     def is_new(self) -> bool:
-        """Returns whether it has not trained since it started here."""
-        return len(self.points) == self.num_restored
+        """Returns whether the wave has not trained yet in this process."""
+        return len(self.curve_points) == self.num_restored
 
     @property
-    def seconds_here(self) -> float:
-        """Returns the seconds of training since it started here."""
+    def seconds_in_this_process(self) -> float:
+        """Returns the seconds that the wave has trained in this process."""
         return 0.0 if self.is_new else self.seconds[-1] - _last_restored(self)
 
 
@@ -51,9 +55,9 @@ class WaveContext(NamedTuple):
 
     Attributes:
       stop: the request to stop.
-      checkpoint_seconds: of training between two calls of `save`.
-      save: is called with the wave when a checkpoint is due, and before a stop. The wave may be new.
-      note: is called with sentences for a person.
+      checkpoint_seconds: seconds of training between two calls of `save`.
+      save: `wave -> None`, called when a checkpoint is due, and before a stop. The wave may be new.
+      note: `sentence -> None`, called with what the user must know.
     """
 
     stop: StopRequest
@@ -74,11 +78,16 @@ def train(
 ) -> Iterator[Wave]:
     """Yields the wave at its start, and after each evaluation period until its last step.
 
+    If the snapshot turns out to be unusable only after the first evaluation period, the wave has been yielded at its
+    start. A new wave at step 0 is then yielded, too: a second start, to which `is_new` applies.
+
     Args:
-      program: of the cells' structure.
-      cells: of the runs, at most `width`. Fewer are padded: the last run is computed again and that result discarded.
-      start: a snapshot to continue, or one on disk; None begins at step 0, as does one that cannot be used.
-      width: of the program.
+      program: the compiled program of these cells.
+      cells: one for each run, at most `width`. If there are fewer, the last run is computed again to fill the program,
+        and that result is discarded.
+      start: the snapshot to continue from, or a checkpoint on disk with it. None, or a snapshot that cannot be used,
+        means step 0.
+      width: number of runs that the program computes.
       every: environment steps of an evaluation period.
       until: the step at which training ends.
       context: what happens between periods.
@@ -95,7 +104,7 @@ def train(
 
 def curves(wave: Wave) -> dict[str, np.ndarray]:
     """Returns the curves of a wave, `[M, P]` by name."""
-    return {name: np.stack([point[name] for point in wave.points], axis=1) for name in wave.points[0]}
+    return {name: np.stack([point[name] for point in wave.curve_points], axis=1) for name in wave.curve_points[0]}
 
 
 def trained_by(wave: Wave) -> tuple[Provenance, ...]:
@@ -104,10 +113,10 @@ def trained_by(wave: Wave) -> tuple[Provenance, ...]:
 
 
 def snapshot(program: Program, wave: Wave) -> Snapshot | None:
-    """Returns a snapshot of the runs that did not crash; None if all crashed or none has a point of its curves."""
-    places, state = program.save(wave.states)
+    """Returns a snapshot of the runs that did not crash; None if all crashed, or before the first point."""
+    places, state = program.save(wave.states)  # places: of the runs in the program that did not crash
     rows = {place: row for row, place in enumerate(places) if place < len(wave.ids)}  # without padding
-    if not rows or not wave.points:
+    if not rows or not wave.curve_points:
         return None
     kept = list(rows)
     origins = trained_by(wave)
@@ -143,9 +152,10 @@ def _train(
             raise KeyboardInterrupt
         states, values = program.advance(wave.states, wave.step)
         point = {name: column[: len(cells)] for name, column in values.items()}
-        if wave.points and point.keys() != wave.points[-1].keys():
+        if wave.curve_points and point.keys() != wave.curve_points[-1].keys():
             raise Unusable("it has other curves than this version of jaxdqn")
-        wave.points.append(point)
+        # The two lists grow in place: a copy of all points after each period would take ever longer.
+        wave.curve_points.append(point)
         wave.seconds.append(time.perf_counter() - started)
         wave = wave._replace(step=wave.step + every, states=states)
         yield wave
@@ -155,7 +165,7 @@ def _begin(program: Program, cells: Sequence[Cell], start: Snapshot | Checkpoint
     """Returns a wave at its start.
 
     Raises:
-      Unusable: if the snapshot cannot be read, or is none of such runs.
+      Unusable: if the snapshot cannot be read, or was made by other runs.
     """
     padded = [*cells, *[cells[-1]] * (width - len(cells))]
     configs, seeds, ids = [cell.config for cell in padded], [cell.seed for cell in padded], [cell.id for cell in cells]
@@ -170,5 +180,5 @@ def _begin(program: Program, cells: Sequence[Cell], start: Snapshot | Checkpoint
 
 
 def _last_restored(wave: Wave) -> float:
-    """Returns the seconds of training before it started here."""
+    """Returns the seconds that the wave had trained before this process."""
     return wave.seconds[wave.num_restored - 1] if wave.num_restored else 0.0

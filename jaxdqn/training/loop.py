@@ -70,8 +70,8 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
     num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
     def draw(number: Array) -> tuple[RandomNumbers, _GameNumbers]:
-        learning_key, game_key = sample_and_learn.keys_of(run.training_key, number)
-        return sample_and_learn.draw(parts, learning_key), _draw_games(parts, game_key)
+        agent_key, game_key = sample_and_learn.keys_of(run.training_key, number)
+        return sample_and_learn.draw(parts, agent_key), _draw_games(parts, game_key)
 
     def chunk(number: Array, carry: tuple[RunState, Sums]) -> tuple[RunState, Sums]:
         start = number * CHUNK

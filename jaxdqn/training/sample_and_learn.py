@@ -1,7 +1,8 @@
 """One iteration of training, the same for JAX games and host games: random numbers, learning, and counting episodes.
 
-An iteration collects `train_every` steps, which each loop does in its own way, and then learns: `learn` samples from
-replay, updates the parameters and hands the priorities back to replay. All random numbers of iteration i follow from
+An iteration collects `train_every` steps, which each loop does in its own way. Its learning phase follows: `learn`
+does `num_updates` updates, and each of them samples from replay, changes the parameters and gives the new priorities to
+replay. All random numbers of iteration i follow from
 the run's key and i alone. They are drawn for a chunk of iterations in one call, since a draw inside a loop would cost
 more than a small game; neither the chunk nor the evaluation period changes the numbers.
 """
@@ -22,11 +23,14 @@ CHUNK = 128  # iterations whose random numbers are drawn at once
 class RandomNumbers(NamedTuple):
     """The random numbers of acting and learning in one iteration.
 
+    E is the number of environments, V the number of steps of each in an iteration (`train_every / E`), U the number of
+    updates in a learning phase (`num_updates`), B the batch size.
+
     Attributes:
-      exploration: the noise of `config.exploration`, `[V, E]`: for V steps of every environment.
-      acting: `[V, ...]`, the noise of the network in each of these steps; an empty pytree if it has none.
-      sampling: uint32 `[U, B]`, the bits that sample U batches of B examples.
-      learning: `[U, ...]`, the noise or keys of U updates, from `Learner.noise`.
+      exploration: the noise of `config.exploration`, `[V, E]`, or `[V, E, ...]` for each of its arrays.
+      acting: the noise of the network in each of the V steps, `[V, ...]`; an empty pytree if the network has none.
+      sampling: uint32 `[U, B]`, the random bits that select the examples of each batch.
+      learning: the noise or the key of each update, `[U, ...]`, from `Learner.noise`.
     """
 
     exploration: Any
@@ -36,15 +40,15 @@ class RandomNumbers(NamedTuple):
 
 
 def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
-    """Returns the two keys of an iteration: for acting and learning, and for the games."""
-    learning_key, game_key = jax.random.split(jax.random.fold_in(training_key, iteration))
-    return learning_key, game_key
+    """Returns the two keys of an iteration: that of the agent, which acts and learns, and that of the games."""
+    agent_key, game_key = jax.random.split(jax.random.fold_in(training_key, iteration))
+    return agent_key, game_key
 
 
-def draw(parts: Parts, key: Key) -> RandomNumbers:
-    """Returns the random numbers of acting and learning in one iteration. `key` is consumed."""
+def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
+    """Returns the random numbers of acting and learning in one iteration. `agent_key` is consumed."""
     config = parts.config
-    exploration_key, sampling_key, acting_key, learning_key = jax.random.split(key, 4)
+    exploration_key, sampling_key, acting_key, learning_key = jax.random.split(agent_key, 4)
     shape = (config.train_every // config.num_environments, config.num_environments)
     return RandomNumbers(
         exploration=config.exploration.draw(exploration_key, shape, parts.game.num_actions),
@@ -55,23 +59,28 @@ def draw(parts: Parts, key: Key) -> RandomNumbers:
 
 
 def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> tuple[RunState, Sums]:
-    """Returns the run after one training: `num_updates` batches are sampled and learned from.
+    """Returns the run after one learning phase, and the sums with its updates added.
+
+    Each of `num_updates` updates samples a batch from replay and learns from it.
 
     Args:
-      parts: of the run.
-      state: after the steps of the iteration.
-      sums: over the period so far.
-      numbers: of the iteration.
+      parts: the parts of the run.
+      state: the run after the steps of the iteration.
+      sums: sums over the evaluation period so far.
+      numbers: the random numbers of the iteration.
     """
     config = parts.config
 
-    def update(carry: tuple[RunState, Sums], numbered: Any) -> tuple[tuple[RunState, Sums], None]:
-        (state, sums), (number, bits, key) = carry, numbered
-        # The steps since the last training are shared out among its updates: each target copy falls to one of them.
+    def update(carry: tuple[RunState, Sums], inputs: Any) -> tuple[tuple[RunState, Sums], None]:
+        (state, sums), (update_index, bits, key) = carry, inputs
+        # The steps since the last learning phase are divided among the updates of this one, without gaps or overlap. So
+        # when the target network is due to be copied at one of these steps, exactly one update copies it.
         num_steps = state.step - state.learned_at
-        share = [state.learned_at + num_steps * (number + i) // config.num_updates for i in (0, 1)]
+        steps_before, steps_after = (
+            state.learned_at + num_steps * (update_index + i) // config.num_updates for i in (0, 1)
+        )
         sample = parts.replay.sample(state.replay, bits, state.step, state.num_episodes)
-        learner, info = parts.learner.update(state.learner, sample, key, *share)
+        learner, info = parts.learner.update(state.learner, sample, key, steps_before, steps_after)
         has_diverged_now = (state.diverged_at < 0) & ~jnp.isfinite(info.loss)
         state = state._replace(
             learner=learner,
@@ -80,29 +89,31 @@ def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> 
         )
         return (state, sums.add(info)), None
 
-    numbers_of_updates = jnp.arange(config.num_updates, dtype=jnp.int32)
-    (state, sums), _ = jax.lax.scan(update, (state, sums), (numbers_of_updates, numbers.sampling, numbers.learning))
+    update_indices = jnp.arange(config.num_updates, dtype=jnp.int32)
+    (state, sums), _ = jax.lax.scan(update, (state, sums), (update_indices, numbers.sampling, numbers.learning))
     replay = parts.replay.after_training(state.replay)
     return state._replace(learned_at=state.step, replay=replay), sums
 
 
 def count(state: RunState, sums: Sums, reward: Array, ended: Array) -> tuple[RunState, Sums]:
-    """Returns the run with one step counted, and the episodes that ended with it.
+    """Returns the run and the sums with the rewards of one step, and with the episodes that ended at it, added.
 
     Args:
-      state: after the step.
-      sums: over the period so far.
-      reward: float32 `[E]`, of the step.
-      ended: bool `[E]`, whether the episode ended.
+      state: the run after the step.
+      sums: sums over the evaluation period so far.
+      reward: float32 `[E]`, the rewards of the step.
+      ended: bool `[E]`, whether the episode of each environment ended.
     """
     episode_return = state.episode_return + reward
     num_ended = ended.sum(dtype=jnp.int32)
     log = state.log
     if log is not None:
-        place = jnp.where(ended, state.num_episodes + jnp.cumsum(ended) - 1, log.end_step.size)
+        # Ended episodes get the next free rows of the log. All others get a row past its end, and `mode="drop"`
+        # discards what is written there, as it does with the episodes of a full log.
+        row = jnp.where(ended, state.num_episodes + jnp.cumsum(ended) - 1, log.end_step.size)
 
         def logged(kept: Array, values: Array) -> Array:
-            return kept.at[place].set(values, mode="drop", unique_indices=True)
+            return kept.at[row].set(values, mode="drop", unique_indices=True)
 
         log = EpisodeLog(
             logged(log.episode_return, episode_return),

@@ -43,7 +43,7 @@ class RunState(NamedTuple):
       actor: what acting carries from step to step; None in a host game, whose `EnvironmentState` holds it.
       episode_return: float32 `[E]`, undiscounted, of the episodes under way.
       num_episodes: int32 `[]`, episodes ended so far.
-      learned_at: int32 `[]`, the step of the last training, or of the last iteration that could not learn yet.
+      learned_at: int32 `[]`, the step of the last learning phase, or of the last iteration that could not learn yet.
       diverged_at: int32 `[]`, the step of the first non-finite loss, or -1.
       log: of the first episodes; None if none are logged.
       training_key: constant; with the number of an iteration it gives all random numbers of that iteration.

@@ -76,6 +76,7 @@ def test_a_run_can_be_dropped(study, capsys):
 
 def test_a_folder_that_cannot_be_packed_ends_in_one_sentence(study, capsys):
     assert "results holds no runs" in refused("pack results", capsys)
+    assert "results/nothing does not exist" in refused("pack results/nothing", capsys)
     next((study / "runs").glob("*.npz")).write_bytes(b"noise")
     assert "has changed since it was written" in refused("pack results/catch", capsys)
 

@@ -185,7 +185,8 @@ def test_the_bar_counts_failed_runs_and_runs_of_other_processes_as_done(capsys):
 def test_the_error_for_a_study_without_a_manifest_gives_a_remedy(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         commands.main(["status", str(tmp_path)])
-    assert "study.json is missing: name the study's script, or run it here once" in capsys.readouterr().err
+    sentence = "is no folder of a study: it has no study.json. Give the script of the study, or run the study once."
+    assert f"{tmp_path} {sentence}" in capsys.readouterr().err
     (tmp_path / "study.json").write_text('{"schema": 99}')
     with pytest.raises(SystemExit, match="2"):
         commands.main(["status", str(tmp_path)])

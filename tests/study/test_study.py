@@ -381,7 +381,7 @@ def test_weights_requested_later_are_stored_after_the_record_is_deleted(tmp_path
     execute.run(study, tmp_path)
     report = execute.run(requested, tmp_path)
     assert (report.num_written, report.num_skipped) == (0, 1)
-    with pytest.raises(ValueError, match="put the seed into the study's weights_of, delete the record and run"):
+    with pytest.raises(ValueError, match="add a seed to weights_of of the study, remove its run"):
         select_weights.select(report.folder)
     (path,) = report.folder.glob("*.json")
     path.unlink()
