@@ -21,7 +21,7 @@ _EPILOG = """\
 examples:
   jaxdqn pack results/catch
   jaxdqn pack experiments/catch.py                          the study of a script, in results
-  jaxdqn pack results/*/
+  jaxdqn pack results/*/                                    folders without runs are left out
   jaxdqn pack results/catch --drop 01a217920c1985d8         remove one packed run
 """
 
@@ -35,7 +35,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("results"), help="folder of the results of a script (default: results)"
     )
     parser.add_argument("--partial", action="store_true", help="pack a study although some of its runs are missing")
-    parser.add_argument("--drop", nargs="+", metavar="ID", help="remove these packed runs; the study then repeats them")
+    parser.add_argument(
+        "--drop", nargs="+", metavar="ID", help="remove these packed runs of one study, which then repeats them"
+    )
 
 
 def main(options: argparse.Namespace) -> None:
@@ -45,10 +47,17 @@ def main(options: argparse.Namespace) -> None:
       options: studies, out, partial, drop.
     """
     with ends_quietly(), one_sentence():
+        is_one = len(options.studies) == 1
+        if options.drop and not is_one:
+            raise ValueError("--drop removes runs of one study: give only its folder.")
         for study in options.studies:
             folder, requested = folder_of(study, options.out)
+            if not folder.is_dir():
+                raise ValueError(f"{folder} does not exist or is no folder: give the folder of a study.")
             if options.drop:
                 _drop(folder, options.drop)
+            elif not is_one and not _holds_runs(folder):
+                print(f"{folder}: no runs")
             else:
                 _pack(folder, requested, is_partial=options.partial)
 
@@ -57,11 +66,7 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
     from jaxdqn.store import manifest, packing, search_trials, status, store
     from jaxdqn.store.record import DamagedResult
 
-    found = [runs for runs in (folder / "runs", folder / "tuning" / "runs") if store.exists(runs)]
-    searches = folder / "searches"
-    if not folder.exists():
-        raise ValueError(f"{folder} does not exist: give the folder of a study, such as results/NAME.")
-    if not found and not searches.is_dir():
+    if not _holds_runs(folder):
         raise ValueError(f"{folder} holds no runs: give the folder of a study, such as results/NAME.")
     if requested is None and (folder / "study.json").exists():
         requested = manifest.read(folder)
@@ -71,9 +76,10 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
             raise ValueError(f"{folder} lacks {missing} runs of its study: run them first, or add --partial.")
     before = _sizes(folder)
     try:
-        packed = [packing.pack(runs) for runs in found]
+        packed = [packing.pack(runs) for runs in _folders_of_runs(folder) if store.exists(runs)]
     except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
+    searches = folder / "searches"
     num_searches = search_trials.pack(searches) if searches.is_dir() else 0
     of_searches = f" and {num_searches} searches" if num_searches else ""
     num_runs = sum(one.num_runs for one in packed)
@@ -81,14 +87,31 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
 
 
 def _drop(folder: Path, ids: list[str]) -> None:
-    from jaxdqn.store import packing
+    from jaxdqn.store import lookup, packing
     from jaxdqn.store.record import DamagedResult
 
+    packed = {runs: lookup.packed_ids(runs) & set(ids) for runs in _folders_of_runs(folder)}
+    if unknown := sorted(set(ids).difference(*packed.values())):
+        raise ValueError(f"{folder} has no packed run {unknown[0]!r}: `jaxdqn runs` lists identifiers.")
     try:
-        packing.drop(folder / "runs", ids)
+        for runs, dropped in packed.items():
+            if dropped:
+                packing.drop(runs, dropped)
     except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
     print(f"{folder}: {len(ids)} runs dropped")
+
+
+def _folders_of_runs(folder: Path) -> tuple[Path, Path]:
+    """Returns the folders of a study's runs and of its tuning runs, whether or not they exist."""
+    return folder / "runs", folder / "tuning" / "runs"
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Returns whether a folder holds runs or searches, loose or packed."""
+    from jaxdqn.store import store
+
+    return any(map(store.exists, _folders_of_runs(folder))) or (folder / "searches").is_dir()
 
 
 def _sizes(folder: Path) -> list[int]:

@@ -215,8 +215,10 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
         print(doubt, file=sys.stderr)
     runs = out / study.name / "runs"
     with one_sentence():
-        runs.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(dir=runs).cleanup()  # raises an error if the folder is not writable
+        runs.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(
+            dir=runs if runs.is_dir() else runs.parent
+        ).cleanup()  # raises an error if the folder is not writable
     devices.use_all_cores()
     if options.run is not execute.run:
         devices.leave_accelerators()

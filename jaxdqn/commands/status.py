@@ -51,7 +51,8 @@ def show(found: "Status", folder: Path) -> None:
         table.add_row(*map(printable, arm), *(str(count[arm] or "") for count in counts))
     console.print(table)
     for holder in found.holders:
-        console.print(f"{len(holder.cells)} runs active in process {holder.pid} of {printable(holder.host)}")
+        runs = "1 run" if len(holder.cells) == 1 else f"{len(holder.cells)} runs"
+        console.print(f"{runs} active in process {holder.pid} of {printable(holder.host)}")
     for failure in list(found.failed.values())[:_NUM_SHOWN]:
         console.print(f"{failure.id} failed: {printable(failure.reason)}", markup=False)
     if found.failed:

@@ -4,7 +4,7 @@ Files of the folder `<out>/<name>/tuning`:
 
     journal.log    of Optuna, with every point and every wave
     search.json    what decides the search; another search is refused in this folder
-    search_trials.json    the points as plain numbers, for figures; derived
+    trials.json    the points as plain numbers, for figures; derived
     runs/          records of tuning runs that reached their last step, as in a study
     checkpoints/   runs that wait, if training takes long or was interrupted
     failures/      tracebacks of points that could not be trained; these count as worse than all others
@@ -98,7 +98,7 @@ def run(
     folder = pathlib.Path(out) / search.name / "tuning"
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     with waiting_runs.programs() as own, Claims(folder / "claims") as claims, stop_signals.watched() as stop:
-        if not claims.claim(["search"], 1):
+        if not claims.claim([search_trials.CLAIM], 1):
             raise ValueError(f"{folder}: another process runs this search.")
         _claim_folder(search, folder)
         shared = own if programs is None else programs
@@ -109,9 +109,8 @@ def run(
         work = _Work(search, folder, study, space, searches.plan(search), runs)
         points = _settings(work)
         done: list[ScoredWave] = []
-        for wave in _waves(
-            study
-        ):  # the process may have ended before Optuna had the scores, or before the runs were dropped
+        # The earlier process may have ended before Optuna had the scores, or before the runs were dropped.
+        for wave in _waves(study):
             _tell(work, wave, done)
             done.append(wave)
             if runs.waiting:

@@ -106,9 +106,10 @@ def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None 
 
     Raises:
       KeyError: the archive has no such run.
-      DamagedResult: the arrays are damaged; the message names the run.
+      DamagedResult: the arrays are damaged; the message names their file and the run.
     """
     described = (facts(files, id) if found is None else found)[kind]
+    path = files.weights if kind == WEIGHTS else files.runs
     row = _row(files, id, kind)
     try:
         if kind == WEIGHTS:
@@ -122,9 +123,9 @@ def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None 
             }
         is_intact = digest(named) == row[f"sha256.{kind}"]
     except _UNREADABLE as problem:
-        raise _damaged(files.runs, id, f"its {kind} cannot be read: {_one_line(problem)}") from problem
+        raise _damaged(path, id, f"its {kind} cannot be read: {_one_line(problem)}") from problem
     if not is_intact:
-        raise _damaged(files.runs, id, f"the sha256 of its {kind} differs")
+        raise _damaged(path, id, f"the sha256 of its {kind} differs")
     for values in named.values():
         values.setflags(write=False)
     return named

@@ -70,6 +70,11 @@ def shapes(packed: bytes) -> dict[str, list[int]]:
         return {name: _shape(archive.zip, f"{name}.npy") for name in sorted(archive.files)}
 
 
+def shapes_by_name(named: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+    """Returns the shapes of arrays by name, sorted by name, as `shapes` returns them for the packed arrays."""
+    return {name: list(values.shape) for name, values in sorted(named.items())}
+
+
 def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Arrays:
     """Returns curves in the dtypes of the store: int64 for `steps` and other integers, float32 for all other values.
 

@@ -9,7 +9,7 @@ A claim is a new file, which only one process can create. The claim of a dead pr
 creates one with the next n, which again only one can. A process is dead if its machine reports so, or, on another
 machine, if it has given no sign of life for `EXPIRY` seconds by the clock of the file system. A process that was silent
 for so long and continues has lost its claims; it learns this from `holds`, and leaves the claims of others alone. Files
-of processes that have been dead for a day are removed.
+of processes that have been dead for a day are removed. The last process that ends removes the empty folder.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from jaxdqn.store import files
 
 EXPIRY = 120.0  # seconds without a sign of life after which a process on another machine counts as dead
 HEARTBEAT = 10.0  # seconds between signs of life
+_ATTEMPTS = 10  # to create a file in the folder, which other processes may remove at the same moment
 
 
 class Holder(NamedTuple):
@@ -52,7 +53,7 @@ class Claims:
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> "Claims":
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._sign()
         with contextlib.suppress(OSError):  # files that cannot be removed stay
             self._sweep()
@@ -66,12 +67,15 @@ class Claims:
         self._heart.join()
         self.release(tuple(self._held))
         self._alive.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process uses the folder, or has removed it
+            self._folder.rmdir()
 
     def claim(self, cells: Iterable[str], most: int) -> tuple[str, ...]:
         """Claims cells that no living process holds, at most `most`, and returns them in their order.
 
         A cell may have been finished between its caller's check and the claim: check again after claiming.
         """
+        self._sign()  # the file of this process keeps the folder from being removed
         latest = _latest(self._folder)
         claimed: list[str] = []
         for cell in cells:
@@ -110,6 +114,10 @@ class Claims:
             for path in sorted(self._folder.glob(f"{cell}-*.claim"), key=_generation):
                 if _generation(path) <= generation:  # older claims first, so that this claim counts until the end
                     path.unlink(missing_ok=True)
+
+    def others(self) -> tuple[Holder, ...]:
+        """Returns the other living processes that hold claims in the folder."""
+        return _holders(self._folder, without=self._token)
 
     def _path(self, cell: str, generation: int) -> pathlib.Path:
         return self._folder / f"{cell}-{generation}.claim"
@@ -153,10 +161,20 @@ class Claims:
         try:
             os.utime(self._alive)
         except FileNotFoundError:  # the first sign; or the file was removed, since this process was silent for a day
-            files.write_new(self._alive, json.dumps(_identity()).encode())
+            self._create_alive()
         now = time.time()
         self._was_silent |= now - self._signed_at >= EXPIRY
         self._signed_at = now
+
+    def _create_alive(self) -> None:
+        content = json.dumps(_identity()).encode()
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                self._folder.mkdir(exist_ok=True)
+                files.write_new(self._alive, content)
+            if self._alive.exists():
+                return
+        raise OSError(f"{self._alive} cannot be created: perhaps {self._folder.parent} was deleted.")
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
@@ -166,9 +184,14 @@ class Claims:
 
 def holders(folder: pathlib.Path) -> tuple[Holder, ...]:
     """Returns the living processes that hold claims in a folder, by the clock of this machine."""
+    return _holders(folder)
+
+
+def _holders(folder: pathlib.Path, without: str | None = None) -> tuple[Holder, ...]:
     cells: dict[str, list[str]] = {}
     for cell, (_, token) in _latest(folder).items():
-        cells.setdefault(token, []).append(cell)
+        if token != without:
+            cells.setdefault(token, []).append(cell)
     found = []
     for token, held in cells.items():
         path = folder / f"{token}.alive"

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-_DAY = (
-    24 * 60 * 60
-)  # seconds; a write takes less than one second, so no process still writes a temporary file of that age
+# Seconds. A write takes less than one second, so no process still writes a temporary file of that age.
+_DAY = 24 * 60 * 60
 
 
 def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:

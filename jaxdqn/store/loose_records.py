@@ -29,7 +29,7 @@ def content(facts: Mapping[str, Any], stored: Mapping[str, Arrays]) -> tuple[byt
         digest = hashlib.sha256(of_kind).hexdigest()
         name = f"{record['id']}-{digest[:8]}{suffix(kind)}"
         packed[name] = of_kind
-        described = {"names": sorted(named)} if kind == "curves" else {"shapes": _shapes(named)}
+        described = {"names": sorted(named)} if kind == "curves" else {"shapes": arrays.shapes_by_name(named)}
         record[kind] = {"file": name, "sha256": digest, **described}
     return (json.dumps(record, indent=1, allow_nan=False) + "\n").encode(), packed
 
@@ -61,10 +61,6 @@ def remove(folder: Path, ids: Collection[str]) -> None:
     for path in folder.glob("*.npz"):
         if path.name.partition("-")[0] in ids:
             path.unlink(missing_ok=True)
-
-
-def _shapes(named: Arrays) -> dict[str, list[int]]:
-    return {name: list(values.shape) for name, values in sorted(named.items())}
 
 
 def _remove_orphans(facts_path: Path) -> None:

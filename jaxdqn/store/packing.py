@@ -1,8 +1,8 @@
 """Packing moves the loose records of a study into its archive.
 
-It writes the new archive under a temporary name, reads it back, and compares every run bit for bit. Then the archive
-gets its final name, and then the loose records are removed. An interruption leaves a run loose, packed, or both;
-readers return each run once.
+It writes both files of the new archive under temporary names, reads them back, and compares every run bit for bit.
+Then the files get their final names, and then the loose records are removed. An interruption leaves a run loose,
+packed, or both; readers return each run once.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from jaxdqn.store import archive, archive_columns, claims, files, loose_records, record, store
 from jaxdqn.store.archive import FullRun
+from jaxdqn.store.claims import Holder
+from jaxdqn.store.record import DamagedResult
 
 _CLAIM = "archive"  # the cell that a process claims before it replaces the archive
 
@@ -36,11 +38,12 @@ def pack(folder: str | Path) -> Packed:
       OSError: the archive cannot be written, or its content differs when it is read back. The loose records stay.
     """
     folder = Path(folder)
-    if running := claims.holders(folder.parent / "claims"):
-        raise ValueError(
-            f"{folder} is in use by process {running[0].pid} of {running[0].host}: wait until it has ended."
-        )
-    with _exclusive(folder):
+    with _exclusive(folder) as others:
+        if others:
+            raise ValueError(
+                f"{folder} is in use by process {others[0].pid} of {others[0].host}: wait until it has ended."
+            )
+        files.remove_old_temporaries(folder.parent)
         new = {id: _full_run(folder, id) for id in loose_records.ids(folder)}
         known = archive.ids(archive.files_of(folder)).keys()
         if new:
@@ -118,21 +121,30 @@ def _replace(folder: Path, runs: Mapping[str, FullRun]) -> None:
     ordered = sorted(runs.values(), key=lambda one: store.order(one.facts))
     table, weights = archive_columns.content(ordered)
     packed = archive.files_of(folder)
+
+    def check_and_replace_weights(new_runs: Path) -> None:
+        if weights is None:
+            _check(packed._replace(runs=new_runs), ordered)
+        else:
+            files.replace(packed.weights, weights, lambda new: _check(archive.Files(new_runs, new), ordered))
+
     # Weights come first: a row needs its weights at all times, and weights without a row do no harm.
-    if weights is not None:
-        files.replace(packed.weights, weights)
-    files.replace(packed.runs, table, lambda temporary: _check(packed._replace(runs=temporary), ordered))
+    files.replace(packed.runs, table, check_and_replace_weights)
     if weights is None:
         packed.weights.unlink(missing_ok=True)
 
 
 def _check(written: archive.Files, ordered: Sequence[FullRun]) -> None:
     """Raises OSError if an archive does not contain exactly these runs in this order, bit for bit."""
-    if list(archive.ids(written)) != [one.facts["id"] for one in ordered]:
-        raise OSError(f"{written.runs} differs when it is read back: nothing has been packed, try again.")
-    for one in ordered:
-        if not _equal(archive.full_run(written, one.facts["id"]), one):
-            raise OSError(f"{written.runs} changes run {one.facts['id']}: nothing has been packed, try again.")
+    try:
+        is_equal = list(archive.ids(written)) == [one.facts["id"] for one in ordered] and all(
+            _equal(archive.full_run(written, one.facts["id"]), one) for one in ordered
+        )
+    except DamagedResult as problem:
+        reason = f"{problem.file} {problem.reason}"
+        raise OSError(f"{reason} when it is read back: the archive stays as it was, try again.") from problem
+    if not is_equal:
+        raise OSError(f"{written.runs} differs when it is read back: the archive stays as it was, try again.")
 
 
 def _equal(one: FullRun, other: FullRun) -> bool:
@@ -143,9 +155,12 @@ def _equal(one: FullRun, other: FullRun) -> bool:
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Waits until no other process changes the archive of the folder, and then prevents such changes."""
+def _exclusive(folder: Path) -> Iterator[tuple[Holder, ...]]:
+    """Waits until no other process changes the archive of the folder, and then prevents such changes.
+
+    Yields the other processes that use the folder.
+    """
     with claims.Claims(folder.parent / "claims") as own:
         while not own.claim([_CLAIM], 1):
             time.sleep(0.1)
-        yield
+        yield own.others()

@@ -5,6 +5,7 @@ The points of all `searches/<name>/tuning` can be packed into one file, `searche
 a row with its `name` and its `trials` as JSON.
 """
 
+import contextlib
 import json
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jaxdqn.store import claims, files
+from jaxdqn.store import files
+from jaxdqn.store.claims import Claims
 
+CLAIM = "search"  # the cell that a process claims before it runs a search or packs its points
 _NAME = "trials.json"
 _SCHEMA = 1
 
@@ -101,26 +104,17 @@ def pack(folder: Path) -> int:
       OSError: the content of the file differs when it is read back. Nothing has been removed.
     """
     loose = {path.parents[1].name: path for path in sorted(folder.glob(f"*/tuning/{_NAME}"))}
-    for path in loose.values():
-        if running := claims.holders(path.parent / "claims"):
-            raise ValueError(
-                f"{path.parent} is in use by process {running[0].pid} of {running[0].host}: wait until it has ended."
-            )
     packed = _packed(folder)
-    texts = _texts(packed) | {name: _text(read(path.parent)) for name, path in loose.items()}
-    table = pa.table({"name": list(texts), "trials": list(texts.values())}).sort_by("name")
-    content = BytesIO()
-    pq.write_table(table, content, compression="zstd", compression_level=19, use_dictionary=False)
-
-    def check(temporary: Path) -> None:
-        if _texts(temporary) != texts:
-            raise OSError(f"{packed} differs when it is read back: nothing has been packed, try again.")
-
-    files.replace(packed, content.getvalue(), check)
+    with contextlib.ExitStack() as stack:
+        for path in loose.values():
+            _claim(stack.enter_context(Claims(path.parent / "claims")), path.parent)
+        texts = _texts(packed) | {name: _text(read(path.parent)) for name, path in loose.items()}
+        files.replace(packed, _table(texts), lambda temporary: _check(temporary, texts))
+        for path in loose.values():
+            path.unlink(missing_ok=True)
     for path in loose.values():
-        path.unlink()
         for parent in (path.parent, path.parents[1], folder):
-            if not any(parent.iterdir()):
+            with contextlib.suppress(OSError):  # it contains other files, or a search has just begun
                 parent.rmdir()
     return len(texts)
 
@@ -134,14 +128,21 @@ def read(folder: Path) -> Trials:
     Raises:
       ValueError: there are no points, or they cannot be read.
     """
-    path = folder / _NAME
+    path, packed = folder / _NAME, _packed(folder.parents[1])
+    text: bytes | str | None
     try:
-        text = path.read_text() if path.exists() else _texts(_packed(folder.parents[1])).get(folder.parent.name)
-        if text is None:
-            raise FileNotFoundError
+        text, source, remedy = path.read_bytes(), str(path), "run the search again, which writes it again"
+    except FileNotFoundError:
+        text = _texts(packed).get(folder.parent.name)
+        source, remedy = f"Search {folder.parent.name} of {packed}", "restore the file from a copy"
+    if text is None:
+        raise ValueError(f"{path} is missing: run the search first.")
+    try:
         content = json.loads(text)
         if content["schema"] != _SCHEMA:
-            raise ValueError(f"{path} has schema {content['schema']!r}: this version of jaxdqn reads schema {_SCHEMA}.")
+            raise ValueError(
+                f"{source} has schema {content['schema']!r}: this version of jaxdqn reads schema {_SCHEMA}."
+            )
         points = tuple(
             Point(
                 point["number"],
@@ -157,10 +158,15 @@ def read(folder: Path) -> Trials:
         return Trials(
             content["name"], content["facts"], tuple(content["ends"]), points, progress, importance, content["code"]
         )
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: run the search first.") from None
-    except (KeyError, TypeError, json.JSONDecodeError) as problem:
-        raise ValueError(f"{path} cannot be read ({problem}): run the search again, which writes it again.") from None
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise ValueError(f"{source} cannot be read ({problem}): {remedy}.") from None
+
+
+def _claim(own: Claims, folder: Path) -> None:
+    """Claims the search of a folder `tuning`; raises ValueError if another process holds it."""
+    if not own.claim([CLAIM], 1):
+        others = " and ".join(f"process {holder.pid} of {holder.host}" for holder in own.others())
+        raise ValueError(f"{folder} is in use by {others or 'another process'}: wait until it has ended.")
 
 
 def _text(trials: Trials) -> str:
@@ -171,6 +177,18 @@ def _text(trials: Trials) -> str:
         "importance": trials.importance._asdict(),
     }
     return json.dumps(content, separators=(",", ":"))
+
+
+def _table(texts: dict[str, str]) -> bytes:
+    table = pa.table({"name": list(texts), "trials": list(texts.values())}).sort_by("name")
+    content = BytesIO()
+    pq.write_table(table, content, compression="zstd", compression_level=19, use_dictionary=False)
+    return content.getvalue()
+
+
+def _check(written: Path, texts: dict[str, str]) -> None:
+    if _texts(written) != texts:
+        raise OSError(f"{written} differs when it is read back: nothing has been packed, try again.")
 
 
 def _packed(folder: Path) -> Path:

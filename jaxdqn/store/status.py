@@ -22,7 +22,7 @@ class Status(NamedTuple):
       done: identifiers of the stored runs.
       running: identifiers of the runs that a living process has claimed.
       failed: failures by identifier.
-      holders: the living processes.
+      holders: the living processes that have claimed requested cells, with only these cells.
       seconds_left: estimated time of the running and missing runs, divided by the number of living processes (at least
         one); None if no run is stored.
     """
@@ -53,11 +53,15 @@ def of(folder: Path, requested: Manifest | None = None) -> Status:
     """
     requested = manifest.read(folder) if requested is None else requested
     done = store.ids(folder / "runs") & frozenset(requested.cells)
-    held = claims.holders(folder / "claims")
+    claimed_by = [
+        holder._replace(cells=tuple(cell for cell in holder.cells if cell in requested.cells))
+        for holder in claims.holders(folder / "claims")
+    ]
+    held = tuple(holder for holder in claimed_by if holder.cells)  # not a process that packs the study
     failed = {failure.id: failure for failure in failures.read(folder / "failures") if failure.id in requested.cells}
     failed = {id: failure for id, failure in failed.items() if id not in done}
     claimed = frozenset(cell for holder in held for cell in holder.cells)
-    running = (claimed & frozenset(requested.cells)) - done - frozenset(failed)
+    running = claimed - done - frozenset(failed)
     left = [id for id in requested.cells if id not in done and id not in failed]
     return Status(
         requested, done, running, failed, held, _seconds_left(folder, requested, done, left, max(1, len(held)))

@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxdqn.store import archive, arrays, files, schema
 from jaxdqn.store.arrays import Arrays
-from jaxdqn.store.record import DamagedResult
+from jaxdqn.store.record import DamagedResult, refuse_constant
 
 
 class Weights(NamedTuple):
@@ -97,7 +97,7 @@ def save(path: str | Path, facts: Mapping[str, Any], named: Mapping[str, np.ndar
     stored = arrays.stored_attachment("weights", {name: np.asarray(v, np.float32) for name, v in named.items()})
     packed = arrays.pack(stored)
     digest = hashlib.sha256(packed).hexdigest()
-    record["weights"] = {"file": arrays_path.name, "sha256": digest, "shapes": _shapes(stored)}
+    record["weights"] = {"file": arrays_path.name, "sha256": digest, "shapes": arrays.shapes_by_name(stored)}
     path.parent.mkdir(parents=True, exist_ok=True)
     for taken in (facts_path, arrays_path):
         if taken.exists():
@@ -174,7 +174,7 @@ def read(path: Path) -> Any:
             if path.suffix == ".json" and path.stem in archive.ids(packed):
                 return archive.facts(packed, path.stem)
     try:
-        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        return json.loads(path.read_bytes(), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as problem:  # includes JSONDecodeError and UnicodeDecodeError
         raise ValueError(f"{path} is damaged ({problem}): delete it, or choose another.") from None
 
@@ -206,11 +206,3 @@ def _check(path: Path, record: dict[str, Any]) -> None:
             value = None
         if not isinstance(value, kind):
             raise ValueError(f"{path} lacks {key}: weights need the facts of their run.")
-
-
-def _shapes(named: Arrays) -> dict[str, list[int]]:
-    return {name: list(values.shape) for name, values in sorted(named.items())}
-
-
-def _refuse_constant(token: str) -> None:
-    raise ValueError(f"{token} is not JSON")

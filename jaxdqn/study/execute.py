@@ -84,7 +84,7 @@ def run(
       KeyboardInterrupt: after a request to stop.
     """
     folder = pathlib.Path(out) / study.name
-    (folder / "runs").mkdir(parents=True, exist_ok=True)  # a run is stored only there
+    folder.mkdir(parents=True, exist_ok=True)
     cells = spec.by_identifier(study)
     if only is None:
         manifest.write(folder, records.manifest(study, cells.values()))
@@ -95,6 +95,8 @@ def run(
     if retry_failed:
         missing_runs.retry(folder, cells)
     left, damaged = missing_runs.find(folder, cells)
+    if left:
+        (folder / "runs").mkdir(exist_ok=True)  # figures read it even if no run can be stored
     checkpoints.remove_left_over(folder / "checkpoints")
     code = provenance.code(script or provenance.script())  # now: it may change before the first wave ends
     reports: list[GroupReport] = []

@@ -135,6 +135,6 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     assert [record["configuration"]["learning_rate"] for record in records] == [0.01, 0.01]
     assert {path.name for path in folder.iterdir()} == {
         f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
-    } | {"runs", "claims", "study.json"}
+    } | {"runs", "study.json"}
     assert "| probe_both | dqn" in done.stdout
     assert str(folder / "probe_both-dqn.png") in done.stdout

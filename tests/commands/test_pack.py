@@ -53,7 +53,7 @@ def test_a_study_is_packed_and_the_commands_print_the_same(study, capsys):
     out = run("pack results/catch", capsys).out
     assert out.startswith("results/catch: 2 runs; 5 files of 0.0")
     assert " MB before, 2 files of 0.0" in out
-    assert sorted(path.name for path in study.iterdir() if path.is_file()) == ["runs.parquet", "study.json"]
+    assert sorted(path.name for path in study.iterdir()) == ["runs.parquet", "study.json"]
     assert [run(line, capsys) for line in lines] == before
     assert (study.parents[1] / "curves.csv").read_bytes() == csv
 
@@ -71,7 +71,31 @@ def test_a_run_can_be_dropped(study, capsys):
     first, second = sorted(store.ids(study / "runs"))
     assert run(f"pack results/catch --drop {first}", capsys).out == "results/catch: 1 runs dropped\n"
     assert store.ids(study / "runs") == {second}
-    assert "has no run" in refused(f"pack results/catch --drop {first}", capsys)
+    assert "has no packed run" in refused(f"pack results/catch --drop {first}", capsys)
+
+
+def test_a_run_is_dropped_from_the_archive_that_holds_it(study, capsys):
+    facts = synthetic_runs.facts(study="catch", seed=9)
+    store.write(study / "tuning" / "runs", facts, {"steps": np.array([1])})
+    run("pack results/catch", capsys)
+    before = store.ids(study / "runs")
+    run(f"pack results/catch --drop {facts['id']}", capsys)
+    assert (store.ids(study / "runs"), store.ids(study / "tuning" / "runs")) == (before, set())
+
+
+def test_runs_are_dropped_from_one_existing_study(study, capsys):
+    assert "give only its folder" in refused("pack results/catch results/catch --drop x", capsys)
+    assert "results/typo does not exist" in refused("pack results/typo --drop x", capsys)
+    assert not (study.parent / "typo").exists()
+
+
+def test_of_several_folders_those_without_runs_are_left_out(study, capsys):
+    (study.parent / "benchmark").mkdir()
+    out = run("pack results/benchmark results/catch", capsys).out
+    assert out.startswith("results/benchmark: no runs\nresults/catch: 2 runs; ")
+    with pytest.raises(SystemExit, match="2"):
+        run("pack results/catch results/typo", capsys)
+    assert "results/typo does not exist" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_packed_ends_in_one_sentence(study, capsys):

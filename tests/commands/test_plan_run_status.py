@@ -135,6 +135,16 @@ def test_the_status_counts_runs_and_estimates_the_time_left(folder, capsys):
     assert "about 55 s left" in shown
 
 
+def test_a_process_that_packs_the_study_runs_nothing(folder, capsys):
+    with Claims(folder / "claims") as packing, Claims(folder / "claims") as running:
+        packing.claim(["archive"], most=1)
+        running.claim([f"{5:016x}"], most=1)
+        (holder,) = status.of(folder).holders
+        assert holder.cells == (f"{5:016x}",)
+        commands.main(["status", str(folder)])
+    assert "\n1 run active in process" in capsys.readouterr().out
+
+
 def test_more_processes_share_the_time_left(folder):
     with Claims(folder / "claims") as one, Claims(folder / "claims") as two:
         one.claim([f"{5:016x}"], most=1)

@@ -88,7 +88,7 @@ def number_of_runs(table):
 def test_a_number_of_seeds_applies_to_every_arm_and_keeps_the_files_of_the_whole_study(out, monkeypatch, capsys):
     main(monkeypatch, "--figure-only", "--out", out)
     assert number_of_runs(capsys.readouterr().out) == [2, 3]
-    assert names(out / "whole") - {"claims", "study.json"} == {"whole.png", "whole.svg", "whole.md"}
+    assert names(out / "whole") - {"study.json"} == {"whole.png", "whole.svg", "whole.md"}
     before = {name: (out / "whole" / name).read_bytes() for name in names(out / "whole") if name.startswith("whole")}
     for number in (1, 2):
         main(monkeypatch, "--figure-only", "--out", out, "--seeds", number)

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from jaxdqn.store import claims
+from jaxdqn.store import claims, files
 from jaxdqn.store.claims import Claims
 
 CELLS = tuple(f"{number:016x}" for number in range(40))
@@ -32,7 +34,8 @@ def test_a_claimed_cell_is_not_available_until_it_is_released(folder):
         assert two.claim(CELLS[:3], most=3) == CELLS[:1]
         assert sum(len(holder.cells) for holder in claims.holders(folder)) == 3
         assert {(holder.host, holder.pid) for holder in claims.holders(folder)} == {(os.uname().nodename, os.getpid())}
-    assert list(folder.iterdir()) == []
+        assert [holder.cells for holder in one.others()] == [tuple(sorted((CELLS[0], CELLS[2])))]
+    assert not folder.exists()
 
 
 def test_concurrent_processes_share_the_cells(folder):
@@ -167,7 +170,40 @@ def test_a_claim_that_succeeded_despite_an_error_of_the_file_server_is_held(fold
     with Claims(folder) as mine:
         monkeypatch.setattr(os, "link", twice)
         assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
-    assert list(folder.iterdir()) == []
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("step", ["mkdir", "write"])
+def test_a_process_enters_although_another_removes_the_empty_folder_at_this_moment(folder, monkeypatch, step):
+    write_new, exists = files.write_new, pathlib.Path.is_dir
+
+    def removed(path, content):
+        monkeypatch.undo()
+        folder.rmdir()
+        write_new(path, content)
+
+    def removed_before_it_is_found(path):
+        if path == folder:
+            monkeypatch.undo()
+            folder.rmdir()
+        return exists(path)
+
+    if step == "write":
+        monkeypatch.setattr(files, "write_new", removed)
+    else:
+        folder.mkdir()
+        monkeypatch.setattr(pathlib.Path, "is_dir", removed_before_it_is_found)
+    with Claims(folder) as mine:
+        assert mine.claim(CELLS[:1], most=1) == CELLS[:1]
+
+
+def test_claims_in_a_deleted_study_are_an_error_and_do_not_create_it_again(tmp_path):
+    study = tmp_path / "study"
+    with Claims(study / "claims") as mine:
+        shutil.rmtree(study)
+        with pytest.raises(OSError, match=r"alive cannot be created: perhaps .* was deleted"):
+            mine.claim(CELLS[:1], most=1)
+    assert not study.exists()
 
 
 def test_a_living_process_gives_signs_of_life(folder, monkeypatch):
@@ -206,3 +242,10 @@ def test_a_process_that_wakes_up_after_a_day_is_alive_again(folder):
         assert one.claim(CELLS[:1], most=1) == CELLS[:1]
         assert one._now() > 0
         assert two.claim(CELLS[:1], most=1) == ()
+
+
+def test_a_process_that_wakes_up_after_its_folder_was_removed_claims_as_before(folder):
+    with Claims(folder) as mine:
+        mine._alive.unlink()
+        folder.rmdir()
+        assert mine.claim(CELLS[:1], most=1) == CELLS[:1]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jaxdqn.store import archive, archive_columns, claims, files, packing, status, store, weights
+from jaxdqn.store import archive, archive_columns, arrays, claims, files, packing, status, store, weights
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import DamagedResult
 from tests.helpers import synthetic_runs
@@ -69,8 +69,7 @@ def names(folder):
 def test_packed_runs_are_read_as_before_bit_for_bit(folder):
     before = everything(folder)
     assert packing.pack(folder) == packing.Packed(5, 5)
-    assert names(folder.parent) == ["runs.parquet", "runs.weights.npz"]
-    assert not folder.exists()
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["runs.parquet", "runs.weights.npz"]
     assert everything(folder) == before
     run = store.read(folder).runs[0]
     assert run.folder == folder
@@ -128,7 +127,7 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 
     for name in ("unlink", "replace", "rmdir", "fsync"):
         monkeypatch.setattr(os, name, ending(getattr(os, name)))
-    monkeypatch.setattr(packing, "_exclusive", contextlib.nullcontext)
+    monkeypatch.setattr(packing, "_exclusive", lambda folder: contextlib.nullcontext(()))
     try:
         packing.pack(folder)
     except KeyboardInterrupt:
@@ -146,12 +145,52 @@ def test_a_process_that_ends_between_two_steps_loses_nothing(folder, monkeypatch
 def test_an_archive_that_differs_when_it_is_read_back_is_not_kept(folder, monkeypatch):
     before, content = everything(folder), archive_columns.content
     monkeypatch.setattr(archive_columns, "content", lambda runs: content(runs[1:]))
-    with pytest.raises(OSError, match="differs when it is read back: nothing has been packed"):
+    with pytest.raises(OSError, match="differs when it is read back: the archive stays as it was"):
         packing.pack(folder)
     monkeypatch.setattr(archive_columns, "content", lambda runs: content([runs[1]._replace(arrays=runs[0].arrays)]))
     with pytest.raises((OSError, DamagedResult)):
         packing.pack(folder)
     assert everything(folder) == before
+    assert not archive.files_of(folder).runs.exists()
+
+
+@pytest.mark.parametrize("change", [lambda packed: b"noise", lambda packed: arrays.pack({})])
+def test_weights_that_differ_when_they_are_read_back_leave_the_archive_as_it_was(folder, monkeypatch, change):
+    packing.pack(folder)
+    write(folder, seed=8, weights=WEIGHTS)
+    before, content = [path.read_bytes() for path in archive.files_of(folder)], archive_columns.content
+
+    def damaged(runs):
+        table, packed = content(runs)
+        return table, change(packed)
+
+    monkeypatch.setattr(archive_columns, "content", damaged)
+    with pytest.raises(OSError, match=r"weights.npz.* when it is read back: the archive stays as it was"):
+        packing.pack(folder)
+    assert [path.read_bytes() for path in archive.files_of(folder)] == before
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["runs", "runs.parquet", "runs.weights.npz"]
+
+
+def test_old_temporary_files_of_an_interrupted_packer_are_removed(folder):
+    old, new = (folder.parent / f".runs.parquet.{name}.tmp" for name in ("old", "new"))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    packing.pack(folder)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_study_that_starts_before_the_archive_is_claimed_is_not_packed(folder, monkeypatch):
+    claim = claims.Claims.claim
+
+    def late(self, cells, most):
+        claim(other, ["a"], 1)
+        return claim(self, cells, most)
+
+    with claims.Claims(folder.parent / "claims") as other:
+        monkeypatch.setattr(claims.Claims, "claim", late)
+        with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"):
+            packing.pack(folder)
     assert not archive.files_of(folder).runs.exists()
 
 
@@ -319,10 +358,14 @@ def test_packed_weights_are_loaded_by_the_earlier_path_of_the_facts(folder):
     with pytest.raises(ValueError, match="has no weights"):
         weights.load(without)
     archive.files_of(folder).weights.write_bytes(b"noise")
-    with pytest.raises(ValueError, match=r"damaged at run .*its weights cannot be read"):
+    with pytest.raises(
+        ValueError, match=rf"/runs\.weights\.npz is damaged at run {path.stem} \(its weights cannot be read"
+    ):
         weights.load(path)
     archive.files_of(folder).weights.unlink()
-    with pytest.raises(ValueError, match=r"damaged at run .*its weights cannot be read"):
+    with pytest.raises(
+        ValueError, match=rf"/runs\.weights\.npz is damaged at run {path.stem} \(its weights cannot be read"
+    ):
         weights.load(path)
 
 

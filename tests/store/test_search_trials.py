@@ -2,6 +2,8 @@
 
 import os
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from jaxdqn.store import claims, files, search_trials
@@ -52,6 +54,32 @@ def test_points_that_cannot_be_packed_stay(searches, monkeypatch):
     with pytest.raises(ValueError, match="cannot be read"):
         search_trials.pack(searches)
     assert search_trials.read(searches / "b" / "tuning") == found("b")
+
+
+def test_a_search_cannot_start_while_its_points_are_packed(searches, monkeypatch):
+    replace = files.replace
+
+    def starting(path, content, check):
+        for name in "ab":
+            with claims.Claims(searches / name / "tuning" / "claims") as other:
+                assert other.claim([search_trials.CLAIM], 1) == ()
+        replace(path, content, check)
+
+    monkeypatch.setattr(files, "replace", starting)
+    assert search_trials.pack(searches) == 2
+    assert [path.name for path in searches.parent.iterdir()] == ["searches.parquet"]
+
+
+def test_damaged_points_name_their_file(searches):
+    search_trials.pack(searches)
+    packed = searches.with_name("searches.parquet")
+    pq.write_table(pa.table({"name": ["a"], "trials": ["{}"]}), packed)
+    with pytest.raises(ValueError, match=r"Search a of .*searches\.parquet cannot be read .*: restore the file"):
+        search_trials.read(searches / "a" / "tuning")
+    (searches / "a" / "tuning").mkdir(parents=True)
+    (searches / "a" / "tuning" / "trials.json").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"trials\.json cannot be read .*: run the search again"):
+        search_trials.read(searches / "a" / "tuning")
 
 
 def test_a_damaged_file_is_an_error_with_a_remedy(searches):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.store import failures, manifest, schema, store
+from jaxdqn.store.claims import Claims
 from jaxdqn.study import execute, missing_runs, plan, progress, provenance, records, spec, stop_signals
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
@@ -88,12 +89,13 @@ def run(
         raise Unfinished("curves are sent only while a study runs here: use `jaxdqn export` when the study is done")
     packed = _packed(study)
     folder = pathlib.Path(out).absolute() / study.name
-    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     cells = spec.by_identifier(study)
     manifest.write(folder, records.manifest(study, cells.values()))
     left, damaged = missing_runs.find(folder, cells)
     outcomes: list[Outcome] = []
     if left or retry_failed:
+        (folder / "runs").mkdir(exist_ok=True)  # figures read it even if no run can be stored
         with opened(folder) as pool, _token(folder) as token:
             if retry_failed:
                 missing_runs.retry(folder, cells)
@@ -116,12 +118,12 @@ def _token(folder: pathlib.Path) -> Iterator[str]:
     """Writes a token into a study's folder, by which other machines recognise it."""
     token = secrets.token_hex(8)
     path = token_of(folder, token)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(token)
-    try:
-        yield token
-    finally:
-        path.unlink(missing_ok=True)
+    with Claims(path.parent):  # it creates the folder, and removes it at the end if it is empty
+        path.write_text(token)
+        try:
+            yield token
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _packed(study: Study) -> bytes:
