@@ -9,7 +9,8 @@ import optax
 
 from jaxdqn import noise, optimizers
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample
 
 
 class LearnerState(NamedTuple):

@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "interfaces", "outputs", "spelling"}
+BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -26,6 +26,7 @@ PARTS = {
 }
 MAY_IMPORT = {
     "config_fields": {"spelling"},
+    "game_interfaces": {"interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
     "spelling": set(),

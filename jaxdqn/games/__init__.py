@@ -9,8 +9,8 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jaxdqn.game_interfaces import AnyGame, Game
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
-from jaxdqn.interfaces import AnyGame, Game
 from jaxdqn.spelling import did_you_mean
 
 GYMNASIUM = "gymnasium:"  # prefix of the id of a gymnasium environment

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxdqn import config_fields, games
 from jaxdqn.config import Config, part_versions
-from jaxdqn.interfaces import AnyGame
+from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid

@@ -2,7 +2,8 @@
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Network, Requires
+from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.interfaces import Network, Requires
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.target_network import LastCopies

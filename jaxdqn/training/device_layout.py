@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, HostGame
+from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
 from jaxdqn.training.sample_and_learn import RandomNumbers

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.replay import ring
 from jaxdqn.training import checkpoint, host_loop, host_programs, sample_and_learn
 from jaxdqn.training.host_programs import Programs

@@ -16,7 +16,8 @@ import numpy as np
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame, Network, Step
+from jaxdqn.game_interfaces import HostGame
+from jaxdqn.interfaces import Network, Step
 from jaxdqn.training import curves, host_evaluate, host_programs
 from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
+from jaxdqn.game_interfaces import HostGame
+from jaxdqn.interfaces import Array, Key, Parameters, Step
 from jaxdqn.training import sample_and_learn, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, Game, Key, Step
+from jaxdqn.game_interfaces import Game
+from jaxdqn.interfaces import Array, Key, Step
 from jaxdqn.training import curves, sample_and_learn, state
 from jaxdqn.training.acting import act, choose
 from jaxdqn.training.curves import Curves, Sums

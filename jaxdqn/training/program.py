@@ -12,7 +12,8 @@ from jax.sharding import PartitionSpec as P
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
+from jaxdqn.game_interfaces import AnyGame, Game, HostGame
+from jaxdqn.interfaces import Array
 from jaxdqn.training import checkpoint, loop, workers
 from jaxdqn.training.curves import Curves
 from jaxdqn.training.device_layout import Layout

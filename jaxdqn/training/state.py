@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jaxdqn import learner as learning
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, HostGame, Key, Replay, Step
+from jaxdqn.game_interfaces import AnyGame, HostGame
+from jaxdqn.interfaces import Key, Replay, Step
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.training import acting
 from jaxdqn.training.acting import ActorState

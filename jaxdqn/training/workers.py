@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxdqn import games
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.training import (
     checkpoint,
     cpu_cores,

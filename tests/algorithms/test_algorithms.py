@@ -10,8 +10,8 @@ import pytest
 from jaxdqn import config_fields, games, learner, losses, optimizers, target_network, targets
 from jaxdqn.algorithms import ALGORITHMS, dqn, munchausen, pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.game_interfaces import Game
 from jaxdqn.games import exact_values, probes
-from jaxdqn.interfaces import Game
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles

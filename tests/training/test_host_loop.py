@@ -14,7 +14,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from jaxdqn import config_fields, games, learner, schedules
 from jaxdqn.algorithms import pqn
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
+from jaxdqn.game_interfaces import Game, HostGame, TimeStep
+from jaxdqn.interfaces import Step
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
