@@ -9,7 +9,7 @@ from jaxdqn.interfaces import Array, Key
 
 
 class TimeStep(NamedTuple):
-    """What a game answers to an action.
+    """The result of an action in a game.
 
     Attributes:
       observation: the true observation after the step, also where the episode ended; games never reset themselves.

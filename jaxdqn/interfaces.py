@@ -87,7 +87,7 @@ class Step(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What a target is computed from, `[B]` of them when sampled.
+    """The data that one target is computed from, `[B]` of them when sampled.
 
     Attributes:
       s_tm1: observation before the action.
@@ -152,7 +152,7 @@ class Replay(NamedTuple):
       update: `(state, indices [B], priority [B]) -> state`, of what `sample` gave, before anything is added.
       after_training: `state -> state`, once all batches of a training have been learned from.
       size: `state -> int32 [E]`, steps stored of each environment.
-      min_rows: `sample` must not be called before at least one environment has stored so many steps.
+      min_rows: `sample` must not be called before an environment has stored this number of steps.
     """
 
     init: Callable[[], Any]
@@ -181,7 +181,7 @@ class LossOutput(NamedTuple):
 
 
 class Requires(NamedTuple):
-    """What one part of a configuration requires of the others; None is no requirement. `training.check` enforces it.
+    """The requirements of one part on the other parts; `training.check_config` enforces them. None requires nothing.
 
     Attributes:
       output: the record that the network must return; `NetworkOutput` accepts any network.
@@ -211,7 +211,7 @@ TRANSITIONS = Requires(recurrent=False, sample=Transition, target_copies=False)
 
 
 class Provides(NamedTuple):
-    """What a replay samples: the record, `Transition` or `Sequence`, and how many steps each sample has."""
+    """The samples of a replay: the record, `Transition` or `Sequence`, and the number of steps in each sample."""
 
     sample: type = Transition
     length: int = 1

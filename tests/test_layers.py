@@ -39,8 +39,7 @@ MAY_IMPORT = {
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "noise", "optimizers"},
-    "training": BASE
-    | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations", "target_network"},
+    "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations"},
     "store": set(),
     "analysis": {"store"},
     "export": {"store", "analysis"},

@@ -42,7 +42,7 @@ STEP, NUM_EPISODES, ACTING_STEP = (Position._fields.index(name) for name in ("st
 
 
 class Decision(NamedTuple):
-    """What a compiled call decides.
+    """The actions that a compiled call chooses, and the state of acting.
 
     Attributes:
       action: int32 `[E]`.

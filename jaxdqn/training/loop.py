@@ -63,7 +63,7 @@ def parts_of(config: Config, game: Game) -> Parts:
 
 
 def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: int) -> tuple[RunState, Sums]:
-    """Returns the run after so many iterations, and the sums over them."""
+    """Returns the run after `num_iterations` iterations, and the sums over them."""
     first = run.step // parts.config.train_every
     num_filling = parts.config.learning_starts // parts.config.train_every
     rows_each = parts.config.train_every // parts.config.num_environments

@@ -66,7 +66,7 @@ class RunState(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a run ended, in NumPy.
+    """The ending of a run, in NumPy.
 
     Attributes:
       diverged_at: the step of the first non-finite loss, or None.

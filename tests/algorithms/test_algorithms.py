@@ -131,7 +131,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
 
 
 def learned_values(config):
-    """Yields each probe with its observations, as `exact.solve` lists them, and the values learned by a run on it."""
+    """Yields each probe, its observations as `exact_values.solve` lists them, and the values that a run learned."""
     config = config_fields.to_arrays(config)
 
     @jax.jit
