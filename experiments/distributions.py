@@ -40,8 +40,9 @@ from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures import style
 from jaxdqn.figures.sensitivity import sensitivity
+from jaxdqn.game_interfaces import DiscreteDistribution
 from jaxdqn.games import random_walk
-from jaxdqn.interfaces import Algorithm, DiscreteDistribution
+from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense

@@ -36,8 +36,8 @@ from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
+from jaxdqn.game_interfaces import Game
 from jaxdqn.games import catch, exact_values
-from jaxdqn.interfaces import Game
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Quantiles
 from jaxdqn.networks.network import QNetwork

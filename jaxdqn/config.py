@@ -5,7 +5,7 @@ Counts are in environment steps unless the name says otherwise. Numbers are trac
 """
 
 from jaxdqn import exploration, optimizers, target_network
-from jaxdqn.config_fields import configuration, number, part, paths, static
+from jaxdqn.config_fields import configuration, number, part, paths, static, version_of
 from jaxdqn.exploration import Exploration
 from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.ensemble import Ensemble
@@ -78,9 +78,8 @@ class Config:
 def part_versions(config: Config) -> dict[str, int]:
     """Returns the versions above 1 of the parts of a configuration, by type, for the identifier of a result.
 
-    The version of a part is its attribute `version`, or 1. It is raised when the part trains differently. The algorithm
-    is not included, because its version is recorded separately.
+    The algorithm is not included, because its version is recorded separately.
     """
     parts = [value for value in paths(config).values() if value is not config.algorithm]
-    found = {type(one).__name__: getattr(one, "version", 1) for one in parts}
+    found = {type(one).__name__: version_of(one) for one in parts}
     return {name: version for name, version in found.items() if version > 1}

@@ -115,6 +115,14 @@ def fields(config: Any) -> dict[str, dataclasses.Field[Any]]:
     return {path: field for path, _, field in _walk(config)}
 
 
+def version_of(part: Any) -> int:
+    """Returns the version of a part: the class variable `version` of its type, or 1 if the type declares none.
+
+    The version is raised when the same configuration of the part trains differently.
+    """
+    return int(getattr(type(part), "version", 1))
+
+
 def replace_at(config: C, path: str, value: Any) -> C:
     """Returns the configuration with the field at a dotted path replaced.
 

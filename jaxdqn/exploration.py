@@ -9,6 +9,7 @@ what the rule requires of the network.
 
 from typing import ClassVar, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -32,7 +33,11 @@ def epsilon_greedy(q_values: Array, epsilon: Number, uniform: Array, random_acti
 
     Returns:
       int32 `[...]`, no gradient.
+
+    Raises:
+      AssertionError: the shapes of values and random numbers do not fit each other.
     """
+    chex.assert_shape([uniform, random_action], q_values.shape[:-1])
     return jnp.where(uniform < epsilon, random_action, q_values.argmax(-1)).astype(jnp.int32)
 
 

@@ -9,11 +9,12 @@ import optax
 
 from jaxdqn import noise, optimizers
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Key, LossOutput, Network, Parameters, Sample
+from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample
 
 
 class LearnerState(NamedTuple):
-    """What learning carries from update to update.
+    """The state of learning between updates.
 
     Attributes:
       parameters: online parameters, which act and learn.
@@ -29,7 +30,7 @@ class LearnerState(NamedTuple):
 
 
 class UpdateInfo(NamedTuple):
-    """One update as a person wants to see it; nothing but replay reads it back, and of it the priorities alone.
+    """Diagnostics of one update. Only replay reads `priority`.
 
     Attributes:
       loss: float32 `[]`, weighted mean over the batch.
@@ -50,8 +51,8 @@ class Learner(NamedTuple):
     Attributes:
       network: from observations to action values.
       init: `key -> LearnerState`.
-      noise: `key -> key`, the key of one update with the noise of all its passes drawn, where the algorithm says how
-        many they are (`Requires.passes`); many updates can so draw at once. It goes in the place of the key.
+      noise: `key -> key`, draws the noise of all passes of one update ahead, if the algorithm states their number
+        (`Requires.passes`), so that many updates draw at once. `update` takes the result in place of the key.
       update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
         minibatch of the sample; the counts are the environment steps before and after the update.
     """

@@ -1,8 +1,10 @@
 """Update rules of the target network.
 
 A rule is a configuration with `init(parameters) -> target parameters`. It is called after every update of the online
-parameters.
+parameters. `has_copies` states whether the target parameters are several copies along a leading axis.
 """
+
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,8 @@ from jaxdqn.interfaces import Array, Parameters
 @configuration
 class Periodic:
     """Copies the online parameters when the run passes a multiple of `every` environment steps (Mnih et al. 2015)."""
+
+    has_copies: ClassVar[bool] = False
 
     every: int = whole(500, at_least=1)
 
@@ -34,6 +38,8 @@ class Periodic:
 class Polyak:
     """Moves the target parameters towards the online ones by a share `rate` (Lillicrap et al. 2016, algorithm 1)."""
 
+    has_copies: ClassVar[bool] = False
+
     rate: float = number(0.005, above=0, at_most=1)
 
     def init(self, parameters: Parameters) -> Parameters:
@@ -51,6 +57,8 @@ class Polyak:
 @configuration
 class Online:
     """Uses no target network: the online parameters compute the targets."""
+
+    has_copies: ClassVar[bool] = False
 
     def init(self, parameters: Parameters) -> Parameters:
         """Returns a copy of the online parameters."""
@@ -72,6 +80,8 @@ class LastCopies:
       every: period in environment steps.
       num_copies: K.
     """
+
+    has_copies: ClassVar[bool] = True
 
     every: int = whole(500, at_least=1)
     num_copies: int = static(10, at_least=1)

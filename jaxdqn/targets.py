@@ -77,7 +77,7 @@ def clipped_double_q_learning(
       float32 `[]`; gradient through `q_tm1` only. With `K = 1` it is `double_q_learning`.
     """
     _check_transition(q_tm1, a_tm1, r_t, discount_t, q_t_selector)
-    _check_members(q_t_values, q_tm1)
+    chex.assert_shape(q_t_values, (None, *q_tm1.shape))
     target = r_t + discount_t * q_t_values[:, q_t_selector.argmax()].min()
     return jax.lax.stop_gradient(target) - q_tm1[a_tm1]
 
@@ -97,7 +97,7 @@ def averaged_q_learning(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Arra
     Returns:
       float32 `[]`; gradient through `q_tm1` only. With `K = 1` it is `q_learning`.
     """
-    _check_members(q_t_values, q_tm1)
+    chex.assert_shape(q_t_values, (None, *q_tm1.shape))
     return q_learning(q_tm1, a_tm1, r_t, discount_t, q_t_values.mean(axis=0))
 
 
@@ -128,7 +128,7 @@ def munchausen_q_learning(
       q_tm1_target: float32 `[A]`, values before the action, of the target network.
       temperature: τ, above 0.
       scale: α, how much of the log-policy is added to the reward.
-      clip: l0, the least that `τ ln π` counts for, below 0.
+      clip: l0, the lower bound of `τ ln π`, below 0.
 
     Returns:
       float32 `[]`; gradient through `q_tm1` only.
@@ -294,8 +294,3 @@ def _check_transition(q_tm1: Array, a_tm1: Array, r_t: Array, discount_t: Array,
     chex.assert_rank([q_tm1, a_tm1, r_t, discount_t], [1, 0, 0, 0])
     chex.assert_equal_shape([q_tm1, *values])
     chex.assert_type([q_tm1, a_tm1], [float, int])
-
-
-def _check_members(q_values: Array, q_tm1: Array) -> None:
-    """Raises AssertionError unless `q_values` are `[K, A]`, for `q_tm1` `[A]`."""
-    chex.assert_shape(q_values, (None, *q_tm1.shape))

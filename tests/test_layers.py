@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "interfaces", "outputs", "spelling"}
+BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -26,6 +26,7 @@ PARTS = {
 }
 MAY_IMPORT = {
     "config_fields": {"spelling"},
+    "game_interfaces": {"interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
     "spelling": set(),
@@ -38,8 +39,7 @@ MAY_IMPORT = {
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "noise", "optimizers"},
-    "training": BASE
-    | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations", "target_network"},
+    "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations"},
     "store": set(),
     "analysis": {"store", "spelling"},
     "export": {"store", "analysis"},

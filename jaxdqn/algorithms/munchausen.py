@@ -29,7 +29,7 @@ class MunchausenDQN:
       error: loss applied to the TD error.
       temperature: tau, of the policy, in units of the action values.
       scale: alpha, how much of `tau ln pi` is added to the reward.
-      clip: l0, the least that `tau ln pi` counts for.
+      clip: l0, the lower bound of `tau ln pi`.
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently
@@ -78,7 +78,7 @@ class MunchausenIQN:
       kappa: the error at which the Huber loss becomes linear.
       temperature: tau, of the policy, in units of the action values.
       scale: alpha, how much of `tau ln pi` is added to the reward.
-      clip: l0, the least that `tau ln pi` counts for.
+      clip: l0, the lower bound of `tau ln pi`.
     """
 
     version: ClassVar[int] = 1  # raised when the same configuration learns differently

@@ -1,7 +1,7 @@
-"""Naive deep Q-learning: Q-learning with a network, from the transition just seen and no other.
+"""Naive deep Q-learning: Q-learning with a network that learns from the newest transition only.
 
-What tutorials begin with, and what Mnih et al. (2015), extended data table 3, call DQN without replay and without a
-target network. It is DQN's loss with two parts put away: a replay that holds one transition, and no target network.
+Tutorials begin with it. Mnih et al. (2015), extended data table 3, call it DQN without replay and without a target
+network. It uses the loss of DQN; its replay holds one transition, and it has no target network.
 The target is blended with the present value (`SquaredError.blend`), as in tabular Q-learning.
 """
 

@@ -32,12 +32,13 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
 
     Args:
       parts: of `PARTS`.
-      base: DQN, whose other settings stay; its network is a `QNetwork` whose torso is `Dense` with a hidden layer.
+      base: DQN, whose other settings stay; its network is a `QNetwork`. The dueling part needs the torso `Dense` with a
+        hidden layer.
       head: of the distributional part; its range must hold the discounted returns of the game.
       n_step: of the part of that name.
 
     Raises:
-      ValueError: if a part is not known, or the base is none.
+      ValueError: if a part is not known, or the base does not fit.
     """
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
@@ -45,9 +46,6 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
     network, exploration, replay = base.network, base.exploration, base.replay
     if not (isinstance(base.algorithm, DQN) and isinstance(network, QNetwork)):
         raise ValueError("Rainbow is composed from DQN with a QNetwork.")
-    torso = network.torso
-    if not (isinstance(torso, Dense) and torso.hidden):
-        raise ValueError("Rainbow is composed from a network whose torso is Dense and has a hidden layer.")
     algorithm: Algorithm = base.algorithm
     if "double" in parts:
         algorithm = DoubleDQN(base.algorithm.error)
@@ -55,6 +53,9 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
         algorithm = C51(selector="online" if "double" in parts else "target")
         network = dataclasses.replace(network, head=head)
     if "dueling" in parts:  # each stream has a last hidden layer of its own
+        torso = network.torso
+        if not (isinstance(torso, Dense) and torso.hidden):
+            raise ValueError("The dueling part needs a network whose torso is Dense and has a hidden layer.")
         *shared, own = torso.hidden
         network = dataclasses.replace(network, torso=Dense(tuple(shared)), dueling=Dueling((own,)))
     if "noisy" in parts:

@@ -9,7 +9,7 @@ from jaxdqn.commands.command import Command
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn list`."""
-    parser.add_argument("table", choices=("games", "algorithms"))
+    parser.add_argument("table", choices=("games", "algorithms"), help="the table to print")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -26,5 +26,9 @@ def main(options: argparse.Namespace) -> None:
         print("any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)")
 
 
-SUMMARY = "list the games or the algorithms, one line each"
-COMMAND = Command(SUMMARY, "Lists the games or the algorithms, one line each.", add, main)
+COMMAND = Command(
+    "list the games or the algorithms, one line each",
+    "Lists the games or the algorithms, one line each.",
+    add,
+    main,
+)

@@ -45,13 +45,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     running = parser.add_argument_group("running the study")
     running.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
     running.add_argument("--retry-failed", action="store_true", help="run failed and crashed runs again")
-    running.add_argument(
-        "--checkpoint",
-        type=seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="seconds of training between checkpoints of active runs (default: 300)",
-    )
+    add_checkpoint(running)
     add_memory(running)
     running.add_argument(
         "--tensorboard", type=pathlib.Path, metavar="DIR", help="folder for live curves in TensorBoard"
@@ -103,54 +97,70 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_checkpoint(parser: Any) -> None:
+    """Adds the option `--checkpoint`."""
+    parser.add_argument(
+        "--checkpoint",
+        type=seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="seconds of training between checkpoints of active runs (default: 300)",
+    )
+
+
 def add_memory(parser: Any) -> None:
     """Adds the option `--memory`."""
     parser.add_argument(
         "--memory",
-        type=bytes,
+        type=size,
         metavar="SIZE",
         help="memory of all runs together, such as 8G or 500M (default: half the memory of the machine or accelerator)",
     )
 
 
 def positive(text: str) -> int:
+    """Returns the whole number of a text; argparse reports one below 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
     return int(text)
 
 
 def count(text: str) -> int:
+    """Returns the whole number of a text; argparse reports one below 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 0")
     return int(text)
 
 
 def seconds(text: str) -> float:
+    """Returns the seconds of a text; argparse reports a number below 0."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = -1.0
-    if not seconds >= 0.0:
+        number = -1.0
+    if not number >= 0.0:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds of at least 0")
-    return seconds
+    return number
 
 
 def setting(text: str) -> tuple[str, str]:
+    """Returns key and value of an option of sbatch, such as `time=240`; the key is written with dashes."""
     key, sign, value = text.partition("=")
     if not (key and sign and value):
         raise argparse.ArgumentTypeError(f"{text!r} must be of the form KEY=VALUE")
     return key.removeprefix("--").replace("_", "-"), value
 
 
-def bytes(text: str) -> float:
+def size(text: str) -> float:
+    """Returns the bytes of a size, such as `8G` or `500M`."""
     units = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
     unit = units.get(text[-1:].upper(), 1)
     try:
-        size = float(text[:-1] if unit > 1 else text) * unit
+        number = float(text[:-1] if unit > 1 else text) * unit
     except ValueError:
-        size = 0.0
-    if not size > 0.0:
+        number = 0.0
+    if not number > 0.0:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a size: use a number of bytes, or a number with K, M, G or T"
         )
-    return size
+    return number

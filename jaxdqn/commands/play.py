@@ -78,7 +78,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
-    from jaxdqn.interfaces import HostGame
+    from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_memory, count, seconds
+from jaxdqn.commands.options import add_checkpoint, add_memory, count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,13 +100,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     running = parser.add_argument_group("running the search")
     running.add_argument("--name", help="name of the folder of the results (default: game and algorithm)")
     running.add_argument("--out", type=Path, default=Path("runs"), help="folder (default: runs)")
-    running.add_argument(
-        "--checkpoint",
-        type=seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="seconds of training between checkpoints (default: 300)",
-    )
+    add_checkpoint(running)
     add_memory(running)
 
 
@@ -129,7 +123,8 @@ def main(options: argparse.Namespace) -> None:
     devices.keep_compiled_programs()
     settings = _search(search, options)
     print(f"The score of a point is its mean over seeds. {search_trials.score_definition(searches.about(search))}")
-    print("chosen  " + ", ".join(f"{path} = {_shown(value)}" for path, value in settings.items()))
+    shown = {path: f"{value:.4g}" if isinstance(value, float) else str(value) for path, value in settings.items()}
+    print("chosen  " + ", ".join(f"{path} = {value}" for path, value in shown.items()))
     script.run_and_show(
         searches.test_study(search, settings),
         options.out,
@@ -194,7 +189,11 @@ def range_of(path: str, text: str) -> "Range":
     kind, bounds = (LogUniform, text[4:]) if text.startswith("log:") else (Uniform, text)
     low, colon, high = bounds.partition(":")
     if not colon:
-        return Choice(_listed(text))
+        try:
+            values = tuple(ast.literal_eval(f"[{text}]"))
+        except (ValueError, SyntaxError):  # strings need no quotes
+            values = tuple(text.split(","))
+        return Choice(values)
     try:
         return kind(float(low), float(high))
     except ValueError as problem:
@@ -257,9 +256,7 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
 
     found = search_trials.read(out / search.name / "tuning")
     method = search.sampler.__name__ + (" + halving" if search.rungs else "")
-    drawn: dict[str, Figure | Drawn] = {
-        "": learning_curves(runs, order=(searches.DEFAULT, searches.TUNED)),
-    }
+    drawn: dict[str, Figure | Drawn] = {"": learning_curves(runs, order=(searches.DEFAULT, searches.TUNED))}
     progress = {search.game: {method: figures.progress_of(found)}}
     of_points = {
         "progress": figures.best_so_far(progress, score=search_trials.score_definition(found.facts)),
@@ -288,19 +285,6 @@ def _split(text: str) -> tuple[str, str]:
     if not equals or not value:
         raise ValueError(f"{text!r} must be of the form FIELD=VALUE, such as learning_rate=log:1e-5:1e-2.")
     return path.replace("-", "_"), value
-
-
-def _listed(text: str) -> tuple[Any, ...]:
-    """Returns the values of a list. A list that is not valid Python is a list of strings."""
-    try:
-        found = ast.literal_eval(f"[{text}]")
-        return tuple(found)
-    except (ValueError, SyntaxError):
-        return tuple(text.split(","))
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 COMMAND = Command(

@@ -143,7 +143,7 @@ def best_so_far(
       ylabel: name of the score.
       references: by game, values of horizontal lines by label.
       order: methods in the order of colours and legend.
-      score: the definition of the score of a run from `trials.score_definition`, for the label of the figure.
+      score: the definition of the score of a run from `search_trials.score_definition`, for the label of the figure.
       bootstrap_seed: seed of the generator of each interval.
     """
     looks = style.styles((method for methods in found.values() for method in methods), order)

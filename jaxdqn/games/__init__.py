@@ -1,6 +1,6 @@
 """The table of games and their names. Each game is one file of pure functions.
 
-A game is an `interfaces.Game`: `reset(key) -> state`, `step(key, state, action) -> (state, TimeStep)` and
+A game is an `game_interfaces.Game`: `reset(key) -> state`, `step(key, state, action) -> (state, TimeStep)` and
 `observe(state) -> observation`. To add a game, write a file with a function `make` and add a line to `GAMES`.
 gymnasium's environments are available under names such as `gymnasium:LunarLander-v3`; they step in Python.
 """
@@ -9,8 +9,8 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jaxdqn.game_interfaces import AnyGame, Game
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
-from jaxdqn.interfaces import AnyGame, Game
 from jaxdqn.spelling import did_you_mean
 
 GYMNASIUM = "gymnasium:"  # prefix of the id of a gymnasium environment

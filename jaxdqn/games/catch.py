@@ -26,8 +26,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn.game_interfaces import Game, RandomStep, TimeStep
 from jaxdqn.games import random_steps
-from jaxdqn.interfaces import Array, Game, Key, RandomStep, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 

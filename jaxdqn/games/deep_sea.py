@@ -19,7 +19,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.interfaces import Array, Game, Key, TimeStep
+from jaxdqn.game_interfaces import Game, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 MAPPING_SEED = 42

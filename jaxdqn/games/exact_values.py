@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.interfaces import Game
+from jaxdqn.game_interfaces import Game
 
 TOLERANCE = 1e-12  # error of the values, relative to the largest value if that is above 1
 MAX_SWEEPS = 100_000

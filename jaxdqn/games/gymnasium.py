@@ -23,8 +23,8 @@ import numpy as np
 from gymnasium import spaces, wrappers
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games import GYMNASIUM
-from jaxdqn.interfaces import HostGame
 from jaxdqn.spelling import did_you_mean
 
 VERSION = 1

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdqn.interfaces import Array, Game, GymnasiumRendering, Key, TimeStep
+from jaxdqn.game_interfaces import Game, GymnasiumRendering, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 

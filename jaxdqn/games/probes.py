@@ -34,8 +34,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn.game_interfaces import DiscreteDistribution, Game, RandomStep, TimeStep
 from jaxdqn.games import random_steps
-from jaxdqn.interfaces import Array, DiscreteDistribution, Game, Key, RandomStep, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 RANDOM_REWARD = random_steps.distribution([-0.5, 0.0, 1.0], [0.25, 0.125, 0.625])

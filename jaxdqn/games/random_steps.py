@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.interfaces import Array, DiscreteDistribution, Key, RandomStep, TimeStep
+from jaxdqn.game_interfaces import DiscreteDistribution, RandomStep, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 
 def distribution(values: Sequence[float], probabilities: Sequence[float]) -> DiscreteDistribution:

@@ -19,8 +19,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn.game_interfaces import DiscreteDistribution, Game, RandomStep, TimeStep
 from jaxdqn.games import random_steps
-from jaxdqn.interfaces import Array, DiscreteDistribution, Game, Key, RandomStep, TimeStep
+from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 FORWARD = 0.75  # probability of a step of 1 with the right action

@@ -1,4 +1,4 @@
 """Networks: configurations whose `make` returns an `interfaces.Network`, a record of pure functions.
 
-`network.QNetwork` is torso + memory + head; `ensemble.Ensemble` holds several of them; `table.Table` is a lookup table.
+`network.QNetwork` is torso + memory + head; `ensemble.Ensemble` holds several of them; `value_table.Table` is a table.
 """

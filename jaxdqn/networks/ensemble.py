@@ -19,8 +19,8 @@ class Ensemble:
     Attributes:
       member: configuration of each member, of whose output only the action values are used.
       num_members: K.
-      prior_scale: β of randomised prior functions (Osband et al. 2018): a member's values are `f_k + β p_k`, p_k being
-        a fixed random network without noise. Members so stay different where there are no data. None adds no prior.
+      prior_scale: β of randomised prior functions (Osband et al. 2018). The values of a member are `f_k + β p_k`, where
+        `p_k` is a fixed random network without noise. So the members differ where there are no data. None: no prior.
     """
 
     member: QNetwork = part(QNetwork())

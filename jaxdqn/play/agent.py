@@ -7,7 +7,8 @@ import jax
 
 from jaxdqn import config_fields, games
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Network, Parameters
+from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.interfaces import Network, Parameters
 from jaxdqn.store import weights
 from jaxdqn.store.weights import Weights
 

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import exploration
-from jaxdqn.interfaces import Array, Game, HostGame, Key
+from jaxdqn.game_interfaces import Game, HostGame
+from jaxdqn.interfaces import Array, Key
 from jaxdqn.play import rendering
 from jaxdqn.play.agent import Agent
 

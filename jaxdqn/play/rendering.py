@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxdqn.interfaces import Game, GymnasiumRendering
+from jaxdqn.game_interfaces import Game, GymnasiumRendering
 
 PACE = 5.0  # steps per second, of a game with a board
 

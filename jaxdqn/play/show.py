@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from jaxdqn.interfaces import HostGame
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.play import episodes, pictures, rank_runs, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show

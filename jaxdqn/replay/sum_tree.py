@@ -58,7 +58,7 @@ def set(tree: SumTree, indices: Array, values: Array) -> SumTree:
 
     Args:
       tree: updated in place if it is donated or carried by a loop.
-      indices: int32 `[B]`. Of equal indices, the largest value is written. Indices out of range, also below 0, are
+      indices: int32 `[B]`. If indices are equal, the largest value is written. Indices out of range, also below 0, are
         ignored.
       values: float32 `[B]`, not negative. Values below the smallest normal float32 become 0, so that all processors
         give the same tree; some flush such values to 0 in some operations only.

@@ -36,6 +36,8 @@ from jaxdqn.study.spec import Cell, Study
 if TYPE_CHECKING:
     import optuna
 
+_RunsOfPoint = list[tuple[Study, Cell]]  # one for each seed
+
 
 class Outcome(NamedTuple):
     """The outcome of a search.
@@ -80,7 +82,7 @@ def run(
     Args:
       search: the search.
       out: its files go to `<out>/<search.name>/tuning`.
-      programs: compiled programs that several searches share, of `waiting.programs`.
+      programs: compiled programs that several searches share, of `waiting_runs.programs`.
       is_stored: whether tuning runs that reach their last step are recorded.
       checkpoint_seconds: of training between checkpoints of the runs that train and wait.
       memory: bytes that runs may use at once; None for half of what there is.
@@ -114,7 +116,7 @@ def run(
             _tell(work, wave, done)
             done.append(wave)
             if runs.waiting:
-                _drop(work, wave, points)
+                _drop(work, wave, _members(search, wave.rung, [points[number] for number in wave.points]))
         saved_at = time.perf_counter()
         while _advance(work):
             is_stop_requested = stop.is_requested
@@ -159,53 +161,54 @@ def _advance(work: _Work) -> bool:
         case Ask():
             samplers.ask(work.study, search.sampler, _seed(search.seed, len(points)), work.space)
         case Train(rung, numbers):
-            scores = _train(work, rung, [points[number] for number in numbers])
+            members = _members(search, rung, [points[number] for number in numbers])
+            scores = _train(work, rung, members)
             kept = halving.promoted(work.plan, rung, numbers, scores, done)
             wave = ScoredWave(rung, numbers, tuple(map(tuple, scores.tolist())), tuple(kept))
             work.study.set_user_attr(f"wave-{len(done):05}", wave._asdict())
             _tell(work, wave, done)
-            _drop(work, wave, points)
+            _drop(work, wave, members)
             search_trials.write(work.folder, _trials(work, points, [*done, wave]))
         case None:
             return False
     return True
 
 
-def _train(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the scores of points at the end of a rung, float64 `[points, seeds]`.
+def _train(work: _Work, rung: int, members: Sequence[_RunsOfPoint]) -> np.ndarray:
+    """Returns the scores of the runs of points at the end of a rung, float64 `[points, seeds]`.
 
     The score is NaN if a point cannot be trained, and minus infinity if a run diverges. The final is the rung after
     the last.
     """
     try:
-        return _scores(work, rung, points)
+        return _scores(work, rung, members)
     except OSError:  # a full disk is not the fault of a point
         raise
     except Exception:
-        if len(points) > 1:  # one of them may be the cause: try halves
-            middle = len(points) // 2
-            return np.concatenate([_train(work, rung, half) for half in (points[:middle], points[middle:])])
+        if len(members) > 1:  # one of them may be the cause: try halves
+            middle = len(members) // 2
+            return np.concatenate([_train(work, rung, half) for half in (members[:middle], members[middle:])])
         text = traceback.format_exc()
-        members = _members(work.search, rung, points)
-        for _, cell in members:
+        for _, cell in members[0]:
             failures.write(work.folder / "failures", cell.id, records.about_failure(cell), text)
-        return np.full((1, len(members)), np.nan)
+        return np.full((1, len(members[0])), np.nan)
 
 
-def _scores(work: _Work, rung: int, points: Sequence[dict[str, Any]]) -> np.ndarray:
+def _scores(work: _Work, rung: int, members: Sequence[_RunsOfPoint]) -> np.ndarray:
     search, plan = work.search, work.plan
-    members = _members(search, rung, points)
+    of_all = [one for of_point in members for one in of_point]
     last = search.last or 0  # [-0:] is all
     until = search.steps if rung == plan.final else plan.ends[rung]
-    trained = waiting_runs.train(work.runs, members, until, plan.batch * plan.num_seeds)
-    runs = [trained[cell.id] for _, cell in members]
+    trained = waiting_runs.train(work.runs, of_all, until, plan.batch * plan.num_seeds)
+    runs = [trained[cell.id] for _, cell in of_all]
     scores = [divergence.search_score(run.returns[-last:], run.diverged_at) for run in runs]
-    return np.array(scores).reshape(len(points), -1)
+    return np.array(scores).reshape(len(members), -1)
 
 
-def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> list[tuple[Study, Cell]]:
+def _members(search: Search, rung: int, points: Sequence[dict[str, Any]]) -> list[_RunsOfPoint]:
+    """Returns the runs of each point on a rung."""
     studies = [searches.tuning_study(search, settings, rung) for settings in points]
-    return [(study, cell) for study in studies for cell in spec.cells(study)]
+    return [[(study, cell) for cell in spec.cells(study)] for study in studies]
 
 
 def _tell(work: _Work, wave: ScoredWave, earlier: Sequence[ScoredWave]) -> None:
@@ -225,11 +228,12 @@ def _tell(work: _Work, wave: ScoredWave, earlier: Sequence[ScoredWave]) -> None:
         samplers.tell(work.study, trials[point], work.plan.ends[wave.rung], finite, ending)
 
 
-def _drop(work: _Work, wave: ScoredWave, points: Sequence[dict[str, Any]]) -> None:
+def _drop(work: _Work, wave: ScoredWave, members: Sequence[_RunsOfPoint]) -> None:
     """Frees the runs of the points of a wave that are not promoted."""
-    ended = [points[number] for number in wave.points if number not in wave.kept]
-    for _, cell in _members(work.search, wave.rung, ended):
-        work.runs.waiting.pop(cell.id, None)
+    for number, of_point in zip(wave.points, members, strict=True):
+        if number not in wave.kept:
+            for _, cell in of_point:
+                work.runs.waiting.pop(cell.id, None)
 
 
 def _settings(work: _Work) -> list[dict[str, Any]]:

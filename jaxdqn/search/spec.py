@@ -159,10 +159,10 @@ def _plain(range_: Range) -> dict[str, Any]:
 
 
 def _check(search: Search) -> None:
-    """Returns nothing if the search can be run.
+    """Raises ValueError if the search cannot be run.
 
     Raises:
-      ValueError: in one sentence that names the field, the value and what is allowed.
+      ValueError: the message names the field, the value and what is allowed.
     """
     for one, other in itertools.combinations(("tuning_seeds", "final_seeds", "test_seeds"), 2):
         both = sorted(set(getattr(search, one)) & set(getattr(search, other)))

@@ -103,8 +103,8 @@ def write(folder: pathlib.Path, snapshot: Snapshot) -> None:
     """
     folder.mkdir(exist_ok=True)
     wave = _name(snapshot.ids)
-    # A new name each time: a damaged checkpoint of the same step, or one of a process that was taken for dead, may lie
-    # under the same name otherwise.
+    # The name is new each time. Otherwise it may be in use: by a damaged checkpoint of the same step, or by another
+    # process that was wrongly considered dead and still writes.
     place = folder / f"{wave}-{snapshot.step}-{secrets.token_hex(4)}"
     _remove_arrays(folder, wave, keep=_arrays_of(folder / f"{wave}.json"))
     try:

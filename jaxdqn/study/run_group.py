@@ -25,7 +25,7 @@ from jaxdqn.training.state import Ending
 
 
 class StudyContext(NamedTuple):
-    """What all groups of one call of `execute.run` share.
+    """The context that all groups of one call of `execute.run` share.
 
     Attributes:
       study: that is run.

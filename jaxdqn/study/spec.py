@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxdqn import config_fields, games
 from jaxdqn.config import Config, part_versions
-from jaxdqn.interfaces import AnyGame
+from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
@@ -143,10 +143,10 @@ def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
 
 
 def _check(study: Study) -> None:
-    """Returns nothing if the study can be run.
+    """Raises ValueError if the study cannot be run.
 
     Raises:
-      ValueError: in one sentence that names the field, the value and what is allowed.
+      ValueError: the message names the field, the value and what is allowed.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", study.name):
         raise ValueError(f"name = {study.name!r} must consist of lower-case letters, digits, '_' and '-'.")

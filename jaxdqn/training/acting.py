@@ -10,7 +10,7 @@ from jaxdqn.interfaces import Array, Network, Parameters
 
 
 class ActorState(NamedTuple):
-    """What acting carries from one step of an episode to the next, `[E, ...]`.
+    """The state of acting between the steps of an episode, `[E, ...]`.
 
     Attributes:
       memory: of a recurrent network; `()` of another one.

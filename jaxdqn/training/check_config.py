@@ -1,19 +1,19 @@
-"""Whether the parts of a run fit each other: checked in Python, before anything is compiled."""
+"""Checks in Python, before compilation, that the parts of a run fit each other."""
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Network, Requires
+from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.interfaces import Network, Requires
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.outputs import NetworkOutput
-from jaxdqn.target_network import LastCopies
 from jaxdqn.training.evaluate import Evaluation
 
 
 def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> None:
-    """Returns nothing if all counts fit each other, and so do the parts and the game.
+    """Raises ValueError if the counts, the parts and the game do not fit each other.
 
     Raises:
-      ValueError: naming the field, its value, and what it must be instead.
+      ValueError: the message names the field, its value, and the allowed values.
     """
     _check_counts(config, evaluation, steps)
     network = config.network.make(game.observation_shape, game.num_actions)
@@ -86,7 +86,7 @@ def _check_requirements(name: str, requires: Requires, config: Config, network: 
         raise ValueError(
             f"{name} needs sequences of at least {requires.min_length} steps: replay.length = {sampled.length}."
         )
-    if requires.target_copies not in (None, isinstance(config.target_update, LastCopies)):
+    if requires.target_copies not in (None, config.target_update.has_copies):
         needed = "LastCopies" if requires.target_copies else "one target network, such as Periodic"
         raise ValueError(f"target_update = {type(config.target_update).__name__} does not fit {name}: set {needed}.")
     if requires.max_n_step is not None and config.n_step > requires.max_n_step:

@@ -16,7 +16,7 @@ except ImportError:  # nobody is kept to its cores there
 
 @contextlib.contextmanager
 def kept_to(number: int, kind: str) -> Iterator[None]:
-    """Keeps this thread, and the threads and processes that it starts, to so many cores that no other of its kind has.
+    """Keeps this thread, and the threads and processes that it starts, to `number` cores that no other of its kind has.
 
     If fewer such cores are free than requested, some are shared.
 

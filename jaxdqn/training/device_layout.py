@@ -1,4 +1,4 @@
-"""How many runs share a device, side by side or one after another, from their size in memory."""
+"""The number of runs that share a device, side by side or one after another, from their size in memory."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, HostGame
+from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
 from jaxdqn.training.sample_and_learn import RandomNumbers
@@ -72,7 +72,7 @@ def size(config: Config, game: AnyGame) -> Size:
 
 
 def choose(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
-    """Returns the layout of so many runs on this machine.
+    """Returns the layout of `num_members` runs on this machine.
 
     On a CPU core runs train one after another, since small networks are slower there when runs are batched. On an
     accelerator as many runs train side by side as the memory holds. Host games have one process on each core.

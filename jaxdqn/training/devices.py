@@ -1,4 +1,4 @@
-"""What this process lets JAX use. Call these before JAX computes anything."""
+"""Settings of JAX for this process. Call these functions before JAX computes anything."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ def use_all_cores() -> None:
 
 
 def use_cores(number: int) -> None:
-    """Makes so many CPU cores a device each."""
+    """Makes each of `number` CPU cores a device."""
     with contextlib.suppress(RuntimeError):  # JAX has started: its devices are what they are
         jax.config.update("jax_num_cpu_devices", number)
 

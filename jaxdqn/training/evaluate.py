@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import exploration
+from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import exact_values
-from jaxdqn.interfaces import AnyGame, Array, Game, HostGame, Key, Network, Number, Parameters
+from jaxdqn.interfaces import Array, Key, Network, Number, Parameters
 from jaxdqn.training.acting import initial_memory
 
 SWEEPS = 10_000  # of value iteration at most

@@ -1,8 +1,8 @@
 """Runs on host games as arrays, and back.
 
-Environments in Python cannot be stored. They are brought back by playing again: reset with the same seeds and given the
-same actions, a deterministic environment is where it was, and what it shows there and has earned in the episode is
-compared with what it did. Of one that is not, or that cannot be, episodes begin anew, and the run says at which step.
+Environments in Python cannot be stored. A resumed run resets them with the same seeds and takes the same actions again.
+This restores deterministic environments; observations and returns of the episodes are compared with the stored ones. If
+they differ, or an environment raises an error, new episodes begin, and the run records the step.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.replay import ring
 from jaxdqn.training import checkpoint, host_loop, host_programs, sample_and_learn
 from jaxdqn.training.host_programs import Programs
@@ -85,7 +85,7 @@ def _is_where_it_was(host: HostRun) -> bool:
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
             earned[ended] = 0.0
-    except Exception:  # the first time there was none
+    except Exception:  # the first time, no error was raised
         return False
     before, returned = host.state.game, host.state.episode_return
     pairs = ((shown, before.observation), (ended, before.resetting), (earned, returned))

@@ -1,10 +1,10 @@
-"""The loop for host games, which step in Python: `init` a run, then `advance` it one evaluation period at a time.
+"""The loop for host games, which step in Python: `init` makes a run, `advance` trains it for one evaluation period.
 
-After each step of the environments there is one compiled call, which chooses the next actions. The call that ends an
-iteration also stores the iteration's steps and, where that is due, learns from replay before it chooses.
+After each step of the environments, one compiled call chooses the next actions. The last call of an iteration first
+stores the steps of the iteration, and learns from replay if a training is due.
 
-A vector environment takes one step to reset a copy whose episode has ended. That step is no transition and is not
-stored. Where all copies reset at once it is not counted either; where others moved on, it is counted as theirs are.
+A vector environment uses one step to reset a copy whose episode has ended. This step is no transition and is not
+stored. It counts as a step if another copy plays in it; it does not count if all copies reset at once.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ import numpy as np
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame, Network, Step
+from jaxdqn.game_interfaces import HostGame
+from jaxdqn.interfaces import Step
 from jaxdqn.training import curves, host_evaluate, host_programs
 from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums
@@ -87,7 +88,7 @@ def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated
     config, state, observation = host.config, host.state, host.state.game.observation
     numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(host.config, state, 1)
     rows, actor = _empty_rows(config, state.game), state.game.decision.actor
-    memory = initial_memory(_network(config, game), num_evaluated)
+    memory = initial_memory(host_programs.parts_of(config, game).learner.network, num_evaluated)
     programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0), memory)
     replay, _ = programs.store_and_act(
         config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
@@ -110,10 +111,10 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    returns = host_evaluate.evaluate(host, _network(host.config, game), programs, evaluation)
+    parts = host_programs.parts_of(host.config, game)
+    returns = host_evaluate.evaluate(host, parts.learner.network, programs, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    parts = host_programs.parts_of(host.config, game)
     return host, curves.point(parts, host.metrics, counted, sums, returns.mean(), unknown)
 
 
@@ -214,7 +215,7 @@ def _end_iteration(
 
 
 def _end_episodes(state: RunState, step: int, reward: np.ndarray, ended: np.ndarray) -> tuple[RunState, float]:
-    """Returns the run after episodes ended at a step, and the sum of their returns, as `iteration.count` does."""
+    """Returns the run after episodes ended, and the sum of their returns, as `sample_and_learn.count` does."""
     episode_return, log, num_episodes = state.episode_return, state.log, state.num_episodes
     for e in np.flatnonzero(ended):
         if log is not None and num_episodes < len(log.end_step):
@@ -256,8 +257,3 @@ def position_of(config: Config, state: RunState, iteration: int) -> np.ndarray:
         is_random=state.step < config.learning_starts,
     )
     return np.array(position, np.int32)
-
-
-def _network(config: Config, game: HostGame) -> Network:
-    """Returns the network of a configuration."""
-    return config.network.make(game.observation_shape, game.num_actions)

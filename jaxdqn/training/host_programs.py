@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, HostGame, Key, Parameters, Step
+from jaxdqn.game_interfaces import HostGame
+from jaxdqn.interfaces import Array, Key, Parameters, Step
 from jaxdqn.training import sample_and_learn, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums
@@ -41,7 +42,7 @@ STEP, NUM_EPISODES, ACTING_STEP = (Position._fields.index(name) for name in ("st
 
 
 class Decision(NamedTuple):
-    """What a compiled call decides.
+    """The actions that a compiled call chooses, and the state of acting.
 
     Attributes:
       action: int32 `[E]`.

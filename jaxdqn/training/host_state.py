@@ -1,4 +1,4 @@
-"""The state of a run on a host game: where its environments are, and how to bring them there again."""
+"""The state of a run on a host game: its environments, and the actions that restore them."""
 
 import traceback
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from jaxdqn.training.state import RunState
 
 
 class EnvironmentState(NamedTuple):
-    """Where the environments are, in NumPy.
+    """The state of the environments, in NumPy.
 
     Attributes:
       observation: `[E, *observation_shape]`.
@@ -25,13 +25,13 @@ class EnvironmentState(NamedTuple):
 
 
 class ActionHistory(NamedTuple):
-    """Seeds and actions that the environments were given. Given again, they bring them to where they are.
+    """The seeds and actions of the environments. The same seeds and actions restore deterministic environments.
 
     Attributes:
-      seeds: uint32 `[E]`, of their last reset by hand.
-      actions: the bytes of all actions since, uint16 `[K, E]`; it grows in place.
-      renewed_at: the steps at which episodes were cut short and new ones began, since the same actions did not lead to
-        the same state.
+      seeds: uint32 `[E]`, of the last reset that the loop called.
+      actions: the bytes of all actions since then, uint16 `[K, E]`; it grows in place.
+      renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the same actions
+        did not lead to the same state.
     """
 
     seeds: np.ndarray
@@ -65,7 +65,7 @@ class Crash(Exception):
     def text(self) -> str:
         """Returns the environment's own traceback.
 
-        Of an environment in a process of its own, gymnasium raises the error without it, and has it as a variable.
+        For an environment in its own process, gymnasium raises the error without it, and holds it in a local variable.
         """
         for frame, _ in traceback.walk_tb(self.__cause__.__traceback__ if self.__cause__ else None):
             if frame.f_code.co_name == "_raise_if_errors" and "trace" in frame.f_locals:

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, Game, Key, Step
+from jaxdqn.game_interfaces import Game
+from jaxdqn.interfaces import Array, Key, Step
 from jaxdqn.training import curves, sample_and_learn, state
 from jaxdqn.training.acting import act, choose
 from jaxdqn.training.curves import Curves, Sums
@@ -62,7 +63,7 @@ def parts_of(config: Config, game: Game) -> Parts:
 
 
 def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: int) -> tuple[RunState, Sums]:
-    """Returns the run after so many iterations, and the sums over them."""
+    """Returns the run after `num_iterations` iterations, and the sums over them."""
     first = run.step // parts.config.train_every
     num_filling = parts.config.learning_starts // parts.config.train_every
     rows_each = parts.config.train_every // parts.config.num_environments

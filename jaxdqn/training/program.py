@@ -12,7 +12,8 @@ from jax.sharding import PartitionSpec as P
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, Array, Game, HostGame
+from jaxdqn.game_interfaces import AnyGame, Game, HostGame
+from jaxdqn.interfaces import Array
 from jaxdqn.training import checkpoint, loop, workers
 from jaxdqn.training.curves import Curves
 from jaxdqn.training.device_layout import Layout
@@ -65,8 +66,8 @@ def make(
     """
     started = time.perf_counter()
     if isinstance(game, HostGame):
-        wave = workers.start(config, game, evaluation, layout.width, num_logged, asynchronous)
-        return Program(*wave, compile_seconds=time.perf_counter() - started)
+        functions = workers.start(config, game, evaluation, layout.width, num_logged, asynchronous)
+        return Program(*functions, compile_seconds=time.perf_counter() - started)
     init, advance, like = _compile(config, game, evaluation, layout, num_logged)
     seconds = time.perf_counter() - started
 
@@ -74,7 +75,7 @@ def make(
         stacked = config_fields.stack(list(configs))
         return stacked, init(stacked, np.array(seeds, np.uint32))
 
-    def go_on(states: tuple[Any, RunState], step: int) -> tuple[tuple[Any, RunState], Curves]:
+    def advance_group(states: tuple[Any, RunState], step: int) -> tuple[tuple[Any, RunState], Curves]:
         stacked, state = states
         state, point = advance(stacked, state, np.int32(step))
         return (stacked, state), jax.device_get(point)
@@ -93,7 +94,7 @@ def make(
         shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
         return config_fields.stack(list(configs)), jax.device_put(state, shardings)
 
-    return Program(begin, go_on, end, save, load, lambda: None, seconds)
+    return Program(begin, advance_group, end, save, load, lambda: None, seconds)
 
 
 def _compile(

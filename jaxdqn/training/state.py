@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jaxdqn import learner as learning
 from jaxdqn.config import Config
-from jaxdqn.interfaces import AnyGame, HostGame, Key, Replay, Step
+from jaxdqn.game_interfaces import AnyGame, HostGame
+from jaxdqn.interfaces import Key, Replay, Step
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.training import acting
 from jaxdqn.training.acting import ActorState
@@ -65,7 +66,7 @@ class RunState(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a run ended, in NumPy.
+    """The ending of a run, in NumPy.
 
     Attributes:
       diverged_at: the step of the first non-finite loss, or None.

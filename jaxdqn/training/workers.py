@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxdqn import games
 from jaxdqn.config import Config
-from jaxdqn.interfaces import HostGame
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.training import (
     checkpoint,
     cpu_cores,
@@ -36,8 +36,8 @@ from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.state import Ending, ending
 
 
-class Wave(NamedTuple):
-    """Runs side by side as functions; as `jaxdqn.training.program.Program` has them."""
+class WorkerProgram(NamedTuple):
+    """The functions of a `jaxdqn.training.program.Program` whose runs train in processes, one each."""
 
     init: Callable[[Sequence[Config], Sequence[int]], Any]
     advance: Callable[[Any, int], tuple[Any, Curves]]
@@ -48,7 +48,7 @@ class Wave(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """What all runs of a process share."""
+    """The settings that all runs of a process share."""
 
     platform: str  # of the process that hands out the tasks
     config: Config  # any of the group, to compile with
@@ -65,8 +65,8 @@ class _Worker(NamedTuple):
 
 def start(
     config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
-) -> Wave:
-    """Returns a wave of `width` runs, whose processes have compiled; arguments are those of `program.make`.
+) -> WorkerProgram:
+    """Returns the functions of `width` runs, whose processes have compiled; arguments are those of `program.make`.
 
     Raises:
       ValueError: a metric of the algorithm cannot be a curve.
@@ -75,14 +75,14 @@ def start(
     task = _Task(jax.default_backend(), config, game.name, evaluation, num_logged, asynchronous)
     workers = [_start(task, place) for place in range(width)]
     try:
-        broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash while it is compiled with
+        broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash during compilation
     except BaseException:
         _stop(workers)
         raise
 
     def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
-            if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it said all that it could
+            if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it has sent its error
                 workers[place] = _start(task, place)
                 broken[place] = _crash(_answer(workers[place]))
         for worker, crash, value in zip(workers, broken, values, strict=True):
@@ -120,7 +120,7 @@ def start(
                 _tell(worker, "end")
         return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
 
-    return Wave(init, advance, end, save, load, lambda: _stop(workers))
+    return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
 
 def _start(task: _Task, place: int) -> _Worker:
@@ -134,25 +134,25 @@ def _start(task: _Task, place: int) -> _Worker:
 
 
 def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
-    """Sends a worker a message; what happened to one that is no longer there, its answer says."""
+    """Sends a worker a message. If the worker has ended, `_received` reports it."""
     with contextlib.suppress(OSError):
         worker.connection.send((kind, value))
 
 
 def _answer(worker: _Worker) -> tuple[str, Any]:
-    """Returns what a worker says: `("ok", value)`, or `("crash", text)`.
+    """Returns the answer of a worker: `("ok", value)`, or `("crash", text)`.
 
     Raises:
-      checkpoint.Unusable: it was given what is no checkpoint of its run.
-      RuntimeError: something other than an environment went wrong there.
+      checkpoint.Unusable: the worker cannot continue from the checkpoint that it was given.
+      RuntimeError: an error that no environment raised.
     """
     return _checked(_received(worker))
 
 
 def _answers(workers: Sequence[_Worker], crashes: Sequence[str | None]) -> list[tuple[str, Any]]:
-    """Returns what each worker says, as `_answer`; of a run that has crashed, that it has.
+    """Returns the answer of each worker, as `_answer`; for a run that crashed before, its crash.
 
-    All answers are taken before one is refused, or the next question would get the last one's.
+    All answers are received before an error is raised. Otherwise the next message would get the answer to this one.
     """
     said = [
         ("crash", crash) if crash is not None else _received(worker)
@@ -162,7 +162,7 @@ def _answers(workers: Sequence[_Worker], crashes: Sequence[str | None]) -> list[
 
 
 def _received(worker: _Worker) -> tuple[str, Any]:
-    """Returns what a worker says; one that says nothing since it died has crashed."""
+    """Returns the next answer of a worker; a crash if its process ended without an answer."""
     try:
         answer: tuple[str, Any] = worker.connection.recv()
         return answer
@@ -206,16 +206,16 @@ def _crash(answer: tuple[str, Any]) -> str | None:
 
 
 def _no_point(names: Sequence[str]) -> Curves:
-    """Returns a point in the place of that of a run that crashed; it is discarded."""
+    """Returns a point for a run that crashed; it is discarded."""
     return {name: np.int32(-1) if name in COUNTS else np.float32(np.nan) for name in names}
 
 
 def _stop(workers: Sequence[_Worker]) -> None:
     for worker in workers:
-        worker.connection.close()  # a worker that waits for more ends by itself
+        worker.connection.close()  # a worker that waits for a message then ends
     until = time.monotonic() + 5
     for worker in workers:
-        worker.process.join(timeout=max(0.0, until - time.monotonic()))  # one that is in a long evaluation does not
+        worker.process.join(timeout=max(0.0, until - time.monotonic()))  # a worker in a long evaluation does not end
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
@@ -248,7 +248,7 @@ def _answer_all(connection: Connection, task: _Task) -> None:
     except BaseException:
         started = "error", traceback.format_exc()
     host: host_state.HostRun | None = None
-    # The connection ends when the parent does not want any more, or is no longer there.
+    # The connection ends when the parent closes it or has ended.
     with contextlib.suppress(EOFError, OSError):
         connection.send(started)
         while started[0] == "ok":

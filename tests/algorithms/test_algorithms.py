@@ -10,8 +10,8 @@ import pytest
 from jaxdqn import config_fields, games, learner, losses, optimizers, target_network, targets
 from jaxdqn.algorithms import ALGORITHMS, dqn, munchausen, pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.game_interfaces import Game
 from jaxdqn.games import exact_values, probes
-from jaxdqn.interfaces import Game
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFractions, Quantiles
@@ -131,7 +131,7 @@ def test_a_loss_says_one_number_of_each_kind_an_example(name):
 
 
 def learned_values(config):
-    """Yields each probe with its observations, as `exact.solve` lists them, and the values learned by a run on it."""
+    """Yields each probe, its observations as `exact_values.solve` lists them, and the values that a run learned."""
     config = config_fields.to_arrays(config)
 
     @jax.jit

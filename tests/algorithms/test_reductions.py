@@ -421,6 +421,14 @@ def test_rainbow_refuses_a_part_that_it_does_not_have():
         rainbow.compose(("double", "dreaming"), Config(algorithm=dqn.DQN()))
 
 
+def test_only_the_dueling_part_of_rainbow_needs_a_dense_torso_with_a_hidden_layer():
+    base = Config(algorithm=dqn.DQN(), network=QNetwork(Dense(())))
+    assert rainbow.compose(("double",), base).network == base.network
+    assert rainbow.compose(("noisy",), base).network == dataclasses.replace(base.network, noisy=Noisy())
+    with pytest.raises(ValueError, match="The dueling part needs a network whose torso is Dense"):
+        rainbow.compose(("dueling",), base)
+
+
 @pytest.mark.parametrize("recurrent", [False, True], ids=["pqn", "r2d2"])
 def test_steps_that_are_not_new_teach_nothing_and_count_in_no_mean(recurrent):
     algorithm = r2d2.R2D2(burn_in=0) if recurrent else pqn.PQN(lambda_=0.0)

@@ -3,7 +3,7 @@
 rliable does not import with pandas 3, so that its numbers are recorded. To make them again, in an environment apart
 (`pip install rliable 'pandas<3'`):
 
-    python tests/results/rliable_values.py
+    python tests/analysis/rliable_values.py
 
 Scores are `[runs, games]`, and curves `[runs, games, points]`, as rliable has them. It draws from NumPy's global
 generator: whoever draws as it does after the same seed has the same replicates.

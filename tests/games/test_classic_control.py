@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn.game_interfaces import Game
 from jaxdqn.games import acrobot, cartpole, mountain_car
-from jaxdqn.interfaces import Game
 
 NUM_STATES = 2000
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
+from jaxdqn.game_interfaces import Game, RandomStep, TimeStep
 from jaxdqn.games import catch, exact_values, random_steps
-from jaxdqn.interfaces import Array, Game, RandomStep, TimeStep, feed_forward
+from jaxdqn.interfaces import Array, feed_forward
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.training import evaluate
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdqn.game_interfaces import RandomStep, TimeStep
 from jaxdqn.games import random_steps
-from jaxdqn.interfaces import RandomStep, TimeStep
 
 
 def test_values_are_sampled_with_their_probabilities():

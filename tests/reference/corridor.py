@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from jaxdqn.interfaces import Game, TimeStep
+from jaxdqn.game_interfaces import Game, TimeStep
 
 
 class State(NamedTuple):

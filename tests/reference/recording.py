@@ -202,7 +202,7 @@ def noises_of(config, noises):
 
 
 def all_noise(config, training_key, number):
-    """Returns what acting and learning draw in so many iterations, in NumPy but for keys of heads."""
+    """Returns what acting and learning draw in a number of iterations, in NumPy but for keys of heads."""
     parts = states.parts(config, GAME, np.float32)
     draw = jax.jit(jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(training_key, i)[0])))
     numbers = draw(np.arange(number))

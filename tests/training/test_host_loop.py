@@ -14,7 +14,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from jaxdqn import config_fields, games, learner, schedules
 from jaxdqn.algorithms import pqn
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.interfaces import Game, HostGame, Step, TimeStep
+from jaxdqn.game_interfaces import Game, HostGame, TimeStep
+from jaxdqn.interfaces import Step
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
@@ -80,7 +81,7 @@ def rings(state, size=2):
 def played(begins, num_rows):
     """Plays copies of Counter, the first episodes of which have these numbers, in a plain loop.
 
-    Returns, of so many steps of all copies, the transitions `(s_tm1, r_t, terminated, truncated, s_t)` of each copy,
+    Returns, of `num_rows` steps of all copies, the transitions `(s_tm1, r_t, terminated, truncated, s_t)` of each copy,
     and the episodes `(return, last reward, steps of all copies)` in the order in which they ended. A copy whose episode
     has ended takes a step to reset; a step in which all reset is none.
     """

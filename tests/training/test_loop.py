@@ -12,8 +12,9 @@ import pytest
 from jaxdqn import config_fields, games, schedules, target_network
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
+from jaxdqn.game_interfaces import Game, TimeStep
 from jaxdqn.games import exact_values
-from jaxdqn.interfaces import Game, Step, TimeStep, feed_forward
+from jaxdqn.interfaces import Step, feed_forward
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD

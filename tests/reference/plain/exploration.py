@@ -14,7 +14,7 @@ SCHEDULE_OF = {
 
 
 def scheduled(schedule, steps, episodes):
-    """Returns what a schedule says after so many environment steps and episodes."""
+    """Returns the value of a schedule after a number of environment steps and episodes."""
     kind = schedule["type"]
     if kind == "Constant":
         return schedule["value"]

@@ -11,7 +11,7 @@ from tests.reference.plain.layers import Layers, linear, log_softmax, relu, stop
 
 
 def midpoints(number):
-    """Returns the middles of so many equal parts of (0, 1): Dabney et al. (2018a), lemma 2."""
+    """Returns the middles of equal parts of (0, 1): Dabney et al. (2018a), lemma 2."""
     return np.array([(2 * i + 1) / (2 * number) for i in range(number)])
 
 
