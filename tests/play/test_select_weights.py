@@ -151,7 +151,7 @@ def test_error_for_a_run_without_weights_lists_runs_with_weights(study):
 
 def test_a_folder_without_weights_raises_an_error(tmp_path):
     write(tmp_path / "runs", has_weights=False)
-    with pytest.raises(ValueError, match="has 1 records, none of them with weights: put the seed into the study's"):
+    with pytest.raises(ValueError, match="has 1 records, none of them with weights: add a seed to weights_of"):
         select_weights.select(tmp_path)
 
 
