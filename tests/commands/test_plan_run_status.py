@@ -11,10 +11,11 @@ import pytest
 
 from jaxdqn import commands
 from jaxdqn.commands import options
-from jaxdqn.store import claims, failures, manifest, status
+from jaxdqn.store import claims, failures, manifest, status, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import load_script, progress, spec
+from tests.helpers import synthetic_runs
 
 SCRIPT = """
 '''Does it run?'''
@@ -116,8 +117,9 @@ def folder(tmp_path):
     (folder / "runs").mkdir(parents=True)
     manifest.write(folder, Manifest("study", 1_000, cells))
     for number, seconds in enumerate((10.0, 30.0, 10.0, 30.0)):
-        cost = {"wall_seconds": seconds, "runs_at_once": 2}
-        (folder / "runs" / f"{number:016x}.json").write_text(json.dumps({"cost": cost}))
+        facts = synthetic_runs.facts(seed=number)
+        facts |= {"id": f"{number:016x}", "cost": facts["cost"] | {"wall_seconds": seconds, "runs_at_once": 2}}
+        store.write(folder / "runs", facts, synthetic_runs.curves())
     failures.write(folder / "failures", f"{4:016x}", about(4), "Traceback\nValueError: it broke")
     return folder
 

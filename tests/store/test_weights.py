@@ -151,7 +151,7 @@ def describe(**changes):
         (describe(file=["agent.npz"]), "has weights.file = ['agent.npz']"),
         (describe(sha256=None), "agent.npz has changed since it was written"),
         (describe(shapes=None), "but agent.json has None:"),
-        (lambda path: rewrite(path, weights=3), "agent.json has no weights: put the seed into the study's"),
+        (lambda path: rewrite(path, weights=3), "agent.json has no weights: add seed 3 to weights_of"),
         (lambda path: path.write_text("[]"), "agent.json has no weights"),
         (
             lambda path: rewrite(path, configuration="QNetwork"),
