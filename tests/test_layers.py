@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "games": BASE,
     "algorithms": BASE | PARTS | {"config"},
     "learner": BASE | {"config", "noise", "optimizers"},
-    "training": BASE | {"config", "exploration", "learner", "games", "networks", "replay", "rewards_and_terminations"},
+    "training": BASE
+    | {"config", "exploration", "learner", "games", "networks", "noise", "replay", "rewards_and_terminations"},
     "store": set(),
     "analysis": {"store", "spelling"},
     "export": {"store", "analysis"},
@@ -140,6 +141,16 @@ for name, entry in ALGORITHMS.items():
 devices.use_cores(3)
 import jax
 assert len(jax.devices()) == 3
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_pyarrow_is_imported_only_for_packed_studies():
+    code = """
+import sys
+import jaxdqn.commands.script, jaxdqn.search.run_search, jaxdqn.store.packing
+assert "pyarrow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -26,20 +26,19 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jaxdqn.store import arrays, record
 from jaxdqn.store.arrays import Arrays
+from jaxdqn.store.files import Stamp, stamp_of
 from jaxdqn.store.record import DamagedResult, Run
 
-WEIGHTS = "weights"  # the kind of attachment that is in the npz
-_UNREADABLE = (pa.ArrowException, *arrays.UNREADABLE, OSError)
+if TYPE_CHECKING:  # pyarrow takes long to import, and a study that is not packed does without it
+    import pyarrow as pa
 
-_Stamp = tuple[int, int, int]  # inode, time of change, size
+WEIGHTS = "weights"  # the kind of attachment that is in the npz
 
 
 class FullRun(NamedTuple):
@@ -122,7 +121,7 @@ def arrays_of(files: Files, id: str, kind: str, found: Mapping[str, Any] | None 
                 for name, shape in shapes.items()
             }
         is_intact = digest(named) == row[f"sha256.{kind}"]
-    except _UNREADABLE as problem:
+    except _unreadable() as problem:
         raise _damaged(path, id, f"its {kind} cannot be read: {_one_line(problem)}") from problem
     if not is_intact:
         raise _damaged(path, id, f"the sha256 of its {kind} differs")
@@ -165,18 +164,20 @@ def digest(named: Mapping[str, np.ndarray]) -> bytes:
     return found.digest()
 
 
-def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_ino, status.st_mtime_ns, status.st_size
+def _unreadable() -> tuple[type[BaseException], ...]:
+    import pyarrow as pa
+
+    return (pa.ArrowException, *arrays.UNREADABLE, OSError)
 
 
-def _index(path: Path) -> tuple[_Stamp, Mapping[str, int]]:
+def _index(path: Path) -> tuple[Stamp, Mapping[str, int]]:
     """Returns the stamp of the file, and the row group of each run by identifier."""
     try:
-        stamp = _stamp(os.stat(path))
+        stamp = stamp_of(os.stat(path))
         return stamp, _groups(path, stamp)
     except FileNotFoundError:
         return (0, 0, 0), {}
-    except _UNREADABLE as problem:
+    except _unreadable() as problem:
         raise DamagedResult(
             path,
             f"is no archive of runs, or is damaged ({_one_line(problem)})",
@@ -185,7 +186,9 @@ def _index(path: Path) -> tuple[_Stamp, Mapping[str, int]]:
 
 
 @functools.lru_cache(maxsize=16)
-def _groups(path: Path, stamp: _Stamp) -> Mapping[str, int]:
+def _groups(path: Path, stamp: Stamp) -> Mapping[str, int]:
+    import pyarrow.parquet as pq
+
     with open(path, "rb") as file:
         opened = pq.ParquetFile(file)
         groups = [opened.read_row_group(group, ["id"])["id"].to_pylist() for group in range(opened.num_row_groups)]
@@ -198,7 +201,7 @@ def _row(files: Files, id: str, kind: str) -> dict[str, Any]:
     try:
         rows, columns = _columns(files.runs, stamp, groups[id], kind)
         return {name: column[rows[id]] for name, column in columns.items()}
-    except _UNREADABLE as problem:
+    except _unreadable() as problem:
         if id not in groups:
             raise
         if _index(files.runs)[0] != stamp:  # another process has just packed the study again
@@ -207,10 +210,12 @@ def _row(files: Files, id: str, kind: str) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=16)  # callers read row groups in order, and several kinds of each
-def _columns(path: Path, stamp: _Stamp, group: int, kind: str) -> tuple[dict[str, int], dict[str, list[Any]]]:
+def _columns(path: Path, stamp: Stamp, group: int, kind: str) -> tuple[dict[str, int], dict[str, list[Any]]]:
     """Returns the row number of each run in a row group by identifier, and the columns of a kind by name."""
+    import pyarrow.parquet as pq
+
     with open(path, "rb") as file:
-        if _stamp(os.fstat(file.fileno())) != stamp:
+        if stamp_of(os.fstat(file.fileno())) != stamp:
             raise OSError("it has been replaced")
         opened = pq.ParquetFile(file)
         always = ("id", "facts", "sha256") if kind == "facts" else ("id", "dtypes", f"sha256.{kind}")
@@ -220,8 +225,10 @@ def _columns(path: Path, stamp: _Stamp, group: int, kind: str) -> tuple[dict[str
     return {id: row for row, id in enumerate(columns["id"])}, columns
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: "pa.Array") -> list[Any]:
     """Returns the values of a column. Those of a list column are arrays `[N]` or None."""
+    import pyarrow as pa
+
     if not pa.types.is_list(column.type):
         return list(column.to_pylist())
     is_bool = pa.types.is_boolean(column.values.type)
@@ -239,7 +246,7 @@ def _copy(elements: np.ndarray | None, dtype: str | None) -> np.ndarray:
 
 
 def _weights(path: Path, id: str, shapes: Mapping[str, Sequence[int]]) -> Arrays:
-    packed, found = _read_npz(path, _stamp(os.stat(path)))
+    packed, found = _read_npz(path, stamp_of(os.stat(path)))
     held = {name: found[f"{id}/{name}"] for name in shapes}
     if held != shapes:
         raise ValueError(f"{path} has shapes {held}, not {shapes}")
@@ -248,7 +255,7 @@ def _weights(path: Path, id: str, shapes: Mapping[str, Sequence[int]]) -> Arrays
 
 
 @functools.lru_cache(maxsize=2)
-def _read_npz(path: Path, stamp: _Stamp) -> tuple[bytes, dict[str, list[int]]]:
+def _read_npz(path: Path, stamp: Stamp) -> tuple[bytes, dict[str, list[int]]]:
     packed = path.read_bytes()
     return packed, arrays.shapes(packed)
 

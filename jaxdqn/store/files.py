@@ -10,6 +10,9 @@ from pathlib import Path
 _DAY = 24 * 60 * 60
 
 
+Stamp = tuple[int, int, int]  # inode, time of change, size
+
+
 def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Creates a file with this content, durably and in one step, by a hard link to a finished temporary file.
 
@@ -60,6 +63,11 @@ def is_abandoned(path: Path) -> bool:
         return path.stat().st_mtime < time.time() - _DAY
     except FileNotFoundError:  # its writer, or another process, removed it
         return False
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Returns what changes if a file is replaced: a cache of its content is valid while its stamp is the same."""
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _write_temporary(path: Path, content: bytes | Iterable[bytes]) -> Path:

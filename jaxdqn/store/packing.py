@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxdqn.store import archive, archive_columns, claims, files, loose_records, record, store
+from jaxdqn.store import archive, claims, files, loose_records, record, store
 from jaxdqn.store.archive import FullRun
 from jaxdqn.store.claims import Holder
 from jaxdqn.store.record import DamagedResult
@@ -118,6 +118,8 @@ def _archived(folder: Path, without: Collection[str] = ()) -> dict[str, FullRun]
 
 def _replace(folder: Path, runs: Mapping[str, FullRun]) -> None:
     """Replaces the archive of a folder by one with these runs."""
+    from jaxdqn.store import archive_columns  # with pyarrow, which takes long to import
+
     ordered = sorted(runs.values(), key=lambda one: store.order(one.facts))
     table, weights = archive_columns.content(ordered)
     packed = archive.files_of(folder)

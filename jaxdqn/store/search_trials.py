@@ -6,16 +6,17 @@ a row with its `name` and its `trials` as JSON.
 """
 
 import contextlib
+import functools
 import json
+import os
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from jaxdqn.store import files
 from jaxdqn.store.claims import Claims
+from jaxdqn.store.files import Stamp, stamp_of
 
 CLAIM = "search"  # the cell that a process claims before it runs a search or packs its points
 _NAME = "trials.json"
@@ -108,7 +109,7 @@ def pack(folder: Path) -> int:
     with contextlib.ExitStack() as stack:
         for path in loose.values():
             _claim(stack.enter_context(Claims(path.parent / "claims")), path.parent)
-        texts = _texts(packed) | {name: _text(read(path.parent)) for name, path in loose.items()}
+        texts = {**_texts(packed)} | {name: _text(read(path.parent)) for name, path in loose.items()}
         files.replace(packed, _table(texts), lambda temporary: _check(temporary, texts))
         for path in loose.values():
             path.unlink(missing_ok=True)
@@ -180,6 +181,9 @@ def _text(trials: Trials) -> str:
 
 
 def _table(texts: dict[str, str]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.table({"name": list(texts), "trials": list(texts.values())}).sort_by("name")
     content = BytesIO()
     pq.write_table(table, content, compression="zstd", compression_level=19, use_dictionary=False)
@@ -195,7 +199,7 @@ def _packed(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.parquet")
 
 
-def _texts(packed: Path) -> dict[str, str]:
+def _texts(packed: Path) -> Mapping[str, str]:
     """Returns the points of packed searches as JSON, by name of the search; empty if the file is missing.
 
     Raises:
@@ -203,8 +207,18 @@ def _texts(packed: Path) -> dict[str, str]:
     """
     if not packed.is_file():
         return {}
+    import pyarrow as pa
+
     try:
-        table = pq.ParquetFile(packed).read(["name", "trials"])
-        return dict(zip(table["name"].to_pylist(), table["trials"].to_pylist(), strict=True))
+        return _read(packed, stamp_of(os.stat(packed)))
     except (pa.ArrowException, OSError, KeyError) as problem:
         raise ValueError(f"{packed} cannot be read ({problem}): restore it from a copy.") from None
+
+
+@functools.lru_cache(maxsize=2)  # figures read all searches of a file, one after another
+def _read(packed: Path, stamp: Stamp) -> Mapping[str, str]:
+    del stamp  # a file that has been replaced is read again
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(packed).read(["name", "trials"])
+    return dict(zip(table["name"].to_pylist(), table["trials"].to_pylist(), strict=True))

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn.noise import is_key
+
 
 class Unusable(Exception):
     """A checkpoint that is not one of this state: made by another version, or damaged."""
@@ -22,7 +24,7 @@ class Unusable(Exception):
 
 def leaves(state: Any) -> list[np.ndarray]:
     """Returns the leaves of a state in NumPy, keys as the integers they hold."""
-    plain = [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(state)]
+    plain = [jax.random.key_data(leaf) if is_key(leaf) else leaf for leaf in jax.tree.leaves(state)]
     return [np.array(leaf) for leaf in jax.device_get(plain)]
 
 
@@ -41,11 +43,11 @@ def like_before(values: Sequence[np.ndarray], like: Any) -> Any:
         raise Unusable(f"it holds {len(values)} arrays, and the state has {len(expected)}")
     restored = []
     for value, leaf in zip(values, expected, strict=True):
-        plain = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+        plain = jax.eval_shape(jax.random.key_data, leaf) if is_key(leaf) else leaf
         shape, dtype = np.shape(plain), plain.dtype if hasattr(plain, "dtype") else np.asarray(plain).dtype
         if (value.shape, value.dtype) != (shape, dtype):
             raise Unusable(f"it holds {value.dtype} {value.shape} for {dtype} {shape}")
-        restored.append(jax.random.wrap_key_data(jnp.asarray(value)) if _is_key(leaf) else value)
+        restored.append(jax.random.wrap_key_data(jnp.asarray(value)) if is_key(leaf) else value)
     return jax.tree.unflatten(structure, restored)
 
 
@@ -96,7 +98,3 @@ def _flush(path: pathlib.Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
