@@ -216,6 +216,10 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
     runs = out / study.name / "runs"
     with one_sentence():
         runs.parent.mkdir(parents=True, exist_ok=True)
+        if runs.exists() and not runs.is_dir():
+            raise FileExistsError(
+                f"{runs} is a file, but runs are stored in a folder of this name: give another --out."
+            )
         tempfile.TemporaryDirectory(
             dir=runs if runs.is_dir() else runs.parent
         ).cleanup()  # raises an error if the folder is not writable

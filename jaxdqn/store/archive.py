@@ -32,7 +32,7 @@ import numpy as np
 
 from jaxdqn.store import arrays, record
 from jaxdqn.store.arrays import Arrays
-from jaxdqn.store.files import Stamp, stamp_of
+from jaxdqn.store.files import Stamp, beside, stamp_of
 from jaxdqn.store.record import DamagedResult, Run
 
 if TYPE_CHECKING:  # pyarrow takes long to import, and a study that is not packed does without it
@@ -62,7 +62,7 @@ class Files(NamedTuple):
 
 def files_of(folder: Path) -> Files:
     """Returns the files of the archive of a folder of runs, whether or not they exist."""
-    return Files(folder.with_name(f"{folder.name}.parquet"), folder.with_name(f"{folder.name}.weights.npz"))
+    return Files(beside(folder, ".parquet"), beside(folder, ".weights.npz"))
 
 
 def ids(files: Files) -> Mapping[str, int]:

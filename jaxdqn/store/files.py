@@ -50,6 +50,12 @@ def replace(
     _flush_folder(path.parent)
 
 
+def beside(folder: Path, suffix: str) -> Path:
+    """Returns the path of a file next to a folder: the folder's name with a suffix. "." has the name it resolves to."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}{suffix}")
+
+
 def remove_old_temporaries(folder: Path) -> None:
     """Removes the temporary files of interrupted writers that are a day old."""
     for temporary in folder.glob(".*.tmp"):

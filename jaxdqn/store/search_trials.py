@@ -196,7 +196,7 @@ def _check(written: Path, texts: dict[str, str]) -> None:
 
 
 def _packed(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.parquet")
+    return files.beside(folder, ".parquet")
 
 
 def _texts(packed: Path) -> Mapping[str, str]:

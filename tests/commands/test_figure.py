@@ -188,8 +188,14 @@ def test_a_study_of_two_protocols_is_refused_with_the_difference(tmp_path, capsy
         (["arms", "intervals"], "Scores of 2 games (catch, pong) have no common scale"),
         (["arms", "curves", "--games", "chess"], "There is no game 'chess': there are 'catch', 'pong'"),
         (["arms", "curves", "--arms", "SARSA"], "There is no arm 'SARSA'"),
-        (["arms", "paired", "--base", "double DQM"], "there are 'DQN', 'double DQN'. Did you mean 'double DQN'?"),
-        (["arms", "curves", "--games", "pang"], "there are 'catch', 'pong'. Did you mean 'pong'?"),
+        (
+            ["arms", "paired", "--base", "double DQM"],
+            "There is no arm 'double DQM': there are 'DQN', 'double DQN'. Did you mean",
+        ),
+        (
+            ["arms", "curves", "--games", "pang"],
+            "There is no game 'pang': there are 'catch', 'pong'. Did you mean",
+        ),
         (["arms", "curves", "--score", "wealth"], "Run"),
         (["arms", "table", "--last", "0"], "last = 0 is out of range"),
         (["arms", "seeds", "--width", "-1"], "width = -1.0 is out of range"),

@@ -98,7 +98,7 @@ def test_a_message_reports_frames_beyond_the_maximum(tmp_path, capsys, monkeypat
     status, out, err = jaxdqn(capsys, path, "--out", tmp_path / "film.gif", "--episodes", 2)
     assert status == 0
     assert "film.gif: 5 frames" in out
-    assert err == "only the first 5 frames are kept: a larger --every draws fewer of each\n"
+    assert err == "only the first 5 frames are kept; with a larger --every, each episode needs fewer frames\n"
 
 
 def test_the_best_run_of_a_study_is_played_and_its_name_is_printed(tmp_path, capsys):

@@ -161,6 +161,6 @@ def test_a_file_in_place_of_the_folder_of_runs_ends_the_command_before_training(
     (tmp_path / "whole" / "runs").write_text("")
     with pytest.raises(SystemExit, match="2"):
         main(monkeypatch, "--out", tmp_path)
-    assert "File exists" in capsys.readouterr().err
+    assert "runs is a file, but runs are stored in a folder of this name" in capsys.readouterr().err
     with pytest.raises(FileExistsError):
         execute.run(STUDY, tmp_path)

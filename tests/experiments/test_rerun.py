@@ -8,7 +8,7 @@ import pytest
 import rerun
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
-from jaxdqn.study import execute
+from jaxdqn.study import execute, run_group
 from jaxdqn.study.spec import Study
 from tests.helpers import synthetic_runs
 from tests.helpers.runs import EVALUATION, SMALL, results
@@ -76,7 +76,7 @@ def test_the_row_of_a_failed_repetition_contains_the_error(tmp_path, monkeypatch
     def break_down(*arguments, **named):
         raise RuntimeError("it broke: a | b")
 
-    monkeypatch.setattr(execute.program, "make", break_down)
+    monkeypatch.setattr(run_group.program, "make", break_down)
     rows = list(rerun.rows_of(study, tmp_path / "results", 2, tmp_path / "again"))
     assert sorted(row[:4] for row in rows) == [("tiny", "catch, DQN", seed, "none") for seed in "01"]
     assert {row[5] for row in rows} == {"failed: RuntimeError: it broke: a \\| b"}

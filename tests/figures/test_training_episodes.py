@@ -192,7 +192,7 @@ def test_a_window_without_a_place_in_every_run_is_refused(tmp_path, window):
 
 
 def test_an_array_that_the_episodes_do_not_have_is_refused_with_those_they_have(tmp_path):
-    with pytest.raises(ValueError, match=r"no 'length' .*: it has end_step, episode_return, last_reward"):
+    with pytest.raises(ValueError, match="no episode array 'length': choose from end_step, episode_return"):
         training_episodes.episode_curves(rising(tmp_path), window=5, y="length")
 
 

@@ -254,7 +254,7 @@ def test_training_updates_the_priorities_of_sampled_transitions(num_minibatches)
     config, state = start(game, config)
     state, curves = advancing(game)(config, state)
     leaves = leaves_of(state.replay)
-    assert np.isfinite(curves.loss)
+    assert np.isfinite(curves["loss"])
     assert (leaves[:200] > 0).all()
     assert (leaves[200:] == 0).all()
     assert len(np.unique(leaves)) > 50

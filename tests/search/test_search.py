@@ -376,7 +376,7 @@ def test_a_diverged_point_does_not_win_a_search_and_its_sampler_gets_the_worst_s
     values = [trial.value for trial in samplers.opened(folder / "journal.log", "diverging").trials]
     worst = min(point.score for point in found.points if point.scores)
     assert [value for value, large in zip(values, is_large, strict=True) if large] == [worst] * sum(is_large)
-    assert f"Not drawn: {sum(is_large)} that diverged" in figures.parallel_coordinates(found).get_label()
+    assert f"Not drawn: {sum(is_large)} diverged points" in figures.parallel_coordinates(found).get_label()
     assert len(figures.parallel_coordinates(found).axes[0].get_lines()) - 2 == len(is_large) - sum(is_large)
     stored = store.read(folder / "runs").runs
     diverged = [run.facts["configuration"]["learning_rate"] for run in stored if run.facts["diverged_at"] is not None]

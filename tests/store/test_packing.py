@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +81,13 @@ def test_packed_runs_are_read_as_before_bit_for_bit(folder):
         store.curve(record, "returns")
     assert store.load(record).facts == run.facts
     assert store.find(folder, "0" * 16) is None
+
+
+def test_a_folder_without_a_name_is_read_too(folder, monkeypatch):
+    before = everything(folder)
+    monkeypatch.chdir(folder)
+    assert everything(Path()) == before
+    assert archive.files_of(Path()) == archive.files_of(Path("..", folder.name).resolve())
 
 
 def test_equal_runs_give_equal_bytes(folder, tmp_path):

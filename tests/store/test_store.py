@@ -702,7 +702,7 @@ def test_results_are_read_and_drawn_without_jax(folder, tmp_path):
 import sys
 for name in ("jax", "jaxlib", "flax", "optax", "chex", "gymnasium"):
     sys.modules[name] = None  # importing it raises
-from jaxdqn.figures import captions, episodes, learning_curves, sensitivity, style
+from jaxdqn.figures import captions, learning_curves, sensitivity, style, training_episodes
 from jaxdqn.analysis import by_arm, statistics, study_tables
 from jaxdqn.store import store
 assert "matplotlib" not in sys.modules, "matplotlib must be imported where it is used"
