@@ -1,4 +1,4 @@
-"""Suggests known names for a misspelled one, for error messages."""
+"""Words of messages: suggestions for a misspelled name, and counted nouns."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,3 +20,9 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     similar = ends or difflib.get_close_matches(name, known, n=3)
     names = [repr(prefix + one) for one in similar[:3]]
     return f" Did you mean {' or '.join(names)}?" if names else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number and its noun: `1 run`, `2,000 runs`. The plural adds an s, or es after ch."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

@@ -39,6 +39,8 @@ hypothesis.settings.load_profile("without a clock")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+pytest_plugins = ["tests.helpers.compiled_once"]
+
 
 def pytest_unconfigure():
     if os.environ.get(_OWNER) == str(os.getpid()):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import counted, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_at_most_three_names_are_suggested(known):
 def test_a_prefix_is_put_before_every_name_and_does_not_count_as_similar():
     assert did_you_mean("Gam-v0", ["Game-v0", "Gum-v0"], "lib:") == " Did you mean 'lib:Game-v0' or 'lib:Gum-v0'?"
     assert did_you_mean("zz", ["aa"], "lib:") == ""
+
+
+def test_a_noun_agrees_with_its_number():
+    found = [counted(*pair) for pair in ((0, "run"), (1, "run"), (2_000, "run"), (1, "search"), (2, "search"))]
+    assert found == ["0 runs", "1 run", "2,000 runs", "1 search", "2 searches"]

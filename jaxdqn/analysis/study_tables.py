@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from jaxdqn.analysis import by_arm, divergence, resampling, statistics, table_formats
+from jaxdqn.spelling import counted
 from jaxdqn.store import store
 from jaxdqn.store.record import Run
 
@@ -46,7 +47,7 @@ def table(
             if np.all(np.isfinite(scores)):
                 estimate = resampling.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
                 point = f"{estimate.point:.4g}"
-                ends = table_formats.ends(estimate) or f"none: {table_formats.number_of_runs(len(scores))}"
+                ends = table_formats.ends(estimate) or f"none: {counted(len(scores), 'run')}"
             costs = [run.facts["cost"] for run in completed]
             seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
             at_once = by_arm.span([cost["runs_at_once"] for cost in costs])

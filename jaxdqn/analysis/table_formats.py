@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxdqn.analysis.bootstrap_intervals import Interval
+from jaxdqn.spelling import counted
 
 Rows = Sequence[Sequence[str]]  # the first row is the heading
 
@@ -49,14 +50,9 @@ def in_brackets(estimate: Interval, num_runs: int, digits: str = ".4g") -> str:
       num_runs: the number of runs behind it.
       digits: the format of a number.
     """
-    return f"{estimate.point:{digits}} ({ends(estimate, digits) or f'no interval: {number_of_runs(num_runs)}'})"
+    return f"{estimate.point:{digits}} ({ends(estimate, digits) or 'no interval: ' + counted(num_runs, 'run')})"
 
 
 def ends(estimate: Interval, digits: str = ".4g") -> str:
     """Returns the ends of an interval as text, `1 to 4`; an empty string if there is no interval."""
     return "" if np.isnan(estimate.low) else f"{estimate.low:{digits}} to {estimate.high:{digits}}"
-
-
-def number_of_runs(number: int) -> str:
-    """Returns `1 run`, `2 runs`, ..."""
-    return f"{number} run" if number == 1 else f"{number} runs"

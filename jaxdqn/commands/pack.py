@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence
 from jaxdqn.commands.options import folder_of
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.manifest import Manifest
@@ -73,7 +74,9 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
     if requested is not None and not is_partial:
         missing = len(requested.cells) - len(status.of(folder, requested).done)
         if missing:
-            raise ValueError(f"{folder} lacks {missing} runs of its study: run them first, or add --partial.")
+            raise ValueError(
+                f"{folder} lacks {counted(missing, 'run')} of its study: run them first, or add --partial."
+            )
     before = _sizes(folder)
     try:
         packed = [packing.pack(runs) for runs in _folders_of_runs(folder) if store.exists(runs)]
@@ -81,9 +84,9 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
         raise ValueError(str(problem)) from problem
     searches = folder / "searches"
     num_searches = search_trials.pack(searches) if searches.is_dir() else 0
-    of_searches = f" and {num_searches} searches" if num_searches else ""
+    of_searches = f" and {counted(num_searches, 'search')}" if num_searches else ""
     num_runs = sum(one.num_runs for one in packed)
-    print(f"{folder}: {num_runs} runs{of_searches}; {_size(before)} before, {_size(_sizes(folder))} now")
+    print(f"{folder}: {counted(num_runs, 'run')}{of_searches}; {_size(before)} before, {_size(_sizes(folder))} now")
 
 
 def _drop(folder: Path, ids: list[str]) -> None:
@@ -99,7 +102,7 @@ def _drop(folder: Path, ids: list[str]) -> None:
                 packing.drop(runs, dropped)
     except DamagedResult as problem:
         raise ValueError(str(problem)) from problem
-    print(f"{folder}: {len(ids)} runs dropped")
+    print(f"{folder}: {counted(len(ids), 'run')} dropped")
 
 
 def _folders_of_runs(folder: Path) -> tuple[Path, Path]:
@@ -119,7 +122,7 @@ def _sizes(folder: Path) -> list[int]:
 
 
 def _size(sizes: list[int]) -> str:
-    return f"{len(sizes)} files of {sum(sizes) / 1e6:.2f} MB"
+    return f"{counted(len(sizes), 'file')} of {sum(sizes) / 1e6:.2f} MB"
 
 
 COMMAND = Command("put the runs of a finished study into one file", _DESCRIPTION, add, main, epilog=_EPILOG)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_memory
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.status import Status
@@ -65,7 +66,9 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
     console = Console(highlight=False)
     num_runs = sum(len(program.group.cells) for program in planned)
     failed = f", {len(found.failed)} failed" if found.failed else ""
-    title = f"{study.name}: {num_runs} runs missing, {len(found.done)} done{failed}; {study.steps:,} steps each"
+    title = (
+        f"{study.name}: {counted(num_runs, 'run')} missing, {len(found.done)} done{failed}; {study.steps:,} steps each"
+    )
     table = Table(title=title)
     left = ("game", "arms")
     for heading in (*left, "runs", "devices", "runs each", "waves", "networks", "optimizer", "replay", "a run", "time"):
@@ -87,7 +90,7 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
     known = [program.seconds for program in planned if program.seconds is not None]
     rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} unknown: --calibrate"
     console.print(
-        f"{len(planned)} programs to compile; {num_runs * study.steps:,} steps; in all "
+        f"{counted(len(planned), 'program')} to compile; {num_runs * study.steps:,} steps; in all "
         f"{duration(sum(known))}{rest}, without compilation. The table gives the memory of one run.",
         soft_wrap=True,
     )

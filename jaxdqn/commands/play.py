@@ -12,6 +12,7 @@ from typing import Any
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
 from jaxdqn.commands.options import folder_of
+from jaxdqn.spelling import counted
 
 EPISODES = 20  # from which a typical one is selected
 _FRAMES_PER_SECOND = 25
@@ -121,7 +122,7 @@ def _write(out: Path, content: bytes, number: int) -> None:
 
     with one_sentence():
         files.write_new(out, content)
-    print(f"{out}: {number} frames, {len(content) / 1e3:.0f} kB")
+    print(f"{out}: {counted(number, 'frame')}, {len(content) / 1e3:.0f} kB")
     if number == MOST_FRAMES:
         print(
             f"only the first {number} frames are kept; with a larger --every, each episode needs fewer frames",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.record import Record
@@ -68,7 +69,7 @@ def main(options: argparse.Namespace) -> None:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
             print(_table(names, rows))
-        print(f"{len(rows)} of {len(found.records)} runs", file=sys.stderr)
+        print(f"{len(rows)} of {counted(len(found.records), 'run')}", file=sys.stderr)
 
 
 def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequence[str]) -> list[list[Any]]:

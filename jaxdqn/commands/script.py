@@ -18,6 +18,7 @@ from jaxdqn.export.exporter import Exporter
 from jaxdqn.figures import captions as caption
 from jaxdqn.figures import style
 from jaxdqn.figures.captions import Drawn
+from jaxdqn.spelling import counted
 from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
 from jaxdqn.study import execute, provenance, records, spec
@@ -264,9 +265,9 @@ def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Re
 
 def _print(report: execute.Report, failures: pathlib.Path) -> None:
     """Prints a summary of the work that was done."""
-    programs = "1 program" if report.num_compilations == 1 else f"{report.num_compilations} programs"
     lines = [
-        f"{report.num_written} runs trained, {report.num_skipped} already stored; {programs} compiled in "
+        f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored; "
+        f"{counted(report.num_compilations, 'program')} compiled in "
         f"{report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
     ]
     if report.num_crashed:
@@ -275,6 +276,7 @@ def _print(report: execute.Report, failures: pathlib.Path) -> None:
         lines.append(f"{report.num_diverged} of these runs diverged; their records contain the step")
     if report.num_failed:
         lines.append(
-            f"{report.num_failed} runs failed; the tracebacks are in {failures}; --retry-failed runs them again"
+            f"{counted(report.num_failed, 'run')} failed; tracebacks are in {failures}; "
+            "--retry-failed runs failed runs again"
         )
     print(*lines, sep="\n", file=sys.stderr)

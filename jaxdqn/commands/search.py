@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.commands.options import add_checkpoint, add_memory, count
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -233,17 +234,17 @@ def _report(found: "Outcome", search: "Search", out: Path) -> None:
 
     num_whole = sum(len(wave.points) for wave in found.waves if wave.rung == len(search.rungs))
     print(
-        f"{len(found.settings)} points suggested, {num_whole} trained to the end, {found.spent:,} environment steps of "
-        f"{search.budget:,} spent, in {found.seconds:.0f} s",
+        f"{counted(len(found.settings), 'point')} suggested, {num_whole} trained to the end, {found.spent:,} "
+        f"environment steps of {search.budget:,} spent, in {found.seconds:.0f} s",
         file=sys.stderr,
     )
     num_failed = sum(bool(np.isnan(scores).any()) for wave in found.waves for scores in wave.scores)
     if num_failed:
         folder = out / search.name / "tuning" / "failures"
-        print(f"{num_failed} points failed; the tracebacks are in {folder}", file=sys.stderr)
+        print(f"{counted(num_failed, 'point')} failed; the tracebacks are in {folder}", file=sys.stderr)
     num_diverged = len(halving.diverged(found.waves))
     if num_diverged:
-        print(f"{num_diverged} points diverged and rank below all others", file=sys.stderr)
+        print(f"{counted(num_diverged, 'point')} diverged and ranked below all others", file=sys.stderr)
 
 
 def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, Figure | Drawn]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_study, folder_of
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.status import Status
@@ -42,7 +43,9 @@ def show(found: "Status", folder: Path) -> None:
     from jaxdqn.study.progress import duration
 
     console = Console(highlight=False)
-    table = Table(title=f"{found.requested.name}: {len(found.done)} of {len(found.requested.cells)} runs done")
+    table = Table(
+        title=f"{found.requested.name}: {len(found.done)} of {counted(len(found.requested.cells), 'run')} done"
+    )
     for heading in ("game", "algorithm", "done", "running", "failed", "missing"):
         table.add_column(heading, justify="left" if heading in ("game", "algorithm") else "right")
     sets = (found.done, found.running, found.failed, found.missing)
@@ -51,7 +54,7 @@ def show(found: "Status", folder: Path) -> None:
         table.add_row(*map(printable, arm), *(str(count[arm] or "") for count in counts))
     console.print(table)
     for holder in found.holders:
-        runs = "1 run" if len(holder.cells) == 1 else f"{len(holder.cells)} runs"
+        runs = counted(len(holder.cells), "run")
         console.print(f"{runs} active in process {holder.pid} of {printable(holder.host)}")
     for failure in list(found.failed.values())[:_NUM_SHOWN]:
         console.print(f"{failure.id} failed: {printable(failure.reason)}", markup=False)

@@ -6,6 +6,7 @@ With these versions and the same processor, a study reproduces its runs bit for 
 from collections import Counter
 from collections.abc import Sequence
 
+from jaxdqn.spelling import counted
 from jaxdqn.store.record import Record
 
 _HEADING = """\
@@ -32,7 +33,7 @@ def requirements(records: Sequence[Record], path: str, name: str) -> str:
     for package, counts in sorted(versions.items(), key=lambda item: (item[0] != "python", item[0])):
         (usual, number), *others = counts.most_common()
         lines.append(f"# python {usual}" if package == "python" else f"{package}=={usual}")
-        lines += [f"# {package} {other}: {count:,} runs" for other, count in others]
+        lines += [f"# {package} {other}: {counted(count, 'run')}" for other, count in others]
         missing = len(records) - number - sum(count for _, count in others)
-        lines += [f"# {package} is not named by {missing:,} runs"] if missing else []
+        lines += [f"# {package} is not named by {counted(missing, 'run')}"] if missing else []
     return _HEADING.format(path=path, name=name) + "\n".join(lines) + "\n"

@@ -7,6 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from jaxdqn.spelling import counted
+
 _LINE_SECONDS = 30.0  # between lines where the output is no terminal
 
 
@@ -29,7 +31,7 @@ class Bar:
         )
         self._steps_per_run = steps_per_run
         self._total = num_runs * steps_per_run
-        self._study = self._progress.add_task(f"{num_runs} runs", total=self._total, facts="")
+        self._study = self._progress.add_task(counted(num_runs, "run"), total=self._total, facts="")
         self._group = self._progress.add_task("starting", total=None, facts="")
         self._is_shown = self._console.is_terminal and num_runs > 0
         self._done = 0  # steps, earlier ones included
@@ -58,7 +60,7 @@ class Bar:
         )
         self._name = text
         if not self._is_shown:
-            self.note(f"{text}: compiling a program for {num_runs} runs")
+            self.note(f"{text}: compiling a program for {counted(num_runs, 'run')}")
 
     def left(self, num_runs: int) -> None:
         """Counts all but this number of runs as done: other processes recorded them meanwhile, or they failed."""
@@ -97,7 +99,7 @@ class Bar:
 
     def waiting(self, num_runs: int) -> None:
         """Shows that other processes have claimed all remaining runs; as a line once."""
-        self.elsewhere(f"waiting for {num_runs} runs of other processes")
+        self.elsewhere(f"waiting for {counted(num_runs, 'run')} of other processes")
 
     def note(self, text: str) -> None:
         """Prints a line above the bar."""

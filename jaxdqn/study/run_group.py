@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdqn.export.exporter import Exporter
+from jaxdqn.spelling import counted
 from jaxdqn.store import failures, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.study import checkpoints, missing_runs, plan, progress, records, spec, wave
@@ -239,4 +240,4 @@ def _fail(context: StudyContext, cells: Sequence[Cell]) -> None:
     for cell in cells:
         failures.write(context.folder / "failures", cell.id, records.about_failure(cell), text)
     context.claims.release([cell.id for cell in cells])
-    context.bar.note(f"{len(cells)} runs failed: {text.strip().rpartition(chr(10))[2]}")
+    context.bar.note(f"{counted(len(cells), 'run')} failed: {text.strip().rpartition(chr(10))[2]}")

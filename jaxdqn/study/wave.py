@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdqn.spelling import counted
 from jaxdqn.study import checkpoints, provenance
 from jaxdqn.study.checkpoints import Checkpoint, Provenance, Snapshot
 from jaxdqn.study.spec import Cell
@@ -98,7 +99,7 @@ def train(
     try:
         yield from _train(program, cells, start, width, every, until, context)
     except Unusable as problem:
-        context.note(f"{len(cells)} runs begin again, since their checkpoint cannot be used: {problem}")
+        context.note(f"{counted(len(cells), 'run')} must begin again, because the checkpoint cannot be used: {problem}")
         yield from _train(program, cells, None, width, every, until, context)
 
 

@@ -1,6 +1,7 @@
 """Contracts over the table of algorithms."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -144,16 +145,23 @@ def learned_values(config):
         return jax.vmap(train)(jnp.arange(len(probes.PROBES)))
 
     network = learner.make(config, probe_of(0)).network
+    values = jax.jit(lambda parameters, observations: network.apply(parameters, observations).q_values)
     for name, parameters in zip(probes.PROBES, rows(parameters_of_all(config)), strict=True):
-        observations = exact_values.solve(probes.PROBES[name].make(), DISCOUNT).observations
+        observations = observations_of(name)
         if network.unroll is not None and name == "probe_discount":  # the second is never seen but after the first
             together = jnp.asarray(observations)[None], network.memory[None], jnp.zeros((1, 2), bool)
             yield name, observations, network.unroll(parameters, *together)[0].q_values[0]
         else:
-            yield name, observations, network.apply(parameters, observations).q_values
+            yield name, observations, values(parameters, observations)
+
+
+@functools.cache
+def observations_of(probe):
+    return exact_values.solve(probes.PROBES[probe].make(), DISCOUNT).observations
 
 
 def rows(tree):
+    tree = jax.device_get(tree)
     return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(probes.PROBES))]
 
 

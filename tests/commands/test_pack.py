@@ -61,7 +61,7 @@ def test_a_study_is_packed_and_the_commands_print_the_same(study, capsys):
 def test_a_study_that_lacks_runs_is_packed_only_with_partial(study, capsys):
     write_manifest(study, [*store.ids(study / "runs"), "f" * 16])
     assert refused("pack results/catch", capsys) == (
-        "error: results/catch lacks 1 runs of its study: run them first, or add --partial.\n"
+        "error: results/catch lacks 1 run of its study: run them first, or add --partial.\n"
     )
     assert "2 runs" in run("pack results/catch --partial", capsys).out
 
@@ -69,7 +69,7 @@ def test_a_study_that_lacks_runs_is_packed_only_with_partial(study, capsys):
 def test_a_run_can_be_dropped(study, capsys):
     run("pack results/catch", capsys)
     first, second = sorted(store.ids(study / "runs"))
-    assert run(f"pack results/catch --drop {first}", capsys).out == "results/catch: 1 runs dropped\n"
+    assert run(f"pack results/catch --drop {first}", capsys).out == "results/catch: 1 run dropped\n"
     assert store.ids(study / "runs") == {second}
     assert "has no packed run" in refused(f"pack results/catch --drop {first}", capsys)
 

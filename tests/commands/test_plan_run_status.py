@@ -17,6 +17,8 @@ from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import load_script, progress, spec
 from tests.helpers import synthetic_runs
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 SCRIPT = """
 '''Does it run?'''
 from jaxdqn.algorithms import dqn
@@ -44,7 +46,7 @@ def test_jaxdqn_run_is_the_same_as_running_the_script(script, tmp_path):
     command = [sys.executable, "-m", "jaxdqn", "run", script, "--toy", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 runs trained, 0 already stored" in done.stderr
+    assert "1 run trained, 0 already stored" in done.stderr
     again = subprocess.run([sys.executable, *command[4:]], capture_output=True, text=True, check=False)
     assert "0 runs trained, 1 already stored" in again.stderr
     assert again.stdout == done.stdout

@@ -201,9 +201,9 @@ def test_versions_that_differ_are_the_most_frequent_and_the_others_are_listed(tm
     assert text.splitlines()[2:] == [
         "# python 3.12.1",
         "jax==0.10",
-        "# jax 0.9: 1 runs",
+        "# jax 0.9: 1 run",
         "optax==1",
-        "# optax is not named by 1 runs",
+        "# optax is not named by 1 run",
     ]
 
 

@@ -16,6 +16,8 @@ from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 STUDY = Study(
     name="whole",
     games=("probe_value",),

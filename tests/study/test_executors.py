@@ -28,6 +28,8 @@ from jaxdqn.training import cpu_cores, device_layout, devices
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 STUDY = Study(
     name="elsewhere",
     games=("catch",),
@@ -252,7 +254,7 @@ def test_on_ray_a_node_that_is_killed_loses_nothing_and_nothing_is_done_twice(tm
 
         def under_way():
             held = [holder for holder in claims.holders(folder / "claims") if parent(holder.pid) == raylet]
-            cells = {id for found in begun(folder) for id in found.cells}
+            cells = {id for found in begun(folder) for id in found.ids}
             return [holder for holder in held if holder.cells and set(holder.cells) <= cells]
 
         def kill(holders):

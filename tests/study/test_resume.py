@@ -24,6 +24,8 @@ from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 
 def study(**changes):
     plain = Study(
@@ -186,7 +188,9 @@ def test_runs_begin_again_where_their_checkpoint_was_made_with_other_versions(
     execute.run(study(), tmp_path)
     assert begun == [0, 0]
     said = " ".join(capsys.readouterr().err.split())
-    assert "3 runs begin again, since their checkpoint cannot be used: it was made with other versions of jax" in said
+    assert (
+        "3 runs must begin again, because the checkpoint cannot be used: it was made with other versions of jax" in said
+    )
     assert results(tmp_path / "resumed") == uninterrupted
 
 

@@ -26,6 +26,8 @@ from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 TINY = Study(
     name="tiny",
     games=("probe_both",),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdqn.spelling import counted
 from jaxdqn.store import failures, manifest, schema, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.study import execute, missing_runs, plan, progress, provenance, records, spec, stop_signals
@@ -192,7 +193,7 @@ def _run_tasks(study: Study, folder: pathlib.Path, pool: Pool, requests: Sequenc
 def _take(folder: pathlib.Path, outcome: Outcome, bar: progress.Bar) -> None:
     """Stores the records that a task returned, and notes its errors."""
     if outcome.result is None:
-        bar.note(f"a task of {len(outcome.task.cells)} runs ended before they were done: {outcome.reason}")
+        bar.note(f"a task of {counted(len(outcome.task.cells), 'run')} ended before it was done: {outcome.reason}")
         return
     contents = outcome.result.records
     for id in outcome.task.cells:
@@ -206,7 +207,7 @@ def _take(folder: pathlib.Path, outcome: Outcome, bar: progress.Bar) -> None:
             failure = json.loads(contents[f"failures/{id}.json"])
             failures.write(folder / "failures", id, failure["about"], failure["traceback"])
     if outcome.result.report.num_failed:
-        bar.note(f"{outcome.result.report.num_failed} runs failed")
+        bar.note(f"{counted(outcome.result.report.num_failed, 'run')} failed")
 
 
 def _is_of(path: str, id: str) -> bool:
