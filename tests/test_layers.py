@@ -43,10 +43,10 @@ MAY_IMPORT = {
     | {"config", "exploration", "learner", "games", "networks", "noise", "replay", "rewards_and_terminations"},
     "store": set(),
     "analysis": {"store", "spelling"},
-    "export": {"store", "analysis"},
+    "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"config", "games", "training", "store", "export"},
+    "study": BASE | {"config", "games", "training", "store", "export", "spelling"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {
