@@ -19,13 +19,14 @@ def make(height: int, width: int, size: int) -> Callable[[np.ndarray], np.ndarra
       width: of the pictures, in pixels, at least `size`.
       size: height and width of the results, in pixels.
     """
-    columns, of_columns = _parts(width, size)
-    rows, of_rows = _parts(height, size)
+    columns, of_columns = _parts(width, size, other=height)
+    rows, of_rows = _parts(height, size, other=size)
 
     def shrink(picture: np.ndarray) -> np.ndarray:
-        # Whole rows are gathered faster than columns, so the picture lies on its side at first.
-        narrow = _weighted_sum(picture.T.astype(np.float32), columns, of_columns)  # [size, height]
-        return np.rint(_weighted_sum(np.ascontiguousarray(narrow.T), rows, of_rows)).astype(np.uint8)
+        # Rows are gathered faster than columns, so the picture is turned before and after.
+        turned = np.ascontiguousarray(picture.T).astype(np.float32)
+        narrow = np.ascontiguousarray(_weighted_sum(turned, columns, of_columns).T)  # [height, size]
+        return np.rint(_weighted_sum(narrow, rows, of_rows)).astype(np.uint8)
 
     return shrink
 
@@ -38,11 +39,16 @@ def _weighted_sum(rows: np.ndarray, indices: np.ndarray, weights: np.ndarray) ->
     return total
 
 
-def _parts(length: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _parts(length: int, size: int, other: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the old pixels that each new pixel covers along one side, and their shares of it.
 
+    Args:
+      length: of the side, in old pixels.
+      size: of the side, in new pixels.
+      other: length of the other side, for which the shares are repeated: a product with a column is slower.
+
     Returns:
-      Indices, int `[K, size]`, and weights, float32 `[K, size, 1]`, of at most K pixels in ascending order. Unused
+      Indices, int `[K, size]`, and weights, float32 `[K, size, other]`, of at most K pixels in ascending order. Unused
       places have the weight 0.
     """
     scale = length / size
@@ -52,4 +58,4 @@ def _parts(length: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     most = int(np.count_nonzero(covered, axis=1).max())
     indices = np.sort(np.argsort(-covered, axis=1, kind="stable")[:, :most], axis=1)
     weights = np.take_along_axis(covered, indices, axis=1) / scale
-    return indices.T, weights.T[..., None].astype(np.float32)
+    return indices.T.copy(), weights.T[..., None].astype(np.float32).repeat(other, axis=2)

@@ -12,7 +12,7 @@ that its own sticky actions repeat.
 
 import json
 import zlib
-from typing import Any, ClassVar
+from typing import Any
 
 import ale_py
 import gymnasium
@@ -27,7 +27,7 @@ SIZE = 84  # height and width of an observation, in pixels
 _FRAMES_PER_SECOND = 60  # of the console
 
 
-class AtariEnvironment(gymnasium.Env[np.ndarray, int]):
+class AtariEnvironment(gymnasium.Env[Any, Any]):
     """One copy of an Atari game.
 
     All its random numbers come from the seed of `reset`. After the end of an episode, `step` ignores the action and
@@ -42,8 +42,8 @@ class AtariEnvironment(gymnasium.Env[np.ndarray, int]):
       limit: frames, after which an episode is truncated at the end of the step.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": _FRAMES_PER_SECOND / SKIP}
-    render_mode = "rgb_array"
+    observation_space: spaces.Box
+    action_space: spaces.Discrete
 
     def __init__(self, rom: str, *, sticky: float, noops: int, life_loss: bool, actions: str, limit: int) -> None:
         self._sticky, self._noops, self._life_loss, self._limit = sticky, noops, life_loss, limit
@@ -57,6 +57,8 @@ class AtariEnvironment(gymnasium.Env[np.ndarray, int]):
         self._screens = np.zeros((2, height, width), np.uint8)
         self._shrink = area_resize.make(height, width, SIZE)
         self._held, self._frames, self._has_ended = 0, 0, False
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": _FRAMES_PER_SECOND / SKIP}
+        self.render_mode = "rgb_array"
         self.observation_space = spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
         self.action_space = spaces.Discrete(len(self._actions))
 
@@ -93,7 +95,7 @@ class AtariEnvironment(gymnasium.Env[np.ndarray, int]):
         info = {"life_lost": not terminated and 0 < self._ale.lives() < before} if self._life_loss else {}
         return self._observation(), float(reward), terminated, truncated, info
 
-    def render(self) -> np.ndarray:  # type: ignore[override]  # gymnasium allows lists of frames, too
+    def render(self) -> np.ndarray:
         """Returns the screen in colour, uint8 `[height, width, 3]`."""
         return self._ale.getScreenRGB()
 

@@ -50,9 +50,10 @@ class AtariThreads(VectorWrapper):
         self, *, seed: int | Sequence[int] | None = None, options: Any = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode in each copy."""
+        seeds: Any = seed
         if seed is not None and not isinstance(seed, int):
-            seed = np.array(seed, np.uint32).view(np.int32)  # the only type of many seeds that ale-py takes
-        observation, info = self.env.reset(seed=seed, options=options)
+            seeds = np.array(seed, np.uint32).view(np.int32)  # the only type of many seeds that ale-py takes
+        observation, info = self.env.reset(seed=seeds, options=options)
         self._lives = np.array(info["lives"])
         return _single(observation), {}
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import tempfile
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,7 +18,7 @@ SIZE = 84  # height and width of an observation, in pixels
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luminance of red, green and blue (ITU-R BT.601)
 
 
-class DoomEnvironment(gymnasium.Env[np.ndarray, int]):
+class DoomEnvironment(gymnasium.Env[Any, Any]):
     """One copy of a scenario, as its configuration in ViZDoom says, but for the size of the screen (160 x 120).
 
     The actions are to press no button, or one button; they are numbered as by ViZDoom's own environment for gymnasium.
@@ -32,8 +32,8 @@ class DoomEnvironment(gymnasium.Env[np.ndarray, int]):
       time_limit: the longest episode, in frames; 0 if there is no limit.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": vizdoom.DEFAULT_TICRATE / SKIP}
-    render_mode = "rgb_array"
+    observation_space: spaces.Box
+    action_space: spaces.Discrete
 
     def __init__(self, scenario: str) -> None:
         self._game = game = vizdoom.DoomGame()
@@ -48,6 +48,8 @@ class DoomEnvironment(gymnasium.Env[np.ndarray, int]):
         height, width = game.get_screen_height(), game.get_screen_width()
         self._screen = np.zeros((height, width, 3), np.uint8)
         self._shrink = area_resize.make(height, width, SIZE)
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": vizdoom.DEFAULT_TICRATE / SKIP}
+        self.render_mode = "rgb_array"
         self.observation_space = spaces.Box(0, 255, (SIZE, SIZE, 1), np.uint8)
         self.action_space = spaces.Discrete(number + 1)
         self.time_limit = int(game.get_episode_timeout())
@@ -70,7 +72,7 @@ class DoomEnvironment(gymnasium.Env[np.ndarray, int]):
         terminated = self._game.is_episode_finished() and not truncated
         return self._observation(), reward, terminated, truncated, {}
 
-    def render(self) -> np.ndarray:  # type: ignore[override]  # gymnasium allows lists of frames, too
+    def render(self) -> np.ndarray:
         """Returns the screen in colour, uint8 `[height, width, 3]`."""
         return self._screen
 
