@@ -74,13 +74,11 @@ class Prefix(NamedTuple):
       make: `name -> game`. It imports its module, because gymnasium and the emulators load slowly.
       names: the names that follow the prefix.
       summary: in one line, with the extra that installs what the games need.
-      may_import: whether a name may hold a module, `PREFIX:MODULE:ID`, that is imported.
     """
 
     make: Callable[[str], HostGame]
     names: str
     summary: str
-    may_import: bool = False
 
 
 PREFIXES: dict[str, Prefix] = {
@@ -92,15 +90,8 @@ PREFIXES: dict[str, Prefix] = {
         _gymnasium,
         "ID",
         "any discrete-action gymnasium environment, e.g. gymnasium:LunarLander-v3 (box2d extra)",
-        may_import=True,
     ),
 }
-
-
-def imports_module(name: str) -> bool:
-    """Returns whether making the game with this name imports a module that the name holds, and runs its code."""
-    prefix = _prefix(name)
-    return prefix is not None and PREFIXES[prefix].may_import and ":" in name.removeprefix(prefix)
 
 
 def make(name: str) -> AnyGame:
@@ -115,7 +106,7 @@ def make(name: str) -> AnyGame:
     Raises:
       ValueError: no game has this name, it is not supported, or a package that it needs is not installed.
     """
-    prefix = _prefix(name)
+    prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
     if prefix is not None:
         return PREFIXES[prefix].make(name)
     if name not in GAMES:
@@ -125,7 +116,3 @@ def make(name: str) -> AnyGame:
             "as gymnasium:LunarLander-v3."
         )
     return GAMES[name].make()
-
-
-def _prefix(name: str) -> str | None:
-    return next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)

@@ -51,7 +51,9 @@ class AtariEnvironment(gymnasium.Env[Any, Any]):
         self._ale = ale_py.ALEInterface()
         self._ale.setFloat("repeat_action_probability", 0.0)
         self._ale.setInt("random_seed", 0)  # otherwise the time
-        self._ale.loadROM(roms.get_rom_path(rom))
+        path = roms.get_rom_path(rom)
+        assert path is not None, rom
+        self._ale.loadROM(path)
         self._actions = self._ale.getMinimalActionSet() if actions == "minimal" else self._ale.getLegalActionSet()
         height, width = self._ale.getScreenDims()
         self._screens = np.zeros((2, height, width), np.uint8)
