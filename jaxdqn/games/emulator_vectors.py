@@ -1,4 +1,4 @@
-"""Vectors of copies of an emulator, each with the seed of its own."""
+"""Vectors of copies of an emulator that step one after another, or each in a process."""
 
 from collections.abc import Callable
 from typing import Any
