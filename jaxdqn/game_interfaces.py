@@ -95,10 +95,13 @@ class Game(NamedTuple):
 class HostGame(NamedTuple):
     """A game that steps in Python, outside of compiled code: many copies of one gymnasium environment.
 
+    Where the flag `life_lost` (bool `[E]`) is in the `info` of a step, a copy has ended an episode for learning and
+    acting, and its game goes on: returns and the number of episodes are those of whole games.
+
     Attributes:
-      name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3`.
+      name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3` or `atari:pong`.
       version: raised when this package treats the environment differently; the environment's own version is in its
-        name.
+        name, or `packages` has it.
       make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
         after the end of an episode, the next `step` ignores the action and returns the reset observation. Observations
         are one array `[E, *observation_shape]` of `observation_dtype`; actions are one array `[E]` of numbers in
@@ -109,6 +112,10 @@ class HostGame(NamedTuple):
       observation_dtype: the environment's own, with 64 bits reduced to 32.
       num_actions: actions are numbered from 0, also where the environment starts at another number.
       max_steps: the longest episode, in steps; None where the environment sets no limit.
+      saves_state: whether each copy has an attribute `saved_state`, bytes with its whole state: setting it in another
+        copy, also in another process, continues the episode exactly. Otherwise a run that is resumed takes all its
+        actions again.
+      packages: names of the packages that step the game; their versions are recorded with each run.
     """
 
     name: str
@@ -119,6 +126,8 @@ class HostGame(NamedTuple):
     observation_dtype: Any
     num_actions: int
     max_steps: int | None
+    saves_state: bool = False
+    packages: tuple[str, ...] = ()
 
 
 AnyGame = Game | HostGame

@@ -59,7 +59,8 @@ def human(games: Iterable[str]) -> dict[str, Reference]:
     They are the scores of the literature (`jaxdqn.analysis.atari_scores`), for no-op starts and at most 30 minutes.
 
     Args:
-      games: names in the Arcade Learning Environment, such as `gymnasium:ALE/SpaceInvaders-v5` or `ALE/Pong-v5`.
+      games: names such as `atari:space_invaders`, with or without options, `gymnasium:ALE/SpaceInvaders-v5` or
+        `ALE/Pong-v5`.
 
     Raises:
       ValueError: if a game is not one of the 57.
@@ -69,11 +70,11 @@ def human(games: Iterable[str]) -> dict[str, Reference]:
     known = {name.replace("_", ""): Reference(*scores) for name, scores in atari_scores.RANDOM_AND_HUMAN.items()}
     found = {}
     for game in games:
-        match = re.fullmatch(r"(?:.*[:/])?ALE/([A-Za-z]+)-v\d+", game)
-        title = match[1].lower() if match else ""
+        match = re.fullmatch(r"atari:([a-z0-9_]+)(?:,.*)?|(?:.*[:/])?ALE/([A-Za-z]+)-v\d+", game)
+        title = (match[1] or match[2]).replace("_", "").lower() if match else ""
         if title not in known:
             raise ValueError(
-                f"There is no human score of {game}: there are scores of 57 Atari games, such as ALE/Pong-v5."
+                f"There is no human score of {game}: there are scores of 57 Atari games, such as atari:pong."
             )
         found[game] = known[title]
     return found

@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Prints a table."""
     from jaxdqn.algorithms import ALGORITHMS
-    from jaxdqn.games import GAMES
+    from jaxdqn.games import GAMES, PREFIXES
 
     tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "algorithms": ALGORITHMS}
     entries = tables[options.table]
@@ -23,7 +23,8 @@ def main(options: argparse.Namespace) -> None:
     for name, entry in entries.items():
         print(f"{name:{width}}  {entry.summary}")
     if options.table == "games":
-        print("any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)")
+        for prefix, kind in PREFIXES.items():
+            print(f"{prefix + kind.names:{width}}  {kind.summary}")
 
 
 COMMAND = Command(

@@ -35,7 +35,7 @@ _NUM_POINTS = 20  # default budget besides the final, in points trained to the e
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn search`."""
-    parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
+    parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
     parser.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
     what = parser.add_argument_group("problem")
     what.add_argument(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn train`. Options after the two names depend on the algorithm."""
-    parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`, or gymnasium:ID")
+    parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
     parser.add_argument("algorithm", metavar="ALGORITHM", help="a name from `jaxdqn list algorithms`")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 

@@ -2,18 +2,18 @@
 
 A game is an `game_interfaces.Game`: `reset(key) -> state`, `step(key, state, action) -> (state, TimeStep)` and
 `observe(state) -> observation`. To add a game, write a file with a function `make` and add a line to `GAMES`.
-gymnasium's environments are available under names such as `gymnasium:LunarLander-v3`; they step in Python.
+
+Games that step in Python, outside of compiled code, have names such as `gymnasium:LunarLander-v3` or `atari:pong`. To
+add a kind, write a file with a function `make(name) -> HostGame` and add a line to `PREFIXES`.
 """
 
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxdqn.game_interfaces import AnyGame, Game
+from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.spelling import did_you_mean
-
-GYMNASIUM = "gymnasium:"  # prefix of the id of a gymnasium environment
 
 
 class Entry(NamedTuple):
@@ -49,25 +49,70 @@ GAMES: dict[str, Entry] = {
 }
 
 
+def _atari(name: str) -> HostGame:
+    from jaxdqn.games import atari
+
+    return atari.make(name)
+
+
+def _doom(name: str) -> HostGame:
+    from jaxdqn.games import doom
+
+    return doom.make(name)
+
+
+def _gymnasium(name: str) -> HostGame:
+    from jaxdqn.games import gymnasium
+
+    return gymnasium.make(name)
+
+
+class Prefix(NamedTuple):
+    """A kind of games that step in Python, by the beginning of their names.
+
+    Attributes:
+      make: `name -> game`. It imports its module, because gymnasium and the emulators load slowly.
+      names: the names that follow the prefix.
+      summary: in one line, with the extra that installs what the games need.
+    """
+
+    make: Callable[[str], HostGame]
+    names: str
+    summary: str
+
+
+PREFIXES: dict[str, Prefix] = {
+    "atari:": Prefix(
+        _atari, "ROM", "any Atari game of ale-py, pixels, e.g. atari:pong or atari:pong,sticky=0 (atari extra)"
+    ),
+    "doom:": Prefix(_doom, "SCENARIO", "a scenario of ViZDoom, pixels, e.g. doom:basic (doom extra)"),
+    "gymnasium:": Prefix(
+        _gymnasium,
+        "ID",
+        "any discrete-action gymnasium environment, e.g. gymnasium:LunarLander-v3 (box2d extra)",
+    ),
+}
+
+
 def make(name: str) -> AnyGame:
     """Makes the game with a given name.
 
     Args:
-      name: a name in `GAMES`, or `gymnasium:` followed by the id of an environment.
+      name: a name in `GAMES`, or one that begins with a prefix of `PREFIXES`, such as `gymnasium:LunarLander-v3`.
 
     Returns:
       A new game.
 
     Raises:
-      ValueError: no game has this name, or the gymnasium environment is not supported.
+      ValueError: no game has this name, it is not supported, or a package that it needs is not installed.
     """
-    if name.startswith(GYMNASIUM):
-        from jaxdqn.games import gymnasium
-
-        return gymnasium.make(name)
+    prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
+    if prefix is not None:
+        return PREFIXES[prefix].make(name)
     if name not in GAMES:
+        kinds = ", ".join(f"{prefix}{kind.names}" for prefix, kind in PREFIXES.items())
         raise ValueError(
-            f"no game is called {name!r}.{did_you_mean(name, GAMES)} Use one of {', '.join(GAMES)}, or gymnasium:ID "
-            "for an environment of gymnasium, such as gymnasium:LunarLander-v3."
+            f"no game is called {name!r}.{did_you_mean(name, GAMES)} Use one of {', '.join(GAMES)}, or {kinds}, such "
+            "as gymnasium:LunarLander-v3."
         )
     return GAMES[name].make()

@@ -24,9 +24,9 @@ from gymnasium import spaces, wrappers
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.games import GYMNASIUM
 from jaxdqn.spelling import did_you_mean
 
+GYMNASIUM = "gymnasium:"
 VERSION = 1
 _IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # as JAX does by default
 _SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict or Tuple of these"

@@ -42,7 +42,7 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
     """
     facts = trained.facts
     name = facts["game"]["name"]
-    if ":" in name.removeprefix(games.GYMNASIUM) and name != game_given:
+    if ":" in name.partition(":")[2] and name != game_given:  # PREFIX:MODULE:ID
         raise ValueError(f"{trained.path} needs code of a module to run: if you trust the module, add --game {name}.")
     game = games.make(name)
     if game.version != facts["game"]["version"]:

@@ -96,9 +96,10 @@ def commit() -> dict[str, Any]:
 
 
 @functools.cache
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that a result may depend on."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+def versions(*more: str) -> dict[str, str]:
+    """Returns the versions of Python and of the packages that a result may depend on, `more` among them."""
+    names = (*_PACKAGES, *more)
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
 def trained_by(earlier: Sequence[Mapping[str, Any]], until: int) -> tuple[dict[str, Any], ...]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxdqn.game_interfaces import HostGame
 from jaxdqn.store import schema
 from jaxdqn.store.manifest import Manifest
-from jaxdqn.study import provenance
+from jaxdqn.study import provenance, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import device_layout
 from jaxdqn.training.state import Ending
@@ -26,7 +27,7 @@ def about(cell: Cell) -> dict[str, Any]:
 
 def about_failure(cell: Cell) -> dict[str, Any]:
     """Returns the facts of a cell whose run failed."""
-    return about(cell) | {"versions": provenance.versions(), "created": now()}
+    return about(cell) | {"versions": _versions(cell), "created": now()}
 
 
 def identity(study: Study, cell: Cell) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def facts(
         "schema": schema.VERSION,
         **identity(study, cell),
         "code": dict(code),
-        "versions": provenance.versions(),
+        "versions": _versions(cell),
         "hardware": provenance.hardware(layout.devices),
         "cost": {
             "wall_seconds": float(seconds[-1]),
@@ -91,6 +92,12 @@ def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str,
     if cell.seed in study.weights_of:
         kept["weights"] = ending.parameters
     return {kind: arrays for kind, arrays in kept.items() if arrays}
+
+
+def _versions(cell: Cell) -> dict[str, str]:
+    """Returns the versions of the packages that a cell depends on, those that step its game among them."""
+    game = spec.game(cell.game)
+    return provenance.versions(*(game.packages if isinstance(game, HostGame) else ()))
 
 
 def now() -> str:

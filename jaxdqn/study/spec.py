@@ -26,7 +26,8 @@ class Study:
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
-      games: names from the table `jaxdqn.games.GAMES`, or of gymnasium's, such as `gymnasium:LunarLander-v3`.
+      games: names from the table `jaxdqn.games.GAMES`, or with a prefix of `jaxdqn.games.PREFIXES`, such as
+        `gymnasium:LunarLander-v3`.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
       more_seeds: seeds that single arms have in addition, by label.

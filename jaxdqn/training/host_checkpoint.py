@@ -1,10 +1,12 @@
 """Runs on host games as arrays, and back.
 
-Environments in Python cannot be stored. A resumed run resets them with the same seeds and takes the same actions again.
-This restores deterministic environments; observations and returns of the episodes are compared with the stored ones. If
-they differ, or an environment raises an error, new episodes begin, and the run records the step.
+Emulators can save their state (`HostGame.saves_state`): a resumed run restores it. Other environments cannot be stored.
+There a resumed run resets them with the same seeds and takes the same actions again, which restores deterministic
+environments; observations and returns of the episodes are compared with the stored ones. If they differ, or an
+environment raises an error, new episodes begin, and the run records the step.
 """
 
+from importlib import metadata
 from typing import Any
 
 import jax
@@ -18,14 +20,20 @@ from jaxdqn.training.host_programs import Programs
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
 
 
-def save(host: HostRun) -> list[np.ndarray]:
-    """Returns a run as arrays: its state, then seeds, actions `[K · E]`, and the steps at which episodes were cut."""
+def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
+    """Returns a run as arrays.
+
+    They are its state, the seeds, actions `[K · E]`, and the steps at which episodes were cut; then the version of each
+    package of the game, and the state of each environment if the game saves it, uint8.
+    """
     seeds, actions, renewed_at = host.history
+    states = host.environments.get_attr("saved_state") if game.saves_state else ()
     return [
         *checkpoint.leaves(host.state),
         seeds,
         np.frombuffer(bytes(actions), np.uint16),
         np.array(renewed_at, np.int64),
+        *(np.frombuffer(one, np.uint8) for one in (*_versions(game), *states)),
     ]
 
 
@@ -43,7 +51,7 @@ def load(
     """Returns the run that was saved; arguments but the first are those of `host_loop.init`.
 
     Raises:
-      checkpoint.Unusable: if the arrays are not those of such a run.
+      checkpoint.Unusable: if the arrays are not those of such a run, or were made with other packages of the game.
       Crash: an environment raised an error.
     """
     host = host_loop.init(
@@ -56,7 +64,12 @@ def load(
         asynchronous=asynchronous,
     )
     try:
-        *values, seeds, actions, renewed_at = arrays
+        num_states = config.num_environments if game.saves_state else 0
+        num_bytes = len(game.packages) + num_states
+        *values, seeds, actions, renewed_at = arrays[: len(arrays) - num_bytes]
+        saved = [array.tobytes() for array in arrays[len(arrays) - num_bytes :]]
+        if saved[: len(game.packages)] != _versions(game):
+            raise checkpoint.Unusable(f"it was made with other versions of {', '.join(game.packages)}")
         state = checkpoint.like_before(values, host.state)
         history = ActionHistory(seeds, bytearray(actions.tobytes()), tuple(renewed_at.tolist()))
         state = state._replace(
@@ -66,12 +79,25 @@ def load(
             episode_return=np.array(state.episode_return),
         )
         host = host._replace(state=state, history=history)
-        if _is_where_it_was(host):
+        if _is_restored(host, saved[len(game.packages) :]) if game.saves_state else _is_where_it_was(host):
             return host
         return _renewed(host, seed, game, programs)
     except BaseException:
         host_loop.close(host)
         raise
+
+
+def _versions(game: HostGame) -> list[bytes]:
+    return [f"{package} {metadata.version(package)}".encode() for package in game.packages]
+
+
+def _is_restored(host: HostRun, states: list[bytes]) -> bool:
+    """Sets the states of the environments, and returns whether they are as they were."""
+    try:
+        host.environments.set_attr("saved_state", states)
+        return list(host.environments.get_attr("saved_state")) == states
+    except Exception:  # the states are damaged
+        return False
 
 
 def _is_where_it_was(host: HostRun) -> bool:

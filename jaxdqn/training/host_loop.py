@@ -5,6 +5,9 @@ stores the steps of the iteration, and learns from replay if a training is due.
 
 A vector environment uses one step to reset a copy whose episode has ended. This step is no transition and is not
 stored. It counts as a step if another copy plays in it; it does not count if all copies reset at once.
+
+The loss of a life can end an episode for learning and acting while the game goes on (`HostGame`): it is stored as
+terminated, and the network's memory begins anew. Returns and counts of episodes are those of whole games.
 """
 
 import contextlib
@@ -137,7 +140,7 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
     actions, memory = host.history.actions, host_programs.parts_of(config, game).replay
-    can_sample = memory.min_rows <= 1
+    can_sample, no_lives_lost = memory.min_rows <= 1, np.zeros_like(resetting)
     while state.step < stop:
         iteration = state.step // config.train_every
         first = iteration // CHUNK * CHUNK
@@ -146,13 +149,15 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
         position, place = position_of(config, state, iteration - first), 0
         while place < num_rows:
             try:
-                s_t, reward, terminated, truncated, _ = environments.step(action)
+                s_t, reward, terminated, truncated, info = environments.step(action)
             except Exception as error:
                 raise Crash from error
-            actions += action.astype(np.uint16).tobytes()
-            ended = terminated | truncated
+            if not game.saves_state:
+                actions += action.astype(np.uint16).tobytes()
+            ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)
             if np.count_nonzero(resetting) < config.num_environments:
-                taken: Any = (observation, action, reward, terminated, truncated, s_t, decision.memory, None)
+                is_last = terminated | life_lost
+                taken: Any = (observation, action, reward, is_last, truncated, s_t, decision.memory, None)
                 for kept, value in zip(rows.step, taken, strict=True):
                     if kept is not None:
                         kept[place] = value
@@ -164,7 +169,8 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
                     state, returned = _end_episodes(state, int(position[STEP]), reward, ended)
                     sum_of_returns += returned
                     position[NUM_EPISODES] = state.num_episodes
-            actor = decision.actor.after_step(resetting)  # a copy that has just been reset shows a first observation
+            # A copy that has just been reset, or has lost a life, shows a first observation.
+            actor = decision.actor.after_step(resetting | life_lost)
             observation, resetting = s_t, ended
             if place < num_rows:
                 position[ACTING_STEP] = place

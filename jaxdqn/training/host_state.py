@@ -1,4 +1,4 @@
-"""The state of a run on a host game: its environments, and the actions that restore them."""
+"""The state of a run on a host game: its environments, and the actions that restore those that cannot be saved."""
 
 import traceback
 from typing import Any, NamedTuple
@@ -29,9 +29,9 @@ class ActionHistory(NamedTuple):
 
     Attributes:
       seeds: uint32 `[E]`, of the last reset that the loop called.
-      actions: the bytes of all actions since then, uint16 `[K, E]`; it grows in place.
-      renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the same actions
-        did not lead to the same state.
+      actions: the bytes of all actions since then, uint16 `[K, E]`; it grows in place. Empty if the game saves states.
+      renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the environments
+        could not be brought to the same state.
     """
 
     seeds: np.ndarray

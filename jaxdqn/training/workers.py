@@ -279,7 +279,7 @@ def _served(
             return host, ("ok", None)
         assert host is not None
         if kind == "save":
-            return host, ("ok", host_checkpoint.save(host))
+            return host, ("ok", host_checkpoint.save(host, game))
         if kind == "advance":
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
             return host, ("ok", jax.device_get(point))

@@ -86,11 +86,16 @@ def test_human_scores_are_those_of_the_57_games():
     games = ["gymnasium:ALE/Pong-v5", "ALE/SpaceInvaders-v5", "gymnasium:ALE/Qbert-v5"]
     found = normalise.human(games)
     assert found == {games[0]: (-20.7, 14.6), games[1]: (148.0, 1668.7), games[2]: (163.9, 13455.0)}
+    named = normalise.human(["atari:space_invaders", "atari:pong,sticky=0"])
+    assert list(named.values()) == [found[games[1]], found[games[0]]]
     assert len(atari_scores.RANDOM_AND_HUMAN) == 57
     assert all(low < high for low, high in atari_scores.RANDOM_AND_HUMAN.values())
 
 
-@pytest.mark.parametrize("game", ["breakout", "cartpole", "gymnasium:CartPole-v1", "ALE/Sokoban-v5", "minatar/ALE-v1"])
+@pytest.mark.parametrize(
+    "game",
+    ["breakout", "cartpole", "gymnasium:CartPole-v1", "ALE/Sokoban-v5", "atari:sokoban", "atari:", "minatar/ALE-v1"],
+)
 def test_other_games_have_no_human_score(game):
     with pytest.raises(ValueError, match="no human score of"):
         normalise.human([game])

@@ -29,11 +29,11 @@ def test_list_prints_every_entry_with_its_summary(table, entries):
     assert all(line.endswith(entry.summary) for line, entry in zip(lines, entries.values(), strict=True))
 
 
-def test_the_list_of_games_ends_with_the_names_of_gymnasium_environments():
+def test_the_list_of_games_ends_with_the_kinds_of_games_in_python_and_their_extras():
     last = jaxdqn("list", "games").stdout.splitlines()[len(GAMES) :]
-    assert last == [
-        "any discrete-action gymnasium environment: gymnasium:ID, e.g. gymnasium:LunarLander-v3 (box2d extra)"
-    ]
+    assert [line.split()[0] for line in last] == ["atari:ROM", "doom:SCENARIO", "gymnasium:ID"]
+    for line, extra in zip(last, ("atari", "doom", "box2d"), strict=True):
+        assert line.endswith(f"({extra} extra)")
 
 
 @pytest.mark.parametrize(

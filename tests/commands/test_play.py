@@ -164,6 +164,22 @@ def test_a_host_game_is_played_and_filmed(tmp_path, capsys):
     assert size(tmp_path / "film.gif") == (300, 200)
 
 
+@pytest.mark.parametrize(
+    ("game", "package", "expected"),
+    [("atari:pong,limit=40", "ale_py", (160, 210)), ("doom:basic", "vizdoom", (160, 120))],
+)
+def test_an_emulator_is_filmed_in_its_own_picture(tmp_path, capsys, game, package, expected):
+    pytest.importorskip(package, reason=f'needs pip install "jaxdqn[{game.partition(":")[0]}]"')
+    path = trained.save(tmp_path / "weights", game)
+    status, printed, err = jaxdqn(capsys, path, "--episodes", 1, "--out", tmp_path / "film.gif")
+    assert (status, err) == (0, "")
+    assert f"{game}: " in printed
+    assert size(tmp_path / "film.gif") == expected
+    if game.startswith("atari"):
+        printed_without = jaxdqn(capsys, path, "--episodes", 1)[1]
+        assert printed.splitlines()[1] == printed_without.splitlines()[1]  # the same episode
+
+
 def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkeypatch):
     (tmp_path / "unknown_module.py").write_text("import tests.helpers.host_games\nopen(__file__ + '.ran', 'w').close()")
     monkeypatch.syspath_prepend(tmp_path)

@@ -32,6 +32,24 @@ class Counter(gymnasium.Env):
         return np.array([self.episode, self.time], np.float32)
 
 
+class Lives(gymnasium.Env):
+    """Observes its time and 1; the reward is 1; a game has three lives of two steps each."""
+
+    observation_space = spaces.Box(0, 6, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.array([0, 1], np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        is_over = self.time == 6
+        info = {"life_lost": self.time % 2 == 0 and not is_over}
+        return np.array([self.time, 1], np.float32), 1.0, is_over, False, info
+
+
 class OneState(gymnasium.Env):
     """One state, reward 1 in each step, and a time limit: with a discount of 0.9 every value is 10."""
 
@@ -156,6 +174,7 @@ SPACES = {
 }
 
 gymnasium.register("Counter-v0", Counter, disable_env_checker=True)
+gymnasium.register("Lives-v0", Lives, disable_env_checker=True)
 gymnasium.register("OneState-v0", OneState, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("RandomObservation-v0", RandomObservation, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("RandomReward-v0", RandomReward, max_episode_steps=1000, disable_env_checker=True)

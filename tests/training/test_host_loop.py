@@ -24,6 +24,7 @@ from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.target_network import Online
 from jaxdqn.training import host_evaluate, host_loop, host_programs, host_state, loop
+from jaxdqn.training.acting import ActorState
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import host_games
 from tests.helpers.runs import SMALL, advancing, plain
@@ -151,6 +152,28 @@ def test_a_time_limit_keeps_the_bootstrap_and_no_reset_row_is_sampled(counted):
     np.testing.assert_array_equal(sample.s_tm1, np.stack([episode, time - 1], axis=1))
     np.testing.assert_array_equal(sample.discount_t, np.where(over & (episode % 2 == 0), 0, np.float32(0.9)))
     assert (over & (episode % 2 == 1)).any()
+
+
+def test_a_lost_life_ends_an_episode_for_learning_and_acting_and_not_for_returns(monkeypatch):
+    firsts, after_step = [], ActorState.after_step
+
+    def recording(actor, ended):
+        firsts.append(ended.copy())
+        return after_step(actor, ended)
+
+    monkeypatch.setattr(ActorState, "after_step", recording)
+    run = Runner(own("Lives"), SMALL, evaluation=Evaluation(every=120, episodes=2), num_logged=20)
+    curves = run.advance()
+    for s_tm1, _, _, terminated, truncated, s_t in rings(run.state):
+        assert len(s_tm1) == 60
+        np.testing.assert_array_equal(terminated, s_t[:, 0] % 2 == 0)
+        np.testing.assert_array_equal(s_tm1[1:, 0], np.where(s_t == 6, 0, s_t)[:-1, 0])  # the game goes on
+        assert not truncated.any()
+    assert (curves["episodes"], curves["episode_return"], curves["evaluation_return"]) == (20, 6.0, 6.0)
+    np.testing.assert_array_equal(run.state.log.end_step, np.repeat(np.arange(12, 121, 12), 2))
+    # Steps 2 and 4 lose a life, and step 7 only resets; both copies do the same.
+    expected = [step % 7 in (2, 4, 0) for step in range(1, len(firsts) + 1)]
+    np.testing.assert_array_equal(firsts, np.stack([expected, expected], axis=1))
 
 
 def test_an_evaluation_counts_one_episode_of_every_copy(counted):
