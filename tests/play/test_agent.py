@@ -51,7 +51,7 @@ def test_the_agent_has_the_action_values_of_the_saved_network(tmp_path, network)
 
 @pytest.mark.parametrize(
     ("name", "dtype", "num_steps"),
-    [("catch", np.float32, 9), ("gymnasium:tests.helpers.host_games:Image-v0", np.uint8, 9)],
+    [("catch", np.float32, 10), ("gymnasium:tests.helpers.host_games:Image-v0", np.uint8, 9)],
 )
 def test_an_agent_that_stacks_frames_plays_whole_episodes(tmp_path, name, dtype, num_steps):
     path = trained.save(tmp_path / "weights", name, QNetwork(Dense((8,)), frames=3))
