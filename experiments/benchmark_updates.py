@@ -102,10 +102,11 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
 def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
     """Returns the state of a learner, and a replay that is full of random steps."""
     random = jax.random.normal(jax.random.key(1), (CAPACITY, 1, 4))
+    remembered = parts.learner.network.stored_memory(parts.actor.memory)
 
     def add(memory: Any, observation: jax.Array) -> tuple[Any, None]:
         no, reward = jnp.zeros(1, bool), observation[:, 0]
-        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, parts.actor.stored_memory())
+        step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, remembered)
         return parts.replay.add(memory, step, jnp.ones(1, bool)), None
 
     memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())

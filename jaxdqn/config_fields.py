@@ -50,24 +50,32 @@ class Allowed(NamedTuple):
         return " and ".join(text for text, is_set in bounds if is_set) or "finite"
 
 
-def number(default: float | None, **allowed: Any) -> Any:
-    """Declares a traced float. Keywords are those of `Allowed`; if the default is None, None is allowed."""
-    return _field(default, "number", Allowed(**allowed))
+def number(default: float | None, *, omit_default: bool = False, **allowed: Any) -> Any:
+    """Declares a traced float. Keywords are those of `Allowed`; if the default is None, None is allowed.
+
+    Args:
+      default: value of the field where none is given.
+      omit_default: whether `to_dict` leaves the field out where it has its default. A field that is added to a
+        configuration with stored records needs this, since records and identifiers of runs are made from `to_dict`: so
+        they stay the same. The default must never change.
+      **allowed: of `Allowed`.
+    """
+    return _field(default, "number", Allowed(**allowed), omit_default)
 
 
-def whole(default: int, **allowed: Any) -> Any:
-    """Declares a traced integer. Keywords are those of `Allowed`."""
-    return _field(default, "whole", Allowed(**allowed))
+def whole(default: int, *, omit_default: bool = False, **allowed: Any) -> Any:
+    """Declares a traced integer. Keywords are those of `number`."""
+    return _field(default, "whole", Allowed(**allowed), omit_default)
 
 
-def static(default: Any, **allowed: Any) -> Any:
-    """Declares structure: an integer, a string, a bool, or a tuple of these. Keywords are those of `Allowed`."""
-    return _field(default, "static", Allowed(**allowed))
+def static(default: Any, *, omit_default: bool = False, **allowed: Any) -> Any:
+    """Declares structure: an integer, a string, a bool, or a tuple of these. Keywords are those of `number`."""
+    return _field(default, "static", Allowed(**allowed), omit_default)
 
 
-def part(default: Any = dataclasses.MISSING) -> Any:
+def part(default: Any = dataclasses.MISSING, *, omit_default: bool = False) -> Any:
     """Declares a nested configuration. Without a default it is required; if the default is None, None is allowed."""
-    return _field(default, "part", Allowed())
+    return _field(default, "part", Allowed(), omit_default)
 
 
 @dataclass_transform(frozen_default=True)
@@ -139,10 +147,15 @@ def replace_at(config: C, path: str, value: Any) -> C:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Returns the configuration as plain Python values for a result file; each part contains the name of its type."""
+    """Returns the configuration as plain Python values for a result file; each part contains the name of its type.
+
+    Fields declared with `omit_default` are left out where they have their default.
+    """
     facts: dict[str, Any] = {"type": type(config).__name__}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if field.metadata["omit_default"] and value == field.default:
+            continue
         if field.metadata["kind"] == "part" and value is not None:
             facts[field.name] = to_dict(value)
         elif field.metadata["kind"] == "number" and value is not None:
@@ -192,8 +205,9 @@ def stack(configs: list[C]) -> C:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(to_arrays, configs))
 
 
-def _field(default: Any, kind: str, allowed: Allowed) -> Any:
-    return dataclasses.field(default=default, metadata={"kind": kind, "allowed": allowed})
+def _field(default: Any, kind: str, allowed: Allowed, omit_default: bool) -> Any:
+    metadata = {"kind": kind, "allowed": allowed, "omit_default": omit_default}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _types(hint: Any) -> tuple[type, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxdqn.interfaces import Array, Key
@@ -131,3 +132,10 @@ class HostGame(NamedTuple):
 
 
 AnyGame = Game | HostGame
+
+
+def observation_dtype(game: AnyGame) -> Any:
+    """Returns the dtype of a game's observations; of a JAX game it is found without computing anything."""
+    if isinstance(game, HostGame):
+        return game.observation_dtype
+    return jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype

@@ -17,6 +17,11 @@ Key = jax.Array  # a typed key, as `jax.random.key` makes it
 Parameters = Any  # the pytree of a network's parameters
 
 
+def nothing_stored(memory: Any) -> None:
+    """Returns None: replay stores no part of the memory of a network that is not recurrent."""
+    del memory
+
+
 class Network(NamedTuple):
     """A network as pure functions. Without a key its weights have no noise and nothing in it is random.
 
@@ -30,11 +35,18 @@ class Network(NamedTuple):
       apply: `(parameters, observation [..., *observation_shape], key=None) -> output with q_values [..., A]`. A
         recurrent network takes each observation for the first of an episode.
       output: the record that `apply` returns.
-      memory: at the start of an episode, without a batch axis; `()` if the network is not recurrent.
+      memory: at the start of an episode, without a batch axis; `()` if the network remembers nothing.
       step: `(parameters, observation [E, ...], memory [E, ...], key=None) -> (output, memory)`, for acting.
-      unroll: `(parameters, observations [B, T, ...], memory [B, ...], is_first bool [B, T], key=None) -> (output,
-        memory [B, T, ...])` with the memory after each observation, reset where an episode starts. None if the network
+      unroll: `(parameters, observations [B, T, ...], memory [B, M], is_first bool [B, T], key=None) -> (output,
+        memory [B, T, M])` with the memory after each observation, reset where an episode starts. None if the network
         is not recurrent.
+      unroll_step: `(parameters, observation [..., *observation_shape], memory [..., M], key=None) -> (output, memory
+        [..., M])`, one step of `unroll`. None if the network is not recurrent.
+      stored_memory: `memory -> float32 [..., M]`, the part of the memory that replay stores, and from which `unroll`
+        starts; None if the network is not recurrent.
+      frames: k, number of observations that learning sees at once: `apply`, `unroll` and `unroll_step` take the last k
+        observations of the episode stacked along their last axis, oldest first. `step` takes single observations, and
+        remembers the earlier ones.
     """
 
     init: Callable[[Key], Parameters]
@@ -44,6 +56,9 @@ class Network(NamedTuple):
     memory: Any
     step: Callable[..., tuple[Any, Any]]
     unroll: Callable[..., tuple[Any, Any]] | None
+    unroll_step: Callable[..., tuple[Any, Any]] | None = None
+    stored_memory: Callable[[Any], Any] = nothing_stored
+    frames: int = 1
 
 
 def no_noise(key: Key) -> None:
@@ -57,7 +72,7 @@ def feed_forward(
     output: type = NetworkOutput,
     noise: Callable[[Key], Any] = no_noise,
 ) -> Network:
-    """Returns a network without memory."""
+    """Returns a network that remembers nothing."""
 
     def step(parameters: Parameters, observation: Array, memory: Any, key: Any = None) -> tuple[Any, Any]:
         return apply(parameters, observation, key), memory
@@ -70,7 +85,8 @@ class Step(NamedTuple):
 
     Attributes:
       s_tm1, a_tm1, r_t, terminated, truncated, s_t: as in `TimeStep` and `Transition`.
-      memory: float32 `[E, M]`, what the network that acted remembered before `s_tm1`; None if it remembers nothing.
+      memory: float32 `[E, M]`, what the network that acted remembered before `s_tm1`, without the last frames; None if
+        it is not recurrent.
       cut: bool `[E]`, whether the episode was cut after this step because a resumed run could not continue it. The step
         itself is an ordinary one; no return and no sequence of one episode spans its end. None where the game cannot be
         cut.
@@ -153,6 +169,7 @@ class Replay(NamedTuple):
       after_training: `state -> state`, once all batches of a training have been learned from.
       size: `state -> int32 [E]`, steps stored of each environment.
       min_rows: `sample` must not be called before an environment has stored this number of steps.
+      cut: `state -> state`, marks the newest step of each environment as the last before a cut (`Step.cut`).
     """
 
     init: Callable[[], Any]
@@ -162,6 +179,7 @@ class Replay(NamedTuple):
     after_training: Callable[[Any], Any]
     size: Callable[[Any], Array]
     min_rows: int
+    cut: Callable[[Any], Any]
 
 
 class LossOutput(NamedTuple):

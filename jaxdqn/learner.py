@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxdqn import noise, optimizers
@@ -63,9 +64,9 @@ class Learner(NamedTuple):
     update: Callable[[LearnerState, Sample, Any, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
-def make(config: Config, game: AnyGame) -> Learner:
-    """Returns the learner of a configuration on a game."""
-    network = config.network.make(game.observation_shape, game.num_actions)
+def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike = np.float32) -> Learner:
+    """Returns the learner of a configuration on a game whose observations have this dtype."""
+    network = config.network.make(game.observation_shape, game.num_actions, observation_dtype)
     optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
     number, passes = config.num_minibatches, config.algorithm.requires.passes
 

@@ -12,6 +12,7 @@ from jaxdqn import config_fields
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.config_fields import number, part, static, whole
+from jaxdqn.store import store
 
 
 @config_fields.configuration
@@ -104,6 +105,34 @@ def test_facts_name_the_type_of_every_part():
         "kind": "a",
         "inner": {"type": "Inner", "rate": 0.5},
     }
+
+
+@config_fields.configuration
+class Extended(Inner):
+    """`Inner` after four fields were added, one of each kind."""
+
+    scale: float = number(1.0, omit_default=True)
+    copies: int = whole(2, omit_default=True)
+    frames: int = static(1, at_least=1, omit_default=True)
+    nested: Inner | Outer = part(Inner(), omit_default=True)
+
+
+def facts_of_extended(**fields):
+    return config_fields.to_dict(Extended(rate=0.25, **fields)) | {"type": "Inner"}
+
+
+def test_an_added_field_at_its_default_leaves_facts_and_identifier_unchanged():
+    before = config_fields.to_dict(Inner(rate=0.25))
+    assert facts_of_extended() == before
+    assert store.identifier(facts_of_extended()) == store.identifier(before)
+
+
+@pytest.mark.parametrize("change", [{"scale": 2.0}, {"copies": 3}, {"frames": 4}, {"nested": Inner(rate=0.1)}], ids=str)
+def test_an_added_field_with_another_value_is_a_fact(change):
+    facts = facts_of_extended(**change)
+    assert facts.keys() == {"type", "rate", *change}
+    assert store.identifier(facts) != store.identifier(facts_of_extended())
+    assert config_fields.from_dict(Extended, facts | {"type": "Extended"}) == Extended(rate=0.25, **change)
 
 
 @config_fields.configuration

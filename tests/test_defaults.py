@@ -108,6 +108,7 @@ ProposedFractions.num_quantiles: static, 16, at least 2
 ProposedFractions.pace: number, 0.01, above 0
 QNetwork.activation: static, 'relu', one of 'relu', 'tanh'
 QNetwork.dueling: part, None, finite
+QNetwork.frames: static, 1, at least 1 and at most 100
 QNetwork.head: part, None, finite
 QNetwork.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
 QNetwork.memory: part, None, finite
@@ -204,6 +205,7 @@ clipped_double_dqn network.member.noisy = None
 clipped_double_dqn network.member.normalisation = None
 clipped_double_dqn network.member.activation = 'relu'
 clipped_double_dqn network.member.initializer = 'lecun_normal'
+clipped_double_dqn network.member.frames = 1
 clipped_double_dqn network.num_members = 2
 clipped_double_dqn network.prior_scale = None
 averaged_dqn version 2, passes None
@@ -279,6 +281,7 @@ bootstrapped_dqn network.member.noisy = None
 bootstrapped_dqn network.member.normalisation = None
 bootstrapped_dqn network.member.activation = 'relu'
 bootstrapped_dqn network.member.initializer = 'lecun_normal'
+bootstrapped_dqn network.member.frames = 1
 bootstrapped_dqn network.num_members = 10
 bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember

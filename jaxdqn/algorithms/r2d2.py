@@ -79,6 +79,7 @@ class R2D2:
 def _values(network: Network, parameters: Parameters, sequence: Sequence, first: int) -> tuple[Array, Array]:
     """Returns the values `[B, T - first, A]` of `s_tm1` and of `s_t`, each after all that came before it."""
     assert network.unroll is not None  # `requires.recurrent`
+    assert network.unroll_step is not None
     memory = sequence.memory
     early, late = (
         jax.tree.map(lambda x, s=s: x[:, s], (sequence.s_tm1, sequence.is_first))
@@ -92,7 +93,7 @@ def _values(network: Network, parameters: Parameters, sequence: Sequence, first:
     output, memories = network.unroll(parameters, late[0], memory, late[1])
     last = sequence.last[:, first:] - first
     before_next = jnp.take_along_axis(memories, last[..., None], axis=1)  # after the last of the n steps
-    after, _ = network.step(parameters, sequence.s_t[:, first:], jax.lax.stop_gradient(before_next))
+    after, _ = network.unroll_step(parameters, sequence.s_t[:, first:], jax.lax.stop_gradient(before_next))
     return output.q_values, jax.lax.stop_gradient(after.q_values)
 
 

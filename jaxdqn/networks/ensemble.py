@@ -4,10 +4,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdqn import noise as noises
 from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward
+from jaxdqn.networks import frame_stack
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.outputs import EnsembleOutput
 
@@ -27,15 +29,17 @@ class Ensemble:
     num_members: int = static(10, at_least=1)
     prior_scale: float | None = number(None, at_least=0)
 
-    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-        """Returns the ensemble for observations of this shape. Parameters have a leading axis `[K]`.
+    def make(
+        self, observation_shape: tuple[int, ...], num_actions: int, observation_dtype: np.typing.DTypeLike = np.float32
+    ) -> Network:
+        """Returns the ensemble for observations of this shape and dtype. Parameters have a leading axis `[K]`.
 
         Raises:
           ValueError: if the members have a memory.
         """
         if self.member.memory is not None:
             raise ValueError("network.member.memory must be None: the members of an ensemble have no memory.")
-        member = self.member.make(observation_shape, num_actions)
+        member = self.member.make(observation_shape, num_actions, observation_dtype)
 
         def init(key: Key) -> Parameters:
             learned_key, prior_key = jax.random.split(key)
@@ -62,4 +66,5 @@ class Ensemble:
                 )
             return EnsembleOutput(values.mean(-2), values)
 
-        return feed_forward(init, apply, EnsembleOutput, noise)
+        network = feed_forward(init, apply, EnsembleOutput, noise)
+        return frame_stack.over_frames(network, member.frames, observation_shape, observation_dtype)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxdqn import noise as noises
 from jaxdqn.config_fields import configuration, part, static
 from jaxdqn.interfaces import Array, Key, Network, Parameters, feed_forward, no_noise
+from jaxdqn.networks import frame_stack
 from jaxdqn.networks.dueling import Dueling, action_values
 from jaxdqn.networks.heads import Head
 from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, LayerNorm, Layers
@@ -40,6 +41,8 @@ class QNetwork:
       activation: after each hidden layer of torso, streams and head.
       initializer: of the weights of dense layers; biases start at zero. The layer that embeds fractions is always LeCun
         normal, the one that proposes them Glorot uniform scaled by 0.01.
+      frames: number of observations that the network sees at once: the last ones of the episode, stacked along the last
+        axis, oldest first (Mnih et al. 2015). Zeros stand for observations before the start of the episode.
     """
 
     torso: Dense | Torso = part(Dense())
@@ -50,21 +53,28 @@ class QNetwork:
     normalisation: LayerNorm | None = part(None)
     activation: str = static("relu", choices=tuple(ACTIVATIONS))
     initializer: str = static("lecun_normal", choices=tuple(INITIALIZERS))
+    frames: int = static(1, at_least=1, at_most=100, omit_default=True)
 
-    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-        """Returns the network for observations of this shape.
+    def make(
+        self, observation_shape: tuple[int, ...], num_actions: int, observation_dtype: np.typing.DTypeLike = np.float32
+    ) -> Network:
+        """Returns the network for observations of this shape and dtype.
 
-        The memory of an LSTM is float32 `[2 · units]`: its cell state, then its output, both zero at first.
+        The memory of an LSTM is float32 `[2 · units]`: its cell state, then its output, both zero at first. Frames that
+        the network remembers keep the dtype of observations.
 
         Raises:
           ValueError: a network with memory has noise, or a head that draws random numbers. Replay stores memories, and
             the stored memory was computed with different noise than the steps that continue from it.
         """
+        shape = frame_stack.stacked_shape(observation_shape, self.frames)
         if self.memory is None:
-            return _feed_forward(self, observation_shape, num_actions)
-        if self.noisy is not None or (self.head is not None and self.head.is_random):
+            network = _feed_forward(self, shape, num_actions)
+        elif self.noisy is not None or (self.head is not None and self.head.is_random):
             raise ValueError("network.memory needs network.noisy = None and a network.head without random numbers.")
-        return _recurrent(self, self.memory, observation_shape, num_actions)
+        else:
+            network = _recurrent(self, self.memory, shape, num_actions)
+        return frame_stack.over_frames(network, self.frames, observation_shape, observation_dtype)
 
     @property
     def output(self) -> type:
@@ -143,7 +153,7 @@ def _recurrent(config: QNetwork, lstm: LSTM, observation_shape: tuple[int, ...],
         memories = jnp.swapaxes(jax.lax.scan(update, memory, by_time)[1], 0, 1)
         return module.apply(parameters, memories, method="outcome"), memories
 
-    return Network(init, no_noise, apply, config.output, empty, step, unroll)
+    return Network(init, no_noise, apply, config.output, empty, step, unroll, step, stored_memory=lambda memory: memory)
 
 
 class _FeedForward(nn.Module):

@@ -26,12 +26,15 @@ class Table:
     low: tuple[float, ...] = static((-1.0, -1.0))
     high: tuple[float, ...] = static((1.0, 1.0))
 
-    def make(self, observation_shape: tuple[int, ...], num_actions: int) -> Network:
-        """Returns the table for observations of this shape.
+    def make(
+        self, observation_shape: tuple[int, ...], num_actions: int, observation_dtype: np.typing.DTypeLike = np.float32
+    ) -> Network:
+        """Returns the table for observations of this shape; their dtype has no effect.
 
         Raises:
           ValueError: the grid does not fit the observation, or is empty in some dimension.
         """
+        del observation_dtype
         size = math.prod(observation_shape)
         if not len(self.bins) == len(self.low) == len(self.high) == size:
             raise ValueError(

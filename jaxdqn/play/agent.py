@@ -7,7 +7,7 @@ import jax
 
 from jaxdqn import config_fields, games
 from jaxdqn.config import Config
-from jaxdqn.game_interfaces import AnyGame
+from jaxdqn.game_interfaces import AnyGame, observation_dtype
 from jaxdqn.interfaces import Network, Parameters
 from jaxdqn.store import weights
 from jaxdqn.store.weights import Weights
@@ -53,7 +53,7 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
     try:
         allowed = typing.get_type_hints(Config)["network"]
         network = config_fields.from_dict(allowed, facts["configuration"].get("network"))
-        made = network.make(game.observation_shape, game.num_actions)
+        made = network.make(game.observation_shape, game.num_actions, observation_dtype(game))
         template = jax.eval_shape(made.init, jax.random.key(0))
     except (ValueError, TypeError, OverflowError) as problem:
         raise ValueError(f"{trained.path} describes no network for {game.name}: {problem}") from None

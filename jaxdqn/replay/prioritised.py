@@ -23,15 +23,14 @@ Implementations differ in these points. This one works as follows:
 """
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
-from jaxdqn.replay import hashing, ring, sum_tree
-from jaxdqn.replay.ring import RingState
+from jaxdqn.replay import frame_ring, hashing, ring, sum_tree
 from jaxdqn.replay.sum_tree import SumTree
 from jaxdqn.returns import NStepReturn
 from jaxdqn.schedules import Linear, Schedule
@@ -43,12 +42,12 @@ class PrioritisedState(NamedTuple):
     """The state of the memory.
 
     Attributes:
-      ring: the stored transitions.
+      ring: the stored transitions, the state of a `Ring`.
       tree: priorities to the power of the exponent, with one leaf for each slot of the ring.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
     """
 
-    ring: RingState
+    ring: Any
     tree: SumTree
     max_priority: Array
 
@@ -59,7 +58,7 @@ class Prioritised:
 
     Attributes:
       capacity: number of transitions, a multiple of the number of environments; when it is full, the oldest are
-        overwritten.
+        overwritten. Pictures of very short episodes leave earlier (`jaxdqn.replay.frame_ring`).
       exponent: α; 0 samples uniformly, 1 in proportion to the priority.
       importance: β, degree of the correction by importance sampling, in [0, 1]; 1 corrects the bias fully. The paper
         increases it linearly over the whole run, so the steps of the schedule should equal the steps of the run.
@@ -75,24 +74,32 @@ class Prioritised:
     uniform_mix: float = number(1e-3, at_least=0, at_most=1)
 
     def make(
-        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+        self,
+        example: Step,
+        n_step: int,
+        spanned_by: Callable[..., NStepReturn],
+        num_minibatches: int = 1,
+        frames: int = 1,
     ) -> Replay:
         """Makes the memory.
 
         Args:
           example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
           num_minibatches: has no effect, because strata are spread over the batch.
+          frames: number of observations in the stacks that are sampled.
         """
         del num_minibatches
-        memory = ring.make(example, self.capacity, n_step, spanned_by)
+        memory = frame_ring.choose(example, self.capacity, n_step, spanned_by, frames)
+        num_environments = example.a_tm1.shape[0]
 
         def init() -> PrioritisedState:
             return PrioritisedState(memory.init(), sum_tree.init(memory.num_slots), jnp.float32(1.0))
 
         def add(state: PrioritisedState, step: Step, is_valid: Array) -> PrioritisedState:
-            leaves = jnp.full(is_valid.shape, state.max_priority**self.exponent)
-            tree = sum_tree.set(state.tree, memory.next_slots(state.ring, is_valid), leaves)
-            return state._replace(ring=memory.add(state.ring, step, is_valid), tree=tree)
+            stored = memory.add(state.ring, step, is_valid)
+            slots = jnp.append(memory.next_slots(state.ring, is_valid), memory.dropped_slots(state.ring, stored))
+            leaves = jnp.where(jnp.arange(slots.size) < num_environments, state.max_priority**self.exponent, 0.0)
+            return state._replace(ring=stored, tree=sum_tree.set(state.tree, slots, leaves))
 
         def sample(state: PrioritisedState, random_bits: Array, steps: Array, episodes: Array) -> Sample:
             num_stored = memory.size(state.ring).sum()
@@ -118,7 +125,10 @@ class Prioritised:
         def size(state: PrioritisedState) -> Array:
             return memory.size(state.ring)
 
-        return Replay(init, add, sample, update, lambda state: state, size, min_rows=1)
+        def cut(state: PrioritisedState) -> PrioritisedState:
+            return state._replace(ring=memory.cut(state.ring))
+
+        return Replay(init, add, sample, update, lambda state: state, size, min_rows=1, cut=cut)
 
 
 def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array, Array]:

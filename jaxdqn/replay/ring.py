@@ -1,4 +1,7 @@
-"""The ring buffer of all replay memories: it stores transitions on the device and reads windows of n steps (Lin 1992).
+"""The ring buffer of replay memories: it stores transitions on the device and reads windows of n steps (Lin 1992).
+
+`make` stores whole transitions, each with both observations. `jaxdqn.replay.frame_ring` has a ring with the same
+functions that stores each observation once.
 
 Each of E environments has a ring of T = capacity / E rows, so that one environment can add a step while another only
 resets. Fields that can share a type are packed side by side, so that reading a batch needs one gather instead of six.
@@ -11,7 +14,7 @@ A stored transition is identified in three ways:
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,27 +43,33 @@ class Ring(NamedTuple):
       init: `() -> state`.
       add: `(state, Step [E], is_valid bool [E]) -> state`; invalid steps are not stored.
       next_slots: `(state, is_valid bool [E]) -> int32 [E]`, the slots that `add` will write; -1 for invalid steps.
+      dropped_slots: `(state before an add, state after it) -> int32 [N]`, the slots of the transitions that the add
+        dropped without writing to their slots; -1 for none.
       size: `state -> int32 [E]`, number of stored transitions.
       located: `(state, slots int32 [B]) -> (environment, age)`, int32 `[B]` each.
       slots: `(state, environment, age) -> int32`, of the shape of `age`; environments are broadcast to it.
       rows: `(state, slots) -> Step`, the stored steps.
       read: `(state, environment, age) -> (Transition [B], slots int32 [B])`, with n-step returns that stop at the end
         of the episode or at the newest row.
+      cut: `state -> state`, marks the newest step of each environment as cut, so that no return and no sequence crosses
+        its end; only of steps with the field `cut`.
     """
 
     num_slots: int
-    init: Callable[[], RingState]
-    add: Callable[[RingState, Step, Array], RingState]
-    next_slots: Callable[[RingState, Array], Array]
-    size: Callable[[RingState], Array]
-    located: Callable[[RingState, Array], tuple[Array, Array]]
-    slots: Callable[[RingState, Array, Array], Array]
-    rows: Callable[[RingState, Array], Step]
-    read: Callable[[RingState, Array, Array], tuple[Transition, Array]]
+    init: Callable[[], Any]
+    add: Callable[[Any, Step, Array], Any]
+    next_slots: Callable[[Any, Array], Array]
+    dropped_slots: Callable[[Any, Any], Array]
+    size: Callable[[Any], Array]
+    located: Callable[[Any, Array], tuple[Array, Array]]
+    slots: Callable[[Any, Array, Array], Array]
+    rows: Callable[[Any, Array], Step]
+    read: Callable[[Any, Array, Array], tuple[Transition, Array]]
+    cut: Callable[[Any], Any]
 
 
 def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Ring:
-    """Makes a ring buffer.
+    """Makes a ring buffer of whole transitions.
 
     Args:
       example: a step of E environments with the shapes and types to store; its values are not used.
@@ -89,6 +98,10 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
     def next_slots(state: RingState, is_valid: Array) -> Array:
         return jnp.where(is_valid, state.added % num_rows * num_environments + environments, -1)
 
+    def dropped_slots(before: RingState, after: RingState) -> Array:
+        del before, after  # a transition leaves only when another is written to its slot
+        return jnp.zeros(0, jnp.int32)
+
     def size(state: RingState) -> Array:
         return jnp.minimum(state.added, num_rows)
 
@@ -112,7 +125,19 @@ def make(example: Step, capacity: int, n_step: int, spanned_by: Callable[..., NS
         spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, available, window.cut)
         return jax.vmap(_transition)(window, spanned), window_slots[:, 0]
 
-    return Ring(num_slots, init, add, next_slots, size, located, slots, rows, read)
+    return Ring(
+        num_slots,
+        init,
+        add,
+        next_slots,
+        dropped_slots,
+        size,
+        located,
+        slots,
+        rows,
+        read,
+        lambda state: cut(state, example),
+    )
 
 
 def cut(state: RingState, example: Step) -> RingState:

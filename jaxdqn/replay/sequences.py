@@ -12,8 +12,7 @@ import jax.numpy as jnp
 
 from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import Array, Provides, Replay, Requires, Sample, Sequence, Step
-from jaxdqn.replay import ring, sum_tree
-from jaxdqn.replay.ring import RingState
+from jaxdqn.replay import frame_ring, ring, sum_tree
 from jaxdqn.replay.uniform import numbers
 from jaxdqn.returns import NStepReturn
 
@@ -22,14 +21,14 @@ class SequencesState(NamedTuple):
     """The state of the memory.
 
     Attributes:
-      ring: the stored steps.
+      ring: the stored steps, the state of a `Ring`.
       tree: for each slot of the ring, the priority (to the power of the exponent) of the sequence that starts there, 0
         if none can start there; None for uniform sampling.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
       learned: int32 `[E]`, number of rows that had been added at the last training; None unless `only_new`.
     """
 
-    ring: RingState
+    ring: Any
     tree: Any  # a SumTree, or None
     max_priority: Array
     learned: Any  # an Array, or None
@@ -55,6 +54,7 @@ class Sequences:
 
     Attributes:
       capacity: number of steps, a multiple of the number of environments; when it is full, the oldest are overwritten.
+        Pictures of very short episodes leave earlier (`jaxdqn.replay.frame_ring`).
       length: T, number of steps in a sequence.
       replacement: whether a batch is sampled with replacement, as in `Uniform`; sampling by priority is always with
         replacement.
@@ -81,11 +81,17 @@ class Sequences:
         return Requires(one_training=self.only_new)
 
     def make(
-        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+        self,
+        example: Step,
+        n_step: int,
+        spanned_by: Callable[..., NStepReturn],
+        num_minibatches: int = 1,
+        frames: int = 1,
     ) -> Replay:
         """Makes the memory; the arguments are those of `Uniform.make`."""
-        memory = ring.make(example, self.capacity, n_step, spanned_by)
         num_environments, later = example.a_tm1.shape[0], self.length - 1
+        num_kept = self.capacity // num_environments if self.only_new else self.length
+        memory = frame_ring.choose(example, self.capacity, n_step, spanned_by, frames, num_kept)
         environments = jnp.arange(num_environments)
 
         def init() -> SequencesState:
@@ -97,7 +103,8 @@ class Sequences:
             tree, stored = state.tree, memory.add(state.ring, step, is_valid)
             if self.priorities is not None:
                 # Each new step overwrites the start of one sequence and completes another.
-                tree = sum_tree.set(tree, memory.next_slots(state.ring, is_valid), jnp.zeros(num_environments))
+                ended = jnp.append(memory.next_slots(state.ring, is_valid), memory.dropped_slots(state.ring, stored))
+                tree = sum_tree.set(tree, ended, jnp.zeros(ended.shape))
                 age = memory.size(stored) - 1 - later
                 start = memory.slots(stored, environments, jnp.maximum(age, 0))
                 leaves = jnp.full(is_valid.shape, state.max_priority**self.priorities.exponent)
@@ -140,7 +147,10 @@ class Sequences:
         def size(state: SequencesState) -> Array:
             return memory.size(state.ring)
 
-        return Replay(init, add, sample, update, after_training, size, min_rows=self.length)
+        def cut(state: SequencesState) -> SequencesState:
+            return state._replace(ring=memory.cut(state.ring))
+
+        return Replay(init, add, sample, update, after_training, size, min_rows=self.length, cut=cut)
 
 
 def _sequence(rows: Step, is_new: Array, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:

@@ -1,15 +1,14 @@
 """Uniform replay of transitions, with n-step returns computed at sampling time (Lin 1992; Mnih et al. 2015)."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Step
-from jaxdqn.replay import hashing, ring
-from jaxdqn.replay.ring import RingState
+from jaxdqn.replay import frame_ring, hashing, ring
 from jaxdqn.returns import NStepReturn
 
 
@@ -19,8 +18,8 @@ class Uniform:
 
     Attributes:
       capacity: number of transitions, a multiple of the number of environments; when it is full, the oldest are
-        overwritten. With a capacity of one transition for each environment, learning is online: it uses only the newest
-        transitions.
+        overwritten. Pictures of very short episodes leave earlier (`jaxdqn.replay.frame_ring`). With a capacity of one
+        transition for each environment, learning is online: it uses only the newest transitions.
       replacement: whether a batch is sampled with replacement. Without replacement, a memory with no more transitions
         than a batch is returned whole and repeated until the batch is full; within a minibatch, only the first of equal
         transitions counts.
@@ -33,27 +32,35 @@ class Uniform:
     replacement: bool = static(True)
 
     def make(
-        self, example: Step, n_step: int, spanned_by: Callable[..., NStepReturn], num_minibatches: int = 1
+        self,
+        example: Step,
+        n_step: int,
+        spanned_by: Callable[..., NStepReturn],
+        num_minibatches: int = 1,
+        frames: int = 1,
     ) -> Replay:
         """Makes the memory.
 
         Args:
           example, n_step, spanned_by: as in `jaxdqn.replay.ring.make`.
           num_minibatches: number of consecutive minibatches that a batch is split into.
+          frames: number of observations in the stacks that are sampled.
         """
-        memory = ring.make(example, self.capacity, n_step, spanned_by)
+        memory = frame_ring.choose(example, self.capacity, n_step, spanned_by, frames)
 
-        def sample(state: RingState, random_bits: Array, steps: Array, episodes: Array) -> Sample:
+        def sample(state: Any, random_bits: Array, steps: Array, episodes: Array) -> Sample:
             del steps, episodes
             number, weight = numbers(random_bits, memory.size(state).sum(), self.replacement, num_minibatches)
             transition, slots = memory.read(state, *ring.numbered(memory.size(state), number))
             return Sample(transition, slots, weight)
 
-        def update(state: RingState, indices: Array, priority: Array) -> RingState:
+        def update(state: Any, indices: Array, priority: Array) -> Any:
             del indices, priority
             return state
 
-        return Replay(memory.init, memory.add, sample, update, lambda state: state, memory.size, min_rows=1)
+        return Replay(
+            memory.init, memory.add, sample, update, lambda state: state, memory.size, min_rows=1, cut=memory.cut
+        )
 
 
 def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches: int) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ REQUIRED: dict[str, type | UnionType] = {
     "game.version": int,
     "algorithm": str,  # label of the arm
     "settings": dict,  # values of the grid by dotted field; {} without a grid
-    "configuration": dict,  # complete, with defaults
+    "configuration": dict,  # complete, except fields that were added later and have their default
     "seed": int,
     "steps": int,  # budget, in environment steps
     "evaluation": dict,

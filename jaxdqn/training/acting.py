@@ -13,7 +13,7 @@ class ActorState(NamedTuple):
     """The state of acting between the steps of an episode, `[E, ...]`.
 
     Attributes:
-      memory: of a recurrent network; `()` of another one.
+      memory: of the network; `()` if it remembers nothing.
       policy: of the episode, such as the member of an ensemble that acts in it; `()` if the exploration rule has none.
       is_first: bool `[E]`, whether the next observation is the first of an episode; None if nothing is carried.
     """
@@ -25,10 +25,6 @@ class ActorState(NamedTuple):
     def after_step(self, ended: Array) -> "ActorState":
         """Returns this after a step that ended the episodes `[E]`."""
         return self if self.is_first is None else self._replace(is_first=ended)
-
-    def stored_memory(self) -> Any:
-        """Returns the memory as replay stores it, None if there is none."""
-        return self.memory if jax.tree.leaves(self.memory) else None
 
 
 def init(config: Config, network: Network, num_actions: int) -> ActorState:

@@ -84,15 +84,19 @@ def choose(config: Config, game: AnyGame, num_members: int, memory: float | None
       memory: bytes that the runs may use together, over all devices; None allows half of the memory.
 
     Raises:
-      ValueError: if one run needs more than `memory`.
+      ValueError: if one run needs more than `memory`, or more than a device has.
     """
     found = jax.devices()
-    needed = size(config, game).total
-    if memory is not None and needed > memory:
-        raise ValueError(f"A run on {game.name} needs {needed:,} bytes, and {memory:,.0f} may be used: allow more.")
+    sizes = size(config, game)
+    needed = sizes.total
+    of_devices = [_memory(device, len(found)) for device in found]
+    # A run is on one device, and devices of a CPU share their memory.
+    most = sum(of_devices) if found[0].platform == "cpu" else max(of_devices)
+    if needed > (most if memory is None else memory):
+        raise ValueError(_too_large(config, game, sizes, memory, most))
     if memory is None:
-        memory = 0.5 * sum(_memory(device, len(found)) for device in found)
-    fitting = max(1, int(memory / needed))  # one run is tried, whatever it needs
+        memory = 0.5 * sum(of_devices)
+    fitting = max(1, int(memory / needed))  # one run is tried in all of the memory
     if isinstance(game, HostGame):
         return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
     used = tuple(found[: min(num_members, fitting)])
@@ -103,6 +107,19 @@ def choose(config: Config, game: AnyGame, num_members: int, memory: float | None
     num_waves = math.ceil(num_members / (len(used) * most))
     per_device = math.ceil(num_members / (len(used) * num_waves))
     return Layout(used, per_device, batch=1 if is_cpu else per_device)
+
+
+def _too_large(config: Config, game: AnyGame, sizes: Size, memory: float | None, most: float) -> str:
+    """Returns the error for a run that does not fit in `memory`, or in `most` bytes of a device if that is None."""
+    limit, of_limit, remedy = (
+        (most, "a device here has", "use a larger one") if memory is None else (memory, "may be used", "allow more")
+    )
+    excess = sizes.total - limit
+    environments = config.num_environments
+    fitting = int(config.replay.capacity * (1 - excess / sizes.replay)) // environments * environments
+    lower = f", or lower replay.capacity = {config.replay.capacity:_} to about {fitting:_}" if fitting > 0 else ""
+    needed = f"{sizes.total:,} bytes ({sizes.replay:,} for replay)"
+    return f"A run on {game.name} needs {needed}, {math.ceil(excess):,} more than {of_limit}: {remedy}{lower}."
 
 
 def _shapes(config: Config, game: AnyGame) -> RunState:

@@ -107,8 +107,8 @@ def value_errors(
 
     The first is the mean of `|q[s, a] − q*[s, a]|` over observations and actions; the second the mean over
     observations of `max_a q[s, a] − max_a q*[s, a]`. States that look the same count once, with the mean of their
-    exact values: no network can do better than that. NaN where `evaluation.exact_values` is off, or the game does not
-    list its states.
+    exact values: no network can do better than that. A network that remembers takes each observation for the first of
+    an episode. NaN where `evaluation.exact_values` is off, or the game does not list its states.
     """
     if not evaluation.exact_values or isinstance(game, HostGame) or game.states is None:
         return jnp.float32(jnp.nan), jnp.float32(jnp.nan)
@@ -117,7 +117,7 @@ def value_errors(
     count = np.bincount(looks_like)[:, None].astype(np.float32)
     exact_q = _optimal_values(model, discount)
     mean_q = jnp.zeros((len(seen), game.num_actions)).at[looks_like].add(exact_q) / count
-    q_values = network.apply(parameters, jnp.asarray(seen)).q_values
+    q_values = network.step(parameters, jnp.asarray(seen), initial_memory(network, len(seen)))[0].q_values
     return jnp.abs(q_values - mean_q).mean(), (q_values.max(-1) - mean_q.max(-1)).mean()
 
 

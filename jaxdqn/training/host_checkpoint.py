@@ -7,14 +7,12 @@ environment raises an error, new episodes begin, and the run records the step.
 """
 
 from importlib import metadata
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.replay import ring
 from jaxdqn.training import checkpoint, host_loop, host_programs, sample_and_learn
 from jaxdqn.training.host_programs import Programs
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
@@ -126,24 +124,14 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
         observation, _ = host.environments.reset(seed=seeds.tolist())
     except Exception as error:
         raise Crash from error
-    actor = host_programs.parts_of(config, game).actor
+    parts = host_programs.parts_of(config, game)
     first = step // config.train_every // sample_and_learn.CHUNK * sample_and_learn.CHUNK
     numbers = programs.draw(config, state.training_key, np.int32(first))
     position = host_loop.position_of(config, state, step // config.train_every - first)
-    decision = programs.act(config, state.learner.parameters, actor, numbers, observation, position)
+    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)
     environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
     state = state._replace(
-        game=environment, episode_return=np.zeros_like(state.episode_return), replay=_cut(state.replay, config, game)
+        game=environment, episode_return=np.zeros_like(state.episode_return), replay=parts.replay.cut(state.replay)
     )
     history = ActionHistory(seeds, bytearray(), (*host.history.renewed_at, step))
     return host._replace(state=state, history=history)
-
-
-def _cut(replay: Any, config: Config, game: HostGame) -> Any:
-    """Returns the replay memory, cut so that no transition or sequence joins stored steps with later steps."""
-    example = host_programs.parts_of(config, game).example
-    return jax.tree.map(
-        lambda leaf: ring.cut(leaf, example) if isinstance(leaf, ring.RingState) else leaf,
-        replay,
-        is_leaf=lambda leaf: isinstance(leaf, ring.RingState),
-    )

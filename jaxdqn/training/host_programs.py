@@ -46,7 +46,7 @@ class Decision(NamedTuple):
 
     Attributes:
       action: int32 `[E]`.
-      memory: float32 `[E, M]`, of the network before the step, for replay; None if it is not recurrent.
+      memory: float32 `[E, M]`, of the network before the step, as replay stores it; None if it is not recurrent.
       actor: what acting carries to the next step.
     """
 
@@ -160,7 +160,7 @@ def _act(
     counts, network = (position.step, position.num_episodes), parts.learner.network
     chosen, before, after = act(parts.config, network, parameters, actor, observation, noise, counts)
     action = jnp.where(position.is_random > 0, parts.config.exploration.random_action(noise[0]), chosen)
-    return Decision(action, before.stored_memory(), after)
+    return Decision(action, network.stored_memory(before.memory), after)
 
 
 def parts_of(config: Config, game: HostGame) -> Parts:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.game_interfaces import Game
+from jaxdqn.game_interfaces import Game, observation_dtype
 from jaxdqn.interfaces import Array, Key, Step
 from jaxdqn.training import curves, sample_and_learn, state
 from jaxdqn.training.acting import act, choose
@@ -59,7 +59,7 @@ def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation
 
 def parts_of(config: Config, game: Game) -> Parts:
     """Returns the parts of a run on a JAX game."""
-    return state.parts(config, game, jax.eval_shape(lambda: game.observe(game.reset(jax.random.key(0)))).dtype)
+    return state.parts(config, game, observation_dtype(game))
 
 
 def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: int) -> tuple[RunState, Sums]:
@@ -127,9 +127,8 @@ def _collect(
         if is_random:
             action = config.exploration.random_action(exploration_noise)
         game_state, seen = jax.vmap(game.step)(of_game.key, run.game, action)
-        stored = Step(
-            s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation, before.stored_memory()
-        )
+        memory = network.stored_memory(before.memory)
+        stored = Step(s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation, memory)
         ended = seen.terminated | seen.truncated
         run = run._replace(
             step=run.step + config.num_environments,

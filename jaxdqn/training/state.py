@@ -108,7 +108,7 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
     batch = (config.num_environments,)
     observations = jnp.zeros((*batch, *game.observation_shape), observation_dtype)
     flags = jnp.zeros(batch, bool)
-    learner = learning.make(config, game)
+    learner = learning.make(config, game, observation_dtype)
     actor = acting.init(config, learner.network, game.num_actions)
     example = Step(
         s_tm1=observations,
@@ -117,13 +117,13 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
         terminated=flags,
         truncated=flags,
         s_t=observations,
-        memory=actor.stored_memory(),
+        memory=learner.network.stored_memory(actor.memory),
         cut=flags if isinstance(game, HostGame) else None,
     )
     learned = ConfiguredReturn(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
     )
-    replay = config.replay.make(example, config.n_step, learned, config.num_minibatches)
+    replay = config.replay.make(example, config.n_step, learned, config.num_minibatches, learner.network.frames)
     return Parts(config, game, learner, replay, actor, example)
 
 

@@ -10,7 +10,7 @@ from jaxdqn import games
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.networks.value_table import Table
-from jaxdqn.play import agent, select_weights
+from jaxdqn.play import agent, episodes, select_weights
 from jaxdqn.store import weights
 from tests.helpers import trained
 
@@ -47,6 +47,19 @@ def test_the_agent_has_the_action_values_of_the_saved_network(tmp_path, network)
         np.testing.assert_array_equal(q_values, expected(parameters, observation).q_values)
     assert made.game.name == "mountain_car"
     assert jax.tree.structure(made.parameters) == jax.tree.structure(parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "num_steps"),
+    [("catch", np.float32, 10), ("gymnasium:tests.helpers.host_games:Image-v0", np.uint8, 9)],
+)
+def test_an_agent_that_stacks_frames_plays_whole_episodes(tmp_path, name, dtype, num_steps):
+    path = trained.save(tmp_path / "weights", name, QNetwork(Dense((8,)), frames=3))
+    made = agent.make(weights.load(path), game_given=name)
+    assert made.network.memory.frames.dtype == dtype
+    with episodes.player(made, seed=0, epsilon=0.0, rendered=False) as player:
+        moments = list(player.play(0))
+    assert (moments[-1].steps, moments[-1].ended) == (num_steps, True)
 
 
 def changed(path, **changes):

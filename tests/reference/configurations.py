@@ -106,6 +106,10 @@ TRIALS = {
         epsilon=0.4,
         is_host=True,
     ),
+    "dqn with stacked frames": Trial(
+        with_(n_step=3, network=QNetwork(Dense((4, 3)), frames=3), replay=Uniform(24)),
+        epsilon=0.3,
+    ),
     "double dqn": Trial(
         with_(
             algorithm=double_dqn.DoubleDQN(losses.Huber(delta=0.4)),
@@ -277,12 +281,12 @@ TRIALS = {
             replay=Sequences(capacity=40, length=6, priorities=Priorities(exponent=0.7, importance=0.5)),
         )
     ),
-    "r2d2 on the host": Trial(
+    "r2d2 with stacked frames on the host": Trial(
         with_(
             algorithm=r2d2.R2D2(burn_in=0),
             learning_starts=0,
             batch_size=4,
-            network=QNetwork(Dense((3,)), memory=LSTM(3)),
+            network=QNetwork(Dense((3,)), memory=LSTM(3), frames=2),
             replay=Sequences(capacity=40, length=5),
         ),
         is_host=True,

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from jaxdqn import games, target_network
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.store import failures, packing, store
 from jaxdqn.study import checkpoints, execute, missing_runs, provenance, run_group, spec, stop_signals, wave
@@ -33,7 +35,9 @@ def study(**changes):
         games=("catch",),
         algorithms={
             "DQN": dataclasses.replace(SMALL, replay=Prioritised(200)),
-            "Polyak": dataclasses.replace(SMALL, target_update=target_network.Polyak(0.1), n_step=3),
+            "Polyak": dataclasses.replace(
+                SMALL, target_update=target_network.Polyak(0.1), n_step=3, network=QNetwork(Dense((16,)), frames=3)
+            ),
         },
         seeds=(0, 1, 2),
         steps=1_000,
@@ -385,7 +389,7 @@ def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp
     other = study(
         games=(f"gymnasium:tests.helpers.host_games:{name}-v0",),
         seeds=(0,),
-        algorithms={"DQN": SMALL},
+        algorithms={"DQN": dataclasses.replace(SMALL, network=QNetwork(Dense((16,)), frames=2))},
         steps=400,
         weights_of=(),
     )

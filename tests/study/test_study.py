@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import re
 import types
 
 import jax
@@ -175,6 +176,12 @@ def test_the_size_of_a_run_is_that_of_its_arrays():
         # Four steps draw a number and an action each, and a batch its 16 places; six times that is needed to make them.
         assert size.drawn == 6 * 128 * 4 * (4 * 2 + 16)
         assert 0 < size.total - sum(size[:-1]) < 200  # counters, keys, the states of two games
+    size = device_layout.size(
+        dataclasses.replace(config, network=QNetwork(Dense((16,)), frames=4)), games.make("cartpole")
+    )
+    num_frames = 100 + 100 + 4 + 2  # of each environment: its steps, starts of episodes, and frames on the way
+    assert size.replay == 4 * 4 * 2 * num_frames + (4 * 4 + 4 + 1) * 200 + 4 * 4 * 2
+    assert 0 < size.total - sum(size[:-1]) < 200 + 4 * 3 * 4 * 2  # and three earlier frames of each environment
 
 
 def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
@@ -186,13 +193,41 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
-@pytest.mark.parametrize(("room", "at_once"), [(0.1, 1), (1.5, 1), (2.5, 2)])
+@pytest.mark.parametrize(("room", "at_once"), [(0.6, 1), (1.5, 1), (2.5, 2)])
 def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_once):
     game = games.make(name)
     machine = 2 * room * device_layout.size(SMALL, game).total  # on four cores
     monkeypatch.setattr(device_layout, "_memory", lambda device, num_devices: machine / num_devices)
     monkeypatch.setattr(device_layout.devices, "cores", lambda: list(range(4)))
     assert device_layout.choose(SMALL, game, 8).width == at_once
+
+
+@pytest.mark.parametrize(
+    ("platform", "allowed", "reason"),
+    [
+        ("cpu", 6_000, "1,976 more than may be used: allow more, or lower replay.capacity = 200 to about 144."),
+        (
+            "cpu",
+            None,
+            "976 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 172.",
+        ),
+        (
+            "gpu",
+            None,
+            "4,476 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 76.",
+        ),
+        ("cpu", 10, "7,966 more than may be used: allow more."),
+    ],
+)
+def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch, platform, allowed, reason):
+    sizes = device_layout.Size(networks=400, optimizer=300, replay=7_276, drawn=0, total=7_976)
+    monkeypatch.setattr(device_layout, "size", lambda config, game: sizes)
+    monkeypatch.setattr(device_layout, "_memory", lambda device, num_devices: 3_500.0)
+    found = [types.SimpleNamespace(platform=platform)] * 2
+    monkeypatch.setattr(jax, "devices", lambda: found)
+    sentence = f"A run on catch needs 7,976 bytes (7,276 for replay), {reason}"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        device_layout.choose(SMALL, games.make("catch"), 8, allowed)
 
 
 @pytest.mark.equal_bits

@@ -58,6 +58,7 @@ def test_every_configuration_of_the_table_passes_the_checks(name):
             "R2D2 needs sequences of at least 5 steps: replay.length = 4.",
         ),
         ("r2d2", {"network": QNetwork()}, "algorithm = R2D2 needs a network with a memory"),
+        ("r2d2", {"network": QNetwork(frames=4)}, "algorithm = R2D2 needs a network with a memory"),
         (
             "dqn",
             {"network": RECURRENT},
@@ -90,6 +91,7 @@ def test_parts_that_do_not_fit_are_refused_by_name(name, change, sentence):
     [
         ("double_dqn", {"network": Ensemble(), "exploration": exploration.UpperConfidence()}),
         ("dqn", {"network": QNetwork(head=Quantiles())}),
+        ("dqn", {"network": QNetwork(frames=4)}),  # stacked frames do not make a network recurrent
         ("r2d2", {"n_step": 1, "network": QNetwork(memory=LSTM(), head=Categorical())}),
     ],
 )

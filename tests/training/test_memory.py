@@ -30,7 +30,14 @@ R2D2 = dataclasses.replace(
 )
 
 
-@pytest.mark.parametrize(("config", "score"), [(R2D2, PROBE.best), (SMALL, PROBE.best_memoryless)], ids=["R2D2", "DQN"])
+STACKED = dataclasses.replace(SMALL, network=QNetwork(Dense((16,)), frames=4))  # the sign is the oldest of four
+
+
+@pytest.mark.parametrize(
+    ("config", "score"),
+    [(R2D2, PROBE.best), (STACKED, PROBE.best), (SMALL, PROBE.best_memoryless)],
+    ids=["R2D2", "DQN with four frames", "DQN"],
+)
 def test_only_a_network_that_remembers_knows_the_sign_that_was_shown(config, score):
     game = PROBE.make()
     config, state = start(game, config)

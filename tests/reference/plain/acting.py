@@ -1,6 +1,6 @@
 """Choosing actions while training, and whole episodes of an evaluation."""
 
-from tests.reference.plain import exploration, networks
+from tests.reference.plain import exploration, frames, networks
 from tests.reference.plain.losses import noise_of
 
 
@@ -16,6 +16,7 @@ class Acting:
 
     Attributes:
       memory: of the network, None if it remembers nothing.
+      seen: the observations of the episode so far.
       intent: what the exploration rule keeps to for the episode, None if nothing.
       is_first: whether the next observation is the first of an episode.
     """
@@ -25,6 +26,7 @@ class Acting:
         self.settings, self.num_actions = settings, num_actions
         number = settings["num_environments"]
         self.memory, self.intent, self.is_first = [None] * number, [None] * number, [True] * number
+        self.seen = [[] for _ in range(number)]
 
     def choose(self, parameters, observations, explore, noise, steps, episodes):
         """Returns the actions `[E]`, and the memories `[E]` that the network had before the observations.
@@ -43,9 +45,12 @@ class Acting:
             if self.is_first[e]:
                 self.memory[e] = networks.initial_memory(self.settings["network"])
                 self.intent[e] = exploration.intent(rule, own)
+                self.seen[e] = []
             memories.append(self.memory[e])
+            self.seen[e].append(observation)
+            stack = frames.stack(self.seen[e], frames.number_of(self.settings["network"]))
             output, self.memory[e] = answer(
-                self.settings, self.num_actions, parameters, observation, self.memory[e], noise_of(noise, e)
+                self.settings, self.num_actions, parameters, stack, self.memory[e], noise_of(noise, e)
             )
             if steps < self.settings["learning_starts"]:
                 actions.append(exploration.random_action(rule, own))
@@ -66,8 +71,11 @@ def episode_return(settings, game, parameters, start, draws, epsilon):
       epsilon: of the evaluation.
     """
     state, memory, total = game.start(start), networks.initial_memory(settings["network"]), 0.0
+    seen = []
     for uniform, random_action in draws:
-        output, memory = answer(settings, game.num_actions, parameters, game.observe(state), memory, None)
+        seen.append(game.observe(state))
+        stack = frames.stack(seen, frames.number_of(settings["network"]))
+        output, memory = answer(settings, game.num_actions, parameters, stack, memory, None)
         explore = {"uniform": uniform, "random_action": random_action}
         action = exploration.epsilon_greedy([float(q) for q in output["q_values"]], epsilon, explore)
         state, reward, terminated, truncated = game.step(state, action)

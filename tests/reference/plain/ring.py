@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from tests.reference.plain.returns import n_step
+from tests.reference.plain import frames
+from tests.reference.plain.returns import has_ended, n_step
 
 
 class Ring:
     """All rows ever added, of which the newest `rows_each` of each environment are stored.
+
+    The observations of a stored row are stacks of those of its episode, if the network sees more than one.
 
     A row has a place (environment, count of that environment's rows before it) for ever, and a slot
     `(count mod rows_each) * E + environment` while it is stored.
@@ -18,6 +21,7 @@ class Ring:
         self.num_environments = settings["num_environments"]
         self.rows_each = settings["replay"]["capacity"] // self.num_environments
         self.history = [[] for _ in range(self.num_environments)]
+        self.episodes = [None] * self.num_environments  # the observations of the episode under way
 
     def add(self, rows):
         """Adds the valid ones of the rows `[E]` of one step, and returns their places."""
@@ -25,8 +29,15 @@ class Ring:
         for environment, row in enumerate(rows):
             if row["is_valid"]:
                 places.append((environment, len(self.history[environment])))
-                self.history[environment].append(row)
+                self.history[environment].append(self.stacked(environment, row))
         return places
+
+    def stacked(self, environment, row):
+        """Returns a row with stacks for observations, and adds its observation to its episode."""
+        number, before = frames.number_of(self.settings["network"]), self.episodes[environment] or [row["s_tm1"]]
+        after = [*before, row["s_t"]]
+        self.episodes[environment] = None if has_ended(row) else after
+        return {**row, "s_tm1": frames.stack(before, number), "s_t": frames.stack(after, number)}
 
     def slot(self, place):
         """Returns where a row lies."""
