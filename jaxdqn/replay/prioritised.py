@@ -118,7 +118,7 @@ class Prioritised:
         def size(state: PrioritisedState) -> Array:
             return memory.size(state.ring)
 
-        return Replay(init, add, sample, update, lambda state: state, size, min_rows=1)
+        return Replay(init, add, sample, update, lambda state, value: state, size, min_rows=1)
 
 
 def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array, Array]:

@@ -51,10 +51,10 @@ def small(name):
             learning_rate=2e-2,  # RAdam begins slowly
             num_environments=8,
             train_every=64,
-            batch_size=8,
+            batch_size=64,
             num_minibatches=4,
             exploration=SMALL.exploration,
-            replay=dataclasses.replace(replay, capacity=64, length=8),
+            replay=dataclasses.replace(replay, capacity=64),
         )
     if isinstance(target, target_network.LastCopies):
         target = dataclasses.replace(target, every=20, num_copies=3)
