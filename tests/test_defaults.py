@@ -286,6 +286,10 @@ bootstrapped_dqn exploration = OneMember
 bootstrapped_dqn exploration.epsilon = Constant
 bootstrapped_dqn exploration.epsilon.value = 0.0
 pqn version 3, passes 1
+pqn learning_rate_schedule = Linear
+pqn learning_rate_schedule.start = 1.0
+pqn learning_rate_schedule.end = 0.1
+pqn learning_rate_schedule.steps = 500000
 pqn batch_size = 2048
 pqn num_minibatches = 16
 pqn train_every = 2048
@@ -301,6 +305,7 @@ pqn exploration.epsilon.steps = 50000
 pqn target_update = Online
 pqn replay = Rollout
 pqn replay.capacity = 2048
+pqn replay.lambda_ = 0.65
 r2d2 version 2, passes 0
 r2d2 n_step = 3
 r2d2 batch_size = 32

@@ -3,9 +3,11 @@
 Paper: Gallici et al., "Simplifying Deep Temporal Difference Learning", ICLR 2025, algorithm 1, with λ-returns.
 A training computes the λ-returns of the newest steps once. Then it learns from all these steps in several epochs, each
 in minibatches of shuffled single steps. Layer normalisation stabilises training in place of a target network.
-Differs from the authors' code: λ-returns bootstrap at a time limit, from the observation before the reset; the target
-of the second newest step bootstraps from its own next observation. (Their code, mttga/purejaxql issue 12, takes the
-observation after the newest step there, and passes a part of this error on to earlier steps.)
+Differs from the authors' code: λ-returns bootstrap at a time limit, from the observation before the reset. The return
+of the second newest step bootstraps from its own next observation; their code (mttga/purejaxql, issue 12) takes the
+observation after the newest step, and passes a part of this error on to earlier steps.
+The configuration is one for small games, with the rollouts of the authors for CartPole. Its learning rate falls to a
+tenth, so that a long run goes on learning; theirs falls to 0 at the end of the run.
 """
 
 from typing import ClassVar
@@ -60,6 +62,7 @@ class PQN:
 
 CONFIG = Config(
     algorithm=PQN(),
+    learning_rate_schedule=schedules.Linear(end=0.1, steps=500_000),
     num_environments=32,
     train_every=32 * 64,
     learning_starts=0,

@@ -441,11 +441,9 @@ def test_a_chunk_draws_the_same_random_numbers_as_its_iterations_alone(name):
 
 
 @pytest.mark.equal_bits
-@pytest.mark.parametrize("name", ["SMALL", "pqn"])
-def test_the_length_of_a_chunk_does_not_change_a_run(monkeypatch, name):
-    config = SMALL if name == "SMALL" else small_pqn(num_environments=4, steps_of_each=10)
-    game, states = games.make("catch"), []
-    for longest in (128, 7, 1):  # chunks of 7 leave a part of one at the end of a period
+def test_the_length_of_a_chunk_does_not_change_a_run(monkeypatch):
+    config, game, states = small_pqn(num_environments=4, steps_of_each=10), games.make("catch"), []
+    for longest in (128, 3, 1):  # chunks of 3 leave a part of one at the end of a period of 10 iterations
         monkeypatch.setattr(sample_and_learn, "LONGEST_CHUNK", longest)
         arrays, state = start(game, config)
         advance = advancing(game, Evaluation(every=10 * config.train_every, episodes=1))
@@ -477,15 +475,14 @@ def test_chunks_are_shorter_the_more_an_iteration_draws(num_bytes, length):
     assert sample_and_learn.chunk_length(jax.ShapeDtypeStruct((num_bytes,), jnp.uint8)) == length
 
 
-@pytest.mark.parametrize("num_environments", [16, 128])
-def test_a_run_needs_no_more_memory_than_is_planned_for_it(num_environments):
-    """The chunks of 128 iterations that small iterations draw at once would need 23 MB for 4,096 steps."""
-    game, config = games.make("catch"), config_fields.to_arrays(small_pqn(num_environments, steps_of_each=32))
+def test_a_run_needs_no_more_memory_than_is_planned_for_it():
+    """The random numbers of 128 iterations of 4,096 steps alone are 19 MB, and drawing them takes as much again."""
+    game, config = games.make("catch"), config_fields.to_arrays(small_pqn(num_environments=128, steps_of_each=32))
     state = jax.eval_shape(lambda: loop.init(config, jax.random.key(0), game=game))
     evaluation = Evaluation(every=128 * config.train_every, episodes=1)
     used = advancing(game, evaluation).lower(config, state).compile().memory_analysis()
     size = device_layout.size(config, game)
-    assert used.temp_size_in_bytes < size.total + 4 * 2**20
+    assert used.temp_size_in_bytes < size.total < 32 * 2**20
 
 
 def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():
