@@ -44,7 +44,11 @@ def test_every_configuration_of_the_table_passes_the_checks(name):
         ),
         ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
         ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from returns, and replay = Uniform samples"),
-        ("dqn", {"replay": Rollout(2_000)}, "algorithm = DQN learns from transitions, and replay = Rollout samples"),
+        (
+            "dqn",
+            {"replay": Rollout(10), "batch_size": 10},
+            "algorithm = DQN learns from transitions, and replay = Rollout samples",
+        ),
         ("dqn", {"target_update": target_network.LastCopies()}, "LastCopies does not fit algorithm = DQN"),
         ("averaged_dqn", {"target_update": target_network.Polyak()}, "Polyak does not fit algorithm = AveragedDQN"),
         ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is too large for algorithm = MunchausenDQN, which allows 1."),
