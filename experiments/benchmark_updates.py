@@ -3,8 +3,9 @@
 Each algorithm has its own configuration, with batches of 128 transitions or as many steps of sequences, observations of
 four float32, two actions, and two hidden layers of 64 units. One of these layers follows the head, the streams or the
 memory if there are any. An update is one sample from a full replay, one gradient step on the whole batch, and the
-update of replay. Random numbers are generated for many updates at once, as in a run. The table also gives the
-floating-point operations that the compiler counts in an update, so that overhead beyond arithmetic is visible.
+update of replay; PQN's λ-returns, which many updates share, are not included. Random numbers are generated for many
+updates at once, as in a run. The table also gives the floating-point operations that the compiler counts in an update,
+so that overhead beyond arithmetic is visible.
 """
 
 import dataclasses
@@ -21,6 +22,7 @@ from jaxdqn import config_fields, games, learner
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.interfaces import Step
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.training import state as states
 
@@ -61,7 +63,8 @@ def show(rows: list[dict[str, Any]]) -> None:
 def comparable(config: Config) -> Config:
     """Returns the configuration with the batch size and the replay capacity of this benchmark."""
     length = config.replay.length if isinstance(config.replay, Sequences) else 1
-    replay = dataclasses.replace(config.replay, capacity=CAPACITY)
+    capacity = NUM_STEPS if isinstance(config.replay, Rollout) else CAPACITY  # a batch is the whole rollout
+    replay = dataclasses.replace(config.replay, capacity=capacity)
     return dataclasses.replace(
         config, batch_size=max(1, NUM_STEPS // length), num_minibatches=1, num_environments=1, replay=replay
     )
@@ -78,7 +81,7 @@ def _cost(config: Config, updates: int, repeats: int = 3) -> tuple[float, float]
     ) -> tuple[tuple[learner.LearnerState, Any], None]:
         (state, memory), (bits, noise) = carry, drawn
         sample = parts.replay.sample(memory, bits, jnp.int32(0), jnp.int32(0))
-        state, info = parts.learner.update(state, sample, noise, jnp.int32(0), jnp.int32(1))
+        state, info = parts.learner.update(state, sample, noise, jnp.int32(0), jnp.int32(1), jnp.int32(0))
         return (state, parts.replay.update(memory, sample.indices, info.priority)), None
 
     def draw(key: jax.Array) -> tuple[jax.Array, Any]:
@@ -109,5 +112,8 @@ def _filled(parts: states.Parts) -> tuple[learner.LearnerState, Any]:
         step = Step(observation, jnp.zeros(1, jnp.int32), reward, no, no, -observation, remembered)
         return parts.replay.add(memory, step, jnp.ones(1, bool)), None
 
-    memory = jax.jit(lambda memory: jax.lax.scan(add, memory, random)[0])(parts.replay.init())
-    return parts.learner.init(jax.random.key(0)), memory
+    def filled(memory: Any) -> Any:
+        memory, _ = jax.lax.scan(add, memory, random)
+        return parts.replay.before_training(memory, lambda observation: observation.sum(-1))
+
+    return parts.learner.init(jax.random.key(0)), jax.jit(filled)(parts.replay.init())

@@ -12,12 +12,14 @@ from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
+from jaxdqn.schedules import Schedule
 
 Network = QNetwork | Table | Ensemble
 Optimizer = optimizers.Adam | optimizers.RAdam | optimizers.RMSProp | optimizers.SGD
-Replay = Uniform | Prioritised | Sequences
+Replay = Uniform | Prioritised | Sequences | Rollout
 TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online | target_network.LastCopies
 
 
@@ -28,6 +30,8 @@ class Config:
     Attributes:
       algorithm: the loss; a configuration in `jaxdqn.algorithms`.
       learning_rate: step size of the optimizer.
+      learning_rate_schedule: factor on the learning rate, such as `Linear(1, 0, steps)`, which lowers it to 0 over that
+        number of environment steps; None keeps it constant.
       discount: γ for one step.
       n_step: number of steps in a sampled transition.
       batch_size: number of transitions in a batch from replay.
@@ -55,6 +59,7 @@ class Config:
 
     algorithm: Algorithm = part()
     learning_rate: float = number(1e-3, above=0)
+    learning_rate_schedule: Schedule | None = part(None)
     discount: float = number(0.99, at_least=0, at_most=1)
     n_step: int = static(1, at_least=1, at_most=100)
     batch_size: int = static(128, at_least=1)

@@ -133,7 +133,6 @@ class Sequence(NamedTuple):
       s_t: `[B, T, ...]`, observations after the k steps, before any reset.
       ended: bool `[B, T]`, whether the single step was the last of its episode, or the episode was cut after it.
       is_first: bool `[B, T]`, whether the episode of the step before was another one; off at the first step.
-      is_new: bool `[B, T]`, whether the step is to be learned from; a loss leaves the others out.
       memory: float32 `[B, M]`, what the network remembered before the first `s_tm1`; None if nothing.
     """
 
@@ -145,14 +144,27 @@ class Sequence(NamedTuple):
     s_t: Array
     ended: Array
     is_first: Array
-    is_new: Array
     memory: Array | None
+
+
+class Return(NamedTuple):
+    """A step and the return that its action value is trained towards, `[B]` of them when sampled.
+
+    Attributes:
+      s_tm1: observation before the action.
+      a_tm1: int32, the action.
+      return_t: float32, the return that starts with the reward of this step.
+    """
+
+    s_tm1: Array
+    a_tm1: Array
+    return_t: Array
 
 
 class Sample(NamedTuple):
     """A batch from replay: the transitions, where they lie (int32 `[B]`), and their importance weights `[B]`."""
 
-    transition: Any  # a Transition, or a Sequence where the replay is one of sequences
+    transition: Any  # a Transition, a Sequence or a Return, as `Provides.sample` of the replay states
     indices: Array
     weight: Array
 
@@ -166,7 +178,8 @@ class Replay(NamedTuple):
       sample: `(state, random_bits uint32 [B], steps [], episodes []) -> Sample`. Bits come from outside, because one
         draw for many batches costs a small part of a draw inside a loop. The counts are those of a schedule.
       update: `(state, indices [B], priority [B]) -> state`, of what `sample` gave, before anything is added.
-      after_training: `state -> state`, once all batches of a training have been learned from.
+      before_training: `(state, value) -> state`, once before the batches of a training. `value` maps observations
+        `[E, ...]` to their largest action values by the target network, float32 `[E]`.
       size: `state -> int32 [E]`, steps stored of each environment.
       min_rows: `sample` must not be called before an environment has stored this number of steps.
       cut: `state -> state`, marks the newest step of each environment as the last before a cut (`Step.cut`).
@@ -176,7 +189,7 @@ class Replay(NamedTuple):
     add: Callable[[Any, Step, Array], Any]
     sample: Callable[[Any, Array, Array, Array], Sample]
     update: Callable[[Any, Array, Array], Any]
-    after_training: Callable[[Any], Any]
+    before_training: Callable[[Any, Callable[[Array], Array]], Any]
     size: Callable[[Any], Array]
     min_rows: int
     cut: Callable[[Any], Any]
@@ -204,11 +217,11 @@ class Requires(NamedTuple):
     Attributes:
       output: the record that the network must return; `NetworkOutput` accepts any network.
       recurrent: whether the network must have a memory (True) or must have none (False).
-      sample: what replay must sample, `Transition` or `Sequence`.
+      sample: what replay must sample, `Transition`, `Sequence` or `Return`.
       min_length: steps that a sample must have at least.
       target_copies: whether the target parameters must be several copies along a leading axis (True) or one (False).
       max_n_step: the largest n of n-step returns.
-      one_training: whether replay must hold the steps of one learning phase and no more.
+      one_training: whether replay must hold the steps of one training and no more, and each batch all of them.
       passes: of an algorithm, the number of passes through a network in its loss, if the noise of the passes is to be
         drawn ahead; the loss then splits its key with `noise.split`. None: the loss is given a key of its own.
     """
@@ -229,7 +242,7 @@ TRANSITIONS = Requires(recurrent=False, sample=Transition, target_copies=False)
 
 
 class Provides(NamedTuple):
-    """The samples of a replay: the record, `Transition` or `Sequence`, and the number of steps in each sample."""
+    """The samples of a replay: the record, `Transition`, `Sequence` or `Return`, and the steps in each sample."""
 
     sample: type = Transition
     length: int = 1

@@ -54,25 +54,32 @@ class Learner(NamedTuple):
       init: `key -> LearnerState`.
       noise: `key -> key`, draws the noise of all passes of one update ahead, if the algorithm states their number
         (`Requires.passes`), so that many updates draw at once. `update` takes the result in place of the key.
-      update: `(state, Sample, key, steps_before, steps_after) -> (state, UpdateInfo)`, one gradient step for each
-        minibatch of the sample; the counts are the environment steps before and after the update.
+      update: `(state, Sample, key, steps_before, steps_after, episodes) -> (state, UpdateInfo)`, one gradient step for
+        each minibatch of the sample; the counts are the environment steps before and after the update, and the
+        episodes so far.
     """
 
     network: Network
     init: Callable[[Key], LearnerState]
     noise: Callable[[Key], Any]
-    update: Callable[[LearnerState, Sample, Any, Array, Array], tuple[LearnerState, UpdateInfo]]
+    update: Callable[[LearnerState, Sample, Any, Array, Array, Array], tuple[LearnerState, UpdateInfo]]
 
 
 def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike = np.float32) -> Learner:
     """Returns the learner of a configuration on a game whose observations have this dtype."""
     network = config.network.make(game.observation_shape, game.num_actions, observation_dtype)
-    optimizer = optimizers.with_clipping(config.optimizer.make(config.learning_rate), config.max_gradient_norm)
     number, passes = config.num_minibatches, config.algorithm.requires.passes
 
+    def optimizer(steps: Array, episodes: Array) -> optax.GradientTransformation:
+        rate: Any = config.learning_rate  # a number, as optax types it, or an array in a compiled program
+        if config.learning_rate_schedule is not None:
+            rate = rate * config.learning_rate_schedule(steps, episodes)
+        return optimizers.with_clipping(config.optimizer.make(rate), config.max_gradient_norm)
+
     def init(key: Key) -> LearnerState:
-        parameters = network.init(key)
-        return LearnerState(parameters, config.target_update.init(parameters), optimizer.init(parameters), jnp.int32(0))
+        parameters, zero = network.init(key), jnp.int32(0)
+        optimizer_state = optimizer(zero, zero).init(parameters)  # does not depend on the learning rate
+        return LearnerState(parameters, config.target_update.init(parameters), optimizer_state, zero)
 
     def noise_of_update(key: Key) -> Any:
         if number == 1:
@@ -86,11 +93,12 @@ def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike =
         return jnp.mean(sample.weight * output.loss), output
 
     def step(
-        state: LearnerState, sample: Sample, key: Any, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, key: Any, steps_before: Array, steps_after: Array, episodes: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         differentiate = jax.value_and_grad(weighted_loss, has_aux=True)
         (loss, output), gradient = differentiate(state.parameters, state.target_parameters, sample, key)
-        changes, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.parameters)
+        transformation = optimizer(steps_before, episodes)
+        changes, optimizer_state = transformation.update(gradient, state.optimizer_state, state.parameters)
         parameters = optax.apply_updates(state.parameters, changes)
         target_parameters = config.target_update(parameters, state.target_parameters, steps_before, steps_after)
         info = UpdateInfo(
@@ -102,16 +110,16 @@ def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike =
         return LearnerState(parameters, target_parameters, optimizer_state, state.num_updates + 1), info
 
     def update(
-        state: LearnerState, sample: Sample, key: Any, steps_before: Array, steps_after: Array
+        state: LearnerState, sample: Sample, key: Any, steps_before: Array, steps_after: Array, episodes: Array
     ) -> tuple[LearnerState, UpdateInfo]:
         if number == 1:
-            return step(state, sample, key, steps_before, steps_after)
+            return step(state, sample, key, steps_before, steps_after, episodes)
         minibatches = jax.tree.map(lambda x: x.reshape(number, -1, *x.shape[1:]), sample)
         keys = jax.random.split(key, number) if noise.is_key(key) and key.ndim == 0 else key
         # The steps are divided among the minibatches, so that exactly one of them makes a copy of the target network.
         shares = steps_before + (steps_after - steps_before) * jnp.arange(number + 1, dtype=jnp.int32) // number
         state, info = jax.lax.scan(
-            lambda state, x: step(state, *x), state, (minibatches, keys, shares[:-1], shares[1:])
+            lambda state, x: step(state, *x, episodes), state, (minibatches, keys, shares[:-1], shares[1:])
         )
         priority = info.priority.reshape(-1)
         return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)

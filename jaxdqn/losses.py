@@ -1,6 +1,5 @@
 """Losses applied to the TD error. Each is a configuration that is called with the error."""
 
-import chex
 import jax.numpy as jnp
 
 from jaxdqn.config_fields import configuration, number
@@ -24,6 +23,17 @@ class SquaredError:
 
 
 @configuration
+class HalfSquaredError:
+    """Half of the squared error, `optax.l2_loss`, as in Gallici et al. (2025): its gradient is half that of
+    `SquaredError`.
+    """
+
+    def __call__(self, td_error: Array) -> Array:
+        """Returns `½ δ²`, of the shape of `td_error`."""
+        return 0.5 * jnp.square(td_error)
+
+
+@configuration
 class Huber:
     """The Huber loss (Huber 1964), quadratic near zero and linear beyond; Nature DQN's error clipping is `delta = 1`.
 
@@ -42,16 +52,4 @@ class Huber:
         return 0.5 * jnp.square(quadratic) + self.delta * (size - quadratic)
 
 
-ErrorLoss = SquaredError | Huber
-
-
-def mean_over(is_counted: Array, values: Array) -> Array:
-    """Returns the mean of the values that count, `[..., T] -> [...]`; 0 where none does.
-
-    Args:
-      is_counted: bool `[..., T]`.
-      values: float32 `[..., T]`; the gradient flows through the steps that count.
-    """
-    chex.assert_equal_shape([is_counted, values])
-    chex.assert_type(is_counted, bool)
-    return jnp.where(is_counted, values, 0.0).sum(-1) / jnp.maximum(is_counted.sum(-1), 1)
+ErrorLoss = SquaredError | HalfSquaredError | Huber

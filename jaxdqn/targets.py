@@ -265,6 +265,9 @@ def q_lambda(r_t: Array, discount_t: Array, ended_t: Array, v_t: Array, *, lambd
     Source: Gallici et al. (2025), the targets of PQN: Peng's Q(λ) (Peng and Williams 1996), which follows the actions
     taken, greedy or not. After the last step of an episode, and of the sequence, the next return belongs
     to another game: there `G_t = r_t + discount_t · v_t`. `λ = 0` is one step; `λ = 1` all rewards up to such a step.
+    On eight steps with one termination and one truncation, Stoix and CleanRL give the same returns, while purejaxql
+    (issue 12), jaxnasium and rejax (issues 34 and 35) give others: some bootstrap from the observation of another step,
+    or continue past the truncation.
 
     Args:
       r_t: float32 `[T]`, rewards in order of time, each after its step.

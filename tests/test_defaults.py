@@ -34,6 +34,7 @@ Config.bootstrap_time_limits: static, True, finite
 Config.discount: number, 0.99, at least 0 and at most 1
 Config.exploration: part, EpsilonGreedy(), finite
 Config.learning_rate: number, 0.001, above 0
+Config.learning_rate_schedule: part, None, finite
 Config.learning_starts: static, 1000, at least 0
 Config.max_gradient_norm: number, None, above 0
 Config.n_step: static, 1, at least 1 and at most 100
@@ -91,8 +92,7 @@ MunchausenIQN.scale: number, 0.9, at least 0 and at most 1
 MunchausenIQN.temperature: number, 0.03, above 0
 Noisy.scale: number, 0.5, at least 0
 OneMember.epsilon: part, Constant(value=0.0), finite
-PQN.error: part, SquaredError(), finite
-PQN.lambda_: number, 0.65, at least 0 and at most 1
+PQN.error: part, HalfSquaredError(), finite
 Periodic.every: whole, 500, at least 1
 Polyak.rate: number, 0.005, above 0 and at most 1
 Power.eta: number, -2.0, finite
@@ -128,9 +128,10 @@ RAdam.eps: number, 1e-08, above 0
 RMSProp.centred: static, False, finite
 RMSProp.decay: number, 0.9, at least 0 and below 1
 RMSProp.eps: number, 1e-08, above 0
+Rollout.capacity: static, 4096, at least 1
+Rollout.lambda_: number, 0.65, at least 0 and at most 1
 Sequences.capacity: static, 10000, at least 1
 Sequences.length: static, 20, at least 1
-Sequences.only_new: static, False, finite
 Sequences.priorities: part, None, finite
 Sequences.replacement: static, True, finite
 SquaredError.blend: number, 1.0, above 0 and at most 1
@@ -287,8 +288,12 @@ bootstrapped_dqn network.prior_scale = 3.0
 bootstrapped_dqn exploration = OneMember
 bootstrapped_dqn exploration.epsilon = Constant
 bootstrapped_dqn exploration.epsilon.value = 0.0
-pqn version 2, passes 2
-pqn batch_size = 32
+pqn version 3, passes 1
+pqn learning_rate_schedule = Linear
+pqn learning_rate_schedule.start = 1.0
+pqn learning_rate_schedule.end = 0.1
+pqn learning_rate_schedule.steps = 500000
+pqn batch_size = 2048
 pqn num_minibatches = 16
 pqn train_every = 2048
 pqn num_updates = 4
@@ -301,12 +306,9 @@ pqn optimizer = RAdam
 pqn exploration.epsilon.end = 0.1
 pqn exploration.epsilon.steps = 50000
 pqn target_update = Online
-pqn replay = Sequences
+pqn replay = Rollout
 pqn replay.capacity = 2048
-pqn replay.length = 64
-pqn replay.replacement = False
-pqn replay.only_new = True
-pqn replay.priorities = None
+pqn replay.lambda_ = 0.65
 r2d2 version 2, passes 0
 r2d2 n_step = 3
 r2d2 batch_size = 32
@@ -316,7 +318,6 @@ r2d2 network.memory.units = 64
 r2d2 replay = Sequences
 r2d2 replay.capacity = 50000
 r2d2 replay.length = 20
-r2d2 replay.only_new = False
 r2d2 replay.priorities = Priorities
 r2d2 replay.priorities.exponent = 0.9
 r2d2 replay.priorities.importance = 0.6

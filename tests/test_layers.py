@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "spelling": set(),
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
-    "replay": BASE | {"returns", "schedules"},
+    "replay": BASE | {"returns", "schedules", "targets"},
     "rewards_and_terminations": BASE | {"returns"},
     "exploration": BASE | {"schedules"},
     "config": BASE | PARTS,

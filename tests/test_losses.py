@@ -10,6 +10,10 @@ def test_squared_error_has_no_factor_of_one_half():
     np.testing.assert_array_equal(losses.SquaredError()(jnp.array([-3.0, 0.5])), [9.0, 0.25])
 
 
+def test_half_of_the_squared_error_is_half_of_it():
+    np.testing.assert_array_equal(losses.HalfSquaredError()(jnp.array([-3.0, 0.5])), [4.5, 0.125])
+
+
 @pytest.mark.parametrize(
     ("td_error", "loss", "slope"),
     [(0.5, 0.125, 0.5), (-2.0, 2.0, -2.0), (5.0, 2.0 * (5.0 - 1.0), 2.0), (-5.0, 8.0, -2.0), (0.0, 0.0, 0.0)],
@@ -28,11 +32,3 @@ def test_a_blended_target_pulls_as_far_as_a_fixed_one_part_of_the_way():
     for q in (-1.0, 2.5):
         slope = jax.grad(lambda q: blended(3.0 - q))(q)
         np.testing.assert_allclose(slope, jax.grad(to_fixed_target)(q), rtol=1e-6)
-
-
-def test_a_mean_over_valid_steps_ignores_the_other_steps():
-    values = jnp.array([[1.0, 2.0, 30.0], [4.0, 50.0, 60.0], [7.0, 8.0, 9.0]])
-    is_counted = jnp.array([[True, True, False], [True, False, False], [False, False, False]])
-    assert losses.mean_over(is_counted, values).tolist() == [1.5, 4.0, 0.0]
-    gradient = jax.grad(lambda values: losses.mean_over(is_counted, values).sum())(values)
-    assert gradient.tolist() == [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]

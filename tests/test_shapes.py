@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jaxdqn import distributional, exploration, losses, returns, targets
+from jaxdqn import distributional, exploration, returns, targets
 
 Q, A, R, D = jnp.zeros(3), jnp.int32(0), jnp.float32(0.0), jnp.float32(0.9)
 QS = jnp.zeros((2, 3))
@@ -34,7 +34,6 @@ CASES = [
     (distributional.fraction_loss, (PAIR, PAIR, Q), {}, [(0, R), (1, Q), (2, PAIR)]),
     (distributional.wasserstein, (Q, Q, PAIR, PAIR), {}, [(0, QS), (1, PAIR), (2, R), (3, Q)]),
     (exploration.epsilon_greedy, (QS, 0.1, PAIR, jnp.zeros(2, int)), {}, [(0, Q), (2, R), (3, A)]),
-    (losses.mean_over, (FLAGS, Q), {}, [(0, Q), (1, QS)]),
     (returns.n_step, (Q, FLAGS, FLAGS, A, D), {}, [(0, QS), (1, Q), (2, FLAGS[:2]), (3, A[None])]),
 ]
 

@@ -49,7 +49,7 @@ class R2D2:
     def loss(
         self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
     ) -> LossOutput:
-        """Returns the loss of each sequence, the mean over its new steps after the burn-in of
+        """Returns the loss of each sequence, the mean over its steps after the burn-in of
         `error(h(r_t + discount_t · h⁻¹(q_t[a*])) − q_tm1[a_tm1])`, where `a* = argmax_a q_t_selector[a]`.
 
         Args:
@@ -66,13 +66,12 @@ class R2D2:
         taken = jax.tree.map(lambda x: x[:, first:], (sequence.a_tm1, sequence.r_t, sequence.discount_t))
         of_steps = jax.vmap(jax.vmap(lambda *arguments: targets.rescaled_double_q_learning(*arguments, eps=self.eps)))
         td_errors = of_steps(q_tm1, *taken, q_t, q_t_selector)
-        is_new = sequence.is_new[:, first:]
-        size = jnp.where(is_new, jnp.abs(td_errors), 0.0)
-        mean_size = losses.mean_over(is_new, size)
+        size = jnp.abs(td_errors)
+        mean_size = size.mean(-1)
         return LossOutput(
-            loss=losses.mean_over(is_new, self.error(td_errors)),
+            loss=self.error(td_errors).mean(-1),
             priority=self.eta * size.max(-1) + (1 - self.eta) * mean_size,
-            metrics={"td_error": mean_size, "max_q": losses.mean_over(is_new, q_tm1.max(-1))},
+            metrics={"td_error": mean_size, "max_q": q_tm1.max(-1).mean(-1)},
         )
 
 

@@ -128,7 +128,7 @@ class Prioritised:
         def cut(state: PrioritisedState) -> PrioritisedState:
             return state._replace(ring=memory.cut(state.ring))
 
-        return Replay(init, add, sample, update, lambda state: state, size, min_rows=1, cut=cut)
+        return Replay(init, add, sample, update, lambda state, value: state, size, min_rows=1, cut=cut)
 
 
 def _strata(random_bits: Array, mix: Array, total: Array) -> tuple[Array, Array, Array]:

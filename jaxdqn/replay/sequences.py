@@ -1,17 +1,17 @@
-"""Replay of sequences: T consecutive steps of one environment, for recurrent networks and λ-returns.
+"""Replay of sequences: T consecutive steps of one environment, for recurrent networks.
 
 A sequence can start at every stored step with T - 1 later ones. A sequence can contain the end of an episode; returns
 and the memory of the network restart there.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxdqn.config_fields import configuration, number, part, static
-from jaxdqn.interfaces import Array, Provides, Replay, Requires, Sample, Sequence, Step
+from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Sequence, Step
 from jaxdqn.replay import frame_ring, ring, sum_tree
 from jaxdqn.replay.uniform import numbers
 from jaxdqn.returns import NStepReturn
@@ -25,13 +25,11 @@ class SequencesState(NamedTuple):
       tree: for each slot of the ring, the priority (to the power of the exponent) of the sequence that starts there, 0
         if none can start there; None for uniform sampling.
       max_priority: float32 `[]`, the largest priority so far, without the exponent; 1 at the start.
-      learned: int32 `[E]`, number of rows that had been added at the last training; None unless `only_new`.
     """
 
     ring: Any
     tree: Any  # a SumTree, or None
     max_priority: Array
-    learned: Any  # an Array, or None
 
 
 @configuration
@@ -58,27 +56,20 @@ class Sequences:
       length: T, number of steps in a sequence.
       replacement: whether a batch is sampled with replacement, as in `Uniform`; sampling by priority is always with
         replacement.
-      only_new: whether each step is used in one training only, the first after it. In a host game, a copy that resets
-        adds fewer steps than the others. Its sequence is completed with older steps, which are not new, and the weight
-        of a sequence is proportional to its number of new steps. The memory must hold all steps between two trainings.
       priorities: sampling by priority; None samples uniformly.
     """
+
+    requires: ClassVar[Requires] = ANY
 
     capacity: int = static(10_000, at_least=1)
     length: int = static(20, at_least=1)
     replacement: bool = static(True)
-    only_new: bool = static(False)
     priorities: Priorities | None = part(None)
 
     @property
     def provides(self) -> Provides:
         """Returns what it samples."""
         return Provides(Sequence, self.length)
-
-    @property
-    def requires(self) -> Requires:
-        """Returns what it requires: to learn from new steps only, it holds the steps of one training and no more."""
-        return Requires(one_training=self.only_new)
 
     def make(
         self,
@@ -90,14 +81,12 @@ class Sequences:
     ) -> Replay:
         """Makes the memory; the arguments are those of `Uniform.make`."""
         num_environments, later = example.a_tm1.shape[0], self.length - 1
-        num_kept = self.capacity // num_environments if self.only_new else self.length
-        memory = frame_ring.choose(example, self.capacity, n_step, spanned_by, frames, num_kept)
+        memory = frame_ring.choose(example, self.capacity, n_step, spanned_by, frames, num_kept=self.length)
         environments = jnp.arange(num_environments)
 
         def init() -> SequencesState:
             tree = None if self.priorities is None else sum_tree.init(memory.num_slots)
-            learned = jnp.zeros(num_environments, jnp.int32) if self.only_new else None
-            return SequencesState(memory.init(), tree, jnp.float32(1.0), learned)
+            return SequencesState(memory.init(), tree, jnp.float32(1.0))
 
         def add(state: SequencesState, step: Step, is_valid: Array) -> SequencesState:
             tree, stored = state.tree, memory.add(state.ring, step, is_valid)
@@ -127,13 +116,7 @@ class Sequences:
                 weight = weight / weight.max()
             ages = age[:, None] + jnp.arange(self.length)[None]  # [B, T]
             places = memory.slots(state.ring, environment[:, None], ages)
-            is_new = jnp.ones(ages.shape, bool)
-            if self.only_new:
-                oldest = state.ring.added - memory.size(state.ring)
-                is_new = (oldest - state.learned)[environment][:, None] + ages >= 0
-                num_new = is_new.sum(axis=1)
-                weight = weight * num_new / jnp.maximum(num_new.mean(), 1.0)
-            return Sample(_sequence(memory.rows(state.ring, places), is_new, n_step, spanned_by), places[:, 0], weight)
+            return Sample(_sequence(memory.rows(state.ring, places), n_step, spanned_by), places[:, 0], weight)
 
         def update(state: SequencesState, indices: Array, priority: Array) -> SequencesState:
             if self.priorities is None:
@@ -141,19 +124,16 @@ class Sequences:
             tree = sum_tree.set(state.tree, indices, priority**self.priorities.exponent)
             return state._replace(tree=tree, max_priority=jnp.maximum(state.max_priority, priority.max()))
 
-        def after_training(state: SequencesState) -> SequencesState:
-            return state._replace(learned=state.ring.added) if self.only_new else state
-
         def size(state: SequencesState) -> Array:
             return memory.size(state.ring)
 
         def cut(state: SequencesState) -> SequencesState:
             return state._replace(ring=memory.cut(state.ring))
 
-        return Replay(init, add, sample, update, after_training, size, min_rows=self.length, cut=cut)
+        return Replay(init, add, sample, update, lambda state, value: state, size, min_rows=self.length, cut=cut)
 
 
-def _sequence(rows: Step, is_new: Array, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
+def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -> Sequence:
     """Returns sequences of steps `[B, T]`; n-step returns stop at the end of the episode or of the sequence."""
     length = rows.a_tm1.shape[1]
     start = jnp.arange(length)
@@ -177,6 +157,5 @@ def _sequence(rows: Step, is_new: Array, n_step: int, spanned_by: Callable[..., 
         s_t=jax.vmap(lambda s_t, last: s_t[last])(rows.s_t, last),
         ended=ended,
         is_first=jnp.pad(ended[:, :-1], ((0, 0), (1, 0))),
-        is_new=is_new,
         memory=None if rows.memory is None else rows.memory[:, 0],
     )

@@ -59,7 +59,7 @@ class Uniform:
             return state
 
         return Replay(
-            memory.init, memory.add, sample, update, lambda state: state, memory.size, min_rows=1, cut=memory.cut
+            memory.init, memory.add, sample, update, lambda state, value: state, memory.size, min_rows=1, cut=memory.cut
         )
 
 
@@ -78,18 +78,38 @@ def numbers(random_bits: Array, total: Array, replacement: bool, num_minibatches
     batch_size = random_bits.shape[0]
     if replacement:
         return hashing.below(total, random_bits), jnp.ones(batch_size)
-    in_order = jnp.arange(batch_size, dtype=jnp.int32)
+    chosen = jax.lax.cond(
+        total <= batch_size,
+        lambda: all_numbers(random_bits, total, num_minibatches),
+        lambda: _distinct(random_bits, total),
+    )
+    return chosen, weights_of_distinct(batch_size, total, num_minibatches)
 
-    def whole() -> Array:
-        if num_minibatches == 1:  # the order does not change the mean
-            return in_order % total
-        order = jnp.argsort(jnp.where(in_order < total, random_bits, jnp.uint32(0xFFFFFFFF)))  # stable
-        return order[in_order % total].astype(jnp.int32)
 
-    chosen = jax.lax.cond(total <= batch_size, whole, lambda: _distinct(random_bits, total))
+def all_numbers(random_bits: Array, total: Array, num_minibatches: int) -> Array:
+    """Returns all numbers below `total` in random order, repeated in this order until they are B, int32 `[B]`.
+
+    Args:
+      random_bits: uint32 `[B]`.
+      total: int32 `[]`, from 1 to B.
+      num_minibatches: as in `numbers`. With one minibatch the numbers are in ascending order, since the order does not
+        change the mean.
+    """
+    in_order = jnp.arange(random_bits.shape[0], dtype=jnp.int32)
+    if num_minibatches == 1:
+        return in_order % total
+    order = jnp.argsort(jnp.where(in_order < total, random_bits, jnp.uint32(0xFFFFFFFF)))  # stable
+    return order[in_order % total].astype(jnp.int32)
+
+
+def weights_of_distinct(batch_size: int, total: Array, num_minibatches: int) -> Array:
+    """Returns the weights of a batch without replacement, float32 `[B]`: equal for the first `total` of a minibatch.
+
+    A whole memory repeats after `total` numbers, so the first `total` numbers of a minibatch are distinct. The others
+    have weight 0, and the mean weight of a minibatch is 1.
+    """
     size = batch_size // num_minibatches
-    # A whole memory repeats after `total` numbers, so the first `total` numbers of a minibatch are distinct.
-    return chosen, (in_order % size < total) * (size / jnp.minimum(total, size))
+    return (jnp.arange(batch_size, dtype=jnp.int32) % size < total) * (size / jnp.minimum(total, size))
 
 
 def _distinct(random_bits: Array, total: Array) -> Array:

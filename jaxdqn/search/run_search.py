@@ -27,7 +27,7 @@ from jaxdqn.search import halving, samplers, summary, waiting_runs
 from jaxdqn.search import spec as searches
 from jaxdqn.search.halving import Ask, ScoredWave, Train
 from jaxdqn.search.spec import Search
-from jaxdqn.store import failures, files, search_trials
+from jaxdqn.store import failures, files, schema, search_trials
 from jaxdqn.store.claims import Claims
 from jaxdqn.study import provenance, records, spec, stop_signals
 from jaxdqn.study.execute import CHECKPOINT_SECONDS
@@ -265,7 +265,7 @@ def _claim_folder(search: Search, folder: pathlib.Path) -> None:
     path, about = folder / "search.json", json.loads(json.dumps(searches.about(search)))
     if path.exists():
         before = json.loads(path.read_bytes())
-        changed = [name for name in about if before.get(name) != about[name]]
+        changed = [name for name in about if schema.without_none(before.get(name)) != schema.without_none(about[name])]
         if changed:
             raise ValueError(f"{folder} holds a search with another {', '.join(changed)}: give this one another name.")
     else:

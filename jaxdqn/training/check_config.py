@@ -91,8 +91,9 @@ def _check_requirements(name: str, requires: Requires, config: Config, network: 
         raise ValueError(f"target_update = {type(config.target_update).__name__} does not fit {name}: set {needed}.")
     if requires.max_n_step is not None and config.n_step > requires.max_n_step:
         raise ValueError(f"n_step = {config.n_step} is too large for {name}, which allows {requires.max_n_step}.")
-    if requires.one_training and config.replay.capacity != config.train_every:
-        raise ValueError(
-            f"{name} needs a memory of the steps of one training: replay.capacity = {config.replay.capacity:_} must "
-            f"equal train_every = {config.train_every:_}."
-        )
+    for field, value in (("replay.capacity", config.replay.capacity), ("batch_size", config.batch_size)):
+        if requires.one_training and value != config.train_every:
+            raise ValueError(
+                f"{name} learns from all steps of one training at once: {field} = {value:_} must equal "
+                f"train_every = {config.train_every:_}."
+            )

@@ -5,12 +5,12 @@ import os
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
-from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
@@ -43,7 +43,7 @@ class Size(NamedTuple):
       networks: parameters and their targets.
       optimizer: its state.
       replay: the memory.
-      drawn: random numbers for the iterations of a chunk, with what is needed to make them.
+      drawn: random numbers for the iterations of a chunk, and fresh game states, with what is needed to make them.
       total: these and the rest of its state.
     """
 
@@ -60,14 +60,15 @@ def size(config: Config, game: AnyGame) -> Size:
     The log of episodes is not counted: 12 bytes an episode.
     """
     state = _shapes(config, game)
-    learner = state.learner
-    drawn = _DRAWING * sample_and_learn.CHUNK * _bytes(_shapes_of_numbers(config, game))
+    learner, num_bytes = state.learner, sample_and_learn.num_bytes
+    numbers = _shapes_of_numbers(config, game)
+    drawn = _DRAWING * sample_and_learn.chunk_length(numbers) * num_bytes(numbers)
     return Size(
-        networks=_bytes((learner.parameters, learner.target_parameters)),
-        optimizer=_bytes(learner.optimizer_state),
-        replay=_bytes(state.replay),
+        networks=num_bytes((learner.parameters, learner.target_parameters)),
+        optimizer=num_bytes(learner.optimizer_state),
+        replay=num_bytes(state.replay),
         drawn=drawn,
-        total=_bytes(state) + drawn,
+        total=num_bytes(state) + drawn,
     )
 
 
@@ -131,14 +132,14 @@ def _shapes(config: Config, game: AnyGame) -> RunState:
     return jax.eval_shape(lambda: loop.init(config, key, game=game))
 
 
-def _shapes_of_numbers(config: Config, game: AnyGame) -> RandomNumbers:
+def _shapes_of_numbers(config: Config, game: AnyGame) -> Any:
     """Returns the shapes and types of the random numbers of an iteration."""
-    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
-    return jax.eval_shape(lambda: sample_and_learn.draw(parts, jax.random.key(0)))
-
-
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    key = jax.random.key(0)
+    if isinstance(game, HostGame):
+        parts = host_programs.parts_of(config, game)
+        return jax.eval_shape(lambda: sample_and_learn.draw(parts, key))
+    parts = loop.parts_of(config, game)
+    return jax.eval_shape(lambda: loop.draw(parts, key, jnp.int32(0)))
 
 
 def _memory(device: Any, num_devices: int) -> float:

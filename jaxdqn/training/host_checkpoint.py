@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.training import checkpoint, host_loop, host_programs, sample_and_learn
+from jaxdqn.training import checkpoint, host_loop, host_programs
 from jaxdqn.training.host_programs import Programs
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
 
@@ -125,9 +125,10 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
     except Exception as error:
         raise Crash from error
     parts = host_programs.parts_of(config, game)
-    first = step // config.train_every // sample_and_learn.CHUNK * sample_and_learn.CHUNK
+    iteration, chunk_length = step // config.train_every, host_programs.chunk_length(config, game)
+    first = iteration // chunk_length * chunk_length
     numbers = programs.draw(config, state.training_key, np.int32(first))
-    position = host_loop.position_of(config, state, step // config.train_every - first)
+    position = host_loop.position_of(config, state, iteration - first)
     decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)
     environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
     state = state._replace(

@@ -27,7 +27,7 @@ from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
-from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState
 
 _LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
@@ -140,10 +140,11 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
     actions, memory = host.history.actions, host_programs.parts_of(config, game).replay
-    can_sample, no_lives_lost = memory.min_rows <= 1, np.zeros_like(resetting)
+    can_sample, chunk_length = memory.min_rows <= 1, host_programs.chunk_length(config, game)
+    no_lives_lost = np.zeros_like(resetting)
     while state.step < stop:
         iteration = state.step // config.train_every
-        first = iteration // CHUNK * CHUNK
+        first = iteration // chunk_length * chunk_length
         if numbers is None or iteration == first:
             numbers = programs.draw(config, state.training_key, np.int32(first))
         position, place = position_of(config, state, iteration - first), 0

@@ -12,7 +12,7 @@ from jaxdqn.interfaces import Array, Key, Parameters, Step
 from jaxdqn.training import sample_and_learn, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums
-from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import Parts, RunState
 
 
@@ -80,7 +80,7 @@ def make(game: HostGame) -> Programs:
         parts = parts_of(config, game)
         # One more than the chunk: the call that ends its last iteration acts in the next one.
         return jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(key, i)[0]))(
-            first + jnp.arange(CHUNK + 1)
+            first + jnp.arange(chunk_length(config, game) + 1)
         )
 
     def act(
@@ -137,6 +137,12 @@ def make(game: HostGame) -> Programs:
         learn_and_act=jax.jit(learn_and_act, donate_argnames=("run", "sums")),
         values=jax.jit(values),
     )
+
+
+def chunk_length(config: Config, game: HostGame) -> int:
+    """Returns the number of iterations whose random numbers `Programs.draw` draws, and it draws one more."""
+    parts = parts_of(config, game)
+    return sample_and_learn.chunk_length(jax.eval_shape(lambda: sample_and_learn.draw(parts, jax.random.key(0))))
 
 
 def _store(parts: Parts, replay: Any, rows: Rows) -> Any:

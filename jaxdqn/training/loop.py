@@ -14,11 +14,11 @@ from jaxdqn.training import curves, sample_and_learn, state
 from jaxdqn.training.acting import act, choose
 from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
-from jaxdqn.training.sample_and_learn import CHUNK, RandomNumbers
+from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import Parts, RunState
 
 
-class _GameNumbers(NamedTuple):
+class GameNumbers(NamedTuple):
     """The random numbers of the games in one iteration, `[V, E]` for V steps of every environment."""
 
     key: Key
@@ -70,14 +70,13 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
     # Iterations before the end of the first that leaves enough rows to sample from.
     num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
-    def draw(number: Array) -> tuple[RandomNumbers, _GameNumbers]:
-        agent_key, game_key = sample_and_learn.keys_of(run.training_key, number)
-        return sample_and_learn.draw(parts, agent_key), _draw_games(parts, game_key)
+    draw_of = partial(draw, parts, run.training_key)
+    longest = min(sample_and_learn.chunk_length(jax.eval_shape(draw_of, first)), num_iterations)
 
     def chunk(number: Array, carry: tuple[RunState, Sums]) -> tuple[RunState, Sums]:
-        start = number * CHUNK
-        numbers = jax.vmap(draw)(first + start + jnp.arange(min(CHUNK, num_iterations)))
-        length = jnp.minimum(CHUNK, num_iterations - start)
+        start = number * longest
+        numbers = jax.vmap(draw_of)(first + start + jnp.arange(longest))
+        length = jnp.minimum(longest, num_iterations - start)
         filling, waiting = (jnp.clip(n - (first + start), 0, length) for n in (num_filling, num_waiting))
 
         def collect(i: Array, carry: tuple[RunState, Sums], *, is_random: bool) -> tuple[RunState, Sums]:
@@ -101,12 +100,18 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
             carry = jax.lax.fori_loop(filling, waiting, partial(collect, is_random=False), carry)
         return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
 
-    num_chunks = -(-num_iterations // CHUNK)
+    num_chunks = -(-num_iterations // longest)
     return jax.lax.fori_loop(0, num_chunks, chunk, (run, curves.no_sums(metrics)))
 
 
+def draw(parts: Parts, training_key: Key, iteration: Array) -> tuple[RandomNumbers, GameNumbers]:
+    """Returns all random numbers of an iteration."""
+    agent_key, game_key = sample_and_learn.keys_of(training_key, iteration)
+    return sample_and_learn.draw(parts, agent_key), _draw_games(parts, game_key)
+
+
 def _collect(
-    parts: Parts, run: RunState, sums: Sums, numbers: RandomNumbers, of_games: _GameNumbers, *, is_random: bool
+    parts: Parts, run: RunState, sums: Sums, numbers: RandomNumbers, of_games: GameNumbers, *, is_random: bool
 ) -> tuple[RunState, Sums]:
     """Returns the run after `train_every` steps of play put into replay; `is_random` explores without a network."""
     config, game, network = parts.config, parts.game, parts.learner.network
@@ -142,12 +147,12 @@ def _collect(
     return run, sums
 
 
-def _draw_games(parts: Parts, key: Key) -> _GameNumbers:
+def _draw_games(parts: Parts, key: Key) -> GameNumbers:
     """Returns the random numbers of the games in one iteration. `key` is consumed."""
     config, game = parts.config, parts.game
     game_key, fresh_key = jax.random.split(key)
     shape = (config.train_every // config.num_environments, config.num_environments)
-    return _GameNumbers(
+    return GameNumbers(
         key=jax.random.split(game_key, shape), fresh=jax.vmap(jax.vmap(game.reset))(jax.random.split(fresh_key, shape))
     )
 

@@ -2,11 +2,12 @@
 
 An iteration collects `train_every` steps, which each loop does in its own way. Its learning phase follows: `learn`
 does `num_updates` updates, and each of them samples from replay, changes the parameters and gives the new priorities to
-replay. All random numbers of iteration i follow from
-the run's key and i alone. They are drawn for a chunk of iterations in one call, since a draw inside a loop would cost
-more than a small game; neither the chunk nor the evaluation period changes the numbers.
+replay. All random numbers of iteration i follow from the run's key and i alone. They are drawn for a chunk of
+iterations in one call, since a draw inside a loop would cost more than a small game. An iteration of many steps needs
+many numbers, so chunks are shorter then. Neither the chunk nor the evaluation period changes the numbers.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,8 @@ from jaxdqn.training.curves import Sums
 from jaxdqn.training.state import EpisodeLog, Parts, RunState
 
 VERSION = 2  # raised when the same configuration trains differently
-CHUNK = 128  # iterations whose random numbers are drawn at once
+LONGEST_CHUNK = 128  # iterations whose random numbers are drawn at once
+LARGEST_CHUNK = 4 * 2**20  # bytes of these numbers, unless one iteration has more
 
 
 class RandomNumbers(NamedTuple):
@@ -45,6 +47,20 @@ def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
     return agent_key, game_key
 
 
+def chunk_length(numbers: Any) -> int:
+    """Returns the number of iterations whose random numbers are drawn at once.
+
+    Args:
+      numbers: those of one iteration, or their shapes and types.
+    """
+    return max(1, min(LONGEST_CHUNK, LARGEST_CHUNK // num_bytes(numbers)))
+
+
+def num_bytes(tree: Any) -> int:
+    """Returns the bytes of all arrays of a pytree, or of all shapes and types."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
 def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
     """Returns the random numbers of acting and learning in one iteration. `agent_key` is consumed."""
     config = parts.config
@@ -61,7 +77,8 @@ def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
 def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> tuple[RunState, Sums]:
     """Returns the run after one learning phase, and the sums with its updates added.
 
-    Each of `num_updates` updates samples a batch from replay and learns from it.
+    Replay first computes its returns, if it has any, from the action values at this moment. Then each of `num_updates`
+    updates samples a batch from replay and learns from it.
 
     Args:
       parts: the parts of the run.
@@ -69,7 +86,11 @@ def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> 
       sums: sums over the evaluation period so far.
       numbers: the random numbers of the iteration.
     """
-    config = parts.config
+    config, network, target_parameters = parts.config, parts.learner.network, state.learner.target_parameters
+    replay = parts.replay.before_training(
+        state.replay, lambda observation: network.apply(target_parameters, observation).q_values.max(-1)
+    )
+    state = state._replace(replay=replay)
 
     def update(carry: tuple[RunState, Sums], inputs: Any) -> tuple[tuple[RunState, Sums], None]:
         (state, sums), (update_index, bits, key) = carry, inputs
@@ -80,7 +101,8 @@ def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> 
             state.learned_at + num_steps * (update_index + i) // config.num_updates for i in (0, 1)
         )
         sample = parts.replay.sample(state.replay, bits, state.step, state.num_episodes)
-        learner, info = parts.learner.update(state.learner, sample, key, steps_before, steps_after)
+        counts = steps_before, steps_after, state.num_episodes
+        learner, info = parts.learner.update(state.learner, sample, key, *counts)
         has_diverged_now = (state.diverged_at < 0) & ~jnp.isfinite(info.loss)
         state = state._replace(
             learner=learner,
@@ -91,8 +113,7 @@ def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> 
 
     update_indices = jnp.arange(config.num_updates, dtype=jnp.int32)
     (state, sums), _ = jax.lax.scan(update, (state, sums), (update_indices, numbers.sampling, numbers.learning))
-    replay = parts.replay.after_training(state.replay)
-    return state._replace(learned_at=state.step, replay=replay), sums
+    return state._replace(learned_at=state.step), sums
 
 
 def count(state: RunState, sums: Sums, reward: Array, ended: Array) -> tuple[RunState, Sums]:
@@ -108,12 +129,12 @@ def count(state: RunState, sums: Sums, reward: Array, ended: Array) -> tuple[Run
     num_ended = ended.sum(dtype=jnp.int32)
     log = state.log
     if log is not None:
-        # Ended episodes get the next free rows of the log. All others get a row past its end, and `mode="drop"`
+        # Ended episodes get the next free rows of the log. All others get the row past its end, and `mode="drop"`
         # discards what is written there, as it does with the episodes of a full log.
         row = jnp.where(ended, state.num_episodes + jnp.cumsum(ended) - 1, log.end_step.size)
 
         def logged(kept: Array, values: Array) -> Array:
-            return kept.at[row].set(values, mode="drop", unique_indices=True)
+            return kept.at[row].set(values, mode="drop")
 
         log = EpisodeLog(
             logged(log.episode_return, episode_return),

@@ -24,7 +24,7 @@ from jaxdqn.algorithms import (
     rainbow,
 )
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Sample, Sequence, Transition
+from jaxdqn.interfaces import Sample, Sequence, Step, Transition
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, Quantiles
@@ -33,6 +33,8 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.rollout import Rollout
+from jaxdqn.rewards_and_terminations import ConfiguredReturn
 
 PLAIN = QNetwork(Dense((4,)))
 LINEAR = {"rtol": 1e-5, "atol": 1e-6}  # rounding
@@ -64,7 +66,6 @@ def sequences(memory=None):
         s_t=s_t,
         ended=ended,
         is_first=np.pad(ended[:, :-1], ((0, 0), (1, 0))),
-        is_new=np.ones((2, 6), bool),
         memory=memory,
     )
     return Sample(jax.tree.map(jnp.asarray, sequence), jnp.arange(2), jnp.ones(2))
@@ -301,29 +302,38 @@ def test_noise_of_scale_zero_is_no_noise():
         same(learned(dqn.DQN(), network, parameters, target_parameters, key=key)[0], expected)
 
 
-def test_pqn_with_lambda_zero_is_dqn_on_each_step():
-    network, parameters, _ = of_network(PLAIN)
-    output, gradient = learned(pqn.PQN(lambda_=0.0), network, parameters, parameters, sample=SEQUENCES)
-    each = jax.tree.map(lambda x: x.reshape(12, *x.shape[2:]), SEQUENCES.transition._replace(memory=jnp.zeros((2, 6))))
-    steps = Sample(Transition(*(getattr(each, field) for field in Transition._fields)), jnp.arange(12), jnp.ones(12))
-    expected, of_steps = learned(dqn.DQN(), network, parameters, parameters, sample=steps)
-    same(output.loss, expected.loss.reshape(2, 6).mean(1))
-    same(gradient, of_steps)
+def of_rollout(lambda_, network, target_parameters):
+    """Returns what a rollout of the steps of `SAMPLE` samples, which are those of one environment."""
+    transition = SAMPLE.transition
+    replay = Rollout(8, lambda_).make(step_of(transition, 0), 1, ConfiguredReturn(jnp.float32(0.9)))
+    state = replay.init()
+    for i in range(8):
+        state = replay.add(state, step_of(transition, i), jnp.ones(1, bool))
+    state = replay.before_training(state, lambda s_t: network.apply(target_parameters, s_t).q_values.max(-1))
+    return replay.sample(state, jnp.zeros(8, jnp.uint32), jnp.int32(0), jnp.int32(0))
 
 
-def test_pqn_with_lambda_one_is_monte_carlo():
+def step_of(transition, i):
+    one = jax.tree.map(lambda x: x[i : i + 1], transition)
+    no = jnp.zeros(1, bool)
+    return Step(one.s_tm1, one.a_tm1, one.r_t, one.discount_t == 0, no, one.s_t)
+
+
+def test_pqn_with_lambda_zero_is_dqn_with_half_of_the_squared_error():
     network, parameters, target_parameters = of_network(PLAIN)
-    output, _ = learned(pqn.PQN(lambda_=1.0), network, parameters, target_parameters, sample=SEQUENCES)
-    sequence, loss = jax.tree.map(np.asarray, SEQUENCES.transition), np.zeros((2, 6))
-    q_tm1 = np.asarray(network.apply(parameters, sequence.s_tm1).q_values)
-    v_t = np.asarray(network.apply(target_parameters, sequence.s_t).q_values).max(-1)
-    for b in range(2):
-        for start in range(6):
-            stop = 3 if start <= 3 else 5  # the last step of the episode, or of the sequence
-            rewards = sum(0.9 ** (t - start) * sequence.r_t[b, t] for t in range(start, stop + 1))
-            after = 0.9 ** (stop - start) * sequence.discount_t[b, stop] * v_t[b, stop]
-            loss[b, start] = (rewards + after - q_tm1[b, start, sequence.a_tm1[b, start]]) ** 2
-    np.testing.assert_allclose(output.loss, loss.mean(1), rtol=1e-4)
+    sample = of_rollout(0.0, network, target_parameters)
+    ours = learned(pqn.PQN(), network, parameters, parameters, sample=sample)
+    same(ours, learned(dqn.DQN(losses.HalfSquaredError()), network, parameters, target_parameters))
+
+
+def test_pqn_learns_from_the_return_alone():
+    network, parameters, target_parameters = of_network(PLAIN)
+    sample = of_rollout(0.7, network, target_parameters)
+    one, other = (learned(pqn.PQN(), network, parameters, of, sample=sample) for of in (parameters, target_parameters))
+    same(one, other, rtol=0)
+    q_tm1 = network.apply(parameters, SAMPLE.transition.s_tm1).q_values
+    td_error = sample.transition.return_t - q_tm1[jnp.arange(8), SAMPLE.transition.a_tm1]
+    np.testing.assert_allclose(one[0].loss, 0.5 * td_error**2, rtol=1e-5)
 
 
 RECURRENT = QNetwork(Dense((4,)), memory=LSTM(5))
@@ -427,33 +437,3 @@ def test_only_the_dueling_part_of_rainbow_needs_a_dense_torso_with_a_hidden_laye
     assert rainbow.compose(("noisy",), base).network == dataclasses.replace(base.network, noisy=Noisy())
     with pytest.raises(ValueError, match="The dueling part needs a network whose torso is Dense"):
         rainbow.compose(("dueling",), base)
-
-
-@pytest.mark.parametrize("recurrent", [False, True], ids=["pqn", "r2d2"])
-def test_steps_that_are_not_new_teach_nothing_and_count_in_no_mean(recurrent):
-    algorithm = r2d2.R2D2(burn_in=0) if recurrent else pqn.PQN(lambda_=0.0)
-    network, parameters, target_parameters = of_network(
-        QNetwork(Dense((4,)), memory=LSTM(3)) if recurrent else QNetwork(Dense((4,)))
-    )
-    sample = sequences(np.zeros((2, 6), np.float32) if recurrent else None)
-    is_new = np.ones((2, 6), bool)
-    is_new[0, :4] = False
-    sample = sample._replace(transition=sample.transition._replace(is_new=jnp.asarray(is_new)))
-    large = sample.transition.r_t.at[0, 2].add(100.0)  # of a step that is not new
-    changed = sample._replace(transition=sample.transition._replace(r_t=large))
-    for before, after in zip(
-        learned(algorithm, network, parameters, target_parameters, sample=sample),
-        learned(algorithm, network, parameters, target_parameters, sample=changed),
-        strict=True,
-    ):
-        jax.tree.map(np.testing.assert_array_equal, before, after)
-    output, _ = learned(algorithm, network, parameters, target_parameters, sample=sample)
-    only, _ = learned(
-        algorithm,
-        network,
-        parameters,
-        target_parameters,
-        sample=changed._replace(transition=changed.transition._replace(is_new=jnp.ones((2, 6), bool))),
-    )
-    assert output.metrics["td_error"][0] < only.metrics["td_error"][0]
-    np.testing.assert_allclose(output.loss[1], only.loss[1], rtol=1e-5)

@@ -36,6 +36,7 @@ from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.replay.uniform import Uniform
 
@@ -113,6 +114,7 @@ TRIALS = {
     "double dqn": Trial(
         with_(
             algorithm=double_dqn.DoubleDQN(losses.Huber(delta=0.4)),
+            learning_rate_schedule=schedules.MultiplicativePerEpisode(1.0, 0.3, 0.9),
             num_updates=3,
             max_gradient_norm=0.2,
             network=QNetwork(Dense((4, 3)), activation="tanh", initializer="glorot_uniform"),
@@ -246,15 +248,18 @@ TRIALS = {
     "pqn": Trial(
         with_(
             pqn.CONFIG,
-            algorithm=pqn.PQN(losses.Huber(delta=1.1), lambda_=0.8),
+            algorithm=pqn.PQN(losses.Huber(delta=1.1)),
+            learning_rate=0.02,
+            learning_rate_schedule=schedules.Linear(1.0, 0.1, 150),
             num_environments=4,
             train_every=20,
-            batch_size=4,
-            num_minibatches=2,
+            batch_size=20,
+            num_minibatches=4,
             num_updates=2,
             max_gradient_norm=0.5,
-            network=QNetwork(Dense((4,)), normalisation=LayerNorm()),
-            replay=Sequences(capacity=20, length=5, replacement=False, only_new=True),
+            network=QNetwork(Dense((4,)), normalisation=LayerNorm(), noisy=Noisy()),
+            target_update=target_network.Polyak(0.3),
+            replay=Rollout(capacity=20, lambda_=0.8),
         )
     ),
     "pqn on the host": Trial(
@@ -262,13 +267,14 @@ TRIALS = {
             pqn.CONFIG,
             learning_rate=0.01,
             num_environments=3,
+            learning_rate_schedule=schedules.ExponentialPerStep(1.0, 0.3, 0.01),
             train_every=18,
-            batch_size=6,
-            num_minibatches=2,
+            batch_size=18,
+            num_minibatches=3,
             num_updates=2,
             network=QNetwork(Dense((4,))),
             optimizer=ADAM,
-            replay=Sequences(capacity=18, length=6, replacement=False, only_new=True),
+            replay=Rollout(capacity=18),
         ),
         is_host=True,
     ),
@@ -287,7 +293,7 @@ TRIALS = {
             learning_starts=0,
             batch_size=4,
             network=QNetwork(Dense((3,)), memory=LSTM(3), frames=2),
-            replay=Sequences(capacity=40, length=5),
+            replay=Sequences(capacity=40, length=5, replacement=False),
         ),
         is_host=True,
     ),

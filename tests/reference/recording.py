@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from jaxdqn import config_fields, exploration, games, optimizers
-from jaxdqn.interfaces import Sequence
 from jaxdqn.replay import sum_tree
 from jaxdqn.training import evaluate, host_loop, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as states
@@ -54,13 +53,14 @@ def tapped(parts, record):
         record("sample", bits, drawn)
         return drawn
 
-    def after_training(state):
+    def update(state, indices, priority):
+        state = replay.update(state, indices, priority)
         if getattr(state, "tree", None) is not None:
             leaves = sum_tree.get(state.tree, np.arange(parts.config.replay.capacity))
             record("priorities", leaves, state.max_priority)
-        return replay.after_training(state)
+        return state
 
-    return parts._replace(replay=replay._replace(add=add, sample=sample, after_training=after_training))
+    return parts._replace(replay=replay._replace(add=add, sample=sample, update=update))
 
 
 def observe(monkeypatch, config, record):
@@ -278,8 +278,6 @@ def iteration_record(events, following):
     updates, steps = [], []
     for _, drawn in events["samples"]:
         fields = drawn.transition._asdict()
-        if isinstance(drawn.transition, Sequence):
-            fields["is_new"] = fields["is_new"].astype(float)
         updates.append({"transition": {**fields, "indices": drawn.indices}, "weight": drawn.weight})
     after = [*events["loss"], following][1:]
     for (parameters, _, output), gradient, clipped, (next_parameters, next_target, *_) in zip(

@@ -11,6 +11,7 @@ def settings(**changed):
     usual = {
         "algorithm": {"type": "TabularQLearning"},
         "learning_rate": 0.5,
+        "learning_rate_schedule": None,
         "discount": 0.5,
         "n_step": 1,
         "batch_size": 1,

@@ -89,22 +89,6 @@ def test_a_member_that_does_not_learn_has_no_slope():
     assert len(set(moves)) == 2
 
 
-def test_only_new_steps_of_a_sequence_count():
-    rng = np.random.default_rng(0)
-    settings = {"algorithm": {"type": "PQN", "error": SQUARED, "lambda_": 0.0}, "network": LINEAR}
-    parameters = {"params/Dense_0/kernel": rng.normal(size=(2, 2)), "params/Dense_0/bias": rng.normal(size=2)}
-    one = transitions(rng)
-    steps = {name: one[name][None] for name in ("s_tm1", "a_tm1", "r_t", "discount_t", "s_t")}
-    steps["ended"] = np.zeros((1, 3), bool)
-    each = losses.loss({**settings, "algorithm": {"type": "DQN", "error": SQUARED}}, 2, parameters, parameters, one, [])
-    for is_new in ([1, 1, 1], [0, 1, 1], [0, 0, 0]):
-        batch = {**steps, "is_new": np.array([is_new], float)}
-        out = losses.loss(settings, 2, parameters, parameters, batch, [])
-        number = max(sum(is_new), 1)
-        np.testing.assert_allclose(out["loss"], [np.dot(is_new, each["loss"]) / number])
-        np.testing.assert_allclose(out["td_error"], [np.dot(is_new, np.abs(each["td_error"])) / number])
-
-
 def test_the_burn_in_has_no_slope_but_moves_the_memory():
     rng = np.random.default_rng(0)
     recurrent = {**LINEAR, "memory": {"type": "LSTM", "units": 2}}

@@ -134,17 +134,6 @@ def test_a_sequence_runs_on_over_the_end_of_an_episode_and_ends_its_returns():
     assert batch["ended"].tolist() == [[False, True, False], [True, False, False]]
     assert batch["is_first"].tolist() == [[False, False, True], [False, True, False]]
     assert batch["memory"].tolist() == [[10.0], [20.0]]
-    assert batch["is_new"].tolist() == [[1, 1, 1], [1, 1, 1]]
-
-
-def test_only_steps_since_the_last_training_count_if_requested():
-    memory = sequences(only_new=True)
-    assert list(memory.weights([1, 2], 0, 0)) == [1, 1]
-    memory.trained()
-    assert list(memory.weights([1, 2], 0, 0)) == [0, 0]
-    memory.add(rows_of([64], [""]))  # row 6 in slot 1: sequences begin with rows 2, 3 and 4
-    assert memory.read([3, 4])["is_new"].tolist() == [[0, 0, 0], [0, 0, 1]]
-    assert list(memory.weights([3, 4], 0, 0)) == [0, 2]
 
 
 def test_a_sequence_loses_its_priority_with_its_first_row():
@@ -155,3 +144,34 @@ def test_a_sequence_loses_its_priority_with_its_first_row():
     memory.add(rows_of([64], [""]))
     assert list(memory.priorities.powers) == [0, 0, 2, 1, 3]
     memory.check_positions([0, 2**31, 2**32 - 1], [2, 3, 4])
+
+
+def rollout(rows, **changed):
+    """Returns a memory of up to six rows of one environment, all of which a training is about to learn from."""
+    rule = {"type": "Rollout", "capacity": 6, "lambda_": 0.25}
+    memory = filled(settings(replay=rule, **changed), rows)
+    memory.begin_training(lambda observation: 8.0 * float(observation[0]))
+    return memory
+
+
+def test_a_rollout_has_the_lambda_returns_of_each_episode_by_hand():
+    memory = rollout(rows_of([1, 2, 4, 8], ["", "l", "t", ""]))
+    # v = 8, 16, 24, 32 after the steps; the discount is 1/2. A time limit keeps the bootstrap, a termination does not.
+    last_of_first = 2 + 16 / 2
+    first = 0.75 * (1 + 8 / 2) + 0.25 * (1 + last_of_first / 2)
+    assert memory.read([0, 1, 2, 3])["return_t"].tolist() == [first, last_of_first, 4, 8 + 32 / 2]
+
+
+def test_a_rollout_is_read_whole_in_the_order_of_its_bits_and_holds_new_steps_only():
+    memory = rollout(rows_of([1, 2, 4, 8], [""] * 4), num_minibatches=2)
+    memory.check_positions([40, 10, 30, 20, 0, 0], [1, 3, 2, 0, 1, 3])
+    for wrong in ([1, 3, 0, 2, 1, 3], [1, 3, 2, 2, 1, 3], [1, 3, 2, 0, 3, 1]):
+        with pytest.raises(AssertionError):
+            memory.check_positions([40, 10, 30, 20, 0, 0], wrong)
+    assert memory.weights([1, 3, 2, 0, 1, 3], 0, 0).tolist() == [1] * 6
+    for each in rows_of([16, 32], ["", ""]):
+        memory.add([each])
+    memory.begin_training(lambda observation: 0.0)
+    assert sorted(memory.ring.slot(place) for place in memory.returns) == [4, 5]
+    memory = rollout(rows_of([1, 2], ["", ""]))
+    memory.check_positions([9, 1], [0, 1])  # one minibatch: in the order of the steps

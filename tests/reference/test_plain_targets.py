@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.reference.plain import distributional, errors, losses, sequence_losses, soft
+from tests.reference.plain import distributional, errors, losses, rollout, sequence_losses, soft
 from tests.reference.small_networks import LINEAR, SQUARED
 
 
@@ -67,9 +67,9 @@ def test_the_rescaling_has_its_inverse():
 
 
 def test_lambda_returns_by_hand():
-    args = [1.0, 2.0, 3.0], [0.5, 0.5, 0.5], [False, True, False], [10.0, 20.0, 40.0]
-    # the last: 3 + 20; the end of an episode: 2 + 10; the first: 1 + 0.5 (0.25 12 + 0.75 10)
-    np.testing.assert_allclose(sequence_losses.lambda_returns(*args, 0.25), [6.25, 12.0, 23.0])
+    assert rollout.lambda_return([1.0, 2.0, 4.0], [0.5, 0.5, 0.0], [8.0, 16.0, 32.0], 0.5) == (
+        0.5 * (1 + 4) + 0.25 * (1 + 1 + 0.25 * 16) + 0.25 * (1 + 1 + 1)
+    )
 
 
 def test_the_mask_is_one_half_of_the_members_on_average_and_nested_in_its_share():
@@ -117,5 +117,6 @@ def test_the_lowest_critic_evaluates_the_action_with_the_highest_mean_of_the_onl
 
 def test_the_error_losses_by_hand():
     assert errors.error({"type": "SquaredError", "blend": 0.25}, 4.0) == 4.0
+    assert errors.error({"type": "HalfSquaredError"}, 4.0) == 8.0
     assert errors.error({"type": "Huber", "delta": 2.0}, -1.0) == 0.5
     assert errors.error({"type": "Huber", "delta": 2.0}, -3.0) == 4.0

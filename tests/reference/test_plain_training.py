@@ -105,24 +105,50 @@ def test_a_run_hands_its_errors_to_the_memory_as_priorities():
     assert record["max_priority"] == 1
 
 
-def test_a_run_learns_from_new_steps_of_sequences_only():
-    rule = {"type": "Sequences", "capacity": 4, "length": 2, "replacement": False, "priorities": None, "only_new": True}
-    error = {"type": "SquaredError", "blend": 1.0}
-    algorithm = {"type": "PQN", "error": error, "lambda_": 0.5}
-    config = settings(algorithm=algorithm, replay=rule, train_every=2, batch_size=2)
-    actions, positions = np.zeros((2, 2, 1), int), [[[0, 0]], [[1, 2]]]
-    out = training.run(tape(config, [[4, 4]], actions, positions=positions), Corridor)["iterations"]
-    assert out[0]["updates"][0]["weight"].tolist() == [2, 0]
-    assert out[1]["updates"][0]["weight"] == pytest.approx([2 / 3, 4 / 3])
-    assert out[1]["updates"][0]["transition"]["is_new"].tolist() == [[0, 1], [1, 1]]
+def test_a_run_learns_from_the_lambda_returns_of_new_steps_computed_before_the_first_update():
+    algorithm = {"type": "PQN", "error": {"type": "HalfSquaredError"}}
+    rule = {"type": "Rollout", "capacity": 2, "lambda_": 0.5}
+    config = settings(algorithm=algorithm, replay=rule, train_every=2, batch_size=2, num_updates=2, learning_rate=1.0)
+    inputs = tape(config, [[4, 4]], np.zeros((2, 2, 1), int), positions=[[[0, 1]] * 2] * 2)
+    inputs["parameters"] = {"params/values": np.full((7, 3), -1.0)}
+    first, second = training.run(inputs, Corridor)["iterations"]
+    # From 4 to the left: 3, 2, then 1 and the end. All values after the steps are still -1 when a training begins.
+    returns = [-0.125 - 0.25 * 0.625 - 0.25, -0.125 - 0.5]
+    assert [update["transition"]["return_t"].tolist() for update in first["updates"]] == [returns] * 2
+    assert [update["transition"]["return_t"].tolist() for update in second["updates"]] == [[-0.875, -2.0]] * 2
+    moved = [step["parameters"]["params/values"][[4, 3], 0] for step in first["steps"]]
+    np.testing.assert_allclose(moved[0], (np.array(returns) - 1.0) / 2)
+    np.testing.assert_allclose(moved[1], (np.array(returns) + moved[0]) / 2)
+
+
+def test_a_learning_rate_follows_its_schedule_from_minibatch_to_minibatch():
+    schedule = {"type": "Linear", "start": 1.0, "end": 0.0, "steps": 8}
+    memory = {"type": "Uniform", "capacity": 4, "replacement": True}
+    config = settings(train_every=4, batch_size=2, num_minibatches=2, replay=memory, learning_rate_schedule=schedule)
+    out = training.run(tape(config, [[4, 4]], np.zeros((1, 4, 1), int), positions=[[[0, 0]]]), Corridor)
+    values = [step["parameters"]["params/values"][4, 0] for step in out["iterations"][0]["steps"]]
+    # The target is -0.125. The second of two minibatches begins at step 2 of 8, with three quarters of the rate.
+    assert values == [0.5 * -0.125, 0.5 * -0.125 + 0.75 * 0.5 * (-0.125 + 0.0625)]
+
+
+def remembering():
+    """Returns a network with a memory of one unit, and parameters with which it remembers the number of steps."""
+    network = {**Q_NETWORK, "torso": dense(1), "memory": {"type": "LSTM", "units": 1}, "activation": "relu"}
+    parameters = {"params/first/Dense_0/kernel": np.zeros((2, 1)), "params/first/Dense_0/bias": np.zeros(1)}
+    for gate in "ifgo":
+        parameters[f"params/cell/i{gate}/kernel"] = parameters[f"params/cell/h{gate}/kernel"] = np.zeros((1, 1))
+        parameters[f"params/cell/h{gate}/bias"] = np.array([50.0 if gate == "g" else 0.0])
+    parameters["params/last/Dense_0/kernel"] = np.zeros((1, 3))
+    parameters["params/last/Dense_0/bias"] = np.zeros(3)
+    return network, parameters
 
 
 def test_nothing_is_learned_before_there_is_a_whole_sequence():
     rule = {"type": "Sequences", "capacity": 4, "length": 3, "replacement": True, "priorities": None}
-    config = settings(
-        algorithm={"type": "PQN", "error": {"type": "SquaredError", "blend": 1.0}, "lambda_": 0.5}, replay=rule
-    )
-    inputs = tape(config, [[4, 4]], [[[1]]] * 3, positions=[[[0]]] * 3)
+    algorithm = {"type": "R2D2", "error": {"type": "SquaredError", "blend": 1.0}, "eps": 0.0, "eta": 0.0, "burn_in": 0}
+    network, parameters = remembering()
+    config = settings(algorithm=algorithm, network=network, replay=rule)
+    inputs = tape(config, [[4, 4]], [[[1]]] * 3, positions=[[[0]]] * 3) | {"parameters": parameters}
     for iteration in inputs["iterations"][:2]:
         iteration["positions"] = None
     assert [len(each["steps"]) for each in training.run(inputs, Corridor)["iterations"]] == [0, 0, 1]
@@ -179,13 +205,7 @@ def test_training_at_the_end_of_episodes_waits_for_one():
 
 
 def test_a_network_remembers_within_an_episode_only():
-    network = {**Q_NETWORK, "torso": dense(1), "memory": {"type": "LSTM", "units": 1}, "activation": "relu"}
-    parameters = {"params/first/Dense_0/kernel": np.zeros((2, 1)), "params/first/Dense_0/bias": np.zeros(1)}
-    for gate in "ifgo":
-        parameters[f"params/cell/i{gate}/kernel"] = parameters[f"params/cell/h{gate}/kernel"] = np.zeros((1, 1))
-        parameters[f"params/cell/h{gate}/bias"] = np.array([50.0 if gate == "g" else 0.0])
-    parameters["params/last/Dense_0/kernel"] = np.zeros((1, 3))
-    parameters["params/last/Dense_0/bias"] = np.zeros(3)
+    network, parameters = remembering()
     memory = {"type": "Uniform", "capacity": 4, "replacement": True}
     config = settings(network=network, train_every=4, learning_starts=100, replay=memory)
     inputs = tape(config, [[2, 2]], [[[0], [0], [1], [1]]])
@@ -207,7 +227,7 @@ def test_a_batch_is_cut_into_minibatches_in_order_and_its_weights_count():
         "s_t": np.zeros((2, 2)),
         "indices": np.array([0, 1]),
     }
-    records, shown = learner.update(batch, np.array([1.0, 0.25]), [None, None], 0, 2)
+    records, shown = learner.update(batch, np.array([1.0, 0.25]), [None, None], 0, 2, 0)
     assert records[0]["parameters"]["params/values"][:, :2].tolist()[0] == [1, 0]
     assert records[1]["parameters"]["params/values"][:, :2].tolist()[6] == [0, 0.25]
     assert shown["loss"] == pytest.approx((0.5 + 0.125) / 2)

@@ -10,6 +10,7 @@ import pytest
 from jaxdqn.interfaces import Step
 from jaxdqn.replay import frame_ring, ring, sum_tree
 from jaxdqn.replay.prioritised import Prioritised
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
@@ -24,8 +25,9 @@ CASES = {
     "uniform without replacement": Case(Uniform(30, replacement=False), 3, 4, bool),
     "uniform, vectors": Case(Uniform(30), 3, 4, np.float32, (4,)),
     "prioritised": Case(Prioritised(30, uniform_mix=0.3), 3, 4),
-    "sequences": Case(Sequences(30, length=4, only_new=True), 3, 1, bool),
+    "sequences": Case(Sequences(30, length=4), 3, 1, bool),
     "prioritised sequences": Case(Sequences(30, length=4, priorities=Priorities()), 1, 4),
+    "rollout": Case(Rollout(30), 1, 4),
 }
 
 
@@ -80,16 +82,20 @@ def samples(case, steps, is_valid, frames):
     bits = jax.random.bits(jax.random.key(0), (NUM_STEPS, BATCH_SIZE))
     priorities = jax.random.uniform(jax.random.key(1), (NUM_STEPS, BATCH_SIZE))
 
+    def value(stacks):
+        return stacks.reshape(E, -1).astype(jnp.float32) @ jnp.arange(stacks[0].size, dtype=jnp.float32)
+
     def add_and_sample(state, inputs):
-        step, is_valid, bits, priorities = inputs
+        step, is_valid, bits, priorities, is_training = inputs
         state = replay.add(state, step, is_valid)
+        state = jax.lax.cond(is_training, lambda: replay.before_training(state, value), lambda: state)
         sample = replay.sample(state, bits, jnp.int32(0), jnp.int32(0))
-        state = replay.after_training(replay.update(state, sample.indices, priorities))
+        state = replay.update(state, sample.indices, priorities)
         return state, (sample, replay.size(state))
 
     @jax.jit
     def all_samples():
-        inputs = steps, is_valid, bits, priorities
+        inputs = steps, is_valid, bits, priorities, jnp.arange(NUM_STEPS) % 4 == 0
         first, later = jax.tree.map(lambda x: x[:NUM_FIRST], inputs), jax.tree.map(lambda x: x[NUM_FIRST:], inputs)
         state, _ = jax.lax.scan(lambda state, x: (replay.add(state, *x[:2]), None), replay.init(), first)
         return jax.lax.scan(add_and_sample, replay.cut(state), later)
@@ -132,16 +138,14 @@ def test_samples_equal_those_of_whole_stacks_to_the_bit(monkeypatch, name):
     single, whole, is_valid, played = play(case, mean_length=5.0)
     state, found = samples(case, single, is_valid, case.frames)
     assert isinstance(getattr(state, "ring", state), frame_ring.FrameRingState)
-    monkeypatch.setattr(
-        frame_ring, "choose", lambda example, capacity, n, spanned_by, *_: ring.make(example, capacity, n, spanned_by)
-    )
+    monkeypatch.setattr(frame_ring, "choose", lambda *arguments, **_: ring.make(*arguments[:4]))
     state, expected = samples(case, whole, is_valid, 1)
     assert isinstance(getattr(state, "ring", state), ring.RingState)
     assert (found[1] == np.minimum(np.cumsum(is_valid, axis=0)[NUM_FIRST:], 10)).all()  # nothing dropped out
     for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         np.testing.assert_array_equal(ours, theirs)
-    if "sequences" not in name:
+    if isinstance(case.replay, Uniform | Prioritised):
         assert_as_played(case, found, is_valid, played)
 
 
@@ -183,8 +187,8 @@ def test_the_newest_steps_that_a_replay_needs_never_drop_out(monkeypatch):
     for num_kept, num_frames in ((1, 32 + 2 + 4 + 2), (20, 32 + 8 + 4 + 2), (32, 32 + 32 + 4 + 2)):
         made = frame_ring.choose(example, 32 * E, 1, learned, 4, num_kept)
         assert jax.eval_shape(made.init).frames.shape == (num_frames, E, 2)  # 12 booleans are two bytes
-    for length, only_new, num_frames in ((20, False, 32 + 8 + 3), (4, True, 32 + 32 + 3)):
-        made = Sequences(32 * E, length=length, only_new=only_new).make(example, 1, learned)
+    for replay, num_frames in ((Sequences(32 * E, length=20), 32 + 8 + 3), (Rollout(32 * E), 32 + 32 + 3)):
+        made = replay.make(example, 1, learned)
         assert jax.eval_shape(made.init).ring.frames.shape[0] == num_frames
 
 

@@ -130,31 +130,6 @@ def test_without_replacement_the_one_sequence_of_each_environment_is_sampled_onc
     assert len(orders) == num_minibatches  # minibatches of one sequence occur in both orders
 
 
-def test_only_steps_since_the_last_training_are_new_and_have_weight():
-    config = Sequences(capacity=2 * LENGTH, length=LENGTH, replacement=False, only_new=True)
-    replay = config.make(step_with_memory(0), 1, ConfiguredReturn(jnp.float32(DISCOUNT)))
-    state, bits = replay.init(), jnp.arange(2, dtype=jnp.uint32)
-    for time in range(LENGTH):
-        state = replay.add(state, step_with_memory(time), ALL)
-    sample = replay.sample(state, bits, *COUNTS)
-    assert sample.transition.is_new.all()
-    assert sample.weight.tolist() == [1.0, 1.0]
-    state = replay.after_training(state)
-    for time in range(LENGTH, 2 * LENGTH):  # the second environment spends two of three steps on a reset
-        state = replay.add(state, step_with_memory(time), jnp.array([True, time == LENGTH]))
-    sample = replay.sample(state, bits, *COUNTS)
-    assert sample.transition.a_tm1[:, -1].tolist() == [50, 31]
-    assert sample.transition.is_new.tolist() == [[True] * 3, [False, False, True]]
-    np.testing.assert_allclose(sample.weight, [3 / 2, 1 / 2])  # all new steps have equal weight
-    assert not replay.sample(replay.after_training(state), bits, *COUNTS).transition.is_new.any()
-
-
-def test_all_steps_are_new_without_only_new():
-    replay = made()
-    state = replay.after_training(filled(replay, LENGTH))
-    assert samples(replay, state, num_samples=4)[0].transition.is_new.all()
-
-
 def test_returns_stop_at_a_cut_and_the_step_before_it_is_unchanged():
     config = Sequences(capacity=2 * ROWS, length=LENGTH)
     learned = ConfiguredReturn(jnp.float32(DISCOUNT), terminal_reward=-9.0, bootstrap_time_limits=False)

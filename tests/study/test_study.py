@@ -168,13 +168,14 @@ def test_waves_are_wide_enough_and_have_less_than_a_round_of_padding(num_members
 def test_the_size_of_a_run_is_that_of_its_arrays():
     config = dataclasses.replace(SMALL, network=QNetwork(Dense((16,))))
     num_parameters = 4 * 16 + 16 + 16 * 2 + 2  # of cartpole: 4 numbers seen, 2 actions
-    for name, flags in (("cartpole", 2), ("gymnasium:CartPole-v1", 3)):  # what steps in Python can be cut, too
+    # What steps in Python can be cut, too. In JAX a step has a key of 8 bytes, and a fresh state of five numbers.
+    for name, flags, of_game in (("cartpole", 2, 8 + 5 * 4), ("gymnasium:CartPole-v1", 3, 0)):
         size = device_layout.size(config, games.make(name))
         assert size.networks == 4 * 2 * num_parameters
         assert size.optimizer == 4 * (2 * num_parameters + 1)  # of Adam, with its count
         assert size.replay == 4 * (200 * (4 + 1 + 1 + flags + 4) + 2)  # whole transitions, and how many there are
         # Four steps draw a number and an action each, and a batch its 16 places; six times that is needed to make them.
-        assert size.drawn == 6 * 128 * 4 * (4 * 2 + 16)
+        assert size.drawn == 6 * 128 * (4 * (4 * 2 + 16) + 4 * of_game)
         assert 0 < size.total - sum(size[:-1]) < 200  # counters, keys, the states of two games
     size = device_layout.size(
         dataclasses.replace(config, network=QNetwork(Dense((16,)), frames=4)), games.make("cartpole")

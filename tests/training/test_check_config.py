@@ -6,11 +6,12 @@ import re
 import pytest
 
 from jaxdqn import exploration, games, target_network
-from jaxdqn.algorithms import ALGORITHMS
+from jaxdqn.algorithms import ALGORITHMS, r2d2
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import Categorical, Quantiles
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.training.check_config import check
@@ -42,16 +43,23 @@ def test_every_configuration_of_the_table_passes_the_checks(name):
             "exploration = OneMember needs a network that returns",
         ),
         ("dqn", {"replay": Sequences()}, "algorithm = DQN learns from transitions, and replay = Sequences samples"),
-        ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from sequences, and replay = Uniform samples"),
+        ("pqn", {"replay": Uniform(32 * 64)}, "algorithm = PQN learns from returns, and replay = Uniform samples"),
+        (
+            "dqn",
+            {"replay": Rollout(10), "batch_size": 10},
+            "algorithm = DQN learns from transitions, and replay = Rollout samples",
+        ),
         ("dqn", {"target_update": target_network.LastCopies()}, "LastCopies does not fit algorithm = DQN"),
         ("averaged_dqn", {"target_update": target_network.Polyak()}, "Polyak does not fit algorithm = AveragedDQN"),
         ("munchausen_dqn", {"n_step": 3}, "n_step = 3 is too large for algorithm = MunchausenDQN, which allows 1."),
         (
             "pqn",
-            {"replay": Sequences(2 * 32 * 64, only_new=True)},
-            "replay = Sequences needs a memory of the steps of one training: replay.capacity = 4_096 must",
+            {"replay": Rollout(2 * 32 * 64)},
+            "replay = Rollout learns from all steps of one training at once: replay.capacity = 4_096 must equal "
+            "train_every = 2_048.",
         ),
-        ("pqn", {"n_step": 3}, "n_step = 3 is too large for algorithm = PQN, which allows 1."),
+        ("pqn", {"batch_size": 1_024}, "at once: batch_size = 1_024 must equal train_every = 2_048."),
+        ("pqn", {"n_step": 3}, "n_step = 3 is too large for replay = Rollout, which allows 1."),
         (
             "r2d2",
             {"replay": Sequences(length=4)},
@@ -104,7 +112,7 @@ def counts(change, every=200, steps=400):
 
 
 MOST = 2**31
-SEQUENCES = {"algorithm": ALGORITHMS["pqn"].config.algorithm, "target_update": target_network.Online()}
+SEQUENCES = {"algorithm": r2d2.R2D2(burn_in=0), "network": RECURRENT}
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,15 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from jaxdqn import config_fields, games, learner, schedules
-from jaxdqn.algorithms import pqn
+from jaxdqn.algorithms import pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.game_interfaces import Game, HostGame, TimeStep
 from jaxdqn.interfaces import Step
+from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
@@ -382,12 +384,14 @@ class Twin(gymnasium.Env):
         {"train_at": "episode_end", "num_minibatches": 4, "bootstrap_time_limits": False, "terminal_reward": -1.0},
         {
             "algorithm": pqn.PQN(),
-            "replay": Sequences(capacity=40, length=10, replacement=False),
+            "replay": Rollout(capacity=40),
             "target_update": Online(),
             "train_every": 40,
             "learning_starts": 0,
-            "batch_size": 4,
-            "num_minibatches": 2,
+            "batch_size": 40,
+            "num_minibatches": 4,
+            "num_updates": 2,
+            "learning_rate_schedule": schedules.Linear(1.0, 0.0, 600),
         },
     ],
     ids=["every few steps", "several updates, two in step", "at the end of episodes", "PQN"],
@@ -469,59 +473,55 @@ def test_pqn_learns_only_from_steps_of_the_iteration_that_has_ended(monkeypatch)
     """Copies of Counter reset apart, so that some add fewer steps than others."""
     number, rows = 3, 12
     samples = []
-    make = Sequences.make
+    make = Rollout.make
 
     def recording(self, *arguments):
         replay = make(self, *arguments)
 
         def sample(state, *rest):
             drawn = replay.sample(state, *rest)
-            jax.debug.callback(lambda *seen: samples.append(jax.device_get(seen)), drawn.transition, drawn.weight)
+            jax.debug.callback(lambda *seen: samples.append(jax.device_get(seen)), drawn.indices, drawn.weight)
             return drawn
 
         return replay._replace(sample=sample)
 
-    monkeypatch.setattr(Sequences, "make", recording)
+    monkeypatch.setattr(Rollout, "make", recording)
     config = dataclasses.replace(
         pqn.CONFIG,
         num_environments=number,
         train_every=number * rows,
-        batch_size=number,
+        batch_size=number * rows,
         num_minibatches=1,
         num_updates=1,
         network=QNetwork(Dense((4,))),
-        replay=Sequences(capacity=number * rows, length=rows, replacement=False, only_new=True),
+        replay=Rollout(capacity=number * rows),
     )
     game = own("Counter")
     run = Runner(game, config, evaluation=Evaluation(every=number * rows, episodes=1))
     run.programs = host_programs.make(game)  # of its own: those that are shared do not record
-    learned, num_old = np.zeros(number, int), 0
+    before, num_repeated = np.zeros(number, int), 0
     for _ in range(4):
         run.advance()
         jax.effects_barrier()
         added = np.asarray(run.state.replay.ring.added)
-        if not samples:  # no copy has a whole sequence yet
-            continue
-        sequence, weight = samples.pop()
-        num_new = sequence.is_new.sum(axis=1)
-        whole = added >= rows
-        assert sorted(num_new[weight > 0]) == sorted(np.minimum(added - learned, rows)[whole])
-        np.testing.assert_array_equal(sequence.is_new, np.arange(rows) >= rows - num_new[:, None])  # the newest
-        np.testing.assert_allclose(weight.mean(), 1.0, rtol=1e-6)
-        np.testing.assert_allclose(weight[weight > 0] / num_new[weight > 0], weight.max() / num_new.max(), rtol=1e-6)
-        learned, num_old = added, num_old + (~sequence.is_new).sum()
-    assert num_old > 0
+        new = {e: range(before[e], added[e]) for e in range(number)}
+        slots = [row % rows * number + e for e, of_copy in new.items() for row in of_copy]
+        ((indices, weight),) = samples
+        samples.clear()
+        assert sorted(indices[weight > 0]) == sorted(slots)
+        assert set(indices) == set(slots)
+        before, num_repeated = added, num_repeated + (weight == 0).sum()
+    assert num_repeated > 0
 
 
 def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
     config = dataclasses.replace(
-        pqn.CONFIG,
+        r2d2.CONFIG,
         num_environments=3,
         train_every=6,
+        learning_starts=0,
         batch_size=2,
-        num_minibatches=1,
-        num_updates=1,
-        network=QNetwork(Dense((4,))),
+        network=QNetwork(Dense((4,)), memory=LSTM(3)),
         replay=Sequences(capacity=60, length=7),
     )
     game = own("Counter")

@@ -15,13 +15,15 @@ from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.game_interfaces import Game, TimeStep
 from jaxdqn.games import exact_values
 from jaxdqn.interfaces import Step, feed_forward
+from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD
 from jaxdqn.outputs import NetworkOutput
+from jaxdqn.replay.rollout import Rollout
 from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.training import checkpoint, loop, sample_and_learn
+from jaxdqn.training import checkpoint, device_layout, loop, sample_and_learn
 from jaxdqn.training import evaluate as evaluate_module
 from jaxdqn.training import state as states
 from jaxdqn.training.check_config import check
@@ -438,6 +440,51 @@ def test_a_chunk_draws_the_same_random_numbers_as_its_iterations_alone(name):
         jax.tree.map(lambda x, y, i=i: np.testing.assert_array_equal(x[i], y), chunk, plain(alone(i)))
 
 
+@pytest.mark.equal_bits
+def test_the_length_of_a_chunk_does_not_change_a_run(monkeypatch):
+    config, game, states = small_pqn(num_environments=4, steps_of_each=10), games.make("catch"), []
+    for longest in (128, 3, 1):  # chunks of 3 leave a part of one at the end of a period of 10 iterations
+        monkeypatch.setattr(sample_and_learn, "LONGEST_CHUNK", longest)
+        arrays, state = start(game, config)
+        advance = advancing(game, Evaluation(every=10 * config.train_every, episodes=1))
+        for _ in range(2):
+            state, curves = advance(arrays, state)
+        states.append(plain((state, curves)))
+    assert curves["updates"] > 0
+    for other in states[1:]:
+        jax.tree.map(np.testing.assert_array_equal, states[0], other)
+
+
+def small_pqn(num_environments, steps_of_each):
+    """Returns PQN with a small network and with rollouts of this size."""
+    num_steps = num_environments * steps_of_each
+    return dataclasses.replace(
+        ALGORITHMS["pqn"].config,
+        num_environments=num_environments,
+        train_every=num_steps,
+        batch_size=num_steps,
+        num_minibatches=4,
+        num_updates=2,
+        network=QNetwork(Dense((4,))),
+        replay=Rollout(num_steps),
+    )
+
+
+@pytest.mark.parametrize(("num_bytes", "length"), [(1, 128), (2**15, 128), (2**15 + 1, 127), (2**22, 1), (2**30, 1)])
+def test_chunks_are_shorter_the_more_an_iteration_draws(num_bytes, length):
+    assert sample_and_learn.chunk_length(jax.ShapeDtypeStruct((num_bytes,), jnp.uint8)) == length
+
+
+def test_a_run_needs_no_more_memory_than_is_planned_for_it():
+    """The random numbers of 128 iterations of 4,096 steps alone are 19 MB, and drawing them takes as much again."""
+    game, config = games.make("catch"), config_fields.to_arrays(small_pqn(num_environments=128, steps_of_each=32))
+    state = jax.eval_shape(lambda: loop.init(config, jax.random.key(0), game=game))
+    evaluation = Evaluation(every=128 * config.train_every, episodes=1)
+    used = advancing(game, evaluation).lower(config, state).compile().memory_analysis()
+    size = device_layout.size(config, game)
+    assert used.temp_size_in_bytes < size.total < 32 * 2**20
+
+
 def test_the_log_holds_the_first_episodes_in_the_order_in_which_they_ended():
     game = coded_game()
     config = dataclasses.replace(SMALL, train_every=6, learning_starts=60, replay=Uniform(1_200))
@@ -512,11 +559,10 @@ def test_value_errors_agree_with_values_by_hand(name, q_values, error, bias):
     np.testing.assert_allclose(found, (error, bias), atol=1e-3)
 
 
-def waiting_for_sequences(algorithm, **settings):
+def waiting_for_sequences(**settings):
     """A configuration whose sequences of 9 rows are longer than what is played before learning may start."""
-    config = ALGORITHMS[algorithm].config
     return dataclasses.replace(
-        config,
+        ALGORITHMS["r2d2"].config,
         num_environments=2,
         train_every=4,
         learning_starts=0,
@@ -531,7 +577,7 @@ def waiting_for_sequences(algorithm, **settings):
 def test_nothing_is_learned_before_there_is_a_whole_sequence():
     game = coded_game()
     step = advancing(game, Evaluation(every=4, episodes=1))
-    config, state = start(game, waiting_for_sequences("r2d2"))
+    config, state = start(game, waiting_for_sequences())
     first, points = plain(state.learner), []
     for _ in range(6):
         state, curves = step(config, state)
@@ -546,11 +592,11 @@ def test_nothing_is_learned_before_there_is_a_whole_sequence():
 
 def test_actions_before_there_is_a_whole_sequence_are_the_policys():
     game = coded_game()
-    config = waiting_for_sequences(
-        "pqn", exploration=EpsilonGreedy(schedules.Constant(0.0)), network=QNetwork(Dense(()))
-    )
+    network = QNetwork(Dense(()), memory=LSTM(3))
+    config = waiting_for_sequences(exploration=EpsilonGreedy(schedules.Constant(0.0)), network=network)
     config, state = start(game, config)
-    parameters = {"params": {"Dense_0": {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([0.0, 1.0])}}}
+    parameters = jax.tree.map(jnp.zeros_like, state.learner.parameters)
+    parameters["params"]["last"]["Dense_0"]["bias"] = jnp.array([0.0, 1.0])
     state = state._replace(learner=state.learner._replace(parameters=parameters))
     state, _ = advancing(game, Evaluation(every=16, episodes=1))(config, state)
     actions = np.asarray(state.replay.ring.packed[0])[:8, :, 2]

@@ -1,6 +1,8 @@
 """One training: batches from the memory, gradient steps for their minibatches, new priorities."""
 
-from tests.reference.plain import losses, optimizers, target_network
+import numpy as np
+
+from tests.reference.plain import exploration, losses, networks, optimizers, target_network
 
 
 class Learner:
@@ -18,7 +20,18 @@ class Learner:
         self.optimizer_state = optimizers.init(settings["optimizer"], self.parameters)
         self.num_updates = 0
 
-    def minibatch(self, batch, weight, noises, steps_before, steps_after):
+    def value(self, observation):
+        """Returns the largest value of an observation by the target network, without noise."""
+        network, parameters = self.settings["network"], self.target_parameters
+        return float(np.max(networks.apply(network, self.num_actions, parameters, observation, None)["q_values"]))
+
+    def learning_rate(self, steps, episodes):
+        """Returns the learning rate after a number of environment steps and episodes."""
+        schedule = self.settings["learning_rate_schedule"]
+        factor = 1.0 if schedule is None else exploration.scheduled(schedule, steps, episodes)
+        return factor * self.settings["learning_rate"]
+
+    def minibatch(self, batch, weight, noises, steps_before, steps_after, episodes):
         """Makes one gradient step, and returns its record and the weighted mean of its losses."""
         settings = self.settings
         loss, examples, gradient = losses.gradient(
@@ -26,7 +39,7 @@ class Learner:
         )
         clipped = optimizers.clip(settings["max_gradient_norm"], gradient)
         changes, self.optimizer_state = optimizers.update(
-            settings["optimizer"], clipped, self.optimizer_state, settings["learning_rate"]
+            settings["optimizer"], clipped, self.optimizer_state, self.learning_rate(steps_before, episodes)
         )
         self.parameters = {path: array + changes[path] for path, array in self.parameters.items()}
         self.target_parameters = target_network.update(
@@ -43,7 +56,7 @@ class Learner:
         }
         return record, loss
 
-    def update(self, batch, weight, noises, steps_before, steps_after):
+    def update(self, batch, weight, noises, steps_before, steps_after, episodes):
         """Makes a gradient step for each minibatch of a batch, and returns their records and what curves show.
 
         Minibatches are pieces of the batch in order. The steps of the game are shared out among them.
@@ -55,7 +68,7 @@ class Learner:
             piece = slice(m * size, (m + 1) * size)
             part = {name: None if array is None else array[piece] for name, array in batch.items()}
             before, after = steps_before + span * m // number, steps_before + span * (m + 1) // number
-            record, loss = self.minibatch(part, weight[piece], noises[m], before, after)
+            record, loss = self.minibatch(part, weight[piece], noises[m], before, after, episodes)
             records.append(record)
             mean_losses.append(loss)
         return records, diagnostics(records, mean_losses)
@@ -85,6 +98,7 @@ def learn(settings, learner, memory, iteration, learned_at, step, episodes):
       episodes: episodes ended so far.
     """
     number, updates, steps, shown = settings["num_updates"], [], [], []
+    memory.begin_training(learner.value)
     for u in range(number):
         positions = iteration["positions"][u]
         assert len(positions) == settings["batch_size"], f"a batch of {len(positions)} was drawn"
@@ -92,10 +106,9 @@ def learn(settings, learner, memory, iteration, learned_at, step, episodes):
         batch, weight = memory.read(positions), memory.weights(positions, step, episodes)
         before = learned_at + (step - learned_at) * u // number
         after = learned_at + (step - learned_at) * (u + 1) // number
-        records, curves = learner.update(batch, weight, iteration["update"][u], before, after)
+        records, curves = learner.update(batch, weight, iteration["update"][u], before, after, episodes)
         memory.update(positions, [priority for record in records for priority in record["priority"]])
         updates.append({"transition": batch, "weight": weight})
         steps += records
         shown.append(curves)
-    memory.trained()
     return updates, steps, shown

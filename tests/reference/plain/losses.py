@@ -51,6 +51,12 @@ def dqn(settings, num_actions, parameters, target, example, noises):
     return from_td_error(settings, before, example, goal)
 
 
+def pqn(settings, num_actions, parameters, target, example, noises):
+    """Gallici et al. (2025), algorithm 1: the target is the lambda-return, computed before the training."""
+    before = answer(settings, num_actions, parameters, example["s_tm1"], noises, 0)
+    return from_td_error(settings, before, example, example["return_t"])
+
+
 def tabular(settings, num_actions, parameters, target, example, noises):
     """Watkins and Dayan (1992), equation 1, as a step down the slope of half of the squared error."""
     with_squares = {**settings, "algorithm": {"error": {"type": "SquaredError", "blend": 1.0}}}
@@ -238,7 +244,7 @@ LOSSES = {
     "FQF": fqf,
     "MunchausenDQN": munchausen_dqn,
     "MunchausenIQN": munchausen_iqn,
-    "PQN": sequence_losses.pqn,
+    "PQN": pqn,
     "R2D2": sequence_losses.r2d2,
 }
 

@@ -1,4 +1,4 @@
-"""Replay memories of transitions, uniform and prioritised; `make` also knows those of sequences.
+"""Replay memories of transitions, uniform and prioritised; `make` also knows those of sequences and of rollouts.
 
 A memory is given the positions that a run drew. `check_positions` raises AssertionError where they are not legal ones.
 """
@@ -9,12 +9,18 @@ from tests.reference.plain import draws
 from tests.reference.plain.exploration import scheduled
 from tests.reference.plain.priorities import Priorities
 from tests.reference.plain.ring import Ring, batched, places_of
+from tests.reference.plain.rollout import RolloutMemory
 from tests.reference.plain.sequences import SequenceMemory
 
 
 def make(settings):
     """Returns the empty memory of a configuration."""
-    kinds = {"Uniform": UniformMemory, "Prioritised": PrioritisedMemory, "Sequences": SequenceMemory}
+    kinds = {
+        "Uniform": UniformMemory,
+        "Prioritised": PrioritisedMemory,
+        "Sequences": SequenceMemory,
+        "Rollout": RolloutMemory,
+    }
     return kinds[settings["replay"]["type"]](settings)
 
 
@@ -55,8 +61,8 @@ class UniformMemory:
     def update(self, positions, priorities):
         """Does nothing: all transitions stay as likely."""
 
-    def trained(self):
-        """Does nothing: a transition is never too old."""
+    def begin_training(self, value):
+        """Does nothing: no return is computed ahead."""
 
 
 class PrioritisedMemory:
@@ -100,5 +106,5 @@ class PrioritisedMemory:
         """Gives what was drawn its new priorities `[B]`."""
         self.priorities.update(positions, priorities)
 
-    def trained(self):
-        """Does nothing: a transition is never too old."""
+    def begin_training(self, value):
+        """Does nothing: no return is computed ahead."""

@@ -1,4 +1,4 @@
-"""Losses of sequences: PQN's from lambda-returns, and R2D2's of a network that remembers."""
+"""The loss of sequences: R2D2's, of a network that remembers."""
 
 import math
 
@@ -7,57 +7,6 @@ import autograd.numpy as np
 from tests.reference.plain import networks
 from tests.reference.plain.errors import error
 from tests.reference.plain.layers import stop_gradient
-
-
-def lambda_returns(rewards, discounts, ended, values, lambda_):
-    """Returns `G_t = r_t + discount_t (lambda G_{t+1} + (1 - lambda) v_t)`, from the end backwards.
-
-    Source: Gallici et al. (2025), section 3.3 and appendix; Peng and Williams (1996). After the end of an episode, and
-    of the sequence, there is no next return: `G_t = r_t + discount_t v_t`.
-    """
-    returns = [0.0] * len(rewards)
-    for t in reversed(range(len(rewards))):
-        if t + 1 == len(rewards) or ended[t]:
-            returns[t] = rewards[t] + discounts[t] * values[t]
-        else:
-            returns[t] = rewards[t] + discounts[t] * (lambda_ * returns[t + 1] + (1.0 - lambda_) * values[t])
-    return returns
-
-
-def noise_at(noises, number, t):
-    """Returns the noise of a pass at step t: weights are shared, fractions are each step's own."""
-    if not noises or noises[number] is None:
-        return None
-    if isinstance(noises[number], list):
-        return [noise_at([each], 0, t) for each in noises[number]]
-    fractions = noises[number]["fractions"]
-    return {"weights": noises[number]["weights"], "fractions": None if fractions is None else fractions[t]}
-
-
-def pqn(settings, num_actions, parameters, target, example, noises):
-    """Gallici et al. (2025), algorithm 1 with lambda-returns: the mean over the new steps of a sequence."""
-    algorithm, network = settings["algorithm"], settings["network"]
-    steps = range(len(example["a_tm1"]))
-    before = [
-        networks.apply(network, num_actions, parameters, example["s_tm1"][t], noise_at(noises, 0, t))["q_values"]
-        for t in steps
-    ]
-    values = [
-        np.max(networks.apply(network, num_actions, target, example["s_t"][t], noise_at(noises, 1, t))["q_values"])
-        for t in steps
-    ]
-    values = [float(stop_gradient(value)) for value in values]
-    returns = lambda_returns(example["r_t"], example["discount_t"], example["ended"], values, algorithm["lambda_"])
-    is_new = example.get("is_new")
-    is_new = np.ones(len(steps)) if is_new is None else np.array(is_new, float)
-    number = max(1.0, float(np.sum(is_new)))
-    loss, size, max_q = 0.0, 0.0, 0.0
-    for t in steps:
-        td_error = returns[t] - before[t][example["a_tm1"][t]]
-        loss = loss + is_new[t] * error(algorithm["error"], td_error) / number
-        size += is_new[t] * abs(float(stop_gradient(td_error))) / number
-        max_q += is_new[t] * float(np.max(stop_gradient(before[t]))) / number
-    return {"loss": loss, "priority": size, "td_error": size, "max_q": max_q}
 
 
 def rescaled(x, eps):

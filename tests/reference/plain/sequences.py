@@ -18,7 +18,6 @@ class SequenceMemory:
         self.by_priority, self.priorities = replay["priorities"], None
         if self.by_priority is not None:
             self.priorities = Priorities(replay["capacity"], self.by_priority["exponent"])
-        self.num_trained = [0] * settings["num_environments"]
 
     def add(self, rows):
         """Adds the valid ones of the rows `[E]` of one step.
@@ -73,20 +72,12 @@ class SequenceMemory:
                     "s_t": rows[t + taken]["s_t"],
                     "ended": has_ended(row),
                     "is_first": t > 0 and has_ended(rows[t - 1]),
-                    "is_new": self.is_new(place, t),
                 }
             )
         return {**batched(steps), "memory": rows[0]["memory"]}
 
-    def is_new(self, place, t):
-        """Returns 1 for a row added since the last training, else 0; always 1 unless only new rows count."""
-        environment, count = place
-        if not self.settings["replay"].get("only_new", False):
-            return 1.0
-        return 1.0 if count + t >= self.num_trained[environment] else 0.0
-
     def weights(self, positions, steps, episodes):
-        """Returns the weights of a batch, `[B]`: of importance, or of a memory drawn whole, times the new part."""
+        """Returns the weights of a batch, `[B]`: of importance, or of a memory drawn whole."""
         number = len(self.starts())
         if self.priorities is not None:
             probabilities = [self.priorities.share(position, number) for position in positions]
@@ -95,20 +86,12 @@ class SequenceMemory:
             weights = np.ones(len(positions))
         else:
             weights = draws.whole_weights(positions, number, self.settings["num_minibatches"])
-        return weights * self.new_parts(positions)
-
-    def new_parts(self, positions):
-        """Returns how many new rows each sequence has, over the mean of that in the batch; 0 where none has any."""
-        places = places_of(self.ring, self.starts(), positions)
-        counts = [sum(self.is_new(place, t) for t in range(self.length)) for place in places]
-        mean = sum(counts) / len(counts)
-        return np.array([count / mean if mean > 0.0 else 0.0 for count in counts])
+        return weights
 
     def update(self, positions, priorities):
         """Gives the sequences drawn their new priorities `[B]`."""
         if self.priorities is not None:
             self.priorities.update(positions, priorities)
 
-    def trained(self):
-        """Remembers that all rows so far have been there at a training."""
-        self.num_trained = [len(history) for history in self.ring.history]
+    def begin_training(self, value):
+        """Does nothing: no return is computed ahead."""
