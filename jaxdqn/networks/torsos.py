@@ -100,9 +100,9 @@ class Conv:
         return layers.hidden(_flat(x, num_axes=3), self.hidden)
 
 
-MINATAR = Conv()  # Young and Tian (2019), section 4
-NATURE = Conv((32, 64, 64), (8, 4, 3), (4, 2, 1), hidden=(512,))  # Mnih et al. (2015), methods
-DATA_EFFICIENT = Conv((32, 64), (5, 5), (5, 5), hidden=(256,))  # van Hasselt et al. (2019), appendix
+MINATAR = Conv()  # Young and Tian (2019)
+NATURE = Conv((32, 64, 64), (8, 4, 3), (4, 2, 1), hidden=(512,))  # Mnih et al. (2015)
+DATA_EFFICIENT = Conv((32, 64), (5, 5), (5, 5), hidden=(256,))  # van Hasselt et al. (2019)
 
 
 @configuration
