@@ -50,6 +50,11 @@ Config.terminal_reward: number, None, finite
 Config.train_at: static, 'steps', one of 'steps', 'episode_end'
 Config.train_every: static, 10, at least 1
 Constant.value: number, 0.1, at least 0
+Conv.channels: static, (16,), at least 1
+Conv.hidden: static, (128,), at least 1
+Conv.kernel_sizes: static, (3,), at least 1
+Conv.padding: static, 'VALID', one of 'VALID', 'SAME'
+Conv.strides: static, (1,), at least 1
 DQN.error: part, SquaredError(), finite
 Dense.hidden: static, (64, 64), at least 1
 DoubleDQN.error: part, SquaredError(), finite
@@ -67,6 +72,9 @@ GaussianNoise.scale: part, HarmonicPerEpisode(), finite
 HLGauss.smoothing: number, 0.75, above 0
 HarmonicPerEpisode.start: number, 1.0, at least 0
 Huber.delta: number, 1.0, above 0
+Impala.channels: static, (16, 32, 32), at least 1
+Impala.hidden: static, (256,), at least 1
+Impala.width: static, 1, at least 1
 ImplicitQuantiles.hidden: static, (64,), at least 1
 ImplicitQuantiles.num_cosines: static, 64, at least 1
 ImplicitQuantiles.num_policy_quantiles: static, 16, at least 1

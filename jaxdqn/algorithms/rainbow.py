@@ -20,7 +20,7 @@ from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import Conv, Dense, Impala
 from jaxdqn.replay.prioritised import Prioritised
 
 PARTS = ("double", "dueling", "prioritised", "n_step", "distributional", "noisy")
@@ -32,8 +32,9 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
 
     Args:
       parts: of `PARTS`.
-      base: DQN, whose other settings stay; its network is a `QNetwork`. The dueling part needs the torso `Dense` with a
-        hidden layer.
+      base: DQN, whose other settings stay; its network is a `QNetwork`. With the dueling part, each stream has the last
+        hidden layer of the torso for its own. A torso of yours, and one without a hidden layer, stays as it is, and
+        each stream gets the hidden layer of `Dueling()` after it.
       head: of the distributional part; its range must hold the discounted returns of the game.
       n_step: of the part of that name.
 
@@ -52,12 +53,12 @@ def compose(parts: Collection[str], base: Config, *, head: Categorical = HEAD, n
     if "distributional" in parts:
         algorithm = C51(selector="online" if "double" in parts else "target")
         network = dataclasses.replace(network, head=head)
-    if "dueling" in parts:  # each stream has a last hidden layer of its own
-        torso = network.torso
-        if not (isinstance(torso, Dense) and torso.hidden):
-            raise ValueError("The dueling part needs a network whose torso is Dense and has a hidden layer.")
-        *shared, own = torso.hidden
-        network = dataclasses.replace(network, torso=Dense(tuple(shared)), dueling=Dueling((own,)))
+    if "dueling" in parts:
+        torso, dueling = network.torso, Dueling()
+        if isinstance(torso, Dense | Conv | Impala) and torso.hidden:
+            *shared, own = torso.hidden
+            torso, dueling = dataclasses.replace(torso, hidden=tuple(shared)), Dueling((own,))
+        network = dataclasses.replace(network, torso=torso, dueling=dueling)
     if "noisy" in parts:
         network = dataclasses.replace(network, noisy=Noisy())
         exploration = EpsilonGreedy(schedules.Constant(0.0))

@@ -45,6 +45,7 @@ GAMES: dict[str, Entry] = {
     "probe_both": Entry(probes.both, "probe: the best action depends on the observation"),
     "probe_time_limit": Entry(probes.time_limit, "probe: a learner must bootstrap at a time limit"),
     "probe_random_reward": Entry(probes.random_reward, "probe: the return is random"),
+    "probe_picture": Entry(probes.picture, "probe: the best action depends on a shape in a picture of 10 x 10"),
     "probe_memory": Entry(probes.memory, "probe: the best action depends on an earlier observation"),
 }
 

@@ -25,6 +25,12 @@ truncated.
 actions and four steps. The first observation is [-1, 0] or [1, 0] at random; two observations of [0, 0] follow; the
 last is [0, 1]. The action in the last step must match the first observation (0 for -1, 1 for 1): the reward is 1 if it
 does, else -1. All other rewards are 0. It is terminated in its fourth step.
+
+`probe_picture` is listed apart, in `PICTURE_PROBES`, because its observation is a picture, uint8 `[10, 10, 1]`. It has
+two actions and one step. The picture shows a bar: three cells of 255, all others are 0. The bar lies or stands at a
+random place where its middle cell is not at the edge. The action must match the bar (0 if it lies, 1 if it stands): the
+reward is 1 if it does, else -1. No weighted sum of the cells tells the two apart: three lying bars, one under the
+other, cover the same nine cells as three standing bars side by side. Kernels of 3 x 3 see a whole bar.
 """
 
 from collections.abc import Callable
@@ -41,6 +47,7 @@ from jaxdqn.interfaces import Array, Key
 VERSION = 1
 RANDOM_REWARD = random_steps.distribution([-0.5, 0.0, 1.0], [0.25, 0.125, 0.625])
 WAITING = 2  # steps between the observation of the sign and the decision
+SIZE = 10  # height and width of the picture
 
 
 class ProbeState(NamedTuple):
@@ -55,8 +62,8 @@ class Probe(NamedTuple):
 
     Attributes:
       make: `() -> game`.
-      closed_form: `(observations [S, 1], discount) -> q_values float64 [S, A]`, in NumPy; `probe_time_limit` needs a
-        discount below 1.
+      closed_form: `(observations [S, *shape], discount) -> q_values float64 [S, A]`, in NumPy; `probe_time_limit` needs
+        a discount below 1.
       returns: distribution of the return where it is random and equal for all starts, else None.
     """
 
@@ -84,6 +91,14 @@ class MemoryProbe(NamedTuple):
     make: Callable[[], Game]
     best_memoryless: float
     best: float
+
+
+class PictureState(NamedTuple):
+    """A bar: 1 if it stands and 0 if it lies, then row and column of its middle cell; int32 `[]` each."""
+
+    stands: Array
+    row: Array
+    column: Array
 
 
 def value() -> Game:
@@ -182,6 +197,30 @@ def memory() -> Game:
     return Game("probe_memory", VERSION, reset, step, observe, (2,), 2, WAITING + 2, states)
 
 
+def picture() -> Game:
+    """Makes the probe in which the right action depends on the bar in the picture."""
+    rows, columns, _ = np.indices((SIZE, SIZE, 1))
+
+    def reset(key: Key) -> PictureState:
+        return PictureState(*jax.random.randint(key, (3,), np.array([0, 1, 1]), np.array([2, SIZE - 1, SIZE - 1])))
+
+    def step(key: Key, state: PictureState, action: Array) -> tuple[PictureState, TimeStep]:
+        del key
+        reward = jnp.where(action == state.stands, jnp.float32(1.0), -1.0)
+        return state, TimeStep(observe(state), reward, jnp.ones((), bool), jnp.zeros((), bool))
+
+    def observe(state: PictureState) -> Array:
+        below, beside = jnp.abs(rows - state.row), jnp.abs(columns - state.column)
+        is_lit = (below <= state.stands) & (beside <= 1 - state.stands)
+        return jnp.where(is_lit, jnp.uint8(255), jnp.uint8(0))
+
+    def states() -> PictureState:
+        stands, row, column = np.indices((2, SIZE - 2, SIZE - 2), np.int32).reshape(3, -1)
+        return PictureState(jnp.asarray(stands), jnp.asarray(row + 1), jnp.asarray(column + 1))
+
+    return Game("probe_picture", VERSION, reset, step, observe, (SIZE, SIZE, 1), 2, 1, states)
+
+
 PROBES: dict[str, Probe] = {
     "probe_value": Probe(value, lambda s, discount: np.ones((len(s), 1))),
     "probe_observation": Probe(observation, lambda s, discount: s.astype(np.float64)),
@@ -190,6 +229,11 @@ PROBES: dict[str, Probe] = {
     "probe_both": Probe(both, lambda s, discount: s * np.array([[-1.0, 1.0]])),
     "probe_time_limit": Probe(time_limit, lambda s, discount: np.full((len(s), 1), 1.0 / (1.0 - discount))),
     "probe_random_reward": Probe(random_reward, lambda s, discount: np.full((len(s), 1), 0.5), RANDOM_REWARD),
+}
+
+PICTURE_PROBES: dict[str, Probe] = {
+    # A bar that stands has three cells in one column.
+    "probe_picture": Probe(picture, lambda s, discount: np.where((s > 0).sum(1).max(1) == 3, [-1.0, 1.0], [1.0, -1.0]))
 }
 
 MEMORY_PROBES: dict[str, MemoryProbe] = {"probe_memory": MemoryProbe(memory, best_memoryless=0.0, best=1.0)}

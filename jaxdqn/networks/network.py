@@ -21,7 +21,7 @@ from jaxdqn.networks.heads import Head
 from jaxdqn.networks.layers import ACTIVATIONS, INITIALIZERS, LayerNorm, Layers
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.noisy import NOISE, Noisy, factorised_noise
-from jaxdqn.networks.torsos import Dense, Torso
+from jaxdqn.networks.torsos import Conv, Dense, Impala, Torso
 from jaxdqn.outputs import NetworkOutput
 
 
@@ -29,23 +29,23 @@ from jaxdqn.outputs import NetworkOutput
 class QNetwork:
     """Action values of a deep network: torso + memory + head (Mnih et al. 2015).
 
-    Torso, memory and head say which layers the network has; the other fields say how their dense layers are made.
+    Torso, memory and head say which layers the network has; the other fields say how these layers are made.
 
     Attributes:
-      torso: from the observation to features.
+      torso: from the observation to features: dense layers, convolutions over pictures, or a class of your own.
       memory: what the network remembers of the episode (Hausknecht and Stone 2015); None makes it feed-forward.
       head: which distribution of the return the network predicts for each action; None predicts its mean only.
       dueling: two streams at the end, a value and advantages; None is one stream.
       noisy: noise on the weights of the dense layers, which then have an initializer of their own; None is no noise.
       normalisation: before the activation of each hidden layer; None is none.
       activation: after each hidden layer of torso, streams and head.
-      initializer: of the weights of dense layers; biases start at zero. The layer that embeds fractions is always LeCun
-        normal, the one that proposes them Glorot uniform scaled by 0.01.
+      initializer: of the weights of dense and convolutional layers; biases start at zero. The layer that embeds
+        fractions is always LeCun normal, the one that proposes them Glorot uniform scaled by 0.01.
       frames: number of observations that the network sees at once: the last ones of the episode, stacked along the last
         axis, oldest first (Mnih et al. 2015). Zeros stand for observations before the start of the episode.
     """
 
-    torso: Dense | Torso = part(Dense())
+    torso: Dense | Conv | Impala | Torso = part(Dense())
     memory: LSTM | None = part(None)
     head: Head | None = part(None)
     dueling: Dueling | None = part(None)
@@ -124,6 +124,8 @@ def _recurrent(config: QNetwork, lstm: LSTM, observation_shape: tuple[int, ...],
 
     def init(key: Key) -> Parameters:
         return module.init(key, jnp.zeros(observation_shape), empty)
+
+    jax.eval_shape(lambda: init(jax.random.key(0)))  # raises an error if the torso does not fit the observation
 
     def step(parameters: Parameters, observation: Array, memory: Array, key: Any = None) -> Any:
         del key

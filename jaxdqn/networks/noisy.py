@@ -17,6 +17,8 @@ NOISE = "noise"  # name of the flax collection that holds the noise of noisy lay
 class Noisy:
     """Factorised Gaussian noise on the weights of every dense layer but those of fractions (Fortunato et al. 2018).
 
+    Convolutional layers have none.
+
     Attributes:
       scale: σ_0; every σ starts at σ_0 / √(number of inputs of the layer).
     """

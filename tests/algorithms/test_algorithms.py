@@ -19,7 +19,7 @@ from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, ProposedFracti
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import Conv, Dense
 from jaxdqn.networks.value_table import Table
 from jaxdqn.training import loop, sample_and_learn
 from jaxdqn.training import state as states
@@ -30,6 +30,7 @@ EVERY_ALGORITHM = pytest.mark.parametrize("name", ALGORITHMS)
 ONE_ACTION = [name for name, probe in probes.PROBES.items() if probe.make().num_actions == 1]
 DISCOUNT = 0.8
 STEPS = 6_000  # of training on a probe
+PERIOD = 256  # steps between evaluations of a run on pictures
 
 
 def small(name):
@@ -95,6 +96,17 @@ def small_q_network(network):
     return dataclasses.replace(network, torso=Dense((16,)), memory=memory, head=head, dueling=dueling)
 
 
+def on_pictures(name):
+    """Returns the algorithm with a torso whose only hidden layer is a convolution, and as little else as possible."""
+    config, torso = small(name), Conv((4,), (3,), (1,), hidden=())
+    network = SMALL.network if isinstance(config.network, Table) else config.network
+    if isinstance(network, Ensemble):
+        network = dataclasses.replace(network, member=dataclasses.replace(network.member, torso=torso))
+    else:
+        network = dataclasses.replace(network, torso=torso)
+    return dataclasses.replace(config, network=network, learning_starts=min(config.learning_starts, 64))
+
+
 def on_catch(name):
     config = small(name)
     config = dataclasses.replace(config, network=SMALL.network) if isinstance(config.network, Table) else config
@@ -157,7 +169,7 @@ def learned_values(config):
 
 @functools.cache
 def observations_of(probe):
-    return exact_values.solve(probes.PROBES[probe].make(), DISCOUNT).observations
+    return exact_values.solve(games.make(probe), DISCOUNT).observations
 
 
 def rows(tree):
@@ -194,20 +206,31 @@ def test_every_algorithm_learns_the_closed_form_of_every_probe(name):
 
 
 @EVERY_ALGORITHM
-def test_a_run_is_its_seed_and_uses_no_key_twice(name):
-    game = games.make("catch")
-    advance = advancing(game, Evaluation(every=256, episodes=2, epsilon=0.1))
+def test_a_run_is_its_seed_and_uses_no_key_twice_and_learns_what_a_picture_shows(name):
+    """One program for both, because compiling it takes longer than running it."""
+    game, config = games.make("probe_picture"), on_pictures(name)
+    advance = advancing(game, Evaluation(every=PERIOD, episodes=2, epsilon=0.1))
     # JAX cannot see that each iteration of the loop takes another key out of an array, as random networks need it and
     # losses that draw themselves; for them there is `test_no_two_passes_of_a_network_draw_the_same`.
-    config = on_catch(name)
-    draws = is_random(config.network.make(game.observation_shape, game.num_actions))
-    with jax.debug_key_reuse(not draws and config.algorithm.requires.passes is not None):
-        ends = [plain(advance(*start(game, on_catch(name), seed))) for seed in (0, 0, 1)]
+    network = config.network.make(game.observation_shape, game.num_actions)
+    with jax.debug_key_reuse(not is_random(network) and config.algorithm.requires.passes is not None):
+        runs = [advance(*start(game, config, seed)) for seed in (0, 0, 1)]
+        state = runs[0][0]
+        for _ in range(15):
+            state, _ = advance(config_fields.to_arrays(config), state)
+    ends = [plain(run) for run in runs]
     jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
     kernels = [jax.tree.leaves(state.learner.parameters) for state, _ in ends]
     assert not all(np.array_equal(one, other) for one, other in zip(kernels[0], kernels[2], strict=True))
     assert not np.array_equal(ends[0][1]["loss"], ends[2][1]["loss"])
     assert np.isfinite(ends[0][1]["loss"])
+
+    pictures = observations_of("probe_picture")
+    values = probes.PICTURE_PROBES["probe_picture"].closed_form(pictures, DISCOUNT)
+    action = jax.jit(lambda parameters: network.apply(parameters, pictures).q_values.argmax(1))(
+        state.learner.parameters
+    )
+    assert (action == values.argmax(1)).mean() >= 0.95
 
 
 def is_random(network):

@@ -24,6 +24,7 @@ from jaxdqn.algorithms import (
     rainbow,
 )
 from jaxdqn.config import Config
+from jaxdqn.config_fields import configuration, static
 from jaxdqn.interfaces import Sample, Sequence, Step, Transition
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
@@ -31,7 +32,7 @@ from jaxdqn.networks.heads import Categorical, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import NATURE, Conv, Dense, Impala
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.rollout import Rollout
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
@@ -431,9 +432,27 @@ def test_rainbow_refuses_a_part_that_it_does_not_have():
         rainbow.compose(("double", "dreaming"), Config(algorithm=dqn.DQN()))
 
 
-def test_only_the_dueling_part_of_rainbow_needs_a_dense_torso_with_a_hidden_layer():
-    base = Config(algorithm=dqn.DQN(), network=QNetwork(Dense(())))
+@configuration
+class Own:
+    """A torso of a user, with a field of the same name as that of `Dense`."""
+
+    hidden: tuple[int, ...] = static((5,))
+
+
+@pytest.mark.parametrize(
+    ("torso", "shared", "own"),
+    [
+        (Dense((8, 6)), Dense((8,)), (6,)),
+        (NATURE, Conv((32, 64, 64), (8, 4, 3), (4, 2, 1), hidden=()), (512,)),
+        (Impala(width=2), Impala(width=2, hidden=()), (256,)),
+        (Dense(()), Dense(()), (64,)),
+        (Own(), Own(), (64,)),
+    ],
+    ids=["dense", "conv", "impala", "no hidden layer", "own"],
+)
+def test_the_dueling_part_of_rainbow_gives_each_stream_the_last_hidden_layer_of_the_torso(torso, shared, own):
+    base = Config(algorithm=dqn.DQN(), network=QNetwork(torso, activation="tanh"))
     assert rainbow.compose(("double",), base).network == base.network
     assert rainbow.compose(("noisy",), base).network == dataclasses.replace(base.network, noisy=Noisy())
-    with pytest.raises(ValueError, match="The dueling part needs a network whose torso is Dense"):
-        rainbow.compose(("dueling",), base)
+    found = rainbow.compose(("dueling",), base).network
+    assert found == dataclasses.replace(base.network, torso=shared, dueling=Dueling(own))

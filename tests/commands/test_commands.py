@@ -14,7 +14,7 @@ from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.commands import configuration_options, play, script, train
 from jaxdqn.games import GAMES
 from jaxdqn.networks.network import QNetwork
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import Conv, Dense, Impala
 from jaxdqn.study.executors import on_ray
 
 
@@ -84,6 +84,22 @@ def test_any_field_is_an_option():
     assert config.discount == dqn.CONFIG.discount
 
 
+@pytest.mark.parametrize(
+    ("arguments", "torso"),
+    [
+        (
+            "network.torso:conv --network.torso.channels 32 64 --network.torso.kernel-sizes 8 4 "
+            "--network.torso.strides 4 2 --network.torso.padding SAME --network.torso.hidden 512",
+            Conv((32, 64), (8, 4), (4, 2), "SAME", (512,)),
+        ),
+        ("network.torso:impala --network.torso.width 2", Impala(width=2)),
+    ],
+    ids=["conv", "impala"],
+)
+def test_a_torso_of_pictures_is_an_option(arguments, torso):
+    assert configuration_options.parse("catch", "dqn", shlex.split(arguments))[1].network == QNetwork(torso)
+
+
 def test_no_arguments_leave_the_algorithms_own_configuration():
     assert configuration_options.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
 
@@ -112,6 +128,7 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
         (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
+        (["train", "catch", "dqn", "network.torso:conv"], "network.torso = Conv needs pictures"),
         (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),
         (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
         (["train", "catch"], "ALGORITHM"),

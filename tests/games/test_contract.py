@@ -60,10 +60,17 @@ def test_step_and_reset_return_states_of_the_same_structure(game):
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(state))
 
 
+def _observation(game):
+    """Returns shape, dtype and weak type of an observation: pictures may be bytes or flags."""
+    dtype = jax.eval_shape(game.observe, jax.eval_shape(game.reset, jax.random.key(0))).dtype
+    assert dtype == jnp.float32 or (dtype in (jnp.uint8, jnp.bool) and len(game.observation_shape) == 3)
+    return game.observation_shape, dtype, False
+
+
 def test_time_step_has_the_declared_shapes_and_dtypes(game):
     _, _, time_step = _shapes_of_step(game)
     declared = (
-        (game.observation_shape, jnp.float32, False),
+        _observation(game),
         ((), jnp.float32, False),
         ((), jnp.bool, False),
         ((), jnp.bool, False),
@@ -75,7 +82,7 @@ def test_observe_equals_the_observation_of_step(game):
     key = jax.random.key(1)
     state, time_step = jax.jit(game.step)(key, jax.jit(game.reset)(key), jnp.int32(0))
     observation = jax.jit(game.observe)(state)
-    assert _signature(jax.eval_shape(game.observe, state)) == (game.observation_shape, jnp.float32, False)
+    assert _signature(jax.eval_shape(game.observe, state)) == _observation(game)
     _assert_same(observation, time_step.observation, rtol=1e-6, atol=1e-6)
 
 

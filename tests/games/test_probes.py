@@ -12,9 +12,9 @@ from jaxdqn.games import exact_values, probes
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.99])
-@pytest.mark.parametrize("name", probes.PROBES)
+@pytest.mark.parametrize("name", [*probes.PROBES, *probes.PICTURE_PROBES])
 def test_closed_form_equals_value_iteration(name, discount):
-    probe = probes.PROBES[name]
+    probe = (probes.PROBES | probes.PICTURE_PROBES)[name]
     game = probe.make()
     solution = exact_values.solve(game, discount)
     closed_form = probe.closed_form(solution.observations, discount)
@@ -23,7 +23,8 @@ def test_closed_form_equals_value_iteration(name, discount):
 
 
 def test_every_probe_of_the_games_table_has_known_values():
-    assert {name for name in games.GAMES if name.startswith("probe_")} == {*probes.PROBES, *probes.MEMORY_PROBES}
+    known = {*probes.PROBES, *probes.MEMORY_PROBES, *probes.PICTURE_PROBES}
+    assert {name for name in games.GAMES if name.startswith("probe_")} == known
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,33 @@ def test_best_return_of_the_memory_probe_is_one_and_zero_without_memory():
 
     value = exact_values.solve(probe.make(), discount=1.0).q_values.max(axis=1)
     assert value[is_start].tolist() == [probe.best] * 2
+
+
+def test_picture_probe_shows_a_bar_and_rewards_the_action_that_matches_it():
+    game = games.make("probe_picture")
+    lying, standing = np.zeros((10, 10, 1)), np.zeros((10, 10, 1))
+    lying[4, 6:9], standing[3:6, 7] = 255, 255
+    for stands, picture in enumerate((lying, standing)):
+        state = probes.PictureState(jnp.int32(stands), jnp.int32(4), jnp.int32(7))
+        assert game.observe(state).dtype == jnp.uint8
+        np.testing.assert_array_equal(game.observe(state), picture)
+        steps = [game.step(jax.random.key(0), state, action)[1] for action in (0, 1)]
+        assert [float(step.reward) for step in steps] == ([-1, 1] if stands else [1, -1])
+        assert all((bool(step.terminated), bool(step.truncated)) == (True, False) for step in steps)
+
+
+def test_bars_of_the_picture_probe_lie_and_stand_everywhere_equally_often():
+    game, num_samples = games.make("probe_picture"), 12_800
+    starts = jax.jit(jax.vmap(game.reset))(jax.random.split(jax.random.key(3), num_samples))
+    _, counts = np.unique(np.stack(starts), axis=1, return_counts=True)
+    assert len(counts) == 2 * 8 * 8
+    assert np.abs(counts - 100).max() < 50  # five standard deviations
+
+
+def test_no_weighted_sum_of_cells_solves_the_picture_probe():
+    game = games.make("probe_picture")
+    pictures = np.asarray(jax.vmap(game.observe)(game.states())).reshape(2, 8, 8, 100).astype(int)
+    lying, standing = pictures
+    np.testing.assert_array_equal(
+        lying[2:5, 5].sum(0), standing[3, 4:7].sum(0)
+    )  # the nine cells around row 4, column 6

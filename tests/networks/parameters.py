@@ -18,7 +18,7 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import Conv, Dense, Impala
 from jaxdqn.store import weights
 
 FILE = pathlib.Path(__file__).with_name("parameters.json")
@@ -37,12 +37,15 @@ NETWORKS = {
     "memory": QNetwork(TORSO, memory=LSTM(3), dueling=Dueling((3,)), normalisation=LayerNorm()),
     "memory proposed": QNetwork(TORSO, memory=LSTM(3), head=PROPOSED),
     "ensemble": Ensemble(QNetwork(TORSO), num_members=2, prior_scale=1.0),
+    "conv": QNetwork(Conv((3, 2), (2, 2), (2, 1), hidden=(4,)), noisy=Noisy(), normalisation=LayerNorm()),
+    "impala": QNetwork(Impala((1, 2), width=2, hidden=(3,))),
 }
+SHAPES = {"conv": (6, 6, 2), "impala": (4, 4, 1)}  # of observations; all others have (2, 3)
 
 
 def initial(name, seed):
     """Returns for each parameter its path, its shape and the sum of its values, each times the number of its place."""
-    network = NETWORKS[name].make((2, 3), num_actions=2)
+    network = NETWORKS[name].make(SHAPES.get(name, (2, 3)), num_actions=2)
     arrays = weights.flatten(network.init(jax.random.key(seed)))
     numbers = {path: float((np.ravel(x) * np.arange(1, x.size + 1)).sum()) for path, x in arrays.items()}
     return {path: [*x.shape, round(numbers[path], 4)] for path, x in arrays.items()}

@@ -550,6 +550,8 @@ def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
         ("probe_both", [[0.0, 0.0], [0.0, 0.0]], 1.0, -1.0),  # the values are [[1, -1], [-1, 1]] at -1 and at 1
         ("probe_both", [[0.5, 0.5], [-2.0, 1.0]], (0.5 + 1.5 + 1.0 + 0.0) / 4, (0.5 - 1 + 1 - 1) / 2),
         ("probe_time_limit", [[12.0]], 2.0, 2.0),  # the value is 1 / (1 - 0.9)
+        # Of 128 pictures, one half has the values [1, -1], and the other half [-1, 1].
+        ("probe_picture", [[0.5, -1.0]] * 128, (0.5 + 0.0 + 1.5 + 2.0) / 4, -0.5),
     ],
 )
 def test_value_errors_agree_with_values_by_hand(name, q_values, error, bias):
