@@ -16,8 +16,10 @@ NUM_ENVIRONMENTS = 16
 
 DEEP_SEAS = [name for name in games.GAMES if name.startswith("deep_sea_")]
 ONE_START = {"probe_value", "probe_discount", "probe_action", "probe_time_limit", "probe_random_reward"}
-# Only the smallest and the largest deep sea are checked.
-CHECKED = [name for name in games.GAMES if name not in DEEP_SEAS[1:-1]]
+ONE_START |= {"random_walk_5", "minatar_asterix", "minatar_seaquest", "minatar_space_invaders", *DEEP_SEAS}
+# Of the deep seas the smallest and the largest are checked, of the MinAtar games those with a minimal action set.
+CHECKED = [name for name in games.GAMES if name not in DEEP_SEAS[1:-1] and not name.endswith("_full")]
+LIMITED = ["cartpole", "mountain_car", "acrobot", "minatar_asterix", "minatar_freeway"]
 
 
 @pytest.fixture(scope="module", params=CHECKED)  # one object for each game, so that tests share compiled functions
@@ -38,6 +40,11 @@ def _assert_same(tree, other, **tolerances):
 def _signature(tree):
     """Returns shapes, dtypes and weak types: a scan needs them to be equal in its carry."""
     return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), tree)
+
+
+def _dtype(game):
+    """Returns the dtype of the observations of a game."""
+    return jnp.bool if game.name.startswith("minatar_") else jnp.float32
 
 
 def _shapes_of_step(game):
@@ -63,7 +70,7 @@ def test_step_and_reset_return_states_of_the_same_structure(game):
 def test_time_step_has_the_declared_shapes_and_dtypes(game):
     _, _, time_step = _shapes_of_step(game)
     declared = (
-        (game.observation_shape, jnp.float32, False),
+        (game.observation_shape, _dtype(game), False),
         ((), jnp.float32, False),
         ((), jnp.bool, False),
         ((), jnp.bool, False),
@@ -75,7 +82,7 @@ def test_observe_equals_the_observation_of_step(game):
     key = jax.random.key(1)
     state, time_step = jax.jit(game.step)(key, jax.jit(game.reset)(key), jnp.int32(0))
     observation = jax.jit(game.observe)(state)
-    assert _signature(jax.eval_shape(game.observe, state)) == (game.observation_shape, jnp.float32, False)
+    assert _signature(jax.eval_shape(game.observe, state)) == (game.observation_shape, _dtype(game), False)
     _assert_same(observation, time_step.observation, rtol=1e-6, atol=1e-6)
 
 
@@ -113,10 +120,12 @@ def test_equal_keys_give_equal_starts_and_random_starts_differ(game):
     starts = _starts(game)
     _assert_same(starts, _starts(game), rtol=0)
     differ = any(np.ptp(leaf) > 0 for leaf in jax.tree.leaves(starts))
-    assert differ != (game.name in ONE_START | {"random_walk_5", *DEEP_SEAS})
+    assert differ != (game.name in ONE_START)
 
 
 def test_random_play_ends_within_max_steps(game):
+    if game.name.startswith("minatar_"):
+        game = games.GAMES[game.name].make(max_steps=100)
     actions = np.random.RandomState(0).randint(game.num_actions, size=(game.max_steps, NUM_ENVIRONMENTS))
     step = functools.partial(jax.vmap(game.step, in_axes=(None, 0, 0)), jax.random.key(0))
     _, time_step = jax.jit(lambda state, actions: jax.lax.scan(step, state, actions))(_starts(game), jnp.int32(actions))
@@ -126,7 +135,7 @@ def test_random_play_ends_within_max_steps(game):
     assert np.isfinite(time_step.observation).all()
 
 
-@pytest.mark.parametrize("name", ["cartpole", "cartpole_200", "mountain_car", "acrobot", "probe_time_limit"])
+@pytest.mark.parametrize("name", [*LIMITED, "cartpole_200", "probe_time_limit"])
 def test_time_limit_alone_does_not_terminate(name):
     game = games.make(name)
     state = game.reset(jax.random.key(7))
@@ -143,7 +152,7 @@ def test_error_for_an_unknown_name_lists_the_closest_name_and_all_names():
     assert all(name in str(error.value) for name in games.GAMES)
 
 
-@pytest.mark.parametrize("name", ["cartpole", "mountain_car", "acrobot"])
+@pytest.mark.parametrize("name", LIMITED)
 def test_time_limit_below_one_raises_an_error(name):
 
     with pytest.raises(ValueError, match=f"{name} needs max_steps >= 1, got 0"):
