@@ -19,9 +19,9 @@ minatar = minatar_package.load()
 
 BATCH = 5_000  # transitions that are compared at once
 # How many batches of each kind, 100,000 transitions of each game in all.
-FIXED = {"episodes": 6, "long": 10, "scrambled": 4}  # games that never get harder
-RAMPING = {"episodes": 4, "long": 6, "scrambled": 3}
-NOT_RAMPING = {"long": 4, "scrambled": 3}
+FIXED = {"episodes": 6, "long": 12, "scrambled": 2}  # games that never get harder
+RAMPING = {"episodes": 4, "long": 7, "scrambled": 2}
+NOT_RAMPING = {"long": 5, "scrambled": 2}
 CASES = [
     *((name, None, FIXED) for name in ("breakout", "freeway")),
     *((name, True, RAMPING) for name in ("asterix", "seaquest", "space_invaders")),

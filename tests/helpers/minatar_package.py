@@ -79,6 +79,10 @@ def _sign(moves_right):
     return 1 if moves_right else -1
 
 
+def _one_of(random, *values):
+    return values[random.randint(len(values))]
+
+
 def _identity(state):
     return state
 
@@ -113,7 +117,7 @@ def _read_asterix(game):
 
 def _scramble_asterix(game, random):
     game.player_x, game.player_y = random.randint(10), random.randint(1, 9)
-    is_there = random.rand(8) < random.choice([0.2, 0.8, 1.0])
+    is_there = random.rand(8) < _one_of(random, 0.2, 0.8, 1.0)
     sides = random.rand(8, 2) < 0.5
     game.entities = [
         [random.randint(10), i + 1, bool(sides[i, 0]), bool(sides[i, 1])] if is_there[i] else None for i in range(8)
@@ -121,7 +125,7 @@ def _scramble_asterix(game, random):
     game.spawn_speed, game.move_speed = random.randint(1, 11), random.randint(1, 6)
     game.spawn_timer = random.randint(game.spawn_speed + 1) * random.randint(2)
     game.move_timer = random.randint(game.move_speed + 1) * random.randint(2)
-    game.ramp_timer, game.ramp_index = random.choice([-1, 0, 50, 100]), random.randint(10)
+    game.ramp_timer, game.ramp_index = _one_of(random, -1, 0, 50, 100), random.randint(10)
 
 
 def _comparable_asterix(state):
@@ -154,7 +158,7 @@ def _scramble_breakout(game, random):
     game.last_x, game.last_y, game.strike = random.randint(10), random.randint(10), bool(random.randint(2))
     game.pos = int(np.clip(game.ball_x + random.randint(-2, 3), 0, 9))
     game.brick_map = np.zeros((10, 10))
-    game.brick_map[1:4] = random.rand(3, 10) < random.choice([0.0, 0.05, 0.5, 1.0])
+    game.brick_map[1:4] = random.rand(3, 10) < _one_of(random, 0.0, 0.05, 0.5, 1.0)
 
 
 # Freeway
@@ -171,8 +175,8 @@ def _read_freeway(game):
 
 
 def _scramble_freeway(game, random):
-    game.pos, game.move_timer = random.choice([1, 1, 2, *range(1, 10)]), random.choice([0, 0, 1, 2, 3])
-    game.terminate_timer = random.choice([0, 1, 2500])
+    game.pos, game.move_timer = _one_of(random, 1, 1, 2, *range(1, 10)), _one_of(random, 0, 0, 1, 2, 3)
+    game.terminate_timer = _one_of(random, 0, 1, 2500)
     speeds = random.randint(1, 6, 8)
     columns = np.where(random.rand(8) < 0.5, random.randint(3, 6, 8), random.randint(10, size=8))
     countdowns = random.randint(speeds + 1) * random.randint(2, size=8)
@@ -232,43 +236,42 @@ def _read_seaquest(game):
 
 
 def _scramble_seaquest(game, random):
-    def few(most):
-        return range(random.randint(most + 1))
+    def wait(longest, *size):
+        return random.randint(longest + 1, size=size) * random.randint(2, size=size)
 
-    def coin():
-        return bool(random.randint(2))
-
-    def wait(longest):
-        return random.randint(longest + 1) * random.randint(2)
-
-    game.sub_x, game.sub_y, game.sub_or = random.randint(10), random.choice([0, 0, 1, *range(9)]), coin()
-    if game.sub_x in (0, 9):
-        game.sub_or = game.sub_x == 9  # the package cannot draw the back of a player outside of the board
-    game.oxygen, game.diver_count = random.choice([0, 1, 19, 20, 199, 200]), random.choice([-2, -1, 0, 1, 5, 5, 6, 6])
-    game.shot_timer, game.surface, game.ramp_index = wait(5), coin(), random.randint(20)
+    game.sub_x, game.sub_y = random.randint(10), _one_of(random, 0, 0, 1, *range(9))
+    # The package cannot draw the back of a player outside of the board.
+    game.sub_or = game.sub_x == 9 or (game.sub_x > 0 and random.rand() < 0.5)
+    game.oxygen, game.diver_count = _one_of(random, 0, 1, 19, 20, 199, 200), _one_of(random, -2, -1, 0, 1, 5, 5, 6, 6)
+    game.shot_timer, game.surface, game.ramp_index = int(wait(5)), random.rand() < 0.5, random.randint(20)
     game.e_spawn_speed, game.e_spawn_timer = random.randint(1, 21), random.randint(4)
     game.d_spawn_timer, game.move_speed = random.randint(4), random.randint(2, 6)
-    rows = [*random.randint(1, 9, 2), max(1, game.sub_y)]
+    rows = np.array([*random.randint(1, 9, 2), max(1, game.sub_y)])
 
-    def place():
-        near = int(np.clip(game.sub_x + random.randint(-2, 3), 0, 9))
-        return [near if coin() else random.randint(10), int(random.choice(rows)), coin()]
+    def places(number):
+        near = np.clip(game.sub_x + random.randint(-2, 3, number), 0, 9)
+        columns = np.where(random.rand(number) < 0.5, near, random.randint(10, size=number))
+        coins = random.rand(number) < 0.5
+        return list(map(list, zip(columns.tolist(), random.choice(rows, number).tolist(), coins.tolist(), strict=True)))
 
-    number = random.choice([1, 8, 30])
-    kinds = random.randint(2, size=number)
-    game.e_fish = [[*place(), wait(5)] for kind in kinds if kind]
-    game.e_subs = [[*place(), wait(5), wait(10)] for kind in kinds if not kind]
-    game.e_bullets = [place() for _ in few(4)]
+    def waiting(objects, *longest):
+        waits = [wait(most, len(objects)).tolist() for most in longest]
+        return [[*place, *times] for place, *times in zip(objects, *waits, strict=True)]
+
+    number = _one_of(random, 1, 8, 30)
+    number_of_fish = random.randint(number + 1)
+    game.e_fish, game.e_subs = waiting(places(number_of_fish), 5), waiting(places(number - number_of_fish), 5, 10)
+    game.e_bullets = places(random.randint(5))
     # In play there are at most two of the player's bullets and two divers, and no two bullets share a cell.
-    game.f_bullets = [place() for _ in few(1 if game.shot_timer == 0 else 2)]
+    game.f_bullets = places(random.randint(3))
     if game.shot_timer == 0:  # it can fire another
-        game.f_bullets = [bullet for bullet in game.f_bullets if bullet[1] != game.sub_y]
+        game.f_bullets = [bullet for bullet in game.f_bullets[:1] if bullet[1] != game.sub_y]
     elif len({bullet[1] for bullet in game.f_bullets}) == 1:
         game.f_bullets = game.f_bullets[:1]
-    game.divers = [
-        [*(place() if coin() else (game.sub_x, max(1, game.sub_y), coin())), wait(5)]
-        for _ in few(1 if game.d_spawn_timer == 0 else 2)
-    ]
+    game.divers = waiting(places(random.randint(2 if game.d_spawn_timer == 0 else 3)), 5)
+    for diver in game.divers:
+        if random.rand() < 0.5:
+            diver[:2] = game.sub_x, max(1, game.sub_y)
 
 
 def _comparable_seaquest(state):
@@ -307,13 +310,13 @@ def _read_space_invaders(game):
 
 
 def _scramble_space_invaders(game, random):
-    def board(densities):
-        return (random.rand(10, 10) < random.choice(densities)).astype(float)
+    def board(*densities):
+        return (random.rand(10, 10) < _one_of(random, *densities)).astype(float)
 
-    game.pos, game.alien_dir = random.randint(10), random.choice([-1, 1])
-    game.alien_map = board([0.01, 0.1, 0.5]) * (random.rand(10) < random.choice([0.6, 1.0]))
+    game.pos, game.alien_dir = random.randint(10), _one_of(random, -1, 1)
+    game.alien_map = board(0.01, 0.1, 0.5) * (random.rand(10) < _one_of(random, 0.6, 1.0))
     game.alien_map[random.randint(10), random.randint(10)] = 1.0  # the package needs one
-    game.f_bullet_map, game.e_bullet_map = board([0.0, 0.1, 0.6]), board([0.0, 0.05])
+    game.f_bullet_map, game.e_bullet_map = board(0.0, 0.1, 0.6), board(0.0, 0.05)
     game.enemy_move_interval, game.ramp_index = random.randint(6, 13), random.randint(7)
     game.alien_move_timer, game.alien_shot_timer = (
         random.randint(13) * random.randint(2),

@@ -152,7 +152,7 @@ def is_right(word: Array) -> Array:
 def below(word: Array, number: Array | int) -> Array:
     """Returns a number in 0 .. number - 1, int32, from the lowest 16 bits of a word.
 
-    For a number below 2^15. Each result has the probability 1 / number, up to 2^-16.
+    The number is at most 2^16. Each result has the probability 1 / number, up to an error of 2^-16.
     """
     return (((word & 0xFFFF) * jnp.asarray(number, jnp.uint32)) >> 16).astype(jnp.int32)
 
