@@ -119,7 +119,7 @@ def step(words: Array, state: BreakoutState, action: Array) -> tuple[BreakoutSta
         ball_row=jnp.where(stays_in_row, state.ball_row, row),
         ball_column=column,
         row_step=jnp.where(stays_in_row, -state.row_step, state.row_step),
-        column_step=jnp.where(hits_side ^ meets_paddle, -state.column_step, state.column_step),
+        column_step=jnp.where(hits_side | meets_paddle, -state.column_step, state.column_step),
         previous_row=state.ball_row,
         previous_column=state.ball_column,
         bricks=jnp.where(at_bottom & (bricks == 0), ALL_BRICKS, bricks),
