@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
+from jaxdqn.games.minatar import asterix, breakout, freeway, seaquest, space_invaders
 from jaxdqn.spelling import did_you_mean
 
 
@@ -22,6 +23,14 @@ class Entry(NamedTuple):
     make: Callable[[], Game]
     summary: str
 
+
+MINATAR: dict[str, tuple[Callable[..., Game], str]] = {  # of each game the function that makes it, and a summary
+    "asterix": (asterix.make, "collect gold, avoid enemies"),
+    "breakout": (breakout.make, "break bricks with a ball"),
+    "freeway": (freeway.make, "cross a road again and again, 2,501 steps"),
+    "seaquest": (seaquest.make, "shoot fish, pick up divers, come up for air"),
+    "space_invaders": (space_invaders.make, "shoot aliens that shoot back"),
+}
 
 GAMES: dict[str, Entry] = {
     "catch": Entry(catch.make, "catch a falling ball with a paddle on a 10 x 10 board; pixels"),
@@ -36,6 +45,11 @@ GAMES: dict[str, Entry] = {
             f"find the one path to a treasure, {size} x {size}; bsuite's deep sea",
         )
         for size in range(4, 51, 2)
+    },
+    **{
+        f"minatar_{name}{suffix}": Entry(functools.partial(make, full_actions=full_actions), f"{summary}; {source}")
+        for suffix, full_actions, source in (("", False, "MinAtar"), ("_full", True, "MinAtar, all six actions"))
+        for name, (make, summary) in MINATAR.items()
     },
     "random_walk_5": Entry(random_walk.make, "add up five random steps; the distribution of the return is known"),
     "probe_value": Entry(probes.value, "probe: the value is a constant"),
