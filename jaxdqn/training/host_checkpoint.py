@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.training import checkpoint, host_loop, host_programs
+from jaxdqn.training import checkpoint, host_loop
 from jaxdqn.training.host_programs import Programs
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
 
@@ -118,15 +118,14 @@ def _is_where_it_was(host: HostRun) -> bool:
 
 def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:
     """Returns the run with all its episodes cut short, and new ones that begin here."""
-    config, state, step = host.config, host.state, host.state.step
+    config, state, step = host.parts.config, host.state, host.state.step
     seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.history.seeds))
     try:
         observation, _ = host.environments.reset(seed=seeds.tolist())
     except Exception as error:
         raise Crash from error
-    parts = host_programs.parts_of(config, game)
-    iteration, chunk_length = step // config.train_every, host_programs.chunk_length(config, game)
-    first = iteration // chunk_length * chunk_length
+    parts, iteration = host.parts, step // config.train_every
+    first = iteration // host.chunk_length * host.chunk_length
     numbers = programs.draw(config, state.training_key, np.int32(first))
     position = host_loop.position_of(config, state, iteration - first)
     decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)

@@ -29,7 +29,7 @@ def evaluate(host: HostRun, network: Network, programs: Programs, evaluation: Ev
     except Exception as error:
         raise Crash from error
     for _ in range(LONGEST_EVALUATION):
-        values, memory = programs.values(host.config, parameters, observation, memory)
+        values, memory = programs.values(host.parts.config, parameters, observation, memory)
         q_values = np.asarray(values)
         random_action = generator.integers(q_values.shape[-1], size=number)
         action = np.where(generator.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))

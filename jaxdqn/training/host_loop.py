@@ -59,7 +59,7 @@ def init(
     """
     config = jax.device_put(config_fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
-    metrics = curves.metric_names(host_programs.parts_of(config, game))
+    parts = host_programs.parts_of(config, game)
     made: list[Any] = []
     seeds = np.asarray(drawn)
     try:
@@ -82,16 +82,17 @@ def init(
     decision = programs.act(config, state.learner.parameters, state.actor, numbers, observation, position)
     environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool))
     state, history = state._replace(game=environment, actor=None), ActionHistory(seeds, bytearray(), ())
-    return HostRun(config, metrics, state, environments, evaluation_environments, history)
+    metrics, chunk_length = curves.metric_names(parts), host_programs.chunk_length(parts)
+    return HostRun(parts, metrics, chunk_length, state, environments, evaluation_environments, history)
 
 
 def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
     """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
     host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
-    config, state, observation = host.config, host.state, host.state.game.observation
-    numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(host.config, state, 1)
+    config, state, observation = host.parts.config, host.state, host.state.game.observation
+    numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(config, state, 1)
     rows, actor = _empty_rows(config, state.game), state.game.decision.actor
-    memory = initial_memory(host_programs.parts_of(config, game).learner.network, num_evaluated)
+    memory = initial_memory(host.parts.learner.network, num_evaluated)
     programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0), memory)
     replay, _ = programs.store_and_act(
         config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
@@ -114,11 +115,10 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    parts = host_programs.parts_of(host.config, game)
-    returns = host_evaluate.evaluate(host, parts.learner.network, programs, evaluation)
+    returns = host_evaluate.evaluate(host, host.parts.learner.network, programs, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    return host, curves.point(parts, host.metrics, counted, sums, returns.mean(), unknown)
+    return host, curves.point(host.parts, host.metrics, counted, sums, returns.mean(), unknown)
 
 
 def close(host: HostRun) -> None:
@@ -134,14 +134,13 @@ def _close(*vectors: Any) -> None:
 
 def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: int) -> tuple[HostRun, Sums]:
     """Returns the run at step `stop`, and the sums until there. What happens at every step is kept short."""
-    config, state, environments = host.config, host.state, host.environments
+    config, state, environments = host.parts.config, host.state, host.environments
     observation, decision, resetting = state.game
     action = np.asarray(decision.action)
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
-    actions, memory = host.history.actions, host_programs.parts_of(config, game).replay
-    can_sample, chunk_length = memory.min_rows <= 1, host_programs.chunk_length(config, game)
-    no_lives_lost = np.zeros_like(resetting)
+    actions, memory, chunk_length = host.history.actions, host.parts.replay, host.chunk_length
+    can_sample, no_lives_lost = memory.min_rows <= 1, np.zeros_like(resetting)
     while state.step < stop:
         iteration = state.step // config.train_every
         first = iteration // chunk_length * chunk_length

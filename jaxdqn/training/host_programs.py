@@ -80,7 +80,7 @@ def make(game: HostGame) -> Programs:
         parts = parts_of(config, game)
         # One more than the chunk: the call that ends its last iteration acts in the next one.
         return jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(key, i)[0]))(
-            first + jnp.arange(chunk_length(config, game) + 1)
+            first + jnp.arange(chunk_length(parts) + 1)
         )
 
     def act(
@@ -139,9 +139,8 @@ def make(game: HostGame) -> Programs:
     )
 
 
-def chunk_length(config: Config, game: HostGame) -> int:
+def chunk_length(parts: Parts) -> int:
     """Returns the number of iterations whose random numbers `Programs.draw` draws, and it draws one more."""
-    parts = parts_of(config, game)
     return sample_and_learn.chunk_length(jax.eval_shape(lambda: sample_and_learn.draw(parts, jax.random.key(0))))
 
 

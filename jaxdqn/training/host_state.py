@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.config import Config
 from jaxdqn.training.host_programs import Decision
-from jaxdqn.training.state import RunState
+from jaxdqn.training.state import Parts, RunState
 
 
 class EnvironmentState(NamedTuple):
@@ -43,16 +42,18 @@ class HostRun(NamedTuple):
     """A run and its environments.
 
     Attributes:
-      config: with numbers as arrays on the device.
+      parts: of the run; its configuration has numbers as arrays on the device.
       metrics: names of the algorithm's metrics.
+      chunk_length: number of iterations whose random numbers are drawn at once.
       state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` an `EnvironmentState`.
       environments: of training; they step, and carry what cannot be stored.
       evaluation_environments: one for each evaluation episode.
       history: of the training environments.
     """
 
-    config: Config
+    parts: Parts
     metrics: tuple[str, ...]
+    chunk_length: int
     state: RunState
     environments: Any
     evaluation_environments: Any
