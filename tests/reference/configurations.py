@@ -33,7 +33,7 @@ from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
-from jaxdqn.networks.torsos import Dense
+from jaxdqn.networks.torsos import Conv, Dense, Impala
 from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.prioritised import Prioritised
 from jaxdqn.replay.rollout import Rollout
@@ -66,11 +66,13 @@ class Trial(NamedTuple):
       config: of the run.
       epsilon: of its evaluation.
       is_host: whether the game steps in Python.
+      is_in_pictures: whether the game in JAX shows pictures.
     """
 
     config: Config
     epsilon: float = 0.0
     is_host: bool = False
+    is_in_pictures: bool = False
 
 
 def with_(base: Config = BASE, **settings: Any) -> Config:
@@ -110,6 +112,25 @@ TRIALS = {
     "dqn with stacked frames": Trial(
         with_(n_step=3, network=QNetwork(Dense((4, 3)), frames=3), replay=Uniform(24)),
         epsilon=0.3,
+    ),
+    "dqn with convolutions over stacked pictures": Trial(
+        with_(
+            batch_size=3,  # the reference convolves patch by patch
+            network=QNetwork(
+                Conv((2, 3), kernel_sizes=(2, 3), strides=(1, 2), padding="SAME", hidden=(3,)),
+                normalisation=LayerNorm(epsilon=0.1),  # small, it makes rounding larger where there are two channels
+                frames=2,
+            ),
+        ),
+        is_in_pictures=True,
+    ),
+    "double dqn with a residual network": Trial(
+        with_(
+            algorithm=double_dqn.DoubleDQN(),
+            batch_size=3,
+            network=QNetwork(Impala(channels=(2,), width=2, hidden=(3,)), activation="tanh"),
+        ),
+        is_in_pictures=True,
     ),
     "double dqn": Trial(
         with_(

@@ -1,5 +1,6 @@
 """The corridor of `plain.games` as a game in JAX and as an environment of gymnasium."""
 
+import functools
 from typing import NamedTuple
 
 import gymnasium
@@ -20,11 +21,19 @@ def observe(state):
     return jnp.stack([state.position / jnp.float32(6), state.time / jnp.float32(7)])
 
 
+def observe_picture(state):
+    """Returns a picture uint8 `[4, 4, 2]` that shows position and time."""
+    rows, columns = np.indices((4, 4))
+    first = 37 * rows + 11 * columns * columns + 41 * state.position
+    second = 53 * rows * columns + 7 * rows + 29 * state.time
+    return (jnp.stack([first, second], axis=-1) % 256).astype(jnp.uint8)
+
+
 def reset(key):
     return State(jax.random.randint(key, (), 2, 5), jnp.int32(0))
 
 
-def step(key, state, action):
+def step(key, state, action, *, observe=observe):
     del key
     state = State(state.position + action - 1, state.time + 1)
     is_right, is_left = state.position == 6, state.position == 0
@@ -33,6 +42,12 @@ def step(key, state, action):
 
 
 GAME = Game("corridor", 1, reset, step, observe, (2,), num_actions=3, max_steps=7)
+IN_PICTURES = GAME._replace(
+    name="corridor_in_pictures",
+    step=functools.partial(step, observe=observe_picture),
+    observe=observe_picture,
+    observation_shape=(4, 4, 2),
+)
 
 
 class Corridor(gymnasium.Env):

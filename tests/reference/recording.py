@@ -16,7 +16,7 @@ from jaxdqn.replay import sum_tree
 from jaxdqn.training import evaluate, host_loop, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
-from tests.reference.corridor import GAME
+from tests.reference.corridor import GAME, IN_PICTURES
 
 NUM_LOGGED = 7
 
@@ -92,6 +92,11 @@ def observe(monkeypatch, config, record):
 # ------------------------------------------------------------------------------------------------ the two loops
 
 
+def game_of(trial):
+    """Returns the game in JAX of a trial."""
+    return IN_PICTURES if trial.is_in_pictures else GAME
+
+
 def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
     """Returns the states after each period, the curves, and what the evaluations drew."""
 
@@ -100,16 +105,16 @@ def run_in_jax(monkeypatch, trial, record, evaluation, num_periods):
         return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
 
     monkeypatch.setattr(evaluate, "exploration", types.SimpleNamespace(epsilon_greedy=epsilon_greedy))
-    config = config_fields.to_arrays(trial.config)
-    state = jax.jit(functools.partial(loop.init, game=GAME, num_logged=NUM_LOGGED))(config, jax.random.key(3))
-    advance = jax.jit(functools.partial(loop.advance, game=GAME, evaluation=evaluation))
+    config, game = config_fields.to_arrays(trial.config), game_of(trial)
+    state = jax.jit(functools.partial(loop.init, game=game, num_logged=NUM_LOGGED))(config, jax.random.key(3))
+    advance = jax.jit(functools.partial(loop.advance, game=game, evaluation=evaluation))
     states, curves, drawn = [state], [], []
     for _ in range(num_periods):
         state, point = advance(config, state)
         states.append(state)
         curves.append({name: float(value) for name, value in point.items()})
         reset_key, _ = jax.random.split(jax.random.fold_in(state.evaluation_key, state.step))
-        starts = jax.vmap(GAME.reset)(jax.random.split(reset_key, evaluation.episodes)).position
+        starts = jax.vmap(game.reset)(jax.random.split(reset_key, evaluation.episodes)).position
         drawn.append(np.array(starts))
     return states, curves, drawn
 
@@ -201,9 +206,9 @@ def noises_of(config, noises):
     return [noise_of(config.network, noise, size) for noise in noises]
 
 
-def all_noise(config, training_key, number):
+def all_noise(trial, training_key, number):
     """Returns what acting and learning draw in a number of iterations, in NumPy but for keys of heads."""
-    parts = states.parts(config, GAME, np.float32)
+    parts = states.parts(trial.config, game_of(trial), np.float32)
     draw = jax.jit(jax.vmap(lambda i: sample_and_learn.draw(parts, sample_and_learn.keys_of(training_key, i)[0])))
     numbers = draw(np.arange(number))
     return [jax.tree.map(lambda x, i=i: x[i], numbers) for i in range(number)]
@@ -303,13 +308,15 @@ def iteration_record(events, following):
     }
 
 
-def starts_of(iterations, num_environments):
+def starts_of(trial, iterations):
     """Returns for each environment the positions at which its episodes started, from the rows that it stored."""
     starts = []
-    for e in range(num_environments):
-        rows = [{name: row[name][e] for name in ("s_tm1", "s_t")} for i in iterations for row in i["rows"]]
-        firsts = [row["s_tm1"] for row in rows if row["s_tm1"][1] == 0]
-        starts.append([round(float(first[0]) * 6) for first in firsts] + [3])  # what follows the last end is not seen
+    for e in range(trial.config.num_environments):
+        seen = [row["s_tm1"][e] for i in iterations for row in i["rows"]]
+        if trial.is_in_pictures:  # as `corridor.observe_picture` shows position and time in the first cell
+            seen = [(picture[0, 0, 0] / 41 / 6, picture[0, 0, 1]) for picture in seen]
+        firsts = [position for position, time in seen if time == 0]
+        starts.append([round(float(first) * 6) for first in firsts] + [3])  # what follows the last end is not seen
     return starts
 
 
@@ -337,19 +344,19 @@ def record(monkeypatch, trial, periods):
     tape = {
         "settings": config_fields.to_dict(config),
         "num_actions": 3,
-        "observation_shape": (2,),
+        "observation_shape": game_of(trial).observation_shape,
         "is_host": trial.is_host,
         "num_logged": NUM_LOGGED,
         "evaluation": {"every": evaluation.every, "episodes": 3, "epsilon": trial.epsilon, "exact_values": False},
         "parameters": by_path(states[0].learner.parameters),
-        "starts": starts[0] if starts else starts_of(iterations, config.num_environments),
+        "starts": starts[0] if starts else starts_of(trial, iterations),
         "iterations": [
             {
                 **draws_of(config, numbers),
                 "positions": [drawn.indices for _, drawn in events["samples"]] or None,
             }
             for events, numbers in zip(
-                iterations, all_noise(config, states[0].training_key, len(iterations)), strict=True
+                iterations, all_noise(trial, states[0].training_key, len(iterations)), strict=True
             )
         ],
         "evaluations": [

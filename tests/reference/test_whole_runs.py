@@ -14,7 +14,7 @@ import pytest
 import jaxdqn
 from tests.reference.configurations import TRIALS
 from tests.reference.plain import networks, training
-from tests.reference.plain.games import Corridor
+from tests.reference.plain.games import Corridor, CorridorInPictures
 from tests.reference.recording import record
 
 TOLERANCE = 1e-4  # relative to the largest number of an array, or of all parameters or gradients together
@@ -65,7 +65,7 @@ def test_a_run_equals_the_reference(monkeypatch, name):
     trial = TRIALS[name]
     tape, ours = record(monkeypatch, trial, periods_of(trial.config))
     networks.check_initial(tape["settings"]["network"], tape["parameters"])
-    theirs = training.run(tape, Corridor)
+    theirs = training.run(tape, CorridorInPictures if trial.is_in_pictures else Corridor)
     for number, (our, their) in enumerate(zip(ours["iterations"], theirs["iterations"], strict=True)):
         rows = zip(our["rows"], their["rows"], strict=True)
         for v, (row, expected) in enumerate(rows):

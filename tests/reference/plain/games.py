@@ -52,6 +52,22 @@ class Corridor:
         return State(position, time), reward, terminated, time == TIME_LIMIT
 
 
+class CorridorInPictures(Corridor):
+    """The same corridor; observations are pictures of 4 x 4 cells with two channels of bytes."""
+
+    observation_shape = (4, 4, 2)
+
+    @staticmethod
+    def observe(state):
+        """Returns a picture; its cells are `37 i + 11 j^2 + 41 position` and `53 i j + 7 i + 29 time`, modulo 256."""
+        picture = np.zeros((4, 4, 2))
+        for i in range(4):
+            for j in range(4):
+                picture[i, j, 0] = (37 * i + 11 * j * j + 41 * state.position) % 256
+                picture[i, j, 1] = (53 * i * j + 7 * i + 29 * state.time) % 256
+        return picture
+
+
 class Copies:
     """Copies of a game whose episodes begin anew: at once in a JAX game, with the next step in a host game.
 

@@ -55,7 +55,8 @@ def check_layers(settings, parameters):
         elif layer == "fractions" or group == "cell":
             check_within(path, array, bound_of("lecun_normal", *array.shape))
         else:
-            check_within(path, array, bound_of(settings["initializer"], *array.shape))
+            area = math.prod(array.shape[:-2])  # of a convolution's kernel; 1 for a dense layer
+            check_within(path, array, bound_of(settings["initializer"], *(area * size for size in array.shape[-2:])))
 
 
 def check_differ(one, other):

@@ -5,6 +5,8 @@ Parameters are a dictionary from a path such as "params/Dense_0/kernel" to an ar
 
 import autograd.numpy as np
 
+from tests.reference.plain import pictures
+
 
 def stop_gradient(x):
     """Returns the numbers of `x`, or of each part of a dictionary or list, as constants for autograd."""
@@ -101,14 +103,24 @@ class Layers:
         assert y.shape[-1] == features, (y.shape, features)
         return y
 
+    def convolution(self, x, features, size, stride, padding):
+        """Returns `[rows, columns, features]` of a convolutional layer."""
+        path = self.prefix + self.name("Convolution")
+        kernel = self.parameters[f"{path}/kernel"]
+        assert kernel.shape == (size, size, x.shape[-1], features), kernel.shape
+        return pictures.convolve(x, kernel, stride, padding) + self.parameters[f"{path}/bias"]
+
+    def activate(self, x):
+        """Returns the output of a hidden layer, normalised and activated."""
+        if self.settings["normalisation"] is not None:
+            epsilon = self.settings["normalisation"]["epsilon"]
+            x = layer_norm(self.parameters, self.prefix + self.name("LayerNorm"), x, epsilon)
+        return activate(self.settings["activation"], x)
+
     def hidden(self, x, widths):
         """Returns the features after hidden layers: dense, normalised, activated."""
         for width in widths:
-            x = self.dense(x, width)
-            if self.settings["normalisation"] is not None:
-                epsilon = self.settings["normalisation"]["epsilon"]
-                x = layer_norm(self.parameters, self.prefix + self.name("LayerNorm"), x, epsilon)
-            x = activate(self.settings["activation"], x)
+            x = self.activate(self.dense(x, width))
         return x
 
     def values(self, x, width):

@@ -6,6 +6,7 @@
 
 import autograd.numpy as np
 
+from tests.reference.plain import pictures
 from tests.reference.plain.heads import outcome
 from tests.reference.plain.initial import check_initial
 from tests.reference.plain.layers import Layers, sigmoid, stop_gradient
@@ -42,8 +43,32 @@ def feed_forward(settings, num_actions, parameters, observation, noise):
 
 
 def torso(layers, observation):
-    """Returns the features of an observation, after fully connected layers."""
-    return layers.hidden(flat(observation), layers.settings["torso"]["hidden"])
+    """Returns the features of an observation, after convolutional and fully connected layers."""
+    settings = layers.settings["torso"]
+    if settings["type"] == "Dense":
+        return layers.hidden(flat(observation), settings["hidden"])
+    x = np.array(observation, float) / 255.0  # all pictures here are bytes
+    x = {"Conv": convolutions, "Impala": residual}[settings["type"]](layers, settings, x)
+    return layers.hidden(np.reshape(x, -1), settings["hidden"])
+
+
+def convolutions(layers, settings, x):
+    """Returns a picture after convolutional layers: Mnih et al. (2015)."""
+    sizes, strides = settings["kernel_sizes"], settings["strides"]
+    for channels, size, stride in zip(settings["channels"], sizes, strides, strict=True):
+        x = layers.activate(layers.convolution(x, channels, size, stride, settings["padding"]))
+    return x
+
+
+def residual(layers, settings, x):
+    """Returns a picture after the blocks of Espeholt et al. (2018), figure 3, right."""
+    for channels in settings["channels"]:
+        features = channels * settings["width"]
+        x = pictures.max_pool(layers.convolution(x, features, 3, 1, "SAME"), 3, 2, "SAME")
+        for _ in range(2):
+            inner = layers.convolution(layers.activate(x), features, 3, 1, "SAME")
+            x = x + layers.convolution(layers.activate(inner), features, 3, 1, "SAME")
+    return layers.activate(x)
 
 
 def member_parameters(parameters, group, k):
