@@ -128,7 +128,7 @@ TRIALS = {
         with_(
             algorithm=double_dqn.DoubleDQN(),
             batch_size=3,
-            network=QNetwork(Impala(channels=(2,), width=2, hidden=(3,)), activation="tanh"),
+            network=QNetwork(Impala(channels=(1,), width=3, hidden=(4,))),
         ),
         is_in_pictures=True,
     ),

@@ -41,6 +41,12 @@ STUDY = Study(
 )
 
 
+@pytest.fixture(autouse=True)
+def ray_workers_do_not_give_way(monkeypatch):
+    """Ray's workers have a low priority, so they would hardly run beside other tests."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+
+
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """Returns the folder of the study, run here."""
