@@ -94,7 +94,7 @@ def test_slippery_corridor_by_hand():
 
 def test_evaluation_reports_zero_error_for_the_exact_values_of_a_random_game():
     game = _corridor(noise=0.25, is_noise_known=True)
-    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
+    network = feed_forward(None, lambda parameters, observations, key=None: NetworkOutput(parameters))
     q_values = jnp.asarray(exact_values.solve(game, 0.9).q_values, jnp.float32)
     evaluation = evaluate.Evaluation(every=1, episodes=1, exact_values=True)
     errors = evaluate.value_errors(q_values, network, game, jnp.float32(0.9), evaluation)

@@ -518,7 +518,7 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
     seen, looks_like = np.unique(solution.observations, axis=0, return_inverse=True)
     means = np.stack([solution.q_values[looks_like == i].mean(axis=0) for i in range(len(seen))])
 
-    def apply(shift, observations):  # a network that knows, but for a shift
+    def apply(shift, observations, key=None):  # a network that knows, but for a shift
         matches = (observations[:, None] == jnp.asarray(seen)[None]).all(axis=-1)
         return NetworkOutput(jnp.asarray(means, jnp.float32)[matches.argmax(axis=1)] + shift)
 
@@ -537,7 +537,7 @@ def test_the_error_of_exact_values_is_zero_and_a_shift_is_its_bias():
 @pytest.mark.parametrize("sweeps", [0, 1, 3])
 def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
     monkeypatch.setattr(evaluate_module, "SWEEPS", sweeps)
-    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
+    network = feed_forward(None, lambda parameters, observations, key=None: NetworkOutput(parameters))
     evaluation = Evaluation(every=1, episodes=1, exact_values=True)
     game = games.make("probe_time_limit")  # one state and a reward of 1 a step
     _, bias = value_errors(jnp.zeros((1, 1)), network, game, jnp.float32(0.9), evaluation)
@@ -555,7 +555,7 @@ def test_value_iteration_ends_after_so_many_sweeps(monkeypatch, sweeps):
     ],
 )
 def test_value_errors_agree_with_values_by_hand(name, q_values, error, bias):
-    network = feed_forward(None, lambda parameters, observations: NetworkOutput(parameters))
+    network = feed_forward(None, lambda parameters, observations, key=None: NetworkOutput(parameters))
     evaluation = Evaluation(every=1, episodes=1, exact_values=True)
     found = value_errors(jnp.array(q_values), network, games.make(name), jnp.float32(0.9), evaluation)
     np.testing.assert_allclose(found, (error, bias), atol=1e-3)
