@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 
-from jaxdqn.interfaces import Network
 from jaxdqn.training.acting import initial_memory
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
@@ -12,7 +11,7 @@ from jaxdqn.training.host_state import Crash, HostRun
 LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
 
 
-def evaluate(host: HostRun, network: Network, programs: Programs, evaluation: Evaluation) -> np.ndarray:
+def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.ndarray:
     """Returns the undiscounted returns of whole episodes, float64 `[evaluation.episodes]`.
 
     All episodes run side by side until the last one ends; an ended episode earns nothing more.
@@ -23,7 +22,7 @@ def evaluate(host: HostRun, network: Network, programs: Programs, evaluation: Ev
     policy_seed, *seeds = np.asarray(jax.random.bits(key, (number + 1,))).tolist()
     generator = np.random.default_rng(policy_seed)
     returns, ended = np.zeros(number), np.zeros(number, bool)
-    memory = initial_memory(network, number)
+    memory = initial_memory(host.parts.learner.network, number)
     try:
         observation, _ = environments.reset(seed=seeds)
     except Exception as error:

@@ -115,7 +115,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    returns = host_evaluate.evaluate(host, host.parts.learner.network, programs, evaluation)
+    returns = host_evaluate.evaluate(host, programs, evaluation)
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
     return host, curves.point(host.parts, host.metrics, counted, sums, returns.mean(), unknown)
