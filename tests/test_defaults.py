@@ -118,7 +118,7 @@ QNetwork.activation: static, 'relu', one of 'relu', 'tanh'
 QNetwork.dueling: part, None, finite
 QNetwork.frames: static, 1, at least 1 and at most 100
 QNetwork.head: part, None, finite
-QNetwork.initializer: static, 'lecun_normal', one of 'lecun_normal', 'glorot_uniform'
+QNetwork.initializer: static, 'lecun_normal', one of 'lecun_normal', 'he_normal', 'glorot_uniform'
 QNetwork.memory: part, None, finite
 QNetwork.noisy: part, None, finite
 QNetwork.normalisation: part, None, finite

@@ -12,7 +12,11 @@ from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.noisy import Noisy, NoisyDense
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"relu": nn.relu, "tanh": nn.tanh}
-INITIALIZERS = {"lecun_normal": nn.initializers.lecun_normal, "glorot_uniform": nn.initializers.glorot_uniform}
+INITIALIZERS = {
+    "lecun_normal": nn.initializers.lecun_normal,
+    "he_normal": nn.initializers.he_normal,
+    "glorot_uniform": nn.initializers.glorot_uniform,
+}
 
 
 @configuration
