@@ -1,28 +1,35 @@
 """How fast is training, compared with the arithmetic limit of the machine?
 
-    python experiments/benchmark.py            about nine minutes on two CPU cores
-    python experiments/benchmark.py --toy      seconds; the rates are not meaningful
+    python experiments/benchmark.py                            about half an hour on two CPU cores
+    python experiments/benchmark.py --toy                      seconds; the rates are not meaningful
+    python experiments/benchmark.py --only pixels frames       some parts
+    python experiments/benchmark.py --peers peers/bin/python --purejaxql purejaxql
 
-There is one study for each number of members (runs in one compiled program). Each trains DQN on cartpole: a network of
-120 and 84 units, 10 environments, one update of 128 transitions every 10 steps, capacity 10,000, squared error, Adam,
-10 episodes of evaluation every 100,000 steps. Rates include training and evaluation and exclude compilation. The limit
-counts only the multiplications and additions of the dense layers. It assumes the rate at which the machine multiplies
-large float32 matrices in the same process, so fractions of the limit can be compared between machines.
+The last one compares training on pictures with other libraries: `benchmark_peers.txt` has the two commands that get
+them. A library that is missing leaves an empty cell.
 
-Further measurements:
+In the part `cartpole` there is one study for each number of members (runs in one compiled program). Each trains DQN on
+cartpole: a network of 120 and 84 units, 10 environments, one update of 128 transitions every 10 steps, capacity 10,000,
+squared error, Adam, 10 episodes of evaluation every 100,000 steps. Rates include training and evaluation and exclude
+compilation. The limit counts only the multiplications and additions of the dense layers. It assumes the rate at which
+the machine multiplies large float32 matrices in the same process, so fractions of the limit can be compared between
+machines.
 
-- The same agent on gymnasium's CartPole-v1, which steps in Python, with one environment: in one run, and in as many
-  runs as there are cores. sbx's DQN in the same settings and process, if sbx is installed (tested with 0.28: `pip
+Further parts:
+
+- `host`: the same agent on gymnasium's CartPole-v1, which steps in Python, with one environment: in one run, and in as
+  many runs as there are cores. sbx's DQN in the same settings and process, if sbx is installed (tested with 0.28: `pip
   install sbx-rl==0.28.0`).
-- Replay alone, uniform and prioritised, and flashbax's if it is installed (`benchmark_replay.py`).
-- An update of each algorithm, relative to DQN's (`benchmark_updates.py`).
-- The overhead of a study beyond training (`benchmark_studies.py`).
+- `replay`: replay alone, uniform and prioritised, and flashbax's if it is installed (`benchmark_replay.py`).
+- `updates`: an update of each algorithm, relative to DQN's (`benchmark_updates.py`).
+- `studies`: the overhead of a study beyond training (`benchmark_studies.py`).
+- `pixels`, `games`, `frames`, `compilation`: MinAtar, Atari and replay of pictures (`benchmark_pixels.py`). Rates are
+  per CPU second there, except for compilation.
 
-Run it on an idle machine only; other load changes the rates.
+Run it on an idle machine only; other load changes the rates, least those per CPU second.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import datetime
 import json
@@ -31,19 +38,21 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from importlib import metadata
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
+import benchmark_pixels
 import benchmark_replay
 import benchmark_studies
 import benchmark_updates
+from benchmark_worker import PACKAGES, versions
 from jaxdqn import config_fields
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.network import QNetwork
@@ -61,57 +70,82 @@ AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
 AIMS_SGEMM = 400e9
 HOST_GAME = "gymnasium:CartPole-v1"
 HOST_AIM = 4.0  # times sbx
+PARTS = ("cartpole", "host", "replay", "updates", "studies", "pixels", "games", "frames", "compilation")
+ROUNDS = 7  # slices of each contender
 
 
-def versions(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yields name and version of each package that is installed."""
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            yield name, metadata.version(name)
+class Part(NamedTuple):
+    """A part of the benchmark: `measure` returns what the record gets, and `show` prints it."""
+
+    measure: Callable[[], Any]
+    show: Callable[[Any], None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true", help="a short run")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"), help="folder (default: results)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--peers", type=pathlib.Path, help="Python of an environment with the other libraries")
+    parser.add_argument("--purejaxql", type=pathlib.Path, help="folder of purejaxql's code")
     options = parser.parse_args()
+    for path in (options.peers, options.purejaxql):
+        if path is not None and not path.exists():
+            parser.error(f"{path} does not exist.")
     devices.use_all_cores()
-    sgemm = sgemm_rate()
-    steps, members = (10_000, (1,)) if options.toy else (500_000, MEMBERS)
-    rows = [measure(number, steps, sgemm) for number in members]
-    show(rows, sgemm)
-    host_members = (1,) if options.toy else tuple(sorted({1, len(devices.cores())}))
-    host = measure_host(host_members, *((2_000, 2_000) if options.toy else (100_000, 30_000)))
-    show_host(host)
-    capacities, operations = ((1_000,), 100) if options.toy else ((10_000, 100_000, 1_000_000), 5_000)
-    replay = benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations})
-    benchmark_replay.show(replay)
-    updates = benchmark_updates.measure(*((10, ("dqn", "r2d2")) if options.toy else (1_000,)))
-    benchmark_updates.show(updates)
-    studies = benchmark_studies.measure(CONFIG, 10_000 if options.toy else 200_000, 100 if options.toy else 10_000)
-    benchmark_studies.show(studies)
+    sgemm, found = sgemm_rate(), {}
+    parts = parts_of(options, sgemm)
+    for name in options.only:
+        found[name] = parts[name].measure()
+        parts[name].show(found[name])
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
-        "setting": {"game": "cartpole", "steps": steps, "configuration": config_fields.to_dict(CONFIG)},
+        "setting": {"configuration": config_fields.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
             "processor": provenance.processor(),
             "sgemm_gflops": sgemm / 1e9,
         },
         "code": provenance.code(provenance.script()),
-        "versions": dict(versions(("jaxdqn", "jax", "jaxlib", "flax", "optax", "gymnasium", "flashbax", "sbx-rl"))),
-        "rows": rows,
-        "host": host,
-        "replay": replay,
-        "updates": updates,
-        "studies": studies,
+        "versions": dict(versions(PACKAGES)),
+        **found,
     }
     path = options.out / ("benchmark-toy" if options.toy else "benchmark") / f"{created:%Y%m%dT%H%M%SZ}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "x") as file:  # one file for each call; never overwrites
         json.dump(record, file, indent=1)
     print(f"\nrecord  {path}")
+
+
+def parts_of(options: argparse.Namespace, sgemm: float) -> dict[str, Part]:
+    """Returns all parts, by name; those of a toy are as short as they can be."""
+    toy = options.toy
+    steps, members = (10_000, (1,)) if toy else (500_000, MEMBERS)
+    host = ((1,), 2_000, 2_000) if toy else (tuple(sorted({1, len(devices.cores())})), 100_000, 30_000)
+    capacities, operations = ((1_000,), 100) if toy else ((10_000, 100_000, 1_000_000), 5_000)
+    updates = (10, ("dqn", "r2d2")) if toy else (1_000,)
+    studies = (10_000, 100) if toy else (200_000, 10_000)
+    rows = benchmark_pixels.toy_rows() if toy else benchmark_pixels.rows(options.peers, options.purejaxql)
+    rounds, programs = (2, ()) if toy else (ROUNDS, benchmark_pixels.PROGRAMS)
+
+    def on_pixels(kind: str) -> Part:
+        return Part(lambda: benchmark_pixels.measure(rows[kind], rounds), benchmark_pixels.show)
+
+    return {
+        "cartpole": Part(lambda: [measure(number, steps, sgemm) for number in members], partial(show, sgemm=sgemm)),
+        "host": Part(lambda: measure_host(*host), show_host),
+        "replay": Part(
+            lambda: benchmark_replay.measure(capacities, {"uniform": 4 * operations, "prioritised": operations}),
+            benchmark_replay.show,
+        ),
+        "updates": Part(lambda: benchmark_updates.measure(*updates), benchmark_updates.show),
+        "studies": Part(lambda: benchmark_studies.measure(CONFIG, *studies), benchmark_studies.show),
+        "pixels": on_pixels("pixels"),
+        "games": on_pixels("games"),
+        "frames": on_pixels("frames"),
+        "compilation": Part(lambda: benchmark_pixels.measure_compilation(programs), benchmark_pixels.show_compilation),
+    }
 
 
 def measure(members: int, steps: int, sgemm: float) -> dict[str, Any]:

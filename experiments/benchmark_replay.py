@@ -6,6 +6,8 @@ this package and for flashbax, if it is installed. Each library generates its ra
 do. All sampled values are added up, so that the compiler removes nothing. flashbax's item buffer stores whole
 transitions as this package does. Its prioritised flat buffer stores steps and pairs them when sampling. It has no
 importance weights and no n-step returns; this package returns both.
+
+`pictures` is timed by `benchmark_pixels.py`.
 """
 
 import time
@@ -98,6 +100,44 @@ def _ours(kind: str, capacity: int) -> Loop:
         bits = jax.random.bits(key, (operations, BATCH_SIZE))
         numbers = jnp.arange(operations, dtype=jnp.int32)
         return jax.lax.scan(operation, (state, jnp.float32(0)), (numbers, bits))[0]
+
+    return jax.jit(fill, donate_argnums=0)(replay.init()), loop
+
+
+def pictures(shape: tuple[int, ...], dtype: Any, frames: int, capacity: int) -> Loop:
+    """Returns uniform replay of pictures and stacks of `frames`; its loop returns the last sample in place of a sum.
+
+    An operation adds a step of 8 environments and samples 32 transitions. The sample is carried to the next operation:
+    so each one is written to memory as a learner gets it, and nothing else is done with it. Adding up its values would
+    take as long as sampling.
+    """
+    num_environments, batch_size = 8, 32
+    seen = jax.random.randint(jax.random.key(0), (16, num_environments, *shape), 0, 2 if dtype is bool else 256)
+    seen = seen.astype(dtype)
+    is_valid = jnp.ones(num_environments, bool)
+
+    def step(number: Any) -> Step:
+        reward = jnp.full(num_environments, number % 7, jnp.float32)
+        is_last, never = (jnp.full(num_environments, flag) for flag in (number % 500 == 499, False))
+        return Step(seen[number % 16], jnp.int32(reward), reward, is_last, never, seen[(number + 1) % 16])
+
+    replay = Uniform(capacity).make(step(0), 1, ConfiguredReturn(0.99), frames=frames)
+
+    def fill(state: Any) -> Any:
+        rows = capacity // num_environments
+        return jax.lax.fori_loop(0, rows, lambda i, state: replay.add(state, step(i), is_valid), state)
+
+    def loop(state: Any, key: jax.Array, operations: int) -> tuple[Any, Any]:
+        def operation(carry: Any, inputs: Any) -> tuple[Any, None]:
+            (state, _), (number, bits) = carry, inputs
+            state = replay.add(state, step(number), is_valid)
+            return (state, replay.sample(state, bits, number, number)), None
+
+        bits = jax.random.bits(key, (operations, batch_size))
+        numbers = jnp.arange(operations, dtype=jnp.int32)
+        shapes = jax.eval_shape(replay.sample, state, bits[0], numbers[0], numbers[0])
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return jax.lax.scan(operation, (state, nothing), (numbers, bits))[0]
 
     return jax.jit(fill, donate_argnums=0)(replay.init()), loop
 
