@@ -12,13 +12,14 @@ from benchmark_worker import Slice
 
 
 def purejaxql_pqn(game: str, steps: int) -> Slice:
-    """PQN of purejaxql (`pqn_minatar.py`) with the settings of its own configuration file. Each slice trains anew."""
+    """PQN of purejaxql (`pqn_minatar.py`) with the settings of its own configuration files. Each slice trains anew."""
     import jax
     from omegaconf import OmegaConf
     from purejaxql import pqn_minatar
 
-    file = pathlib.Path(pqn_minatar.__file__).parent / "config" / "alg" / "pqn_minatar.yaml"
-    settings: Any = OmegaConf.to_container(OmegaConf.load(file))
+    folder = pathlib.Path(pqn_minatar.__file__).parent / "config"
+    files = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "alg" / "pqn_minatar.yaml")
+    settings: Any = OmegaConf.to_container(OmegaConf.merge(*files))
     settings |= {"ENV_NAME": game, "TOTAL_TIMESTEPS": steps, "TEST_DURING_TRAINING": False}
     train = jax.jit(jax.vmap(pqn_minatar.make_train(settings)))
     keys = jax.random.split(jax.random.PRNGKey(0), 1)

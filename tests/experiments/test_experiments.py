@@ -1,9 +1,11 @@
 """Every experiment script at toy size, from game to figure."""
 
+import json
 import pathlib
 import runpy
 import subprocess
 import sys
+from unittest import mock
 
 import jax
 import numpy as np
@@ -91,3 +93,7 @@ def test_the_benchmark_writes_a_record(tmp_path):
     assert done.returncode == 0, done.stderr
     (record,) = (tmp_path / "benchmark-toy").glob("*.json")
     assert str(record) in done.stdout
+    (frames,) = json.loads(record.read_text())["frames"]
+    assert frames["contenders"]["jaxdqn"]["per_cpu_second"][1] > 0
+    assert frames["contenders"]["other"] == {"missing": mock.ANY}
+    assert frames["before"]["sgemm_gflops"] > 0
