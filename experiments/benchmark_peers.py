@@ -28,7 +28,6 @@ def purejaxql_pqn(game: str, steps: int) -> Slice:
         jax.block_until_ready(train(keys))
         return steps
 
-    work()
     return work
 
 
@@ -79,7 +78,6 @@ def rejax_dqn(game: str, steps: int, capacity: int) -> Slice:
         state = jax.block_until_ready(train(state))
         return steps
 
-    work()
     return work
 
 
@@ -115,7 +113,7 @@ def _continued(algorithm: Any, steps: int, settings: dict[str, Any]) -> Slice:
         agent.learn(steps, reset_num_timesteps=False)
         return steps
 
-    agent.learn(settings["learning_starts"] + steps)
+    agent.learn(settings["learning_starts"])
     return work
 
 

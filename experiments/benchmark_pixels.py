@@ -91,8 +91,8 @@ def training_rows(peers: str | None, purejaxql: str | None) -> Iterator[Row]:
         arguments = {"game": "Breakout-MinAtar", "steps": 2_000, "capacity": capacity}
         theirs = Contender("rejax", PEERS_SCRIPT, "rejax_dqn", arguments, peers)
         yield Row(f"DQN on breakout, {capacity:,} transitions", "environment steps", (ours, theirs), {"rejax": 2.0})
-    ours = _ours("atari_dqn", game=PONG, steps=20, train_every=4, capacity=10_000, **ATARI)
-    arguments = {"steps": 20, "train_freq": 4, "buffer_size": 10_000, **ATARI}
+    ours = _ours("atari_dqn", game=PONG, steps=12, train_every=4, capacity=10_000, **ATARI)
+    arguments = {"steps": 12, "train_freq": 4, "buffer_size": 10_000, **ATARI}
     sbx = Contender("sbx", PEERS_SCRIPT, "sbx_dqn", arguments, peers)
     torch = Contender("stable-baselines3", PEERS_SCRIPT, "stable_baselines3_dqn", arguments, peers)
     yield Row("DQN on Pong", "environment steps", (ours, sbx, torch), {"sbx": 5.0, "stable-baselines3": 1.3})

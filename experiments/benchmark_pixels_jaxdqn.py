@@ -44,7 +44,6 @@ def minatar(algorithm: str, game: str, steps: int, changes: dict[str, Any]) -> S
         step += steps
         return steps
 
-    work()
     return work
 
 
@@ -143,7 +142,6 @@ def game_alone(game: str, num_environments: int, steps: int) -> Slice:
         (state, *_), key = jax.block_until_ready(play(state, key))
         return steps * num_environments
 
-    work()
     return work
 
 
@@ -158,7 +156,6 @@ def frame_ring(kind: str, capacity: int, operations: int) -> Slice:
         state, _ = jax.block_until_ready(run(state, key, operations))
         return operations
 
-    work()
     return work
 
 
@@ -172,7 +169,6 @@ def sgemm(size: int, repeats: int) -> Slice:
             multiply(matrix).block_until_ready()
         return 2e-9 * size**3 * repeats
 
-    work()
     return work
 
 

@@ -17,7 +17,7 @@ PACKAGES = (
     *("jaxdqn", "jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "ale-py", "flashbax", "gymnax"),
     *("rejax", "sbx-rl", "stable-baselines3", "torch"),
 )
-Slice = Callable[[], float]  # works, and returns how many units of work it has done
+Slice = Callable[[], float]  # works, and returns how many units of work it has done; the first call may compile
 
 
 def serve(contenders: Mapping[str, Callable[..., Slice]]) -> None:
