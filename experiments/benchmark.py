@@ -2,7 +2,7 @@
 
     python experiments/benchmark.py                            about half an hour on two CPU cores
     python experiments/benchmark.py --toy                      seconds; the rates are not meaningful
-    python experiments/benchmark.py --only pixels frames       some parts
+    python experiments/benchmark.py --only atari frames        some parts
     python experiments/benchmark.py --peers peers/bin/python --purejaxql purejaxql
 
 The last one compares training on pictures with other libraries: `benchmark_peers.txt` has the two commands that get
@@ -23,8 +23,8 @@ Further parts:
 - `replay`: replay alone, uniform and prioritised, and flashbax's if it is installed (`benchmark_replay.py`).
 - `updates`: an update of each algorithm, relative to DQN's (`benchmark_updates.py`).
 - `studies`: the overhead of a study beyond training (`benchmark_studies.py`).
-- `pixels`, `games`, `frames`, `compilation`: MinAtar, Atari and replay of pictures (`benchmark_pixels.py`). Rates are
-  per CPU second there, except for compilation.
+- `minatar`, `atari`, `games`, `frames`, `compilation`: training on pictures, and its parts (`benchmark_pixels.py`).
+  Rates are per CPU second there, except for compilation.
 
 Run it on an idle machine only; other load changes the rates, least those per CPU second.
 """
@@ -70,7 +70,7 @@ AIMS = {1: (1.5, 72_000), 8: (2.0, 94_000)}
 AIMS_SGEMM = 400e9
 HOST_GAME = "gymnasium:CartPole-v1"
 HOST_AIM = 4.0  # times sbx
-PARTS = ("cartpole", "host", "replay", "updates", "studies", "pixels", "games", "frames", "compilation")
+PARTS = ("cartpole", "host", "replay", "updates", "studies", "minatar", "atari", "games", "frames", "compilation")
 ROUNDS = 7  # slices of each contender
 
 
@@ -141,7 +141,8 @@ def parts_of(options: argparse.Namespace, sgemm: float) -> dict[str, Part]:
         ),
         "updates": Part(lambda: benchmark_updates.measure(*updates), benchmark_updates.show),
         "studies": Part(lambda: benchmark_studies.measure(CONFIG, *studies), benchmark_studies.show),
-        "pixels": on_pixels("pixels"),
+        "minatar": on_pixels("minatar"),
+        "atari": on_pixels("atari"),
         "games": on_pixels("games"),
         "frames": on_pixels("frames"),
         "compilation": Part(lambda: benchmark_pixels.measure_compilation(programs), benchmark_pixels.show_compilation),

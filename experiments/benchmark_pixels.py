@@ -4,14 +4,15 @@ Contenders work in turn on one core with one thread each, and rates are per CPU 
 rows can be measured on a machine that others use. Other libraries train as they are published, in an environment of
 their own (`benchmark_peers.txt`); evaluation is left out on both sides.
 
-Training:
+MinAtar:
 
-- PQN on MinAtar's breakout in the settings of its paper (128 environments, 32 steps, 32 minibatches, 2 epochs), and
-  purejaxql's, whose games are gymnax's: pictures of float32, no sticky actions.
-- DQN on the same game in the settings of `jaxdqn.settings` with 10,000 and 100,000 transitions, and rejax's with the
-  same network. rejax samples without replacement, so its time grows with the memory.
-- DQN on Pong: the Nature paper's network, an update of 32 transitions every 4 steps; sbx and stable-baselines3 in their
-  own Atari wrappers.
+- PQN on breakout in the settings of its paper (128 environments, 32 steps, 32 minibatches, 2 epochs), and purejaxql's,
+  whose games are gymnax's: pictures of float32, no sticky actions.
+- DQN on breakout in the settings of `jaxdqn.settings`, but with 10,000 transitions, and rejax's with the same network.
+  rejax samples without replacement, so its time grows with the number of transitions.
+
+Atari: DQN on Pong with the Nature paper's network, an update of 32 transitions every 4 steps; sbx and stable-baselines3
+in their own Atari wrappers.
 
 Games: Pong's emulator alone, with its pictures, in steps of four frames; the MinAtar games alone. Actions are random.
 
@@ -63,18 +64,23 @@ class Row(NamedTuple):
 def rows(peers: pathlib.Path | None, purejaxql: pathlib.Path | None) -> dict[str, Iterable[Row]]:
     """Returns the rows of each part; `peers` is the Python of other libraries, `purejaxql` the folder of its code."""
     python, folder = (None if path is None else str(path.absolute()) for path in (peers, purejaxql))
-    return {"pixels": training_rows(python, folder), "games": game_rows(), "frames": frame_rows()}
+    return {
+        "minatar": minatar_rows(python, folder),
+        "atari": atari_rows(python),
+        "games": game_rows(),
+        "frames": frame_rows(),
+    }
 
 
 def toy_rows() -> dict[str, Iterable[Row]]:
     """Returns the rows of a toy: one, with a library that is missing."""
     first = next(frame_rows(capacity=80, operations=1))
     other = first.contenders[0]._replace(name="other", python=None)
-    return {"pixels": (), "games": (), "frames": (first._replace(contenders=(*first.contenders, other)),)}
+    return {"minatar": (), "atari": (), "games": (), "frames": (first._replace(contenders=(*first.contenders, other)),)}
 
 
-def training_rows(peers: str | None, purejaxql: str | None) -> Iterator[Row]:
-    """Yields the rows of training beside other libraries."""
+def minatar_rows(peers: str | None, purejaxql: str | None) -> Iterator[Row]:
+    """Yields the rows of training on MinAtar beside other libraries."""
     ours = _ours("minatar", algorithm="pqn", game="minatar_breakout", steps=4_096, changes={})
     theirs = Contender(
         "purejaxql",
@@ -85,12 +91,16 @@ def training_rows(peers: str | None, purejaxql: str | None) -> Iterator[Row]:
         path=purejaxql,
     )
     yield Row("PQN on breakout", "environment steps", (ours, theirs), {"purejaxql": 3.0})
-    for capacity in (10_000, 100_000):
-        changes = {"replay.capacity": capacity, "learning_starts": 256}
-        ours = _ours("minatar", algorithm="dqn", game="minatar_breakout", steps=2_000, changes=changes)
-        arguments = {"game": "Breakout-MinAtar", "steps": 2_000, "capacity": capacity}
-        theirs = Contender("rejax", PEERS_SCRIPT, "rejax_dqn", arguments, peers)
-        yield Row(f"DQN on breakout, {capacity:,} transitions", "environment steps", (ours, theirs), {"rejax": 2.0})
+    capacity, steps = 10_000, 2_000
+    changes = {"replay.capacity": capacity, "learning_starts": 256}
+    ours = _ours("minatar", algorithm="dqn", game="minatar_breakout", steps=steps, changes=changes)
+    arguments = {"game": "Breakout-MinAtar", "steps": steps, "capacity": capacity}
+    theirs = Contender("rejax", PEERS_SCRIPT, "rejax_dqn", arguments, peers)
+    yield Row("DQN on breakout", "environment steps", (ours, theirs), {"rejax": 2.0})
+
+
+def atari_rows(peers: str | None) -> Iterator[Row]:
+    """Yields the row of training on Pong beside other libraries."""
     ours = _ours("atari_dqn", game=PONG, steps=12, train_every=4, capacity=10_000, **ATARI)
     arguments = {"steps": 12, "train_freq": 4, "buffer_size": 10_000, **ATARI}
     sbx = Contender("sbx", PEERS_SCRIPT, "sbx_dqn", arguments, peers)
@@ -188,7 +198,7 @@ def show(found: list[dict[str, Any]]) -> None:
         table.add_column(heading, justify="left" if heading in ("row", "library") else "right")
     for row in found:
         for name, result in row["contenders"].items():
-            aim = f"{row['aims'][name]:,.4g}" if name in row["aims"] else ""
+            aim = _number(row["aims"][name]) if name in row["aims"] else ""
             missed = ": missed" if row["met"].get(name) is False else ""
             rate, times = (_range(result.get(key)) for key in ("per_cpu_second", "times"))
             table.add_row(row["row"], name, rate, times, aim + missed)
@@ -207,5 +217,9 @@ def _range(quartiles: list[float] | None) -> str:
     """Returns the median, with the quartiles in brackets; empty if there are none."""
     if quartiles is None:
         return ""
-    low, median, high = (f"{x:,.0f}" if x >= 100 else f"{x:.2f}" for x in quartiles)
+    low, median, high = map(_number, quartiles)
     return f"{median} ({low}-{high})"
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if x >= 100 else f"{x:.2f}"
