@@ -2,7 +2,7 @@
 
     python experiments/benchmark.py                            about half an hour on two CPU cores
     python experiments/benchmark.py --toy                      seconds; the rates are not meaningful
-    python experiments/benchmark.py --only atari frames        some parts
+    python experiments/benchmark.py --only atari frames        some of its parts
     python experiments/benchmark.py --peers peers/bin/python --purejaxql purejaxql
 
 The last one compares training on pictures with other libraries: `benchmark_peers.txt` has the two commands that get
