@@ -294,8 +294,8 @@ COMMAND = Command(
     "search settings of an algorithm on a game with a given budget",
     "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best "
     "points are trained again on other seeds, and these select the winner. The winner is compared with the default, "
-    "the settings that the search starts from, on test seeds, which no selection has used. The same command continues an interrupted search. It also continues a "
-    "search with a larger budget.",
+    "the settings that the search starts from, on test seeds, which no selection has used. The same command continues "
+    "an interrupted search. It also continues a search with a larger budget.",
     add,
     main,
     epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",
