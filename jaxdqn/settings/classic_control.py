@@ -30,8 +30,8 @@ SHARED: dict[str, Any] = {
     "target_update.every": 200,
     "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
 }
-# purejaxql's CartPole with fewer steps a training, which fit into an evaluation period. The learning rate and lambda were
-# chosen on cartpole, seeds 100 and 101, from 2.5e-4 and 1e-3, and 0.65 and 0.95.
+# purejaxql's CartPole with fewer steps a training, which fit into an evaluation period. The learning rate and λ were
+# chosen on cartpole with seeds 100 and 101, from 2.5e-4 and 1e-3, and from 0.65 and 0.95.
 PQN: dict[str, Any] = {
     "learning_rate": 1e-3,
     "learning_rate_schedule": Linear(start=1.0, end=0.1, steps=STEPS),
