@@ -126,8 +126,14 @@ def test_an_option_replaces_a_value_of_the_settings():
     assert config == dataclasses.replace(family.apply("dqn", dqn.CONFIG), learning_rate=0.5)
 
 
-def test_the_list_of_settings_names_games_sources_and_results():
-    lines = jaxdqn("list", "settings").stdout.splitlines()
+def test_unknown_settings_get_a_suggestion():
+    with pytest.raises(ValueError, match=r"no settings are called 'cach'\. Did you mean 'catch'"):
+        configuration_options.parse("catch", "dqn", ["--settings", "cach"])
+
+
+def test_the_list_of_settings_names_games_sources_and_results(capsys):
+    commands.main(["list", "settings"])
+    lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(FAMILIES)
     for line, family in zip(lines, FAMILIES.values(), strict=True):
         assert all(pattern in line for pattern in family.games)
@@ -180,7 +186,6 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
         (["train", "cartpol", "dqn"], "cartpole"),
         (["train", "catch", "dqn", "--memory", "much"], "'much' is not a size"),
         (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
-        (["train", "catch", "dqn", "--settings", "cach"], "no settings are called 'cach'. Did you mean 'catch'"),
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
         (["train", "catch", "dqn", "network.torso:conv"], "network.torso = Conv needs pictures"),
