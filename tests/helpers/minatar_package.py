@@ -5,6 +5,7 @@ which the package asks for them.
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,10 +18,15 @@ NUM_SLOTS = seaquest.NUM_ENEMIES
 
 
 def load():
-    """Returns the package; without it the test is skipped. It logs that seaborn, which it draws with, is missing."""
+    """Returns the package; without it the test is skipped. It logs that seaborn, which it draws with, is missing.
+
+    An experiment has the name of the package, and the tests have the folder of experiments on their path.
+    """
     logging.disable(logging.WARNING)
     try:
-        return pytest.importorskip("minatar", reason="pip install --no-deps MinAtar==1.0.15")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "path", [folder for folder in sys.path if not folder.endswith("experiments")])
+            return pytest.importorskip("minatar", reason="pip install --no-deps MinAtar==1.0.15")
     finally:
         logging.disable(logging.NOTSET)
 
