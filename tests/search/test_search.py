@@ -367,9 +367,12 @@ def test_a_winner_that_diverges_in_the_final_is_not_chosen_even_if_all_finalists
 def test_a_diverged_point_does_not_win_a_search_and_its_sampler_gets_the_worst_score(tmp_path, programs):
     space = {"learning_rate": grids.Choice((0.01, 1e30))}
     one = dataclasses.replace(SEARCH, name="diverging", space=space, rungs=(), budget=2 * 600 * 8)
-    outcome = run_search.run(one, tmp_path, programs=programs)
+    shown = []
+    outcome = run_search.run(one, tmp_path, programs=programs, advanced=lambda steps, scores: shown.append(scores))
     is_large = [settings["learning_rate"] == 1e30 for settings in outcome.settings]
     assert 0 < sum(is_large) < len(is_large)
+    assert np.isnan(np.concatenate(shown)).any()  # a diverged run has no score on the progress bar
+    assert not np.isnan(np.concatenate(shown)).all()
     folder = tmp_path / "diverging" / "tuning"
     found = search_trials.read(folder)
     assert [point.state == "diverged" for point in found.points] == is_large
