@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "learner": BASE | {"config", "noise", "optimizers"},
     "training": BASE
     | {"config", "exploration", "learner", "games", "networks", "noise", "replay", "rewards_and_terminations"},
+    "settings": BASE | PARTS | {"algorithms", "config", "training"},
     "store": set(),
     "analysis": {"store", "spelling"},
     "export": {"store", "analysis", "spelling"},
@@ -61,6 +62,7 @@ MAY_IMPORT = {
         "play",
         "study",
         "search",
+        "settings",
     },
     "__main__": {"commands"},
 }

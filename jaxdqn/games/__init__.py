@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
-from jaxdqn.games.minatar import asterix, breakout, freeway, seaquest, space_invaders
+from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
 from jaxdqn.spelling import did_you_mean
 
 
@@ -24,12 +24,12 @@ class Entry(NamedTuple):
     summary: str
 
 
-MINATAR: dict[str, tuple[Callable[..., Game], str]] = {  # of each game the function that makes it, and a summary
-    "asterix": (asterix.make, "collect gold, avoid enemies"),
-    "breakout": (breakout.make, "break bricks with a ball"),
-    "freeway": (freeway.make, "cross a road again and again, 2,501 steps"),
-    "seaquest": (seaquest.make, "shoot fish, pick up divers, come up for air"),
-    "space_invaders": (space_invaders.make, "shoot aliens that shoot back"),
+MINATAR: dict[str, tuple[rules.Rules, str]] = {  # of each game its rules, and a summary
+    "asterix": (asterix.RULES, "collect gold, avoid enemies"),
+    "breakout": (breakout.RULES, "break bricks with a ball"),
+    "freeway": (freeway.RULES, "cross a road again and again, 2,501 steps"),
+    "seaquest": (seaquest.RULES, "shoot fish, pick up divers, come up for air"),
+    "space_invaders": (space_invaders.RULES, "shoot aliens that shoot back"),
 }
 
 GAMES: dict[str, Entry] = {
@@ -47,9 +47,11 @@ GAMES: dict[str, Entry] = {
         for size in range(4, 51, 2)
     },
     **{
-        f"minatar_{name}{suffix}": Entry(functools.partial(make, full_actions=full_actions), f"{summary}; {source}")
+        f"minatar_{name}{suffix}": Entry(
+            functools.partial(rules.make, of_game, full_actions=full_actions), f"{summary}; {source}"
+        )
         for suffix, full_actions, source in (("", False, "MinAtar"), ("_full", True, "MinAtar, all six actions"))
-        for name, (make, summary) in MINATAR.items()
+        for name, (of_game, summary) in MINATAR.items()
     },
     "random_walk_5": Entry(random_walk.make, "add up five random steps; the distribution of the return is known"),
     "probe_value": Entry(probes.value, "probe: the value is a constant"),

@@ -79,6 +79,7 @@ def max_pool(x: Array, size: int, stride: int, padding: str = "VALID") -> Array:
     Returns:
       float32 `[..., rows, columns, channels]`; where values of a patch are equal, they share the gradient.
     """
+    # With its gradient, this takes a fraction of the time of `jax.lax.reduce_window` on a CPU.
     x = _padded(x, (size, size), stride, padding, -jnp.inf)
     for axis in (-2, -3):
         x = functools.reduce(jnp.maximum, _slices(x, axis, size, stride))

@@ -86,7 +86,7 @@ def run(
       is_stored: whether tuning runs that reach their last step are recorded.
       checkpoint_seconds: of training between checkpoints of the runs that train and wait.
       memory: bytes that runs may use at once; None for half of what there is.
-      advanced: is called with environment steps and scores after each evaluation period.
+      advanced: is called with environment steps and `wave.scores` after each evaluation period.
       script: that runs the search, as it was when the process began; None is the script of this process as it is now.
         It is recorded with the points and their runs.
 

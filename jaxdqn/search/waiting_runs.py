@@ -38,7 +38,7 @@ class Runs(NamedTuple):
       stop: the request to stop.
       checkpoint_seconds: of training between checkpoints.
       memory: bytes that runs may use at once; None for half of what there is.
-      advanced: is called with environment steps and scores after each evaluation period.
+      advanced: is called with environment steps and `wave.scores` after each evaluation period.
       is_stored: whether runs that reach their last step are recorded.
       code: version, commit and script, as records have them.
     """
@@ -150,7 +150,7 @@ def _train_wave(
     start = _start(runs, cells)
     for at in wave.train(compiled, cells, start, width=layout.width, every=every, until=until, context=between):
         if not at.is_new:
-            runs.advanced(every * len(cells), at.curve_points[-1]["evaluation_return"])
+            runs.advanced(every * len(cells), wave.scores(at))
     endings = compiled.end(at.states)[: len(cells)]
     crashes = [ending.crash for ending in endings if ending.crash is not None]
     if crashes:

@@ -1,11 +1,22 @@
 """The settings of one family of games, and the configuration of an algorithm that follows from them."""
 
+import dataclasses
 import fnmatch
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxdqn import config_fields
-from jaxdqn.config import Config
+from jaxdqn.algorithms import dqn
+from jaxdqn.config import Config, Network
+from jaxdqn.networks.dueling import Dueling
+from jaxdqn.networks.ensemble import Ensemble
+from jaxdqn.networks.heads import ImplicitQuantiles, ProposedFractions
+from jaxdqn.networks.memory import LSTM
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import Conv, Dense, Impala
+from jaxdqn.training.evaluate import Evaluation
+
+_OF_A_TRAINING = ("n_step", "num_updates", "num_minibatches")
 
 
 class Family(NamedTuple):
@@ -13,34 +24,69 @@ class Family(NamedTuple):
 
     Attributes:
       games: patterns of their names, as of files: `*` stands for any characters.
-      shared: values of fields by dotted path, for every algorithm whose configuration has the field.
-      own: by name of an algorithm, values that replace or add to the shared ones.
+      shared: values of fields by dotted path, as for DQN. `apply` says which of them another algorithm takes.
+      own: by name of an algorithm, values that it has instead of or besides the shared ones.
       steps: budget of a run, in environment steps.
-      evaluate_every: environment steps between evaluations.
+      evaluation: when and how a run is evaluated.
       source: where the values come from: a publication, public code, or the search that found them.
-      result: folder of the committed result that shows how well they do, in `results/`.
+      result: folder of the committed result that shows how well they do, in `results/`; None if there is none.
     """
 
     games: tuple[str, ...]
     shared: Mapping[str, Any]
     own: Mapping[str, Mapping[str, Any]]
     steps: int
-    evaluate_every: int
+    evaluation: Evaluation
     source: str
-    result: str
+    result: str | None
 
     def holds(self, game: str) -> bool:
         """Returns whether the game with this name is of the family."""
         return any(fnmatch.fnmatchcase(game, pattern) for pattern in self.games)
 
     def apply(self, algorithm: str, config: Config) -> Config:
-        """Returns the algorithm's configuration with these settings.
+        """Returns the configuration of an algorithm with these settings.
+
+        A shared value replaces the algorithm's value of this field if the algorithm has there what DQN has. Where it
+        differs from DQN, the difference is a part of the algorithm, such as the exploration of noisy networks, and
+        stays. An algorithm with a `train_every` of its own also keeps `n_step` and the numbers of updates. Fields of
+        the network are those of each member in an ensemble. The last hidden layer of a shared torso belongs to the part
+        behind the torso, if the algorithm has one: the streams of dueling, the memory, or the head of IQN or FQF.
+
+        Args:
+          algorithm: its name in `jaxdqn.algorithms.ALGORITHMS`.
+          config: its configuration there.
 
         Raises:
           ValueError: `own` names a field that the configuration does not have.
         """
-        fields = config_fields.paths(config)
-        own = self.own.get(algorithm, {})
-        for path, value in {**{path: value for path, value in self.shared.items() if path in fields}, **own}.items():
+        of_dqn, before = config_fields.paths(dqn.CONFIG), config_fields.paths(config)
+        kept = () if config.train_every == dqn.CONFIG.train_every else _OF_A_TRAINING
+        network = "network.member." if isinstance(config.network, Ensemble) else "network."
+        for path, value in self.shared.items():
+            at = path.replace("network.", network)
+            if path == "network.torso":
+                config = dataclasses.replace(config, network=_with_torso(config.network, value))
+            elif path not in kept and at in before and before[at] == of_dqn.get(path, before[at]):
+                config = config_fields.replace_at(config, at, value)
+        for path, value in self.own.get(algorithm, {}).items():
             config = config_fields.replace_at(config, path, value)
         return config
+
+
+def _with_torso(network: Network, torso: Dense | Conv | Impala) -> Network:
+    """Returns a network with another torso, whose last hidden layer is that of the part behind the torso."""
+    if isinstance(network, Ensemble):
+        member: Any = _with_torso(network.member, torso)
+        return dataclasses.replace(network, member=member)
+    if not isinstance(network, QNetwork):
+        return network  # a table
+    *first, last = torso.hidden
+    shorter = dataclasses.replace(torso, hidden=tuple(first))
+    if network.dueling is not None:
+        return dataclasses.replace(network, torso=shorter, dueling=Dueling((last,)))
+    if network.memory is not None:
+        return dataclasses.replace(network, torso=shorter, memory=LSTM(last))
+    if isinstance(network.head, ImplicitQuantiles | ProposedFractions):
+        return dataclasses.replace(network, torso=shorter, head=dataclasses.replace(network.head, hidden=(last,)))
+    return dataclasses.replace(network, torso=torso)

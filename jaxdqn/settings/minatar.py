@@ -1,6 +1,9 @@
-"""The settings of the five MinAtar games."""
+"""The settings of the five MinAtar games.
 
-from jaxdqn import target_network
+DQN has the values of Dopamine's labs/environments/minatar, with 8 environments and half as many updates. PQN has those
+of purejaxql's pqn_minatar.yaml, whose learning rate and epsilon fall over the steps of a run.
+"""
+
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.layers import LayerNorm
@@ -8,6 +11,7 @@ from jaxdqn.networks.torsos import MINATAR
 from jaxdqn.optimizers import Adam, RAdam
 from jaxdqn.schedules import Linear
 from jaxdqn.settings.family import Family
+from jaxdqn.training.evaluate import Evaluation
 
 STEPS = 1_024_000  # a multiple of PQN's 4,096 steps in each training
 HEAD = Categorical(num_atoms=51, v_min=0.0, v_max=50.0)  # rewards are not negative, one in two steps at most
@@ -18,13 +22,16 @@ FAMILY = Family(
         "learning_rate": 2.5e-4,
         "optimizer": Adam(eps=3.125e-4),
         "network.torso": MINATAR,
-        "network.member.torso": MINATAR,
+        "network.head.num_atoms": HEAD.num_atoms,
+        "network.head.v_min": HEAD.v_min,
+        "network.head.v_max": HEAD.v_max,
         "batch_size": 32,
         "num_environments": 8,
         "train_every": 8,
         "learning_starts": 5_000,
         "replay.capacity": 100_000,
-        "target_update": target_network.Periodic(1_000),
+        "replay.importance.steps": STEPS,
+        "target_update.every": 1_000,
         "exploration": EpsilonGreedy(Linear(start=1.0, end=0.01, steps=100_000)),
     },
     own={
@@ -43,13 +50,11 @@ FAMILY = Family(
             "max_gradient_norm": 10.0,
             "replay.capacity": 128 * 32,
             "replay.lambda_": 0.65,
-            "target_update": target_network.Online(),
             "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=STEPS / 10)),
         },
     },
     steps=STEPS,
-    evaluate_every=40_960,
-    source="DQN: Dopamine's labs/environments/minatar, with 8 environments and half as many updates. PQN: "
-    "purejaxql's pqn_minatar.yaml, with the learning rate and epsilon falling over these steps.",
+    evaluation=Evaluation(every=40_960, episodes=20),
+    source="DQN: Dopamine's labs/environments/minatar; PQN: purejaxql; others: DQN's values, not tuned",
     result="minatar",
 )

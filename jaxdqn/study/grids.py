@@ -1,9 +1,9 @@
 """Grids: the settings that a study tries, as points. A point holds values of some fields, by dotted path.
 
-A mapping from fields to values is the grid of all combinations. Any other grid is a list of points, such as these
-functions return. Lists are joined with `+`, and multiplied with `product`.
+A mapping from fields to values is the grid of all combinations. Any other grid is a list of points, written out or
+returned by these functions. Lists are joined with `+`, and multiplied with `product`.
 
-    product({"learning_rate": (1e-3, 1e-4)}, zipped({"batch_size": (32, 64), "num_updates": (2, 1)}))
+    product({"learning_rate": (1e-3, 1e-4)}, [{"batch_size": 32, "n_step": 1}, {"batch_size": 64, "n_step": 3}])
     draws(20, seed=0, ranges={"learning_rate": LogUniform(1e-5, 1e-2), "n_step": Choice((1, 3, 5))})
 """
 
@@ -102,18 +102,6 @@ def product(*grids: Grid) -> list[Point]:
                 raise ValueError(f"{path!r} is set by two of the grids that are multiplied.")
         combined.append({path: value for point in combination for path, value in point.items()})
     return combined
-
-
-def zipped(values: Mapping[str, Sequence[Any]]) -> list[Point]:
-    """Returns one point for each index: the first values of all fields, the second values, and so on.
-
-    Raises:
-      ValueError: if the fields do not have equally many values.
-    """
-    lengths = {path: len(listed) for path, listed in values.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"zipped fields must have equally many values, and these have {lengths}.")
-    return points([dict(zip(values, place, strict=True)) for place in zip(*values.values(), strict=True)])
 
 
 def draws(number: int, *, seed: int, ranges: Mapping[str, Range]) -> list[Point]:

@@ -73,7 +73,7 @@ class Bar:
         self._move(steps_before)
 
     def advance(self, num_steps: int, scores: np.ndarray) -> None:
-        """Adds environment steps, and shows the newest scores; a run without score has NaN."""
+        """Adds environment steps, and shows the newest scores; a run that diverged or has no score has NaN."""
         now = time.perf_counter()
         self._trained += num_steps
         self._seconds += now - self._since

@@ -181,7 +181,7 @@ def _train(
             context.bar.training(at.step * len(cells))
         else:
             live.point(at.curve_points[-1])
-            context.bar.advance(every * len(cells), at.curve_points[-1]["evaluation_return"])
+            context.bar.advance(every * len(cells), wave.scores(at))
         if at.step < study.steps and not context.claims.holds(at.ids):
             raise ClaimLost
     return at, compiled.end(at.states)[: len(cells)], live

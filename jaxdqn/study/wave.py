@@ -108,6 +108,16 @@ def curves(wave: Wave) -> dict[str, np.ndarray]:
     return {name: np.stack([point[name] for point in wave.curve_points], axis=1) for name in wave.curve_points[0]}
 
 
+def scores(wave: Wave) -> np.ndarray:
+    """Returns the newest evaluation returns of the runs, float32 `[M]`; NaN for a run that has diverged.
+
+    A run diverges in a period that has updates, but no finite loss. In a period without updates, the loss is NaN, too.
+    """
+    updates, loss = (np.stack([point[name] for point in wave.curve_points]) for name in ("updates", "loss"))
+    has_diverged = ((np.diff(updates, axis=0, prepend=0) > 0) & ~np.isfinite(loss)).any(axis=0)
+    return np.where(has_diverged, np.nan, wave.curve_points[-1]["evaluation_return"])
+
+
 def trained_by(wave: Wave) -> tuple[Provenance, ...]:
     """Returns for each run the code and machines that trained it, with this process as the last one."""
     return tuple(provenance.trained_by(earlier, wave.step) for earlier in wave.trained_by)

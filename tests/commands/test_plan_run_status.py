@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -66,6 +67,39 @@ def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys)
     commands.main(["plan", str(script), "--toy", "--out", str(tmp_path), "--calibrate"])
     assert "in all" in (shown := capsys.readouterr().out)
     assert "unknown" not in shown
+
+
+def test_a_plan_shows_the_memory_of_single_frames_and_a_refusal_what_to_change(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # of the table
+    stacked = """
+import dataclasses
+from jaxdqn.networks.network import QNetwork
+from jaxdqn.networks.torsos import MINATAR
+from jaxdqn.replay.uniform import Uniform
+CONFIG = dataclasses.replace(
+    dqn.CONFIG, num_environments=8, train_every=8, replay=Uniform(100_000), network=QNetwork(MINATAR, frames=4)
+)
+STUDY = Study("stacked", ("minatar_breakout",), {"DQN": CONFIG}, range(3), 400, Evaluation(200, 1))
+"""
+    script.write_text(SCRIPT.replace("\nif __name__", f"{stacked}\nif __name__"))
+    commands.main(["plan", str(script), "--out", str(tmp_path)])
+    # Of each of 8 environments 12,500 steps: frames of 400 bits for them, 781 more, and 6; action, reward and two ends
+    # of 4 bytes; place and number of earlier frames, 5 bytes; and four counts. Whole stacks would take 321.6 MB.
+    replay = 8 * ((12_500 + 781 + 6) * 50 + 12_500 * (4 * 4 + 5) + 4 * 4)
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "minatar_breakout" in line)
+    assert f"{replay / 1e6:.3g} MB" in row
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["plan", str(script), "--memory", "8M"])
+    said = capsys.readouterr().err
+    found = re.fullmatch(
+        rf"error: A run on minatar_breakout needs ([\d,]+) bytes \({replay:,} for replay\), ([\d,]+) more than may be "
+        r"used: allow more, or lower replay.capacity = 100_000 to about ([\d_]+)\.\n",
+        said,
+    )
+    assert found, said
+    needed, excess, capacity = (int(re.sub("[,_]", "", number)) for number in found.groups())
+    assert needed - excess == 8 * 2**20
+    assert capacity == int(100_000 * (1 - excess / replay)) // 8 * 8
 
 
 def test_a_script_without_a_study_is_refused_in_one_sentence(tmp_path, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
+from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, seaquest_objects, space_invaders
 from tests.helpers import runs
 
 NUM_SAMPLES = 60_000
@@ -56,11 +56,8 @@ def test_action_sets_channels_and_limits_are_those_of_minatar(name):
 
 @pytest.mark.parametrize("name", FACTS)
 def test_actions_of_the_minimal_set_are_numbered_in_the_order_of_all_six(name):
-    module = {"asterix": asterix, "breakout": breakout, "freeway": freeway, "seaquest": seaquest}.get(
-        name, space_invaders
-    )
     for full_actions, actions in ((False, FACTS[name][0]), (True, range(6))):
-        game = module.make(full_actions=full_actions, sticky=0.0)
+        game = rules.make(games.MINATAR[name][0], full_actions=full_actions, sticky=0.0)
         state = game.reset(jax.random.key(0))
         step = jax.jit(lambda action, game=game, state=state: game.step(jax.random.key(0), state, action)[0])
         assert [int(step(action).last_action) for action in range(game.num_actions)] == list(actions)
@@ -68,7 +65,7 @@ def test_actions_of_the_minimal_set_are_numbered_in_the_order_of_all_six(name):
 
 @pytest.mark.parametrize(("options", "probability"), [({}, 0.1), ({"sticky": 0.25}, 0.25)])
 def test_the_last_action_is_repeated_with_the_sticky_probability(options, probability):
-    game = breakout.make(full_actions=True, **options)
+    game = rules.make(breakout.RULES, full_actions=True, **options)
     state = game.reset(jax.random.key(0))._replace(last_action=jnp.int32(3))
     keys = jax.random.split(jax.random.key(1), NUM_SAMPLES)
     after = jax.jit(jax.vmap(lambda key: game.step(key, state, jnp.int32(1))[0]))(keys)
@@ -79,7 +76,7 @@ def test_the_last_action_is_repeated_with_the_sticky_probability(options, probab
 
 @pytest.mark.parametrize(("sticky", "paddle"), [(0.0, 0), (1.0, 4)])
 def test_without_stickiness_every_action_counts_and_with_full_stickiness_none(sticky, paddle):
-    game = breakout.make(sticky=sticky)
+    game = rules.make(breakout.RULES, sticky=sticky)
     state = game.reset(jax.random.key(0))
     for key in jax.random.split(jax.random.key(1), 5):
         state, _ = jax.jit(game.step)(key, state, jnp.int32(1))
@@ -119,7 +116,7 @@ def test_seaquest_samples_rows_directions_and_kinds():
     after = _objects_after(seaquest, objects, ramping=True)
     enemy = jax.tree.map(lambda x: x[:, 0], after.enemies)
     places = [(row, column, direction) for row in range(1, 9) for column, direction in ((0, 1), (9, -1))]
-    kinds = {seaquest.SUBMARINE: 1 / 3, seaquest.FISH: 2 / 3}
+    kinds = {seaquest_objects.SUBMARINE: 1 / 3, seaquest_objects.FISH: 2 / 3}
     _assert_frequencies(
         [enemy.row, enemy.column, enemy.direction, enemy.kind],
         {(*place, kind): share / 16 for place in places for kind, share in kinds.items()},
@@ -142,7 +139,7 @@ def test_games_get_harder_only_with_ramping(name):
     module, changes, action, period = HARDER[name]
     fell = {}
     for ramping in (True, False):
-        game = module.make(full_actions=True, sticky=0.0, ramping=ramping)
+        game = rules.make(module.RULES, full_actions=True, sticky=0.0, ramping=ramping)
         state = game.reset(jax.random.key(0))
         objects = state.objects._replace(**{field: jnp.asarray(value) for field, value in changes.items()})
         after, _ = jax.jit(game.step)(jax.random.key(0), state._replace(objects=objects), jnp.int32(action))
@@ -151,7 +148,7 @@ def test_games_get_harder_only_with_ramping(name):
 
 
 def test_an_episode_is_cut_after_so_many_steps():
-    game = freeway.make(max_steps=3)
+    game = rules.make(freeway.RULES, max_steps=3)
     state, step, truncated = game.reset(jax.random.key(0)), jax.jit(game.step), []
     for key in jax.random.split(jax.random.key(1), 3):
         state, time_step = step(key, state, jnp.int32(0))
@@ -161,14 +158,20 @@ def test_an_episode_is_cut_after_so_many_steps():
 
 def test_names_tell_the_options():
     options = {"full_actions": True, "sticky": 0.25, "ramping": False, "max_steps": 500}
-    assert asterix.make(**options).name == "minatar_asterix_full_sticky_0.25_no_ramping_500"
-    assert freeway.make(sticky=0.0, max_steps=10_000).name == "minatar_freeway_sticky_0_10000"
+    assert rules.make(asterix.RULES, **options).name == "minatar_asterix_full_sticky_0.25_no_ramping_500"
+    assert rules.make(freeway.RULES, sticky=0.0, max_steps=10_000).name == "minatar_freeway_sticky_0_10000"
 
 
 @pytest.mark.parametrize("sticky", [-0.1, 1.1])
 def test_a_sticky_probability_out_of_range_raises_an_error(sticky):
     with pytest.raises(ValueError, match=f"minatar_seaquest needs a probability sticky of 0 to 1, got {sticky}"):
-        seaquest.make(sticky=sticky)
+        rules.make(seaquest.RULES, sticky=sticky)
+
+
+@pytest.mark.parametrize("name", ["breakout", "freeway"])
+def test_ramping_cannot_be_turned_off_in_a_game_that_never_gets_harder(name):
+    with pytest.raises(ValueError, match=f"minatar_{name} never gets harder"):
+        rules.make(games.MINATAR[name][0], ramping=False)
 
 
 def test_pictures_show_the_first_channel_of_a_cell_in_its_colour():

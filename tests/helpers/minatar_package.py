@@ -5,22 +5,29 @@ which the package asks for them.
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from jaxdqn.games.minatar import asterix, breakout, freeway, seaquest, space_invaders
+from jaxdqn.games import MINATAR
+from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest_objects, space_invaders
 
-NUM_SLOTS = seaquest.NUM_ENEMIES
+NUM_SLOTS = seaquest_objects.NUM_ENEMIES
 
 
 def load():
-    """Returns the package; without it the test is skipped. It logs that seaborn, which it draws with, is missing."""
+    """Returns the package; without it the test is skipped. It logs that seaborn, which it draws with, is missing.
+
+    An experiment has the name of the package, and the tests have the folder of experiments on their path.
+    """
     logging.disable(logging.WARNING)
     try:
-        return pytest.importorskip("minatar", reason="pip install --no-deps MinAtar==1.0.15")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "path", [folder for folder in sys.path if not folder.endswith("experiments")])
+            return pytest.importorskip("minatar", reason="pip install --no-deps MinAtar==1.0.15")
     finally:
         logging.disable(logging.NOTSET)
 
@@ -45,8 +52,7 @@ class Original(NamedTuple):
     """A game of the package.
 
     Attributes:
-      module: the game in jaxdqn.
-      num_words: random words that it uses in a step.
+      rules: of the game in jaxdqn.
       answers: `(words, game) -> [random numbers]` of the next step, in the package's order; the state of the package's
         game tells whether something appears.
       read: `game -> state`, in jaxdqn's form, leaves in NumPy.
@@ -54,8 +60,7 @@ class Original(NamedTuple):
       comparable: `states -> states`, batches in which equal states have equal leaves.
     """
 
-    module: Any
-    num_words: int
+    rules: rules.Rules
     answers: Callable[[np.ndarray, Any], list]
     read: Callable[[Any], Any]
     scramble: Callable[[Any, np.random.RandomState], None]
@@ -201,8 +206,8 @@ def _read_seaquest(game):
     enemies, divers, bullets = (np.zeros((n, d), np.int64) for n, d in ((NUM_SLOTS, 6), (2, 4), (2, 3)))
     # The package keeps fish and submarines in two lists; only the order within each matters.
     first = game.oxygen + game.sub_x  # any number: the first slot
-    fish = [(seaquest.FISH, y, x, _sign(right), wait, 0) for x, y, right, wait in game.e_fish]
-    submarines = [(seaquest.SUBMARINE, y, x, _sign(right), *waits) for x, y, right, *waits in game.e_subs]
+    fish = [(seaquest_objects.FISH, y, x, _sign(right), wait, 0) for x, y, right, wait in game.e_fish]
+    submarines = [(seaquest_objects.SUBMARINE, y, x, _sign(right), *waits) for x, y, right, *waits in game.e_subs]
     for i, enemy in enumerate(fish + submarines):
         enemies[(first + i) % NUM_SLOTS] = enemy
     number = len(game.divers)
@@ -213,7 +218,7 @@ def _read_seaquest(game):
     to_right, to_left = np.zeros((2, 10), np.int64)
     for x, y, right in game.e_bullets:
         (to_right if right else to_left)[y] |= 1 << x
-    return seaquest.SeaquestState(
+    return seaquest_objects.SeaquestState(
         row=game.sub_y,
         column=game.sub_x,
         direction=_sign(game.sub_or),
@@ -227,9 +232,9 @@ def _read_seaquest(game):
         move_period=game.move_speed,
         num_ramps=game.ramp_index,
         num_spawned=first + len(fish) + len(submarines),
-        enemies=seaquest.Enemies(*enemies.T),
-        divers=seaquest.Divers(*divers.T),
-        bullets=seaquest.Bullets(*bullets.T),
+        enemies=seaquest_objects.Enemies(*enemies.T),
+        divers=seaquest_objects.Divers(*divers.T),
+        bullets=seaquest_objects.Bullets(*bullets.T),
         bullets_to_right=to_right,
         bullets_to_left=to_left,
     )
@@ -280,7 +285,7 @@ def _comparable_seaquest(state):
     age = (np.arange(NUM_SLOTS) - state.num_spawned[:, None]) % NUM_SLOTS
     order = np.argsort(np.where(kinds > 0, kinds * NUM_SLOTS + age, 4 * NUM_SLOTS), axis=1)
     enemies = np.take_along_axis(np.where(kinds[..., None] > 0, enemies, 0), order[..., None], axis=1)
-    enemies[..., 5] *= enemies[..., 0] == seaquest.SUBMARINE  # a fish does not fire
+    enemies[..., 5] *= enemies[..., 0] == seaquest_objects.SUBMARINE  # a fish does not fire
     divers = np.stack(state.divers, axis=-1)
     exists = divers[..., 2] != 0
     divers = np.take_along_axis(
@@ -330,11 +335,12 @@ def _no_answers(words, game):
 
 
 ORIGINALS = {
-    "asterix": Original(asterix, 2, _asterix_answers, _read_asterix, _scramble_asterix, _comparable_asterix),
-    "breakout": Original(breakout, 1, _no_answers, _read_breakout, _scramble_breakout, _identity),
-    "freeway": Original(freeway, 8, _freeway_answers, _read_freeway, _scramble_freeway, _identity),
-    "seaquest": Original(seaquest, 2, _seaquest_answers, _read_seaquest, _scramble_seaquest, _comparable_seaquest),
-    "space_invaders": Original(
-        space_invaders, 0, _no_answers, _read_space_invaders, _scramble_space_invaders, _identity
-    ),
+    name: Original(MINATAR[name][0], *functions)
+    for name, functions in {
+        "asterix": (_asterix_answers, _read_asterix, _scramble_asterix, _comparable_asterix),
+        "breakout": (_no_answers, _read_breakout, _scramble_breakout, _identity),
+        "freeway": (_freeway_answers, _read_freeway, _scramble_freeway, _identity),
+        "seaquest": (_seaquest_answers, _read_seaquest, _scramble_seaquest, _comparable_seaquest),
+        "space_invaders": (_no_answers, _read_space_invaders, _scramble_space_invaders, _identity),
+    }.items()
 }

@@ -17,9 +17,8 @@ def test_a_mapping_is_the_product_and_a_list_is_itself():
     assert type(grids.points({"b": np.array([3, 4])})[0]["b"]) is int
 
 
-def test_zipped_points_can_be_multiplied_and_joined():
-    pairs = grids.zipped({"a": (1, 2), "b": (3, 4)})
-    assert pairs == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+def test_a_product_has_each_combination_of_points_and_the_first_grid_varies_slowest():
+    pairs = [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
     assert grids.product({"c": (5, 6)}, pairs) == [
         {"c": 5, "a": 1, "b": 3},
         {"c": 5, "a": 2, "b": 4},
@@ -59,7 +58,6 @@ def test_a_logarithmic_range_is_uniform_in_the_logarithm():
         (lambda: grids.points([]), r"grid = \[\] must hold at least one point"),
         (lambda: grids.points({"a": "bc"}), r"grid\['a'\] = 'bc' must hold at least one value"),
         (lambda: grids.points([3]), r"grid holds 3, which is no point"),
-        (lambda: grids.zipped({"a": (1, 2), "b": (3,)}), r"equally many values, and these have {'a': 2, 'b': 1}"),
         (lambda: grids.product({"a": (1,)}, {"a": (2,)}), r"'a' is set by two of the grids"),
         (lambda: LogUniform(0.0, 1.0), r"LogUniform\(low=0.0, high=1.0\): both bounds must be finite and above 0"),
         (lambda: Uniform(1.0, 1.0), r"the first below the second"),

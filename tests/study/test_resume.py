@@ -212,6 +212,31 @@ def test_a_run_that_went_on_under_another_commit_says_so(tmp_path, monkeypatch, 
     assert [one["commit"] for one in trained_by["DQN"]] == ["an earlier one", runs[0].facts["code"]["commit"]]
 
 
+def test_the_progress_bar_leaves_out_the_scores_of_diverged_runs(tmp_path, monkeypatch):
+    shown, advance = [], execute.progress.Bar.advance
+    monkeypatch.setattr(
+        execute.progress.Bar, "advance", lambda bar, *arguments: shown.append(arguments[1]) or advance(bar, *arguments)
+    )
+    one = {"DQN": study().algorithms["DQN"]}
+    execute.run(study(algorithms=one, grid={"learning_rate": (0.01, 1e30, 0.001)}, seeds=(1,), steps=600), tmp_path)
+    scores = np.stack(shown)  # the second run diverges in the first of three periods
+    assert np.isnan(scores).tolist() == [[False, True, False]] * 3
+    stored = store.read(tmp_path / "resumed" / "runs").runs
+    assert sorted(run.facts["diverged_at"] is not None for run in stored) == [False, False, True]
+    assert all(np.isfinite(run.curves["evaluation_return"]).all() for run in stored)
+
+
+def test_a_period_without_updates_is_no_divergence():
+    points = [  # the first run diverges in the second period; the others have no updates in the first and the third
+        {"updates": (1, 0, 0), "loss": (0.5, np.nan, np.nan), "evaluation_return": (9.0, 1.0, 2.0)},
+        {"updates": (2, 1, 3), "loss": (np.inf, 0.5, 0.5), "evaluation_return": (9.0, 3.0, 4.0)},
+        {"updates": (2, 1, 3), "loss": (np.nan, np.nan, np.nan), "evaluation_return": (9.0, 5.0, np.nan)},
+    ]
+    points = [{name: np.array(values) for name, values in point.items()} for point in points]
+    found = [wave.scores(wave.Wave(("a", "b", "c"), 0, None, points[:number], [], 0, ())) for number in (1, 2, 3)]
+    np.testing.assert_array_equal(found, [[9.0, 1.0, 2.0], [np.nan, 3.0, 4.0], [np.nan, 5.0, np.nan]])
+
+
 def snapshot_of(ids, step=200, value=0.0):
     curves = {"loss": np.full((len(ids), 2), value, np.float32), "steps": np.full((len(ids), 2), step, np.int32)}
     state, seconds = [np.full((len(ids), 3), value)], np.ones((len(ids), 2))

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from jaxdqn.game_interfaces import Game
 from jaxdqn.games.minatar import board, rules
 from jaxdqn.interfaces import Array
 
@@ -68,29 +67,6 @@ class AsterixState(NamedTuple):
     num_ramps: Array
 
 
-def make(
-    full_actions: bool = False, sticky: float = rules.STICKY, ramping: bool = True, max_steps: int = rules.MAX_STEPS
-) -> Game:
-    """Makes asterix; with `ramping` it gets harder. Other arguments and errors: `rules.make_game`."""
-    return rules.make_game(
-        rules.Rules(
-            name="asterix",
-            version=VERSION,
-            actions=(rules.NOTHING, rules.LEFT, rules.UP, rules.RIGHT, rules.DOWN),
-            colours=(PLAYER, ENEMY_COLOUR, TRAIL, GOLD_COLOUR),
-            max_steps=rules.MAX_STEPS,
-            num_words=2,
-            start=start,
-            step=functools.partial(step, ramping=ramping),
-            draw=draw,
-        ),
-        full_actions=full_actions,
-        sticky=sticky,
-        max_steps=max_steps,
-        ramping=ramping,
-    )
-
-
 def start(words: Array) -> AsterixState:
     """Returns the start without objects; it is not random."""
     del words
@@ -110,7 +86,9 @@ def start(words: Array) -> AsterixState:
     )
 
 
-def step(words: Array, state: AsterixState, action: Array, *, ramping: bool) -> tuple[AsterixState, Array, Array]:
+def step(
+    words: Array, state: AsterixState, action: Array, *, ramping: bool = True
+) -> tuple[AsterixState, Array, Array]:
     """Adds an object, moves the player, then the objects."""
     spawns, moves = state.spawn_countdown == 0, state.move_countdown == 0
     kinds, columns, directions = _spawn(words, state, spawns)
@@ -169,3 +147,17 @@ def _ramp(state: AsterixState) -> AsterixState:
         ramp_countdown=jnp.where(is_due, RAMP_PERIOD, state.ramp_countdown - goes_on),
         num_ramps=state.num_ramps + is_due,
     )
+
+
+RULES = rules.Rules(
+    name="asterix",
+    version=VERSION,
+    actions=(rules.NOTHING, rules.LEFT, rules.UP, rules.RIGHT, rules.DOWN),
+    colours=(PLAYER, ENEMY_COLOUR, TRAIL, GOLD_COLOUR),
+    max_steps=rules.MAX_STEPS,
+    num_words=2,
+    start=start,
+    step=step,
+    step_without_ramping=functools.partial(step, ramping=False),
+    draw=draw,
+)

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from jaxdqn.game_interfaces import Game
 from jaxdqn.games.minatar import board, rules
 from jaxdqn.interfaces import Array
 
@@ -57,26 +56,6 @@ class BreakoutState(NamedTuple):
     previous_column: Array
     bricks: Array
     just_struck: Array
-
-
-def make(full_actions: bool = False, sticky: float = rules.STICKY, max_steps: int = rules.MAX_STEPS) -> Game:
-    """Makes breakout. Arguments and errors: `rules.make_game`."""
-    return rules.make_game(
-        rules.Rules(
-            name="breakout",
-            version=VERSION,
-            actions=(rules.NOTHING, rules.LEFT, rules.RIGHT),
-            colours=(PADDLE, BALL, TRAIL, BRICK),
-            max_steps=rules.MAX_STEPS,
-            num_words=1,
-            start=start,
-            step=step,
-            draw=draw,
-        ),
-        full_actions=full_actions,
-        sticky=sticky,
-        max_steps=max_steps,
-    )
 
 
 def start(words: Array) -> BreakoutState:
@@ -148,3 +127,16 @@ def _brick(row: Array, column: Array) -> Array:
 
 def _has_brick(bricks: Array, row: Array, column: Array) -> Array:
     return (row >= FIRST_BRICK_ROW) & (row <= LAST_BRICK_ROW) & ((bricks & _brick(row, column)) != 0)
+
+
+RULES = rules.Rules(
+    name="breakout",
+    version=VERSION,
+    actions=(rules.NOTHING, rules.LEFT, rules.RIGHT),
+    colours=(PADDLE, BALL, TRAIL, BRICK),
+    max_steps=rules.MAX_STEPS,
+    num_words=1,
+    start=start,
+    step=step,
+    draw=draw,
+)

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from jaxdqn.game_interfaces import Game
 from jaxdqn.games.minatar import board, rules
 from jaxdqn.interfaces import Array
 
@@ -53,26 +52,6 @@ class FreewayState(NamedTuple):
     columns: Array
     countdowns: Array
     velocities: Array
-
-
-def make(full_actions: bool = False, sticky: float = rules.STICKY, max_steps: int = MAX_STEPS) -> Game:
-    """Makes freeway. Arguments and errors: `rules.make_game`."""
-    return rules.make_game(
-        rules.Rules(
-            name="freeway",
-            version=VERSION,
-            actions=(rules.NOTHING, rules.UP, rules.DOWN),
-            colours=(CHICKEN, CAR, *TRAILS),
-            max_steps=MAX_STEPS,
-            num_words=NUM_CARS,
-            start=start,
-            step=step,
-            draw=draw,
-        ),
-        full_actions=full_actions,
-        sticky=sticky,
-        max_steps=max_steps,
-    )
 
 
 def start(words: Array) -> FreewayState:
@@ -129,3 +108,16 @@ def _sample_velocities(words: Array) -> Array:
 def _wrapped(columns: Array) -> Array:
     """Returns columns -1 .. 10 as cells of the board: what leaves on one side enters on the other."""
     return jnp.where(columns < 0, board.LAST, jnp.where(columns > board.LAST, 0, columns))
+
+
+RULES = rules.Rules(
+    name="freeway",
+    version=VERSION,
+    actions=(rules.NOTHING, rules.UP, rules.DOWN),
+    colours=(CHICKEN, CAR, *TRAILS),
+    max_steps=MAX_STEPS,
+    num_words=NUM_CARS,
+    start=start,
+    step=step,
+    draw=draw,
+)

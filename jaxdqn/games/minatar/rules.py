@@ -1,4 +1,4 @@
-"""The rules that all MinAtar games share: six actions, sticky actions, a time limit; and `make_game`, which adds them.
+"""The rules that all MinAtar games share: six actions, sticky actions, a time limit; and `make`, which adds them.
 
 Actions: 0 nothing, 1 left, 2 up, 3 right, 4 down, 5 fire. By default a game has only the actions that do something in
 it, numbered from 0 in this order (its minimal action set); with `full_actions` it has all six. An action that does
@@ -30,7 +30,7 @@ MAX_STEPS = 10_000
 
 
 class Rules(NamedTuple):
-    """The rules of one game.
+    """The rules of one game; `make` makes games of them.
 
     Attributes:
       name: of the game, such as "breakout".
@@ -42,6 +42,7 @@ class Rules(NamedTuple):
       start: `words uint32 [num_words] -> objects`, a NamedTuple of arrays.
       step: `(words, objects, action) -> (objects, reward int32 [], terminated bool [])`, with an action of the six.
       draw: `objects -> boards`, one board for each channel.
+      step_without_ramping: a step that never makes the game harder; None where `step` does not either.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Rules(NamedTuple):
     start: Callable[[Array], Any]
     step: Callable[[Array, Any, Array], tuple[Any, Array, Array]]
     draw: Callable[[Any], Sequence[Array]]
+    step_without_ramping: Callable[[Array, Any, Array], tuple[Any, Array, Array]] | None = None
 
 
 class MinAtarState(NamedTuple):
@@ -69,28 +71,38 @@ class MinAtarState(NamedTuple):
     time: Array
 
 
-def make_game(rules: Rules, *, full_actions: bool, sticky: float, max_steps: int, ramping: bool = True) -> Game:
+def make(
+    rules: Rules,
+    full_actions: bool = False,
+    sticky: float = STICKY,
+    ramping: bool = True,
+    max_steps: int | None = None,
+) -> Game:
     """Makes a game from its rules.
 
     Args:
-      rules: of the game; they know themselves whether the game gets harder.
+      rules: of the game.
       full_actions: whether the game has all six actions, not only its minimal set.
       sticky: probability of a sticky action, in [0, 1].
-      max_steps: time limit in steps, at least 1.
-      ramping: whether the rules let the game get harder; only for the name.
+      ramping: whether the game gets harder during an episode, if its rules say so.
+      max_steps: time limit in steps, at least 1; None for the usual one.
 
     Returns:
       The game. Its name is "minatar_" and the name of the rules. Options that differ from the usual ones are appended:
       "minatar_asterix_full_sticky_0.25_no_ramping_500".
 
     Raises:
-      ValueError: the probability is outside of [0, 1], or the limit is below 1.
+      ValueError: the probability is outside of [0, 1], the limit is below 1, or `ramping` is off in a game that never
+        gets harder.
     """
-    name = f"minatar_{rules.name}"
+    name, limit = f"minatar_{rules.name}", rules.max_steps if max_steps is None else max_steps
     if not 0.0 <= sticky <= 1.0:
         raise ValueError(f"{name} needs a probability sticky of 0 to 1, got {sticky}")
-    if max_steps < 1:
-        raise ValueError(f"{name} needs max_steps >= 1, got {max_steps}")
+    if limit < 1:
+        raise ValueError(f"{name} needs max_steps >= 1, got {limit}")
+    step_of_rules = rules.step if ramping else rules.step_without_ramping
+    if step_of_rules is None:
+        raise ValueError(f"{name} never gets harder, so it has no ramping to turn off: leave out ramping=False")
     actions = np.array(range(NUM_ACTIONS) if full_actions else rules.actions, np.int32)
 
     def reset(key: Key) -> MinAtarState:
@@ -100,9 +112,9 @@ def make_game(rules: Rules, *, full_actions: bool, sticky: float, max_steps: int
     def step(key: Key, state: MinAtarState, action: Array) -> tuple[MinAtarState, TimeStep]:
         words = random_words(key, 1 + rules.num_words)
         played = jnp.where(uniform(words[0]) < sticky, state.last_action, jnp.asarray(actions)[action])
-        objects, reward, terminated = rules.step(words[1:], state.objects, played)
+        objects, reward, terminated = step_of_rules(words[1:], state.objects, played)
         state = MinAtarState(objects, played, state.time + 1)
-        return state, TimeStep(observe(state), reward.astype(jnp.float32), terminated, state.time >= max_steps)
+        return state, TimeStep(observe(state), reward.astype(jnp.float32), terminated, state.time >= limit)
 
     def observe(state: MinAtarState) -> Array:
         return board.observation(rules.draw(state.objects))
@@ -112,14 +124,14 @@ def make_game(rules: Rules, *, full_actions: bool, sticky: float, max_steps: int
         + ("_full" if full_actions else "")
         + (f"_sticky_{sticky:g}" if sticky != STICKY else "")
         + ("" if ramping else "_no_ramping")
-        + (f"_{max_steps}" if max_steps != rules.max_steps else ""),
+        + (f"_{limit}" if limit != rules.max_steps else ""),
         version=rules.version,
         reset=reset,
         step=step,
         observe=observe,
         observation_shape=(board.SIZE, board.SIZE, len(rules.colours)),
         num_actions=len(actions),
-        max_steps=max_steps,
+        max_steps=limit,
         render_board=lambda state: board.picture(observe(state), rules.colours),
     )
 

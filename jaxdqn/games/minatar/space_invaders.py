@@ -25,7 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn.game_interfaces import Game
 from jaxdqn.games.minatar import board, rules
 from jaxdqn.interfaces import Array
 
@@ -69,29 +68,6 @@ class SpaceInvadersState(NamedTuple):
     num_ramps: Array
 
 
-def make(
-    full_actions: bool = False, sticky: float = rules.STICKY, ramping: bool = True, max_steps: int = rules.MAX_STEPS
-) -> Game:
-    """Makes space invaders; with `ramping` it gets harder. Other arguments and errors: `rules.make_game`."""
-    return rules.make_game(
-        rules.Rules(
-            name="space_invaders",
-            version=VERSION,
-            actions=(rules.NOTHING, rules.LEFT, rules.RIGHT, rules.FIRE),
-            colours=(CANNON, ALIEN, ALIEN, ALIEN, FRIENDLY_BULLET, ENEMY_BULLET),
-            max_steps=rules.MAX_STEPS,
-            num_words=0,
-            start=start,
-            step=functools.partial(step, ramping=ramping),
-            draw=draw,
-        ),
-        full_actions=full_actions,
-        sticky=sticky,
-        max_steps=max_steps,
-        ramping=ramping,
-    )
-
-
 def start(words: Array) -> SpaceInvadersState:
     """Returns the start; it is not random."""
     del words
@@ -111,7 +87,7 @@ def start(words: Array) -> SpaceInvadersState:
 
 
 def step(
-    words: Array, state: SpaceInvadersState, action: Array, *, ramping: bool
+    words: Array, state: SpaceInvadersState, action: Array, *, ramping: bool = True
 ) -> tuple[SpaceInvadersState, Array, Array]:
     """Fires or moves the cannon, then moves bullets and aliens, and removes the aliens that are hit."""
     del words
@@ -203,3 +179,17 @@ def _is_full(rows: Array, cannon: Array) -> Array:
 
 def _count(rows: Array) -> Array:
     return jax.lax.population_count(rows).sum()
+
+
+RULES = rules.Rules(
+    name="space_invaders",
+    version=VERSION,
+    actions=(rules.NOTHING, rules.LEFT, rules.RIGHT, rules.FIRE),
+    colours=(CANNON, ALIEN, ALIEN, ALIEN, FRIENDLY_BULLET, ENEMY_BULLET),
+    max_steps=rules.MAX_STEPS,
+    num_words=0,
+    start=start,
+    step=step,
+    step_without_ramping=functools.partial(step, ramping=False),
+    draw=draw,
+)
