@@ -233,9 +233,7 @@ def test_no_key_is_used_twice(name):
         jax.jit(run).trace(jax.random.key(0))
 
 
-# A network with one value an action, a distribution with noise and two streams, drawn fractions, members, a memory,
-# and a run without replay.
-@pytest.mark.parametrize("name", ["dqn", "rainbow", "iqn", "bootstrapped_dqn", "r2d2", "pqn"])
+@EVERY_ALGORITHM
 def test_a_run_is_its_seed_and_learns_what_a_picture_shows(name):
     """One program for both, because compiling it takes longer than running it."""
     game, config = games.make("probe_picture"), on_pictures(name)
