@@ -16,6 +16,7 @@ from tests.helpers import synthetic_runs
 
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
 NO_STUDIES = ("benchmark", "cliffwalk", "interval_coverage", "rerun", "search_comparison", "search_setup")
+EMULATORS = {"atari": "ale_py", "doom": "vizdoom"}  # scripts that need an extra, and the package that it installs
 STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if not path.stem.startswith(NO_STUDIES))
 
 
@@ -26,6 +27,8 @@ def script(name, *arguments):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_script_runs_from_game_to_figure_and_draws_again_without_running(name, tmp_path, monkeypatch, capsys):
+    if name in EMULATORS:
+        pytest.importorskip(EMULATORS[name], reason=f'needs pip install "jaxdqn[{name}]"')
     monkeypatch.syspath_prepend(EXPERIMENTS)
 
     def run(*options):
