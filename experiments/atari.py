@@ -10,9 +10,9 @@ the game uses; the loss of a life is an end for learning, and returns are those 
 30 frames without an action, and last at most 108,000 frames.
 
 The arms are the rows "rainbow" and "dqn" of the settings `atari_100k` (`jaxdqn/settings/atari.py`). Rainbow is the
-data-efficient one of van Hasselt et al., "When to use parametric models in reinforcement learning?" (NeurIPS 2019), with
-20-step returns and an update at every step. DQN has the same torso, 10-step returns and epsilon-greedy exploration; it
-is not published in this form.
+data-efficient one of van Hasselt et al., "When to use parametric models in reinforcement learning?" (NeurIPS 2019),
+with 20-step returns and an update at every step. DQN has the same torso, 10-step returns and epsilon-greedy
+exploration; it is not published in this form.
 
 Departures: three seeds. An evaluation has 20 episodes; the benchmark plays 100, once after training (`--full` has 100).
 As in Dopamine, evaluation has an epsilon of 0.001. The memory of priorities has a uniform part, and the weights of a

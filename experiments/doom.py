@@ -10,7 +10,7 @@ returns of about 80 to 90 for trained agents.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
