@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxdqn.analysis.bootstrap_intervals import Interval
     from jaxdqn.analysis.by_arm import Arm
     from jaxdqn.analysis.normalise import Transform
+    from jaxdqn.figures.style import Line
     from jaxdqn.store.record import Run
 
 _MARKS = 6  # markers along a line, enough to tell it from others without hiding it
@@ -32,6 +33,7 @@ def learning_curves(
     ylabel: str | None = None,
     yscale: str = "linear",
     reference_lines: Mapping[str, Mapping[str, float]] | None = None,
+    published: "Mapping[str, Mapping[str, Line]] | None" = None,
     title: str | None = None,
     order: Sequence[str] = (),
     bootstrap_seed: int = 0,
@@ -51,6 +53,8 @@ def learning_curves(
       ylabel: name of the score after the transform, with its unit; by default from `score`.
       yscale: `linear`, or `log` for positive scores that span decades, such as an error.
       reference_lines: by game, values by label, such as the optimal return; they are not transformed.
+      published: by game, curves of other publications by label, each its steps and scores, `[P]`; they are not
+        transformed.
       title: above all panels.
       order: algorithms in the order of colours and legend; others follow as they appear.
       bootstrap_seed: seed of the generator of each band.
@@ -85,7 +89,7 @@ def learning_curves(
     if not bands:
         raise ValueError(f"No arm has a point at which every run has a finite {score}: choose another score.")
     if yscale == "log":
-        _check_positive(bands, labels, reference_lines or {})
+        _check_positive(bands, labels, reference_lines or {}, published or {})
 
     lines: dict[str, Any] = {}
     with style.look():
@@ -97,6 +101,7 @@ def learning_curves(
             lines[labels[arm]] = draw(axes[arm.game], steps, band, looks[labels[arm]], index)
         shown = {arm.game: [axes[arm.game]] if arm.game in axes else [] for arm in arms}
         references = style.draw_references(shown, reference_lines or {})
+        references |= style.draw_published(shown, published or {})
         for panel in axes.values():
             panel.set_yscale(yscale)
             style.count_axis(panel)
@@ -133,6 +138,7 @@ def _check_positive(
     bands: "Mapping[Arm, tuple[np.ndarray, Interval]]",
     labels: "Mapping[Arm, str]",
     references: Mapping[str, Mapping[str, float]],
+    published: "Mapping[str, Mapping[str, Line]]",
 ) -> None:
     import numpy as np
 
@@ -140,6 +146,8 @@ def _check_positive(
     lowest = {f"{labels[arm]} on {arm.game}": float(np.nanmin(band.point)) for arm, (_, band) in bands.items()}
     for game, by_label in references.items():
         lowest |= {f"the line {label!r} on {game}": value for label, value in by_label.items()}
+    for game, curves in published.items():
+        lowest |= {f"the published {label!r} on {game}": float(np.min(line[1])) for label, line in curves.items()}
     for name, value in lowest.items():
         if value <= 0:
             raise ValueError(

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, so that functions do it
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Line = tuple["np.ndarray", "np.ndarray"]  # steps and scores of a curve, `[P]` each
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -174,11 +177,7 @@ def draw_references(
     Raises:
       ValueError: if a game has no panels.
     """
-    unknown = sorted(set(values) - set(panels))
-    if unknown:
-        raise ValueError(
-            f"There are reference lines for {unknown}, which have no runs: the games are {sorted(panels)}."
-        )
+    _check_games("reference lines", values, panels)
     lines: dict[str, Any] = {}
     labels = dict.fromkeys(label for game in panels for label in values.get(game, {}) if panels[game])
     for index, label in enumerate(labels):
@@ -188,6 +187,35 @@ def draw_references(
                 height = values[game][label]
                 lines[label] = panel.axhline(height, color="#606060", linewidth=0.9, linestyle=dashes, zorder=1.5)
     return lines
+
+
+def draw_published(
+    panels: "Mapping[str, Sequence[Axes]]", curves: "Mapping[str, Mapping[str, Line]]"
+) -> dict[str, Any]:
+    """Draws grey curves, and returns one line of each label for the legend. To be called in `look`.
+
+    Args:
+      panels: by game; a game may have none.
+      curves: by game, steps and scores `[P]` by label.
+
+    Raises:
+      ValueError: if a game has no panels.
+    """
+    _check_games("published curves", curves, panels)
+    labels = list(dict.fromkeys(label for of_game in curves.values() for label in of_game))
+    lines: dict[str, Any] = {}
+    for game, of_game in curves.items():
+        for label, (steps, scores) in of_game.items():
+            dashes = _REFERENCE_LINES[labels.index(label) % len(_REFERENCE_LINES)]
+            for panel in panels[game]:
+                (lines[label],) = panel.plot(steps, scores, color="#303030", linewidth=1.1, linestyle=dashes)
+    return {label: lines[label] for label in labels if label in lines}
+
+
+def _check_games(kind: str, games: Iterable[str], panels: Iterable[str]) -> None:
+    unknown = sorted(set(games) - set(panels))
+    if unknown:
+        raise ValueError(f"There are {kind} for {unknown}, which have no runs: the games are {sorted(panels)}.")
 
 
 def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:

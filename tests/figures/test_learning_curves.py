@@ -87,6 +87,24 @@ def test_settings_are_lines_of_their_own_and_never_pooled():
     assert entries(figure) == ["DQN, learning_rate 0.001 (n = 5)", "DQN, learning_rate 0.01 (n = 5)"]
 
 
+def test_published_curves_are_drawn_in_their_game_and_named_once():
+    line = (np.array([0.0, 50.0]), np.array([1.0, 2.0]))
+    published = {"catch": {"DQN, published": line}, "breakout": {"DQN, published": line}}
+    figure = learning_curves.learning_curves(runs_of(["catch", "breakout"]), published=published)
+    for panel in figure.axes:
+        np.testing.assert_array_equal(panel.lines[-1].get_ydata(), line[1])
+        np.testing.assert_array_equal(panel.lines[-1].get_xdata(), line[0])
+    assert entries(figure) == ["DQN (n = 5)", "DQN, published"]
+
+
+def test_published_curves_of_a_game_without_runs_or_below_zero_on_a_log_axis_are_refused():
+    line = (np.array([0.0]), np.array([-1.0]))
+    with pytest.raises(ValueError, match=r"published curves for .'pong'"):
+        learning_curves.learning_curves(runs_of(), published={"pong": {"DQN": line}})
+    with pytest.raises(ValueError, match="published 'DQN' on catch reaches -1"):
+        learning_curves.learning_curves(runs_of(), score="loss", yscale="log", published={"catch": {"DQN": line}})
+
+
 def test_reference_lines_lie_at_their_values_and_are_named_once():
     references = {"catch": {"optimal": 1.0, "random": -0.6}, "breakout": {"optimal": 40.0}}
     figure = learning_curves.learning_curves(runs_of(["catch", "breakout"]), reference_lines=references)

@@ -67,10 +67,12 @@ def test_glorot_uniform_weights_fill_their_range():
     np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
 
 
-def test_weights_start_normal_with_a_variance_of_one_over_the_inputs_and_biases_at_zero():
-    parameters = QNetwork(Dense((300, 150))).make((200,), 2).init(jax.random.key(0))["params"]
+@pytest.mark.parametrize(("initializer", "variance"), [("lecun_normal", 1.0), ("he_normal", 2.0)])
+def test_weights_start_normal_with_a_variance_in_proportion_to_the_inputs_and_biases_at_zero(initializer, variance):
+    network = QNetwork(Dense((300, 150)), initializer=initializer).make((200,), 2)
+    parameters = network.init(jax.random.key(0))["params"]
     for layer, num_inputs in (("Dense_0", 200), ("Dense_1", 300)):
-        kernel = np.asarray(parameters[layer]["kernel"]) * np.sqrt(num_inputs)
+        kernel = np.asarray(parameters[layer]["kernel"]) * np.sqrt(num_inputs / variance)
         np.testing.assert_allclose((kernel.mean(), kernel.std()), (0.0, 1.0), atol=0.02)
         # A normal distribution cut at two standard deviations and stretched to a variance of one: at 2 / 0.8796.
         assert 2.2 < np.abs(kernel).max() < 2.28
