@@ -22,7 +22,6 @@ The lines are published means at 100,000 steps (`results/reference/atari_100k.cs
 random play. DrQ(eps) and SPR learn from augmented pictures.
 """
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ from matplotlib.figure import Figure
 
 from jaxdqn import config_fields
 from jaxdqn.algorithms import configuration_of
-from jaxdqn.analysis import normalise, study_tables, table_formats
+from jaxdqn.analysis import normalise, published, study_tables, table_formats
 from jaxdqn.commands import script
 from jaxdqn.figures.aggregates import aggregate_intervals
 from jaxdqn.figures.learning_curves import learning_curves
@@ -39,7 +38,7 @@ from jaxdqn.settings.atari import ATARI_100K
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 
-PUBLISHED = pathlib.Path(__file__).parents[1] / "results" / "reference" / "atari_100k.csv"
+REFERENCE = pathlib.Path(__file__).parents[1] / "results" / "reference" / "atari_100k.csv"
 PROTOCOL = "sticky=0,noops=30,life_loss=true"
 
 STUDY = Study(
@@ -73,34 +72,27 @@ def full() -> Study:
     return dataclasses.replace(
         STUDY,
         name="atari_100k",
-        games=tuple(f"atari:{game},{PROTOCOL}" for game in published()),
+        games=tuple(dict.fromkeys(f"{curve.game},{PROTOCOL}" for curve in published.read(REFERENCE))),
         seeds=range(5),
         evaluation=dataclasses.replace(STUDY.evaluation, every=50_000, episodes=100),
         weights_of=(),
     )
 
 
-def published() -> dict[str, dict[str, float]]:
-    """Returns the published mean return of each agent, by game."""
-    lines = (line for line in PUBLISHED.read_text().splitlines() if not line.startswith("#"))
-    by_game: dict[str, dict[str, float]] = {}
-    for row in csv.DictReader(lines):
-        by_game.setdefault(row["game"], {})[row["agent"]] = float(row["mean"])
-    return by_game
-
-
 def references(games: Sequence[str]) -> dict[str, dict[str, float]]:
     """Returns by game the scores of people, of published agents and of random play."""
-    means, found = published(), {}
-    for game, (random, human) in normalise.human(games).items():
-        of_agents = {f"{agent}, published": mean for agent, mean in means[_title(game)].items()}
-        found[game] = {"human": human, **of_agents, "random play": random}
-    return found
+    means: dict[str, dict[str, float]] = {game: {} for game in games}
+    for curve in published.read(REFERENCE):
+        for game in games:
+            if curve.game == _title(game):
+                means[game][f"{curve.algorithm}, published"] = float(curve.score[-1])
+    ends = normalise.human(games)
+    return {game: {"human": ends[game].high, **means[game], "random play": ends[game].low} for game in games}
 
 
 def _title(game: str) -> str:
-    """Returns the emulator's name of a game."""
-    return game.removeprefix("atari:").partition(",")[0]
+    """Returns the name of a game without the options of the protocol."""
+    return game.partition(",")[0]
 
 
 def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
