@@ -36,10 +36,11 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.optimizers import SGD, Adam
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.schedules import Constant, Linear
+from jaxdqn.schedules import Constant
+from jaxdqn.settings import catch
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Online, Periodic
+from jaxdqn.target_network import Online
 from jaxdqn.training.evaluate import Evaluation
 
 TUTORIAL = dataclasses.replace(
@@ -63,20 +64,7 @@ STUDY = Study(
     algorithms={
         "tutorial": TUTORIAL,
         "+ Adam": dataclasses.replace(TUTORIAL, optimizer=Adam(), learning_rate=1e-3),
-        "strong": dataclasses.replace(
-            TUTORIAL,
-            algorithm=double_dqn.DoubleDQN(),
-            network=QNetwork(Dense((128, 128))),
-            optimizer=Adam(),
-            learning_rate=1e-3,
-            n_step=3,
-            exploration=EpsilonGreedy(Linear(1.0, 0.02, 2_000)),
-            replay=Uniform(20_000),
-            batch_size=64,
-            train_every=2,
-            learning_starts=200,
-            target_update=Periodic(200),
-        ),
+        "strong": catch.FAMILY.apply("double_dqn", double_dqn.CONFIG),
     },
     seeds=range(10),
     steps=100_000,  # 10,000 games

@@ -18,28 +18,13 @@ from matplotlib.figure import Figure
 from jaxdqn.algorithms import double_dqn, dqn
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
-from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.networks.network import QNetwork
-from jaxdqn.networks.torsos import Dense
-from jaxdqn.replay.uniform import Uniform
-from jaxdqn.schedules import Linear
+from jaxdqn.settings import classic_control
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
 
-DQN = dataclasses.replace(
-    dqn.CONFIG,
-    learning_rate=1e-3,
-    # With relu units of this width or less, mountain_car is rarely solved.
-    network=QNetwork(Dense((128, 128)), activation="tanh"),
-    batch_size=64,
-    num_updates=5,  # for every 10 steps
-    exploration=EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
-    target_update=Periodic(200),
-    replay=Uniform(50_000),
-)
+DQN = classic_control.CARTPOLE.apply("dqn", dqn.CONFIG)  # as on acrobot and mountain_car
 
 STUDY = Study(
     name="classic_control",
@@ -50,8 +35,8 @@ STUDY = Study(
         "DQN, 3 steps": dataclasses.replace(DQN, n_step=3),
     },
     seeds=range(10),
-    steps=150_000,
-    evaluation=Evaluation(every=5_000, episodes=20),
+    steps=classic_control.STEPS,
+    evaluation=classic_control.EVALUATION,
 )
 
 TOY = dataclasses.replace(

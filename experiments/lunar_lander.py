@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from jaxdqn import losses, optimizers
-from jaxdqn.algorithms import double_dqn, dqn, naive_deep_q_learning
+from jaxdqn.algorithms import double_dqn, naive_deep_q_learning
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
@@ -35,10 +35,11 @@ from jaxdqn.figures.training_episodes import episode_curves
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.uniform import Uniform
-from jaxdqn.schedules import Constant, Linear
+from jaxdqn.schedules import Constant
+from jaxdqn.settings import lunar_lander
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
-from jaxdqn.target_network import Periodic, Polyak
+from jaxdqn.target_network import Periodic
 from jaxdqn.training.evaluate import Evaluation
 
 GAME = "gymnasium:LunarLander-v3"
@@ -65,26 +66,11 @@ STUDY = Study(
         "+ replay": REPLAY,
         "+ target network": TARGET_NETWORK,
         "+ double": DOUBLE,
-        "strong": dataclasses.replace(
-            dqn.CONFIG,
-            algorithm=double_dqn.DoubleDQN(),
-            network=QNetwork(Dense((128, 128))),
-            learning_rate=5e-4,
-            discount=0.99,
-            n_step=5,
-            exploration=EpsilonGreedy(Linear(1.0, 0.02, 40_000)),
-            replay=Uniform(100_000),
-            batch_size=64,
-            num_environments=4,
-            train_every=8,
-            num_updates=4,
-            learning_starts=2_000,
-            target_update=Polyak(0.005),
-        ),
+        "strong": lunar_lander.FAMILY.apply("double_dqn", double_dqn.CONFIG),
     },
     seeds=range(10),
-    steps=300_000,
-    evaluation=Evaluation(every=15_000, episodes=10),
+    steps=lunar_lander.STEPS,
+    evaluation=lunar_lander.FAMILY.evaluation,
     episodes_logged=2_500,
     weights_of=(0,),
 )

@@ -35,6 +35,7 @@ STUDY = Study(
     games=tuple(f"minatar_{game}_full" for game in MINATAR),
     algorithms={
         "PQN": minatar.FAMILY.apply("pqn", configuration_of("pqn")),
+        "DQN": minatar.FAMILY.apply("dqn", configuration_of("dqn")),
     },
     seeds=range(10),
     steps=minatar.STEPS,

@@ -38,9 +38,9 @@ from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.figures.training_episodes import episode_curves
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
-from jaxdqn.networks.value_table import Table
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import MultiplicativePerEpisode
+from jaxdqn.settings import classic_control
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import Online, Periodic
@@ -71,12 +71,7 @@ STUDY = Study(
     name="mountain_car",
     games=("mountain_car",),
     algorithms={
-        "tabular": dataclasses.replace(
-            tabular_q_learning.CONFIG,
-            network=Table(bins=(20, 20), low=(-1.2, -0.07), high=(0.6, 0.07)),
-            learning_rate=0.3,
-            discount=0.99,
-        ),
+        "tabular": classic_control.MOUNTAIN_CAR.apply("tabular_q_learning", tabular_q_learning.CONFIG),
         "tutorial": TUTORIAL,
         "+ time limits bootstrap": TIME_LIMITS,
         "+ replay after each step": EACH_STEP,

@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "play",
         "study",
         "search",
+        "settings",
     },
     "__main__": {"commands"},
 }

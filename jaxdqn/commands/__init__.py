@@ -25,6 +25,7 @@ DESCRIPTION = "The Deep-Q-Network family in JAX, from a game to a figure."
 EPILOG = """\
 examples:
   jaxdqn list games
+  jaxdqn list settings                              the settings that `train` and `search` start from
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
   jaxdqn train catch dqn --help                     all options of the algorithm's configuration
   jaxdqn plan experiments/classic_control.py        the time and memory that a study needs

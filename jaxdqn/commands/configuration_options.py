@@ -1,5 +1,6 @@
 """The options of `jaxdqn train GAME ALGORITHM`: one option for each field of the algorithm's configuration."""
 
+import argparse
 import dataclasses
 import pathlib
 import typing
@@ -8,7 +9,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from jaxdqn import settings
 from jaxdqn.algorithms import configuration_of
+from jaxdqn.commands.options import add_settings
 from jaxdqn.config import Config
 from jaxdqn.training.evaluate import Evaluation
 
@@ -18,27 +21,32 @@ class Options:
     """The options of a study that are not fields of the configuration.
 
     Attributes:
+      settings: settings that all other options start from, a name from `jaxdqn list settings`. By default those of the
+        game.
       steps: environment steps of each run.
+      evaluation: when and how runs are evaluated.
       seeds: number of runs, with seeds 0, 1, ...
       out: folder for the results.
       name: name of the study and of its folder in `out`. By default game and algorithm.
-      evaluation: when and how runs are evaluated.
     """
 
-    steps: int = 100_000
+    settings: str
+    steps: int
+    evaluation: Evaluation
     seeds: int = 5
     out: pathlib.Path = pathlib.Path("runs")
     name: str | None = None
-    evaluation: Evaluation = Evaluation(every=5_000, episodes=20)  # noqa: RUF009  # frozen
 
 
 def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options, Config]:
-    """Returns the options, and the algorithm's configuration with the changes that the arguments make.
+    """Returns the options, and the configuration with the settings and the changes that the arguments make.
 
     Raises:
-      ValueError: the algorithm or an option does not exist. The message names it.
+      ValueError: the algorithm, the settings or an option do not exist. The message names them.
     """
-    default = configuration_of(algorithm)
+    base = _base_settings(arguments) or settings.name_for(game)
+    family = settings.named(base)
+    default = family.apply(algorithm, configuration_of(algorithm))
     # The declared type of `algorithm` is a protocol. The options come from the type of the default.
     types = typing.get_type_hints(Config) | {"algorithm": type(default.algorithm)}
     names = [field.name for field in dataclasses.fields(Config)]
@@ -53,9 +61,10 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     parsed, unknown = tyro.cli(
         everything,
         prog=f"jaxdqn train {game} {algorithm}",
-        description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table.",
+        description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table. The defaults below "
+        f"are the settings {base} of `jaxdqn list settings`.",
         args=arguments,
-        default=everything(Options(), configuration()),
+        default=everything(Options(base, family.steps, family.evaluation), configuration()),
         config=(tyro.conf.CascadeSubcommandArgs,),
         return_unknown_args=True,
     )
@@ -64,3 +73,11 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
             f"there is no option {unknown[0]!r}: `jaxdqn train {game} {algorithm} --help` lists all options."
         )
     return parsed.options, Config(**{name: getattr(parsed.config, name) for name in names})
+
+
+def _base_settings(arguments: Sequence[str]) -> str | None:
+    """Returns the value of `--settings`, which decides the defaults of all other options; None if it is not given."""
+    parser = argparse.ArgumentParser("jaxdqn train", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    add_settings(parser)
+    found: str | None = parser.parse_known_args(arguments)[0].settings
+    return found

@@ -1,35 +1,47 @@
-"""`jaxdqn list`: the games or the algorithms, one line each."""
+"""`jaxdqn list`: the games, the algorithms or the settings, one line each."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
 
 from jaxdqn.commands.command import Command
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn list`."""
-    parser.add_argument("table", choices=("games", "algorithms"), help="the table to print")
+    parser.add_argument("table", choices=("games", "algorithms", "settings"), help="the table to print")
 
 
 def main(options: argparse.Namespace) -> None:
     """Prints a table."""
-    from jaxdqn.algorithms import ALGORITHMS
+    rows = {"games": _games, "algorithms": _algorithms, "settings": _settings}[options.table]()
+    width = max(map(len, rows))
+    for name, summary in rows.items():
+        print(f"{name:{width}}  {summary}")
+
+
+def _games() -> dict[str, str]:
     from jaxdqn.games import GAMES, PREFIXES
 
-    tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "algorithms": ALGORITHMS}
-    entries = tables[options.table]
-    width = max(map(len, entries))
-    for name, entry in entries.items():
-        print(f"{name:{width}}  {entry.summary}")
-    if options.table == "games":
-        for prefix, kind in PREFIXES.items():
-            print(f"{prefix + kind.names:{width}}  {kind.summary}")
+    kinds = {prefix + kind.names: kind.summary for prefix, kind in PREFIXES.items()}
+    return {name: entry.summary for name, entry in GAMES.items()} | kinds
+
+
+def _algorithms() -> dict[str, str]:
+    from jaxdqn.algorithms import ALGORITHMS
+
+    return {name: entry.summary for name, entry in ALGORITHMS.items()}
+
+
+def _settings() -> dict[str, str]:
+    from jaxdqn.settings import FAMILIES
+
+    results = {name: f" (results/{family.result})" if family.result else "" for name, family in FAMILIES.items()}
+    return {name: f"{' '.join(family.games)}: {family.source}{results[name]}" for name, family in FAMILIES.items()}
 
 
 COMMAND = Command(
-    "list the games or the algorithms, one line each",
-    "Lists the games or the algorithms, one line each.",
+    "list the games, the algorithms or the settings, one line each",
+    "Lists the games, the algorithms or the settings, one line each. Settings are values that work for a family of "
+    "games. Their line names the games, the source of the values, and the results that show how well they do.",
     add,
     main,
 )

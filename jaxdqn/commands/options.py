@@ -40,6 +40,15 @@ def folder_of(
         return out / found.name, records.manifest(found, spec.cells(found))
 
 
+def add_settings(parser: Any) -> None:
+    """Adds the option `--settings`."""
+    parser.add_argument(
+        "--settings",
+        metavar="NAME",
+        help="settings to start from: a name from `jaxdqn list settings` (default: those of the game)",
+    )
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options for running a study."""
     running = parser.add_argument_group("running the study")

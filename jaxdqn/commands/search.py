@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_checkpoint, add_memory, count
+from jaxdqn.commands.options import add_checkpoint, add_memory, add_settings, count
 from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--set", nargs="+", default=[], metavar="FIELD=VALUE", help="values of other fields, equal for all points"
     )
+    add_settings(what)
     what.add_argument("--steps", type=int, default=20_000, help="environment steps of a run (default: 20000)")
     what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
     what.add_argument("--episodes", type=int, default=20, help="episodes of an evaluation (default: 20)")
@@ -141,14 +142,15 @@ def parsed(options: argparse.Namespace) -> "Search":
     Raises:
       ValueError: a name or value is invalid. The message names it.
     """
-    from jaxdqn import games
+    from jaxdqn import games, settings
     from jaxdqn.algorithms import configuration_of
     from jaxdqn.search import halving, samplers
     from jaxdqn.search.spec import Search
     from jaxdqn.training.evaluate import Evaluation
 
     games.make(options.game)
-    default = configuration_of(options.algorithm)
+    family = settings.named(options.settings or settings.name_for(options.game))
+    default = family.apply(options.algorithm, configuration_of(options.algorithm))
     ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
     for kind, (first, end) in ranges.items():
         if first + (number := getattr(options, f"{kind}_seeds")) > end:
@@ -291,9 +293,9 @@ def _split(text: str) -> tuple[str, str]:
 COMMAND = Command(
     "search settings of an algorithm on a game with a given budget",
     "Searches settings with Optuna. Points are trained on tuning seeds, and poor points are dropped early. The best "
-    "points are trained again on other seeds, and these select the winner. The winner is compared with the default on "
-    "test seeds, which no selection has used. The same command continues an interrupted search. It also continues a "
-    "search with a larger budget.",
+    "points are trained again on other seeds, and these select the winner. The winner is compared with the default, "
+    "the settings that the search starts from, on test seeds, which no selection has used. The same command continues "
+    "an interrupted search. It also continues a search with a larger budget.",
     add,
     main,
     epilog="example: jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3",

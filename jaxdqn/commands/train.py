@@ -5,6 +5,7 @@ Slow modules are imported inside functions, so `--help` is fast.
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
 
     An invalid name or value ends the command with one sentence and exit status 2, before any training.
     """
-    from jaxdqn import games
+    from jaxdqn import games, settings
     from jaxdqn.commands import configuration_options, script
     from jaxdqn.figures.learning_curves import learning_curves
     from jaxdqn.study.spec import Study
@@ -51,7 +52,11 @@ def main(options: argparse.Namespace) -> None:
             steps=given.steps,
             evaluation=given.evaluation,
             weights_of=range(given.seeds),
+            base_settings=given.settings,
         )
+    family = settings.named(given.settings)
+    if not family.holds(game):
+        print(f"note: the settings {given.settings} are meant for {' '.join(family.games)}", file=sys.stderr)
     script.run_and_show(study, given.out, learning_curves, options=run_options)
 
 
@@ -71,9 +76,11 @@ def _parser() -> argparse.ArgumentParser:
 
 COMMAND = Command(
     "train one algorithm on one game; write records, a figure and a table",
-    "Trains an algorithm on a game with several seeds. The results are a folder of records, a figure and a table.",
+    "Trains an algorithm on a game with several seeds, from the settings of `jaxdqn list settings` for this game. The "
+    "results are a folder of records, a figure and a table.",
     add,
     main,
     epilog="`jaxdqn train GAME ALGORITHM --help` shows all options with their defaults.",
-    usage="jaxdqn train GAME ALGORITHM [--steps N] [--seeds N] [--out DIR] [any field of the configuration]",
+    usage="jaxdqn train GAME ALGORITHM [--settings NAME] [--steps N] [--seeds N] [--out DIR] [any field of the "
+    "configuration]",
 )

@@ -1,7 +1,12 @@
 """The settings of Atari games in three protocols. The name of a game says how it is played (`jaxdqn.games.atari`).
 
-`DOPAMINE` has the protocol and the values of that library, `NATURE` those of DQN Zoo, which repeats the Nature paper. Both
-have about 200 million frames, 50 million steps. A million pictures need 7.6 GB. `ATARI_100K` has 100,000 steps.
+`DOPAMINE` has the values of Dopamine's JAX agents, with uniform replay for QR-DQN, and of google-research's
+munchausen_rl. `NATURE` has those of the Nature paper as DQN Zoo repeats it, and of DQN Zoo's other agents. In both, PQN
+has the values of purejaxql, and R2D2 those of its paper, with a smaller replay. Both have 200 million frames, 50
+million steps. A million pictures need 7.6 GB.
+
+`ATARI_100K` has 100,000 steps. Rainbow is data-efficient Rainbow (van Hasselt et al. 2019). DQN has the same values,
+but epsilon and the 10-step returns of DrQ(eps) in Dopamine's labs/atari_100k, without its augmentation.
 
 Differences from the sources: epsilon falls from the first step on, and not only after `learning_starts`. Evaluation
 plays whole episodes.
@@ -90,9 +95,7 @@ DOPAMINE = Family(
     },
     steps=STEPS,
     evaluation=Evaluation(every=_EVERY, episodes=10, epsilon=0.001),
-    source="Dopamine's JAX agents (dqn.gin, c51.gin, full_rainbow.gin, quantile.gin with uniform replay, "
-    "implicit_quantile.gin), google-research's munchausen_rl, purejaxql's pqn_atari.yaml, R2D2's paper with a smaller "
-    "replay; others: DQN's values, not tuned",
+    source="Dopamine; PQN: purejaxql; R2D2: its paper; others: DQN's values, not tuned",
     result="atari",
 )
 
@@ -155,9 +158,7 @@ NATURE = Family(
     },
     steps=STEPS,
     evaluation=Evaluation(every=_EVERY, episodes=10, epsilon=0.05),
-    source="Mnih et al. 2015 as DQN Zoo repeats it, and DQN Zoo's double DQN with prioritised replay, C51, QR-DQN, IQN "
-    "and Rainbow; purejaxql's pqn_atari.yaml; R2D2's paper with a smaller replay; others: the nearest of these, not "
-    "tuned",
+    source="Mnih et al. 2015 and DQN Zoo; PQN: purejaxql; R2D2: its paper; others: the nearest of these, not tuned",
     result="atari",
 )
 
@@ -192,7 +193,6 @@ ATARI_100K = Family(
     },
     steps=STEPS_100K,
     evaluation=Evaluation(every=20_000, episodes=20, epsilon=0.001),
-    source="Rainbow: data-efficient Rainbow, van Hasselt et al. 2019; DQN: its values, with epsilon and 10-step returns "
-    "of DrQ(eps) in Dopamine's labs/atari_100k, without augmentation; others: DQN's values, not tuned",
+    source="data-efficient Rainbow (van Hasselt et al. 2019); others: its values, epsilon as DrQ(eps), not tuned",
     result="atari",
 )

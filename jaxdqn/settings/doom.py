@@ -47,6 +47,6 @@ FAMILY = Family(
     },
     steps=STEPS,
     evaluation=Evaluation(every=10_000, episodes=20),
-    source="DQN: tried on doom:basic; PQN: CleanRL's pqn_atari_envpool.py; others: DQN's values, not tuned",
+    source="DQN: the first values tried on doom:basic; PQN: like CleanRL's on Atari; others: DQN's values, not tuned",
     result="doom",
 )

@@ -29,7 +29,7 @@ class Family(NamedTuple):
       steps: budget of a run, in environment steps.
       evaluation: when and how a run is evaluated.
       source: where the values come from: a publication, public code, or the search that found them.
-      result: folder of the committed result that shows how well they do, in `results/`.
+      result: folder of the committed result that shows how well they do, in `results/`; None if there is none.
     """
 
     games: tuple[str, ...]
@@ -38,7 +38,7 @@ class Family(NamedTuple):
     steps: int
     evaluation: Evaluation
     source: str
-    result: str
+    result: str | None
 
     def holds(self, game: str) -> bool:
         """Returns whether the game with this name is of the family."""

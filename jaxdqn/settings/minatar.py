@@ -1,4 +1,8 @@
-"""The settings of the five MinAtar games."""
+"""The settings of the five MinAtar games.
+
+DQN has the values of Dopamine's labs/environments/minatar, with 8 environments and half as many updates. PQN has those
+of purejaxql's pqn_minatar.yaml, whose learning rate and epsilon fall over the steps of a run.
+"""
 
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.networks.heads import Categorical
@@ -51,7 +55,6 @@ FAMILY = Family(
     },
     steps=STEPS,
     evaluation=Evaluation(every=40_960, episodes=20),
-    source="DQN: Dopamine's labs/environments/minatar, with 8 environments and half as many updates; PQN: purejaxql's "
-    "pqn_minatar.yaml, with learning rate and epsilon falling over these steps; others: DQN's values, not tuned",
+    source="DQN: Dopamine's labs/environments/minatar; PQN: purejaxql; others: DQN's values, not tuned",
     result="minatar",
 )

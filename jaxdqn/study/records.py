@@ -79,11 +79,12 @@ def facts(
         "crash": ending.crash,
         "created": now(),
     }
-    after_interruptions = {
+    optional = {
+        "base_settings": study.base_settings,
         "new_episodes_at": list(ending.renewed_at),
         "trained_by": list(trained_by) if len(trained_by) > 1 else [],
     }
-    return known | {name: values for name, values in after_interruptions.items() if values}
+    return known | {name: values for name, values in optional.items() if values}
 
 
 def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:

@@ -38,6 +38,8 @@ class Study:
       episodes_logged: number of first training episodes of which each run stores return, last reward and step.
       weights_of: the seeds whose last parameters are stored with their results, for `jaxdqn play`. A run that was
         stored without them stays so until it is removed.
+      base_settings: name of the settings in `jaxdqn.settings` that the configurations were made from, for the records;
+        None if they were not made from this table. It has no effect on runs and their identifiers.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Study:
     episodes_logged: int = 0
     weights_of: Sequence[int] = ()
     more_seeds: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
+    base_settings: str | None = None
 
     def __post_init__(self) -> None:
         _check(self)

@@ -1,6 +1,7 @@
 """The command `jaxdqn` on the command line."""
 
 import contextlib
+import dataclasses
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from jaxdqn.commands import configuration_options, play, script, train
 from jaxdqn.games import GAMES
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Conv, Dense, Impala
+from jaxdqn.settings import FAMILIES
 from jaxdqn.study.executors import on_ray
 
 
@@ -69,7 +71,7 @@ def test_any_field_is_an_option():
         "catch",
         "dqn",
         shlex.split(
-            "--steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.torso.hidden 32 16 "
+            "--settings default --steps 4000 --evaluation.episodes 7 --learning-rate 3e-4 --network.torso.hidden 32 16 "
             "--network.activation tanh --max-gradient-norm 10 optimizer:rms-prop --optimizer.decay 0.95 "
             "exploration.epsilon:constant --exploration.epsilon.value 0.2 "
             "algorithm.error:huber --algorithm.error.delta 2"
@@ -100,8 +102,64 @@ def test_a_torso_of_pictures_is_an_option(arguments, torso):
     assert configuration_options.parse("catch", "dqn", shlex.split(arguments))[1].network == QNetwork(torso)
 
 
-def test_no_arguments_leave_the_algorithms_own_configuration():
-    assert configuration_options.parse("catch", "double_dqn", [])[1] == ALGORITHMS["double_dqn"].config
+@pytest.mark.parametrize(
+    ("game", "arguments", "name"),
+    [
+        ("mountain_car", [], "mountain_car"),
+        ("catch", ["--settings", "default"], "default"),
+        ("catch", ["--settings=mountain_car"], "mountain_car"),
+        ("probe_both", ["--seeds", "3"], "default"),
+    ],
+)
+def test_training_starts_from_the_settings_of_the_game_or_from_those_that_are_named(game, arguments, name):
+    options, config = configuration_options.parse(game, "double_dqn", arguments)
+    family = FAMILIES[name]
+    assert config == family.apply("double_dqn", ALGORITHMS["double_dqn"].config)
+    assert (options.settings, options.steps, options.evaluation) == (name, family.steps, family.evaluation)
+
+
+def test_an_option_replaces_a_value_of_the_settings():
+    arguments = shlex.split("--steps 20000 --evaluation.every 2000 --learning-rate 0.5")
+    options, config = configuration_options.parse("mountain_car", "dqn", arguments)
+    family = FAMILIES["mountain_car"]
+    assert (options.steps, options.evaluation) == (20_000, dataclasses.replace(family.evaluation, every=2_000))
+    assert config == dataclasses.replace(family.apply("dqn", dqn.CONFIG), learning_rate=0.5)
+
+
+def test_unknown_settings_get_a_suggestion():
+    with pytest.raises(ValueError, match=r"no settings are called 'cach'\. Did you mean 'catch'"):
+        configuration_options.parse("catch", "dqn", ["--settings", "cach"])
+
+
+def test_the_list_of_settings_names_games_sources_and_results(capsys):
+    commands.main(["list", "settings"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(FAMILIES)
+    for line, family in zip(lines, FAMILIES.values(), strict=True):
+        assert all(pattern in line for pattern in family.games)
+        assert line.endswith(family.source + (f" (results/{family.result})" if family.result else ""))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "note"),
+    [
+        ("train catch dqn", "catch", ""),
+        ("train catch dqn --settings default", "default", ""),
+        (
+            "train catch dqn --settings acrobot",
+            "acrobot",
+            "note: the settings acrobot are meant for acrobot gymnasium:Acrobot-v*\n",
+        ),
+    ],
+)
+def test_a_study_names_its_settings_and_a_note_says_that_they_are_for_other_games(
+    arguments, name, note, monkeypatch, capsys
+):
+    studies = []
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    commands.main(arguments.split())
+    assert [study.base_settings for study in studies] == [name]
+    assert capsys.readouterr().err == note
 
 
 def test_options_for_running_a_study_may_be_mixed_with_fields():
@@ -118,6 +176,8 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
     shown = capsys.readouterr().out
     assert "--learning-rate" in shown
     assert "--executor" in shown
+    assert "settings catch of `jaxdqn list settings`" in " ".join(shown.split())
+    assert "20000" in shown  # steps of these settings
 
 
 @pytest.mark.parametrize(
@@ -129,7 +189,7 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
         (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
         (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
         (["train", "catch", "dqn", "network.torso:conv"], "network.torso = Conv needs pictures"),
-        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 5_000"),
+        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 1_000"),
         (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
         (["train", "catch"], "ALGORITHM"),
         (["list", "things"], "invalid choice: 'things'"),
@@ -150,6 +210,7 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     folder = tmp_path / "probe_both-dqn"
     records = [json.loads(path.read_text()) for path in (folder / "runs").glob("*.json")]
     assert [record["configuration"]["learning_rate"] for record in records] == [0.01, 0.01]
+    assert [record["base_settings"] for record in records] == ["default", "default"]
     assert {path.name for path in folder.iterdir()} == {
         f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
     } | {"runs", "study.json"}

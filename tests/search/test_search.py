@@ -13,12 +13,14 @@ import optuna
 import pytest
 
 from jaxdqn import commands, optimizers
+from jaxdqn.algorithms import dqn
 from jaxdqn.commands import search
 from jaxdqn.figures import search as figures
 from jaxdqn.search import halving, run_search, samplers, waiting_runs
 from jaxdqn.search import spec as searches
 from jaxdqn.search.halving import Ask, Plan, ScoredWave, Train
 from jaxdqn.search.spec import Search
+from jaxdqn.settings import FAMILIES
 from jaxdqn.store import failures, schema, search_trials, store
 from jaxdqn.study import execute, grids, provenance, spec, stop_signals
 from jaxdqn.training.evaluate import Evaluation
@@ -876,6 +878,13 @@ def test_the_defaults_of_the_command_agree_with_its_help():
     assert found.name == "catch-dqn-search"
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
     assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --rungs").last == 2
+
+
+def test_a_search_starts_from_the_settings_of_the_game_or_from_those_that_are_named():
+    line = "search cartpole dqn --space discount=0.9:0.99"
+    assert typed(line).config == FAMILIES["cartpole"].apply("dqn", dqn.CONFIG)
+    assert typed(f"{line} --settings catch").config == FAMILIES["catch"].apply("dqn", dqn.CONFIG)
+    assert typed(f"{line} --settings default").config == dqn.CONFIG
 
 
 def test_all_of_a_search_can_be_typed():

@@ -40,6 +40,11 @@ TINY = Study(
 )
 
 
+def test_the_name_of_the_settings_has_no_effect_on_identifiers():
+    named = dataclasses.replace(TINY, base_settings="catch")
+    assert list(spec.by_identifier(named)) == list(spec.by_identifier(TINY))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
