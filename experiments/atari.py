@@ -52,6 +52,7 @@ STUDY = Study(
     steps=ATARI_100K.steps,
     evaluation=dataclasses.replace(ATARI_100K.evaluation, every=10_000, episodes=20),
     weights_of=(0,),
+    base_settings="atari_100k",
 )
 
 SMALL = dataclasses.replace(STUDY.algorithms["DQN, 10 steps"], learning_starts=50)

@@ -22,7 +22,6 @@ from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.settings import doom
 from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
-from jaxdqn.training.evaluate import Evaluation
 
 GAME = "doom:basic"
 
@@ -31,9 +30,10 @@ STUDY = Study(
     games=(GAME,),
     algorithms={"DQN": doom.FAMILY.apply("dqn", configuration_of("dqn"))},
     seeds=range(5),
-    steps=24_000,
-    evaluation=Evaluation(every=2_400, episodes=20),
+    steps=doom.FAMILY.steps,
+    evaluation=doom.FAMILY.evaluation,
     weights_of=(0,),
+    base_settings="doom",
 )
 
 SMALL = dataclasses.replace(STUDY.algorithms["DQN"], learning_starts=40)
@@ -43,7 +43,7 @@ TOY = dataclasses.replace(
     algorithms={"DQN": config_fields.replace_at(SMALL, "replay.capacity", 200)},
     seeds=range(2),
     steps=160,
-    evaluation=Evaluation(every=80, episodes=1),
+    evaluation=dataclasses.replace(STUDY.evaluation, every=80, episodes=1),
     weights_of=(),
 )
 
