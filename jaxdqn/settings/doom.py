@@ -50,7 +50,7 @@ FAMILY = Family(
     },
     steps=STEPS,
     evaluation=Evaluation(every=2_500, episodes=20),
-    source="DQN: five settings tried on doom:basic with seed 100; PQN: like CleanRL's on Atari; others: DQN's values, not "
-    "tuned",
+    source="DQN: five settings tried on doom:basic with seed 100; PQN: like CleanRL's on Atari; others: DQN's values, "
+    "not tuned",
     result="doom",
 )
