@@ -101,7 +101,7 @@ def test_a_number_of_seeds_applies_to_every_arm_and_keeps_the_files_of_the_whole
 
 def test_a_larger_study_runs_only_with_its_option(out, monkeypatch, capsys):
     def full():
-        return dataclasses.replace(STUDY, name="full", seeds=(0,), more_seeds={}, algorithms={"one": SMALL})
+        return dataclasses.replace(STUDY, name="full", seeds=(0,), more_seeds={}, weights_of=())
 
     for arguments in ([], ["--full"]):
         monkeypatch.setattr(sys, "argv", ["script", *arguments, "--out", str(out)])
