@@ -34,7 +34,7 @@ STUDY = Study(
     algorithms={"DQN": doom.FAMILY.apply("dqn", configuration_of("dqn"))},
     seeds=range(5),
     steps=doom.FAMILY.steps,
-    evaluation=doom.FAMILY.evaluation,
+    evaluation=dataclasses.replace(doom.FAMILY.evaluation, every=2_500),
     weights_of=(0,),
     base_settings="doom",
 )

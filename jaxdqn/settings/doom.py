@@ -36,6 +36,8 @@ FAMILY = Family(
         "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
     },
     own={
+        "munchausen_dqn": {"n_step": 1},
+        "munchausen_iqn": {"n_step": 1},
         "pqn": {
             "learning_rate": 2.5e-4,
             "learning_rate_schedule": Linear(start=1.0, end=0.1, steps=STEPS),
@@ -49,7 +51,7 @@ FAMILY = Family(
         },
     },
     steps=STEPS,
-    evaluation=Evaluation(every=2_500, episodes=20),
+    evaluation=Evaluation(every=5_000, episodes=20),
     source="DQN: five settings tried on doom:basic with seed 100; PQN: like CleanRL's on Atari; others: DQN's values, "
     "not tuned",
     result="doom",
