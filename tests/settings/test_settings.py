@@ -167,7 +167,7 @@ def test_values_of_dopamine_and_dqn_zoo_reach_the_configurations():
     assert values("atari_nature", "dqn", "exploration.epsilon.end", "exploration.epsilon.steps") == (0.1, 1e6)
     assert values("atari_100k", "rainbow", *fields) == (1e-4, 1.5e-4, 1, 1_600, 2_000, 20)
     assert values("atari_100k", "dqn", *fields) == (1e-4, 1.5e-4, 1, 1_600, 2_000, 10)
-    for name in ("atari", "atari_nature", "atari_100k", "doom"):
+    for name in ("atari", "atari_nature", "atari_100k"):
         assert values(name, "dqn", "network.frames") == values(name, "r2d2", "network.frames") == (4,)
         assert values(name, "bootstrapped_dqn", "network.member.frames") == (4,)
 
