@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import configuration_of
+from jaxdqn.algorithms import configuration_of, dqn, rainbow
 from jaxdqn.analysis import by_arm, published, resampling, statistics, study_tables, table_formats
 from jaxdqn.analysis.published import Curve
 from jaxdqn.commands import script
@@ -30,12 +30,15 @@ from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
+RAINBOW = rainbow.compose([part for part in rainbow.PARTS if part != "noisy"], dqn.CONFIG)
+
 STUDY = Study(
     name="minatar",
     games=tuple(f"minatar_{game}_full" for game in MINATAR),
     algorithms={
         "PQN": minatar.FAMILY.apply("pqn", configuration_of("pqn")),
         "DQN": minatar.FAMILY.apply("dqn", configuration_of("dqn")),
+        "Rainbow without noisy networks": minatar.FAMILY.apply("rainbow", RAINBOW),
     },
     seeds=range(10),
     steps=minatar.STEPS,

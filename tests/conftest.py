@@ -33,13 +33,30 @@ if _CACHE not in os.environ:
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
+import pytest  # noqa: E402
 
 hypothesis.settings.register_profile("without a clock", deadline=None)
 hypothesis.settings.load_profile("without a clock")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-pytest_plugins = ["tests.helpers.compiled_once"]
+pytest_plugins = ["tests.helpers.compiled_once", "tests.helpers.untrained"]
+
+
+@pytest.fixture
+def unoptimised(request, monkeypatch):
+    """Programs of the test are compiled without any optimisation, in half of the time; new processes inherit it.
+
+    It is for tests that compile large programs and compare no bits of two of them, because rounding may differ. It
+    changes nothing in tests of equal bits, and where the environment says how to compile.
+    """
+    if os.environ.get("XLA_FLAGS") != _QUICKLY or request.node.get_closest_marker("equal_bits"):
+        yield
+        return
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def pytest_unconfigure():

@@ -85,7 +85,13 @@ Tabulate = Callable[[Sequence[Run]], str]
 
 
 def main(
-    study: Study, toy: Study, draw: Draw, description: str | None, tabulate: Tabulate = study_tables.table
+    study: Study,
+    toy: Study,
+    draw: Draw,
+    description: str | None,
+    tabulate: Tabulate = study_tables.table,
+    *,
+    full: Callable[[], Study] | None = None,
 ) -> None:
     """Runs the command line of an experiment script.
 
@@ -96,9 +102,13 @@ def main(
         main figure is empty.
       description: text for `--help`.
       tabulate: from the study's runs to the text that is printed. By default a table of final scores.
+      full: makes a larger study of the same question, with another name, for `--full`; None has no such option.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="a short run in seconds, stored in a folder of its own")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--toy", action="store_true", help="a short run in seconds, stored in a folder of its own")
+    if full is not None:
+        size.add_argument("--full", action="store_true", help="the larger study, stored in a folder of its own")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -110,10 +120,11 @@ def main(
     parser.add_argument("--figure-only", action="store_true", help="draw the stored results without running anything")
     add_run_options(parser)
     parsed = parser.parse_args()
-    whole = chosen = toy if parsed.toy else study
-    if parsed.seeds is not None:
-        with one_sentence():
-            chosen = _with_seeds(whole, parsed.seeds)
+    with one_sentence():
+        if full is not None and parsed.full:
+            study = full()
+        whole = toy if parsed.toy else study
+        chosen = whole if parsed.seeds is None else _with_seeds(whole, parsed.seeds)
     is_whole = (list(chosen.seeds), chosen.more_seeds) == (list(whole.seeds), whole.more_seeds)
     run_and_show(
         chosen,

@@ -96,7 +96,7 @@ DOPAMINE = Family(
     steps=STEPS,
     evaluation=Evaluation(every=_EVERY, episodes=10, epsilon=0.001),
     source="Dopamine; PQN: purejaxql; R2D2: its paper; others: DQN's values, not tuned",
-    result="atari",
+    result=None,
 )
 
 _ADAM = Adam(eps=0.01 / 32)
@@ -159,7 +159,7 @@ NATURE = Family(
     steps=STEPS,
     evaluation=Evaluation(every=_EVERY, episodes=10, epsilon=0.05),
     source="Mnih et al. 2015 and DQN Zoo; PQN: purejaxql; R2D2: its paper; others: the nearest of these, not tuned",
-    result="atari",
+    result=None,
 )
 
 ATARI_100K = Family(
@@ -194,5 +194,5 @@ ATARI_100K = Family(
     steps=STEPS_100K,
     evaluation=Evaluation(every=20_000, episodes=20, epsilon=0.001),
     source="data-efficient Rainbow (van Hasselt et al. 2019); others: its values, epsilon as DrQ(eps), not tuned",
-    result="atari",
+    result=None,
 )

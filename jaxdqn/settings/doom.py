@@ -1,7 +1,10 @@
-"""The settings of Doom's scenarios."""
+"""The settings of Doom's scenarios, chosen on `doom:basic` with seed 100.
+
+There, DQN learned nothing within 24,000 steps with the Huber loss, or with an update every 8 steps and a discount of
+0.99. The Huber loss leads to values near the median of the returns, and most steps of random play only cost.
+"""
 
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.losses import Huber
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.torsos import DATA_EFFICIENT
 from jaxdqn.optimizers import Adam
@@ -9,30 +12,32 @@ from jaxdqn.schedules import Linear
 from jaxdqn.settings.family import Family
 from jaxdqn.training.evaluate import Evaluation
 
-STEPS = 100_000
+STEPS = 50_000
 
 FAMILY = Family(
     games=("doom:*",),
     shared={
-        "learning_rate": 2.5e-4,
+        "learning_rate": 5e-4,
         "optimizer": Adam(eps=1.5e-4),
-        "algorithm.error": Huber(1.0),
+        "discount": 0.95,
+        "n_step": 5,
         "network.torso": DATA_EFFICIENT,  # trains several times faster than the torso of the Nature paper
-        "network.frames": 4,
-        # Returns of basic are between -400 and 100; those of health_gathering reach 400 when discounted.
+        # Discounted returns of basic and health_gathering are between -100 and 110.
         "network.head.num_atoms": 101,
-        "network.head.v_min": -500.0,
-        "network.head.v_max": 500.0,
+        "network.head.v_min": -150.0,
+        "network.head.v_max": 150.0,
         "batch_size": 32,
         "num_environments": 4,
         "train_every": 4,
-        "learning_starts": 2_000,
+        "learning_starts": 800,
         "replay.capacity": 50_000,
         "replay.importance.steps": STEPS,
-        "target_update.every": 1_000,
-        "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=20_000)),
+        "target_update.every": 500,
+        "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=10_000)),
     },
     own={
+        "munchausen_dqn": {"n_step": 1},
+        "munchausen_iqn": {"n_step": 1},
         "pqn": {
             "learning_rate": 2.5e-4,
             "learning_rate_schedule": Linear(start=1.0, end=0.1, steps=STEPS),
@@ -46,7 +51,8 @@ FAMILY = Family(
         },
     },
     steps=STEPS,
-    evaluation=Evaluation(every=10_000, episodes=20),
-    source="DQN: the first values tried on doom:basic; PQN: like CleanRL's on Atari; others: DQN's values, not tuned",
+    evaluation=Evaluation(every=5_000, episodes=20),
+    source="DQN: five settings tried on doom:basic with seed 100; PQN: like CleanRL's on Atari; others: DQN's values, "
+    "not tuned",
     result="doom",
 )

@@ -26,6 +26,8 @@ from jaxdqn.training import state as states
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, plain, start
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 EVERY_ALGORITHM = pytest.mark.parametrize("name", ALGORITHMS)
 ONE_ACTION = [name for name, probe in probes.PROBES.items() if probe.make().num_actions == 1]
 DISCOUNT = 0.8
@@ -129,6 +131,14 @@ def probe_of(index):
     return Game("probe", 1, reset, step, made[0].observe, (1,), num_actions=2, max_steps=10)
 
 
+def draws_in_passes(config):
+    """Returns whether passes of its network have noise, or its loss draws itself."""
+    network = getattr(config.network, "member", config.network)
+    is_noisy = isinstance(network, QNetwork) and network.noisy is not None
+    is_implicit = isinstance(network, QNetwork) and isinstance(network.head, ImplicitQuantiles)
+    return is_noisy or is_implicit or config.algorithm.requires.passes is None
+
+
 @EVERY_ALGORITHM
 def test_a_loss_says_one_number_of_each_kind_an_example(name):
     config, game = config_fields.to_arrays(on_catch(name)), games.make("catch")  # of three actions
@@ -205,19 +215,34 @@ def test_every_algorithm_learns_the_closed_form_of_every_probe(name):
         np.testing.assert_allclose(q_values, expected, rtol=0.02, atol=tolerance, err_msg=probe)
 
 
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if not draws_in_passes(ALGORITHMS[name].config)])
+def test_no_key_is_used_twice(name):
+    """From the start of a run over two periods. JAX finds it when it traces the program, which is not compiled.
+
+    JAX cannot see that each iteration of the loop takes another key out of an array, as random networks need it and
+    losses that draw themselves; for them there is `test_no_two_passes_of_a_network_draw_the_same`.
+    """
+    game, config = games.make("catch"), config_fields.to_arrays(on_catch(name))
+    advance = advancing(game, Evaluation(every=PERIOD, episodes=2, epsilon=0.1))
+
+    def run(key):
+        state, first = advance(config, loop.init(config, key, game=game))
+        return advance(config, state), first
+
+    with jax.debug_key_reuse(True):
+        jax.jit(run).trace(jax.random.key(0))
+
+
 @EVERY_ALGORITHM
-def test_a_run_is_its_seed_and_uses_no_key_twice_and_learns_what_a_picture_shows(name):
+def test_a_run_is_its_seed_and_learns_what_a_picture_shows(name):
     """One program for both, because compiling it takes longer than running it."""
     game, config = games.make("probe_picture"), on_pictures(name)
     advance = advancing(game, Evaluation(every=PERIOD, episodes=2, epsilon=0.1))
-    # JAX cannot see that each iteration of the loop takes another key out of an array, as random networks need it and
-    # losses that draw themselves; for them there is `test_no_two_passes_of_a_network_draw_the_same`.
     network = config.network.make(game.observation_shape, game.num_actions)
-    with jax.debug_key_reuse(not is_random(network) and config.algorithm.requires.passes is not None):
-        runs = [advance(*start(game, config, seed)) for seed in (0, 0, 1)]
-        state = runs[0][0]
-        for _ in range(15):
-            state, _ = advance(config_fields.to_arrays(config), state)
+    runs = [advance(*start(game, config, seed)) for seed in (0, 0, 1)]
+    state = runs[0][0]
+    for _ in range(15):
+        state, _ = advance(config_fields.to_arrays(config), state)
     ends = [plain(run) for run in runs]
     jax.tree.map(np.testing.assert_array_equal, ends[0], ends[1])
     kernels = [jax.tree.leaves(state.learner.parameters) for state, _ in ends]

@@ -99,6 +99,20 @@ def test_a_number_of_seeds_applies_to_every_arm_and_keeps_the_files_of_the_whole
     assert before == {name: (out / "whole" / name).read_bytes() for name in before}
 
 
+def test_a_larger_study_runs_only_with_its_option(out, monkeypatch, capsys):
+    def full():
+        return dataclasses.replace(STUDY, name="full", seeds=(0,), more_seeds={}, weights_of=())
+
+    for arguments in ([], ["--full"]):
+        monkeypatch.setattr(sys, "argv", ["script", *arguments, "--out", str(out)])
+        script.main(STUDY, TOY, learning_curves, "", full=full)
+        assert (out / "full").exists() == bool(arguments)
+    assert "full.md" in names(out / "full")
+    with pytest.raises(SystemExit):
+        main(monkeypatch, "--full", "--out", out)
+    assert "unrecognized arguments: --full" in capsys.readouterr().err
+
+
 def test_a_number_of_seeds_may_include_additional_seeds_of_an_arm(out, monkeypatch, capsys):
     main(monkeypatch, "--figure-only", "--out", out, "--seeds", 3)
     assert number_of_runs(capsys.readouterr().out) == [2, 3]

@@ -17,6 +17,8 @@ from tests.reference.plain import networks, training
 from tests.reference.plain.games import Corridor, CorridorInPictures
 from tests.reference.recording import record
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 TOLERANCE = 1e-4  # relative to the largest number of an array, or of all parameters or gradients together
 NUM_UPDATES = 50
 

@@ -31,6 +31,8 @@ from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import host_games
 from tests.helpers.runs import SMALL, advancing, plain
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 EVALUATION = Evaluation(every=200, episodes=2)
 
 

@@ -30,6 +30,8 @@ from jaxdqn.training.check_config import check
 from jaxdqn.training.evaluate import Evaluation, evaluate, value_errors
 from tests.helpers.runs import EVALUATION, SMALL, advancing, plain, start
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 
 class CodedState(NamedTuple):
     episode: jax.Array

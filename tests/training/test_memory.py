@@ -18,6 +18,8 @@ from jaxdqn.training import host_loop, host_programs
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, advancing, start
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 PROBE = probes.MEMORY_PROBES["probe_memory"]
 R2D2 = dataclasses.replace(
     SMALL,

@@ -21,6 +21,8 @@ from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import exported
 from tests.helpers.runs import SMALL
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 OWN = '''
 """Q-learning with the absolute error, which reports the rewards that it learns from."""
 

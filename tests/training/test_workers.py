@@ -17,6 +17,8 @@ from jaxdqn.training import device_layout, program, workers
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 GAMES = [f"gymnasium:tests.helpers.host_games:{name}-v0" for name in ("OneState", "Crash", "Die")]
 
 
@@ -26,8 +28,8 @@ def study(**changes):
 
 
 def test_a_failing_environment_ends_only_its_run_and_records_the_traceback(tmp_path):
-    found = execute.run(study(games=GAMES, seeds=(0, 1, 2)), tmp_path)  # a copy has steps for one period, not for two
-    assert (found.num_written, found.num_crashed) == (9, 6)
+    found = execute.run(study(games=GAMES), tmp_path)  # a copy has steps for one period, not for two
+    assert (found.num_written, found.num_crashed) == (6, 4)
     runs = by_arm.group(store.read(found.folder).runs, "game")
     whole, crashed, died = (runs[game,] for game in GAMES)
     for run in whole:
