@@ -132,7 +132,9 @@ def _ours(function: str, **arguments: Any) -> Contender:
 
 def measure(rows: Iterable[Row], rounds: int) -> list[dict[str, Any]]:
     """Returns the results of rows, each with the speed of the machine before and after it."""
-    found = []
+    rows, found = list(rows), []
+    if not rows:
+        return []
     with benchmark_slices.running(_ours("sgemm", size=1_024, repeats=10)) as sgemm:
         before = _speed(sgemm)
         for row in rows:

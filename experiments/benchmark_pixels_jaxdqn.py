@@ -52,7 +52,7 @@ def compilation(algorithm: str, game: str) -> Slice:
     config = FAMILIES["minatar"].apply(algorithm, configuration_of(algorithm))
     jax.config.update("jax_enable_compilation_cache", False)
     devices.use_all_cores()
-    _program(config, game, FAMILIES["minatar"].evaluate_every)
+    _program(config, game, FAMILIES["minatar"].evaluation.every)
     return lambda: 0.0
 
 

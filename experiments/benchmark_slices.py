@@ -92,6 +92,7 @@ def running(contender: Contender) -> Iterator[Live]:
         def answer() -> dict[str, Any]:
             line = answers.readline()
             if not line:
+                process.wait()  # it writes its error when it ends
                 errors.seek(0)
                 raise RuntimeError(f"{contender.name} failed in {contender.function}:\n{errors.read()[-2_000:]}")
             answer: dict[str, Any] = json.loads(line)

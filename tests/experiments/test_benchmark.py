@@ -171,7 +171,6 @@ def test_peers_run_in_their_own_environment(tmp_path):
     [
         ("game_alone", {"game": "minatar_breakout", "num_environments": 2, "steps": 3}, 6),
         ("emulator", {"game": benchmark_pixels.PONG, "num_environments": 2, "steps": 3}, 6),
-        ("frame_ring", {"kind": "atari", "capacity": 80, "operations": 3}, 3),
         ("sgemm", {"size": 100, "repeats": 5}, 0.01),
     ],
 )
