@@ -20,6 +20,10 @@ CASES = {
     "same": ((6, 5, 2), (3, 3, 4), 1, "SAME"),
     "same, odd size, stride 2": ((7, 9, 2), (3, 3, 2), 2, "SAME"),
     "same, even kernel": ((8, 5, 1), (4, 2, 3), 2, "SAME"),
+    "many channels": ((6, 5, 16), (3, 2, 4), 1, "SAME"),
+    "many channels, stride 2": ((7, 8, 17), (3, 3, 2), 2, "VALID"),
+    "many channels in squares, cells left over": ((13, 10, 5), (4, 6, 3), 2, "VALID"),
+    "one square for each cell": ((11, 10, 2), (5, 5, 3), 5, "SAME"),
     "same, kernel over the picture": ((2, 3, 2), (5, 5, 2), 1, "SAME"),
 }
 
