@@ -56,5 +56,5 @@ FAMILY = Family(
     steps=STEPS,
     evaluation=Evaluation(every=40_960, episodes=20),
     source="DQN: Dopamine's labs/environments/minatar; PQN: purejaxql; others: DQN's values, not tuned",
-    result="minatar",
+    result=None,
 )
