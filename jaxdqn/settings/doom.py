@@ -54,5 +54,5 @@ FAMILY = Family(
     evaluation=Evaluation(every=5_000, episodes=20),
     source="DQN: five settings tried on doom:basic with seed 100; PQN: like CleanRL's on Atari; others: DQN's values, "
     "not tuned",
-    result=None,
+    result="doom",
 )
