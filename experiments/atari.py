@@ -29,7 +29,6 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from jaxdqn import config_fields
-from jaxdqn.algorithms import configuration_of
 from jaxdqn.analysis import normalise, published, study_tables, table_formats
 from jaxdqn.commands import script
 from jaxdqn.figures.aggregates import aggregate_intervals
@@ -45,8 +44,8 @@ STUDY = Study(
     name="atari",
     games=(f"atari:pong,{PROTOCOL}",),
     algorithms={
-        "data-efficient Rainbow": ATARI_100K.apply("rainbow", configuration_of("rainbow")),
-        "DQN, 10 steps": ATARI_100K.apply("dqn", configuration_of("dqn")),
+        "data-efficient Rainbow": ATARI_100K.configuration("rainbow"),
+        "DQN, 10 steps": ATARI_100K.configuration("dqn"),
     },
     seeds=range(3),
     steps=ATARI_100K.steps,

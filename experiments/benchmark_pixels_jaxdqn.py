@@ -31,7 +31,7 @@ BOARDS = {"minatar": ((10, 10, 4), bool, 1), "atari": ((84, 84, 1), np.uint8, 4)
 
 def minatar(algorithm: str, game: str, steps: int, changes: dict[str, Any]) -> Slice:
     """Training on a MinAtar game in the settings of `jaxdqn.settings`, with some fields changed."""
-    config = FAMILIES["minatar"].apply(algorithm, configuration_of(algorithm))
+    config = FAMILIES["minatar"].configuration(algorithm)
     for path, value in changes.items():
         config = config_fields.replace_at(config, path, value)
     with mock.patch.object(loop, "evaluate", return_value=np.zeros(1)):
@@ -49,7 +49,7 @@ def minatar(algorithm: str, game: str, steps: int, changes: dict[str, Any]) -> S
 
 def compilation(algorithm: str, game: str) -> Slice:
     """The program of a run on a MinAtar game, compiled as `jaxdqn train` compiles it, and no work."""
-    config = FAMILIES["minatar"].apply(algorithm, configuration_of(algorithm))
+    config = FAMILIES["minatar"].configuration(algorithm)
     jax.config.update("jax_enable_compilation_cache", False)
     devices.use_all_cores()
     _program(config, game, FAMILIES["minatar"].evaluation.every)

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.algorithms import dqn
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
@@ -64,7 +64,7 @@ STUDY = Study(
     algorithms={
         "tutorial": TUTORIAL,
         "+ Adam": dataclasses.replace(TUTORIAL, optimizer=Adam(), learning_rate=1e-3),
-        "strong": catch.FAMILY.apply("double_dqn", double_dqn.CONFIG),
+        "strong": catch.FAMILY.configuration("double_dqn"),
     },
     seeds=range(10),
     steps=100_000,  # 10,000 games

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import double_dqn, dqn
+from jaxdqn.algorithms import double_dqn
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.figures.learning_curves import learning_curves
@@ -24,7 +24,7 @@ from jaxdqn.store.record import Run
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 
-DQN = classic_control.CARTPOLE.apply("dqn", dqn.CONFIG)  # as on acrobot and mountain_car
+DQN = classic_control.CARTPOLE.configuration("dqn")  # as on acrobot and mountain_car
 
 STUDY = Study(
     name="classic_control",

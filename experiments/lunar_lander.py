@@ -66,7 +66,7 @@ STUDY = Study(
         "+ replay": REPLAY,
         "+ target network": TARGET_NETWORK,
         "+ double": DOUBLE,
-        "strong": lunar_lander.FAMILY.apply("double_dqn", double_dqn.CONFIG),
+        "strong": lunar_lander.FAMILY.configuration("double_dqn"),
     },
     seeds=range(10),
     steps=lunar_lander.STEPS,

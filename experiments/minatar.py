@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdqn.algorithms import configuration_of, dqn, rainbow
+from jaxdqn.algorithms import dqn, rainbow
 from jaxdqn.analysis import by_arm, published, resampling, statistics, study_tables, table_formats
 from jaxdqn.analysis.published import Curve
 from jaxdqn.commands import script
@@ -36,13 +36,13 @@ STUDY = Study(
     name="minatar",
     games=tuple(f"minatar_{game}_full" for game in MINATAR),
     algorithms={
-        "PQN": minatar.FAMILY.apply("pqn", configuration_of("pqn")),
-        "DQN": minatar.FAMILY.apply("dqn", configuration_of("dqn")),
+        "PQN": minatar.FAMILY.configuration("pqn"),
+        "DQN": minatar.FAMILY.configuration("dqn"),
         "Rainbow without noisy networks": minatar.FAMILY.apply("rainbow", RAINBOW),
     },
     seeds=range(10),
     steps=minatar.STEPS,
-    evaluation=Evaluation(every=40_960, episodes=20),
+    evaluation=minatar.FAMILY.evaluation,
     weights_of=(0,),
 )
 

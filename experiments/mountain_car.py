@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 
 from classic_control import DQN
 from jaxdqn import optimizers
-from jaxdqn.algorithms import dqn, tabular_q_learning
+from jaxdqn.algorithms import dqn
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.exploration import EpsilonGreedy
@@ -71,7 +71,7 @@ STUDY = Study(
     name="mountain_car",
     games=("mountain_car",),
     algorithms={
-        "tabular": classic_control.MOUNTAIN_CAR.apply("tabular_q_learning", tabular_q_learning.CONFIG),
+        "tabular": classic_control.MOUNTAIN_CAR.configuration("tabular_q_learning"),
         "tutorial": TUTORIAL,
         "+ time limits bootstrap": TIME_LIMITS,
         "+ replay after each step": EACH_STEP,

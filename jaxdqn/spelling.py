@@ -1,4 +1,4 @@
-"""Words of messages: suggestions for a misspelled name, and counted nouns."""
+"""Words of messages: unknown names with suggestions, and counted nouns."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,6 +20,17 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     similar = ends or difflib.get_close_matches(name, known, n=3)
     names = [repr(prefix + one) for one in similar[:3]]
     return f" Did you mean {' or '.join(names)}?" if names else ""
+
+
+def not_known(sentence: str, name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Returns an error message: `"no algorithm is called 'dnq'. Did you mean 'dqn'? Use one of dqn, c51."`.
+
+    Args:
+      sentence: its beginning, such as "no algorithm is called".
+      name, known, prefix: as in `did_you_mean`.
+    """
+    known = list(known)
+    return f"{sentence} {name!r}.{did_you_mean(name, known, prefix)} Use one of {', '.join(known)}."
 
 
 def counted(number: int, noun: str) -> str:

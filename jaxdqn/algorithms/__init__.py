@@ -24,7 +24,7 @@ from jaxdqn.algorithms import (
     tabular_q_learning,
 )
 from jaxdqn.config import Config
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import not_known
 
 
 class Entry(NamedTuple):
@@ -78,6 +78,5 @@ def configuration_of(name: str) -> Config:
       ValueError: the table has no such name. The message suggests similar names and lists the table.
     """
     if name not in ALGORITHMS:
-        hint = did_you_mean(name, ALGORITHMS)
-        raise ValueError(f"no algorithm is called {name!r}.{hint} Use one of {', '.join(ALGORITHMS)}.")
+        raise ValueError(not_known("no algorithm is called", name, ALGORITHMS))
     return ALGORITHMS[name].config

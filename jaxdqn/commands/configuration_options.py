@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import tyro
 
 from jaxdqn import settings
-from jaxdqn.algorithms import configuration_of
 from jaxdqn.commands.options import add_settings
 from jaxdqn.config import Config
 from jaxdqn.training.evaluate import Evaluation
@@ -46,7 +45,7 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     """
     base = _base_settings(arguments) or settings.name_for(game)
     family = settings.named(base)
-    default = family.apply(algorithm, configuration_of(algorithm))
+    default = family.configuration(algorithm)
     # The declared type of `algorithm` is a protocol. The options come from the type of the default.
     types = typing.get_type_hints(Config) | {"algorithm": type(default.algorithm)}
     names = [field.name for field in dataclasses.fields(Config)]

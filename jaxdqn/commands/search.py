@@ -143,14 +143,13 @@ def parsed(options: argparse.Namespace) -> "Search":
       ValueError: a name or value is invalid. The message names it.
     """
     from jaxdqn import games, settings
-    from jaxdqn.algorithms import configuration_of
     from jaxdqn.search import halving, samplers
     from jaxdqn.search.spec import Search
     from jaxdqn.training.evaluate import Evaluation
 
     games.make(options.game)
     family = settings.named(options.settings or settings.name_for(options.game))
-    default = family.apply(options.algorithm, configuration_of(options.algorithm))
+    default = family.configuration(options.algorithm)
     ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
     for kind, (first, end) in ranges.items():
         if first + (number := getattr(options, f"{kind}_seeds")) > end:

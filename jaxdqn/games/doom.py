@@ -12,7 +12,7 @@ import math
 
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games import emulator_vectors
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import not_known
 
 PREFIX = "doom:"
 VERSION = 1
@@ -39,8 +39,7 @@ def make(name: str) -> HostGame:
     """
     scenario = name.removeprefix(PREFIX)
     if scenario not in SCENARIOS:
-        hint = did_you_mean(scenario, SCENARIOS, PREFIX)
-        raise ValueError(f"no Doom scenario is called {scenario!r}.{hint} Use one of {', '.join(SCENARIOS)}.")
+        raise ValueError(not_known("no Doom scenario is called", scenario, SCENARIOS, PREFIX))
     try:
         from jaxdqn.games.doom_environment import SKIP, DoomEnvironment
     except ImportError:

@@ -6,7 +6,7 @@ family that holds it.
 
 from jaxdqn.settings import atari, catch, classic_control, doom, lunar_lander, minatar
 from jaxdqn.settings.family import Family
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import not_known
 from jaxdqn.training.evaluate import Evaluation
 
 DEFAULT = Family(
@@ -47,6 +47,5 @@ def named(name: str) -> Family:
       ValueError: the table has no such name. The message suggests similar names and lists the table.
     """
     if name not in FAMILIES:
-        hint = did_you_mean(name, FAMILIES)
-        raise ValueError(f"no settings are called {name!r}.{hint} Use one of {', '.join(FAMILIES)}.")
+        raise ValueError(not_known("no settings are called", name, FAMILIES))
     return FAMILIES[name]

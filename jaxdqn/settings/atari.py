@@ -17,9 +17,9 @@ from typing import Any
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.losses import Huber
 from jaxdqn.networks import torsos
-from jaxdqn.networks.layers import LayerNorm
-from jaxdqn.optimizers import Adam, RAdam, RMSProp
+from jaxdqn.optimizers import Adam, RMSProp
 from jaxdqn.schedules import Linear
+from jaxdqn.settings import minatar
 from jaxdqn.settings.family import Family
 from jaxdqn.training.evaluate import Evaluation
 
@@ -38,20 +38,9 @@ _PICTURES: dict[str, Any] = {  # of all three protocols, also for DQN
     "network.head.v_max": 10.0,
     "num_environments": 1,
 }
-_PQN: dict[str, Any] = {
+_PQN: dict[str, Any] = minatar.PQN | {
     "learning_rate": 2.5e-4,
     "learning_rate_schedule": None,
-    "optimizer": RAdam(),
-    "network.normalisation": LayerNorm(),
-    "network.initializer": "he_normal",
-    "num_environments": 128,
-    "train_every": 128 * 32,
-    "batch_size": 128 * 32,
-    "num_minibatches": 32,
-    "num_updates": 2,
-    "max_gradient_norm": 10.0,
-    "replay.capacity": 128 * 32,
-    "replay.lambda_": 0.65,
     "exploration": EpsilonGreedy(Linear(start=1.0, end=0.001, steps=STEPS / 10)),
 }
 _R2D2: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxdqn import config_fields
-from jaxdqn.algorithms import dqn
+from jaxdqn.algorithms import configuration_of, dqn
 from jaxdqn.config import Config, Network
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
@@ -44,6 +44,14 @@ class Family(NamedTuple):
         """Returns whether the game with this name is of the family."""
         return any(fnmatch.fnmatchcase(game, pattern) for pattern in self.games)
 
+    def configuration(self, algorithm: str) -> Config:
+        """Returns the configuration of the algorithm of that name with these settings.
+
+        Raises:
+          ValueError: no algorithm has this name.
+        """
+        return self.apply(algorithm, configuration_of(algorithm))
+
     def apply(self, algorithm: str, config: Config) -> Config:
         """Returns the configuration of an algorithm with these settings.
 
@@ -55,7 +63,7 @@ class Family(NamedTuple):
 
         Args:
           algorithm: its name in `jaxdqn.algorithms.ALGORITHMS`.
-          config: its configuration there.
+          config: its configuration there, or a variant of it.
 
         Raises:
           ValueError: `own` names a field that the configuration does not have.

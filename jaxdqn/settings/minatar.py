@@ -4,8 +4,9 @@ DQN has the values of Dopamine's labs/environments/minatar, with 8 environments 
 of purejaxql's pqn_minatar.yaml, whose learning rate and epsilon fall over the steps of a run.
 """
 
+from typing import Any
+
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.layers import LayerNorm
 from jaxdqn.networks.torsos import MINATAR
 from jaxdqn.optimizers import Adam, RAdam
@@ -14,7 +15,19 @@ from jaxdqn.settings.family import Family
 from jaxdqn.training.evaluate import Evaluation
 
 STEPS = 1_024_000  # a multiple of PQN's 4,096 steps in each training
-HEAD = Categorical(num_atoms=51, v_min=0.0, v_max=50.0)  # rewards are not negative, one in two steps at most
+PQN: dict[str, Any] = {  # what purejaxql's pqn_minatar.yaml and pqn_atari.yaml share
+    "optimizer": RAdam(),
+    "network.normalisation": LayerNorm(),
+    "network.initializer": "he_normal",
+    "num_environments": 128,
+    "train_every": 128 * 32,
+    "batch_size": 128 * 32,
+    "num_minibatches": 32,
+    "num_updates": 2,
+    "max_gradient_norm": 10.0,
+    "replay.capacity": 128 * 32,
+    "replay.lambda_": 0.65,
+}
 
 FAMILY = Family(
     games=("minatar_*",),
@@ -22,9 +35,9 @@ FAMILY = Family(
         "learning_rate": 2.5e-4,
         "optimizer": Adam(eps=3.125e-4),
         "network.torso": MINATAR,
-        "network.head.num_atoms": HEAD.num_atoms,
-        "network.head.v_min": HEAD.v_min,
-        "network.head.v_max": HEAD.v_max,
+        "network.head.num_atoms": 51,
+        "network.head.v_min": 0.0,  # rewards are not negative, one in two steps at most
+        "network.head.v_max": 50.0,
         "batch_size": 32,
         "num_environments": 8,
         "train_every": 8,
@@ -35,21 +48,10 @@ FAMILY = Family(
         "exploration": EpsilonGreedy(Linear(start=1.0, end=0.01, steps=100_000)),
     },
     own={
-        "pqn": {
+        "pqn": PQN
+        | {
             "learning_rate": 5e-4,
             "learning_rate_schedule": Linear(start=1.0, end=0.0, steps=STEPS),
-            "optimizer": RAdam(),
-            "network.normalisation": LayerNorm(),
-            "network.initializer": "he_normal",
-            "num_environments": 128,
-            "train_every": 128 * 32,
-            "batch_size": 128 * 32,
-            "num_minibatches": 32,
-            "num_updates": 2,
-            "learning_starts": 0,
-            "max_gradient_norm": 10.0,
-            "replay.capacity": 128 * 32,
-            "replay.lambda_": 0.65,
             "exploration": EpsilonGreedy(Linear(start=1.0, end=0.05, steps=STEPS / 10)),
         },
     },
