@@ -35,7 +35,7 @@ def is_list(values: Any) -> bool:
 
 
 def as_whole_numbers(values: Any) -> Any:
-    """Returns a list or an array `[N]` as a tuple, with whole numbers as integers; ranges and other values unchanged."""
+    """Returns a list or an array `[N]` as a tuple of integers; ranges and other values unchanged."""
     return tuple(map(as_whole, values)) if is_list(values) and not isinstance(values, range) else values
 
 

@@ -208,7 +208,7 @@ def _check_forms(study: Study) -> None:
         (
             "algorithms",
             isinstance(study.algorithms, Mapping),
-            "a mapping from labels to configurations, such as {'DQN': jaxdqn.algorithms.dqn.CONFIG}",
+            "a mapping from labels to configurations, such as {'DQN': dqn.CONFIG}",
         ),
         ("seeds", is_list(study.seeds), f"a list of whole numbers, such as range({_example(study.seeds, int, 5)})"),
         ("weights_of", is_list(study.weights_of), "a list of seeds, such as range(5), or () for none"),
@@ -239,10 +239,8 @@ def _check_arms(study: Study) -> None:
         if not isinstance(label, str):
             raise ValueError(f"algorithms names {label!r}, which must be a string: it is a label in figures.")
         if not isinstance(base, Config):
-            example = f"configuration_of({base!r})" if isinstance(base, str) else "dqn.CONFIG"
-            raise ValueError(
-                f"algorithms[{label!r}] = {base!r:.80} must be a jaxdqn.config.Config, such as jaxdqn.algorithms.{example}."
-            )
+            example = f"jaxdqn.algorithms.configuration_of({base!r})" if isinstance(base, str) else "dqn.CONFIG"
+            raise ValueError(f"algorithms[{label!r}] = {base!r:.80} must be a jaxdqn.config.Config, such as {example}.")
     for label, settings, config in _arms(study):
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:
