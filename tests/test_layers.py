@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "plain_numbers", "spelling"}
+BASE = {"config_fields", "game_interfaces", "interfaces", "other_names", "outputs", "plain_numbers", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "game_interfaces": {"interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "other_names": set(),
     "plain_numbers": set(),
-    "spelling": set(),
+    "spelling": {"other_names"},
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules", "targets"},

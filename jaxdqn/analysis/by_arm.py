@@ -1,8 +1,8 @@
 """Sorts runs into the arms of a comparison, and stacks the curves of an arm as `[runs, points]`.
 
-The runs of an arm have one game, algorithm and point of the grid, and differ by seed only. A run that crashed belongs
-to its arm, but its shorter curves cannot be pooled: use `completed` runs, and report the `remarks`. A run that diverged
-counts as in `jaxdqn.analysis.divergence`.
+The runs of an arm have one game, algorithm and settings (`settings_of_runs`), and differ by seed only. A run that
+crashed belongs to its arm, but its shorter curves cannot be pooled: use `completed` runs, and report the `remarks`. A
+run that diverged counts as in `jaxdqn.analysis.divergence`.
 """
 
 from collections import defaultdict
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import divergence
+from jaxdqn.analysis import divergence, settings_of_runs
 from jaxdqn.store import schema
 from jaxdqn.store.record import Curves, Run
 
 # Facts that are equal in an arm: runs that differ in one of these do not sample the same distribution.
-_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions")
+_SHARED = ("steps", "evaluation", "training_version", "algorithm_version", "part_versions")
 
 # Facts that are equal in all arms: scores of runs that differ in one of these cannot be compared.
 _PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
@@ -38,9 +38,10 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
       ValueError: if runs of an arm differ by more than their seed, or a seed occurs twice. To pool them would mix two
         distributions, or count one sample as two.
     """
+    runs = list(runs)
     grouped: dict[Arm, list[Run]] = defaultdict(list)
-    for run in runs:
-        settings = tuple((field, _hashable(value)) for field, value in sorted(run.facts["settings"].items()))
+    for run, of_run in zip(runs, settings_of_runs.of_runs([run.facts for run in runs]), strict=True):
+        settings = tuple((field, _hashable(value)) for field, value in sorted(of_run.items()))
         grouped[Arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
     for arm, members in grouped.items():
         members.sort(key=lambda run: run.facts["seed"])
@@ -219,7 +220,7 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
         if differing:
             raise ValueError(
                 f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "
-                "be pooled: keep runs that differ by seed only, or give the arms different labels."
+                "be pooled: choose runs that agree (--where on the command line), or give the arms different labels."
             )
     for previous, run in pairwise(members):
         if previous.facts["seed"] == run.facts["seed"]:
@@ -237,7 +238,7 @@ def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable
         names = [f"{described(arm)} on {arm.game}" for arm, _ in (first, other)]
         raise ValueError(
             f"{names[0]} and {names[1]} differ in {', '.join(differing)} and cannot be compared: choose runs of one "
-            "protocol, or run them again under one."
+            "protocol (--where on the command line), or run them again under one."
         )
 
 

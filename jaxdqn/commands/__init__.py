@@ -4,9 +4,12 @@ A command is one file of this package and one line of `COMMANDS`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
+import jaxdqn
 from jaxdqn.commands import export, figure, list, pack, plan, play, run, runs, search, status, train
+from jaxdqn.commands.errors import ends_quietly, system_errors_as_sentences
 
 COMMANDS = {
     "list": list.COMMAND,
@@ -41,14 +44,26 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. Invalid input exits with status 2 after an error message of one sentence."""
-    options = _parser().parse_args(arguments)
-    COMMANDS[options.command].main(options)
+    """Runs the command line.
+
+    Invalid input exits with status 2 after an error message of one sentence; so does an error of the operating system.
+    Without a command, help is printed.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    with ends_quietly(), system_errors_as_sentences():
+        if not words:
+            parser.print_help()
+            return
+        name, *rest = words
+        options = parser.parse_args([name, *(COMMANDS[name].completed(rest) if name in COMMANDS else rest)])
+        COMMANDS[options.command].main(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
+    parser.add_argument("--version", action="version", version=f"jaxdqn {jaxdqn.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         subparser = subparsers.add_parser(

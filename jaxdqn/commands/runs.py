@@ -78,13 +78,19 @@ def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequen
 
     if not every:  # no field is known then, and none is unknown
         return []
-    known = {"score", *(path for record in every for path in select_runs.fields(record))}
+    described = dict(zip(map(_key, every), select_runs.fields(every), strict=True))
+    known = {"score", *(path for fields in described.values() for path in fields)}
     paths = [select_runs.resolve(name, known) for name in names]
     rows = []
     for record in selected:
-        fields = select_runs.fields(record)
+        fields = described[_key(record)]
         rows.append([score(record) if path == "score" else fields.get(path) for path in paths])
     return rows
+
+
+def _key(record: "Record") -> tuple[Path, str]:
+    """Returns what identifies a record: two studies may have a run in common."""
+    return record.folder, record.facts["id"]
 
 
 def score(record: "Record") -> float | str | None:

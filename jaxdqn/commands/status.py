@@ -18,7 +18,7 @@ _NUM_SHOWN = 5  # failures that are printed with their reason
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn status`."""
-    add_study(parser)
+    add_study(parser, "list the studies in results")
     parser.add_argument(
         "--out", type=Path, default=Path("results"), help="folder of the results of a script (default: results)"
     )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import pathlib
 import re
 import shlex
 import subprocess
@@ -156,7 +157,7 @@ def test_a_study_names_its_settings_and_a_note_says_that_they_are_for_other_game
     arguments, name, note, monkeypatch, capsys
 ):
     studies = []
-    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **more: studies.append(study))
     commands.main(arguments.split())
     assert [study.base_settings for study in studies] == [name]
     assert capsys.readouterr().err == note
@@ -186,11 +187,7 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
         (["train", "cartpol", "dqn"], "cartpole"),
         (["train", "catch", "dqn", "--memory", "much"], "'much' is not a size"),
         (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
-        (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
-        (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
-        (["train", "catch", "dqn", "network.torso:conv"], "network.torso = Conv needs pictures"),
-        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 1_000"),
-        (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
+        (["train", "catch", "dqn", "--steps", "many"], "'many' must be a whole number, such as 2000, 2_000 or"),
         (["train", "catch"], "ALGORITHM"),
         (["list", "things"], "invalid choice: 'things'"),
     ],
@@ -201,6 +198,93 @@ def test_invalid_input_ends_in_one_sentence_and_status_2(arguments, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("dqn --learning-rat 1", "dqn has no option '--learning-rat'. Did you mean '--learning-rate' or"),
+        ("dqn --lr 1", "dqn has no option '--lr'. Did you mean '--learning-rate'? `jaxdqn train catch dqn --help`"),
+        ("dqn --seed 3", "dqn has no option '--seed'. --seeds 3 trains three runs, with the seeds 0, 1 and 2. `jaxdqn"),
+        ("dqn --discount 2", "--discount 2.0 is out of range: it must be at least 0"),
+        ("dqn --network.torso.hidden 8 0", "--network.torso.hidden 8 0 is out of range: it must be at least 1."),
+        ("dqn network.torso:conv", "network.torso:conv needs pictures"),
+        ("dqn --evaluation.episodes 0", "--evaluation.episodes 0 must be a whole number of at least 1."),
+        ("dqn --seeds 0", "--seeds 0 is out of range: it is the number of runs, at least 1."),
+        ("pqn --train-every 500", "replay = Rollout learns from all steps of one training at once: --replay.capacity"),
+        ("dqn c51 --discount 2", "dqn: --discount 2.0 is out of range"),
+        (
+            "c51 dqn --network.head.v-min 3",
+            "dqn has no option '--network.head.v-min'. ",
+        ),
+        ("dqn ddqn", "no algorithm is called 'ddqn'. Did you mean 'double_dqn'?"),
+    ],
+)
+def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "catch", *arguments.split()])
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {sentence}")
+    is_of_several = "Options apply to all algorithms: train each with its own options and one --name." in said
+    assert is_of_several == arguments.startswith("c51 dqn")
+
+
+def study_of(arguments, monkeypatch):
+    """Returns the study that `jaxdqn train` would run, and the other arguments of the function that runs it."""
+    found = []
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **more: found.append((study, rest)))
+    commands.main(["train", *arguments.split()])
+    return found[0]
+
+
+def test_several_algorithms_are_arms_of_one_study_and_options_apply_to_all(monkeypatch, capsys):
+    study, (out, _) = study_of("catch dqn double_dqn c51 --discount 0.5 --seeds 2e0 optimizer:sgd", monkeypatch)
+    assert study.name == "catch-dqn-double_dqn-c51"
+    assert list(study.algorithms) == ["dqn", "double_dqn", "c51"]
+    assert {config.discount for config in study.algorithms.values()} == {0.5}
+    assert {config.optimizer for config in study.algorithms.values()} == {optimizers.SGD()}
+    assert (study.seeds, out) == (range(2), pathlib.Path("results"))
+    assert study.algorithms["c51"].network.head is not None
+    assert capsys.readouterr().err == ""
+
+
+def test_the_name_of_a_study_of_many_algorithms_is_a_name_of_a_file(monkeypatch):
+    study, _ = study_of(
+        f"probe_value {' '.join(name for name in ALGORITHMS if name not in ('r2d2', 'tabular_q_learning'))}",
+        monkeypatch,
+    )
+    assert len(study.name) < 100
+    assert re.search(r"-and_\d+_more$", study.name)
+
+
+@pytest.mark.parametrize("steps", ["1e4", "10_000", "10000"])
+def test_a_count_is_written_in_several_ways(steps, monkeypatch):
+    arguments = f"catch dqn --steps {steps} --evaluation.every 1e3 --replay.capacity 2e4 --learning-starts 2_0"
+    study, _ = study_of(arguments, monkeypatch)
+    assert (study.steps, study.evaluation.every) == (10_000, 1_000)
+    config = study.algorithms["dqn"]
+    assert (config.replay.capacity, config.learning_starts) == (20_000, 20)
+
+
+def test_steps_of_any_number_have_20_to_40_evaluations_and_counts_are_rounded_up_with_a_note(monkeypatch, capsys):
+    study, _ = study_of("catch dqn --steps 4321 --num-environments 3 --learning-starts 100", monkeypatch)
+    config = study.algorithms["dqn"]
+    assert (config.num_environments, config.train_every, config.learning_starts) == (3, 3, 102)
+    assert config.replay.capacity == 20_001
+    assert 20 <= study.steps / study.evaluation.every <= 40
+    assert 0 <= study.steps - 4_321 < study.evaluation.every
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --train-every 3 instead of 2: a multiple of num_environments 3",
+        "note: --learning-starts 102 instead of 100: a multiple of train_every 3",
+        "note: --replay.capacity 20_001 instead of 20_000: a multiple of num_environments 3",
+        f"note: --evaluation.every {study.evaluation.every} instead of 1_000: for {study.steps // study.evaluation.every} evaluations",
+        f"note: --steps {study.steps:_} instead of 4_321: a multiple of evaluation.every {study.evaluation.every}",
+    ]
+
+
+def test_a_given_period_stays_and_steps_are_rounded_up_to_it(monkeypatch):
+    study, _ = study_of("catch dqn --steps 2500 --evaluation.every 1000", monkeypatch)
+    assert (study.steps, study.evaluation.every) == (3_000, 1_000)
 
 
 def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
