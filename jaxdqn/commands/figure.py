@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdqn.commands import written_files
+from jaxdqn.commands import text_tables, written_files
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_study, folder_of
@@ -79,7 +79,7 @@ def main(chosen: argparse.Namespace) -> None:
         before = written_files.contents(path)
         written = entry.output.save(drawn, path, facts, formats)
     lines = (written_files.line(entry.output.noun, file, before) for file in written)
-    print(entry.output.text(drawn, facts), *lines, sep="\n")
+    print(text_tables.markdown_fitted(entry.output.text(drawn, facts)), *lines, sep="\n")
     if found.damaged:
         raise SystemExit("\n".join(f"damaged: {printable(problem)}" for problem in found.damaged))
 

@@ -7,12 +7,15 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
-from jaxdqn.commands.options import folder_of
+from jaxdqn.commands.options import folder_of, whole
 from jaxdqn.spelling import counted
+
+if TYPE_CHECKING:
+    from jaxdqn.store.status import Status
 
 EPISODES = 20  # from which a typical one is selected
 _FRAMES_PER_SECOND = 25
@@ -24,6 +27,7 @@ stdout is not a terminal, only the first episode is drawn. Other games need --ou
 """
 EPILOG = """\
 examples:
+  jaxdqn play                                                   the study that was trained last
   jaxdqn play results/catch                                     the best weights of a study, in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
@@ -39,22 +43,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "study",
         type=Path,
+        nargs="?",
         metavar="STUDY",
-        help="folder of the study, script of an experiment, JSON of a run, or file of weights",
+        help="folder of the study, its name in results, script of an experiment, JSON of a run, or file of weights "
+        "(default: the study in results that was trained last)",
     )
     which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
     which.add_argument("--game", metavar="NAME", help="the game, if there are several or if your own module defines it")
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
-    which.add_argument("--run-seed", type=int, metavar="N", help="training seed of the run")
+    which.add_argument("--run-seed", type=whole, metavar="N", help="training seed of the run")
     which.add_argument(
         "--typical",
         action="store_true",
         help="the run closest to the median of its arm, in the episode closest to its mean (of 20, or --episodes)",
     )
     how = parser.add_argument_group("episodes")
-    how.add_argument("--episodes", type=int, metavar="N", help="number of episodes (default: 3, with --out 1)")
+    how.add_argument("--episodes", type=whole, metavar="N", help="number of episodes (default: 3, with --out 1)")
     how.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed of the random numbers of these episodes (default: 0)"
+        "--seed", type=whole, default=0, metavar="S", help="seed of the random numbers of these episodes (default: 0)"
     )
     how.add_argument(
         "--epsilon", type=float, default=0.0, metavar="E", help="probability of a random action (default: 0)"
@@ -62,10 +68,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     drawn = parser.add_argument_group("drawing")
     drawn.add_argument("--out", type=Path, metavar="FILE", help="a new file: .gif, .png (a strip) or .mp4")
     drawn.add_argument(
-        "--width", type=int, default=300, metavar="PIXELS", help="maximum width of a frame (default: 300)"
+        "--width", type=whole, default=300, metavar="PIXELS", help="maximum width of a frame (default: 300)"
     )
     drawn.add_argument(
-        "--every", type=int, metavar="K", help="steps between frames (default: about 25 frames a second)"
+        "--every", type=whole, metavar="K", help="steps between frames (default: about 25 frames a second)"
     )
     drawn.add_argument(
         "--delay", type=float, metavar="SECONDS", help="duration of a frame (default: the pace of the game)"
@@ -87,10 +93,12 @@ def _main(options: argparse.Namespace) -> None:
     with one_sentence():
         _check(options)
         encode = None if options.out is None else pictures.encoder(options.out)
+        _check_begun(folder)
         chosen = select_weights.select(
             folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
         )
         trained = weights.load(chosen)
+        _say_if_unfinished(folder)
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
@@ -113,6 +121,31 @@ def _main(options: argparse.Namespace) -> None:
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see the game: --out film.gif)")
+
+
+def _status(folder: Path) -> "Status | None":
+    """Returns the status of the study in a folder, or None if its requested runs are not known."""
+    from jaxdqn.store import manifest, status
+
+    return status.of(folder) if manifest.exists(folder) else None
+
+
+def _check_begun(folder: Path) -> None:
+    """Raises ValueError if no run of a study is finished yet."""
+    found = _status(folder)
+    if found is not None and found.requested.cells and not found.done:
+        counts = f"{len(found.running)} running, {len(found.failed)} failed, {len(found.missing)} missing"
+        raise ValueError(
+            f"no run of {folder} is finished ({counts}): train it first; `jaxdqn status` shows its progress."
+        )
+
+
+def _say_if_unfinished(folder: Path) -> None:
+    """Prints a line on stderr if runs of a study are missing, because the best weights may still come."""
+    found = _status(folder)
+    if found is not None and len(found.done) < len(found.requested.cells):
+        of = counted(len(found.requested.cells), "run")
+        print(f"note: the study is not finished: {len(found.done)} of {of} done", file=sys.stderr)
 
 
 def _write(out: Path, content: bytes, number: int) -> None:

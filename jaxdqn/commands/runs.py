@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdqn.commands import text_tables
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
+from jaxdqn.commands.options import folder_of
 from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.record import Record
 
-FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended", "created")
+FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended")
 _DESCRIPTION = """\
 Lists stored runs. A field is any fact of a run, by its dotted path in the run's JSON; `configuration.` may be left out.
 You can show fields and select runs by them. Further fields are `settings` and `ended` (finished, diverged or crashed).
@@ -43,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=Path("results"),
         metavar="FOLDER",
-        help="folder of a study, or of several studies (default: results)",
+        help="folder of a study or of several studies, or name of a study in results (default: results)",
     )
     parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
     parser.add_argument("--fields", metavar="A,B,C", help="fields to show, in this order")
@@ -60,7 +62,7 @@ def main(options: argparse.Namespace) -> None:
 
     with ends_quietly():
         with one_sentence():
-            found = select_runs.read(options.folder)
+            found = select_runs.read(folder_of(options.folder)[0])
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
             rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
@@ -68,7 +70,7 @@ def main(options: argparse.Namespace) -> None:
         if options.csv:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
-            print(_table(names, rows))
+            print(text_tables.table([names, *(list(map(_rounded, row)) for row in rows)]))
         print(f"{len(rows)} of {counted(len(found.records), 'run')}", file=sys.stderr)
 
 
@@ -109,21 +111,6 @@ def score(record: "Record") -> float | str | None:
     except (DamagedResult, FileNotFoundError):
         return "damaged"
     return last[0] if last and abs(last[0]) < float("inf") else None
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Returns a text table with aligned columns, numbers to the right, and no trailing blanks."""
-    texts = [list(names), *([_rounded(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    to_right = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(names))]
-    lines = (
-        "  ".join(
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, to_right, strict=True)
-        )
-        for line in texts
-    )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _rounded(value: Any) -> str:

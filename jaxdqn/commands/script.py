@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxdqn.analysis import by_arm, study_tables
-from jaxdqn.commands import written_files
+from jaxdqn.commands import text_tables, written_files
 from jaxdqn.commands.errors import one_sentence, printable, sentence_of
 from jaxdqn.commands.options import add_run_options, positive
 from jaxdqn.export import tensorboard, weights_and_biases
@@ -179,7 +179,7 @@ def run_and_show(
         if with_others:
             runs = _with_others(runs, found.runs)
         text, written = _save(runs, folder / (name or study.name), draw, tabulate)
-    print(text)
+    print(text_tables.markdown_fitted(text))
     print(f"runs    {folder / 'runs'}", *written, sep="\n")
     if damaged:
         raise SystemExit(damaged)

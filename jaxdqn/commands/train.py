@@ -78,7 +78,7 @@ def _study(game: str, algorithms: Sequence[str], arguments: Sequence[str]) -> "t
                 print(_parser().format_help())
             raise
         except ValueError as error:
-            if len(algorithms) == 1:
+            if len(algorithms) == 1 or "has no option" not in str(error):
                 raise
             remedy = "Options apply to all algorithms: train each with its own options and one --name."
             raise ValueError(f"{error} {remedy}") from None

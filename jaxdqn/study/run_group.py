@@ -156,6 +156,7 @@ def _compiled(context: StudyContext, group: plan.Group, layout: Layout) -> Itera
         num_logged=study.episodes_logged,
         asynchronous=context.asynchronous,
     )
+    context.bar.compiled(compiled.compile_seconds)
     with contextlib.closing(compiled):
         yield compiled
 

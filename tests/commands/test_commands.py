@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -11,6 +13,7 @@ import sys
 
 import pytest
 
+import jaxdqn as package
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.commands import configuration_options, play, script, train
@@ -22,7 +25,9 @@ from jaxdqn.study.executors import on_ray
 
 
 def jaxdqn(*arguments):
-    return subprocess.run([sys.executable, "-m", "jaxdqn", *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | {"COLUMNS": "300"}  # of tables
+    command = [sys.executable, "-m", "jaxdqn", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
@@ -45,6 +50,51 @@ def test_the_list_of_games_ends_with_the_kinds_of_games_in_python_and_their_extr
 def test_help_lists_every_command_and_every_command_has_help(command):
     assert f"\n    {command} " in jaxdqn("--help").stdout
     assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")
+
+
+def test_without_a_command_help_is_printed(capsys):
+    commands.main([])
+    assert "\n    train " in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        commands.main(["--version"])
+    assert capsys.readouterr().out == f"jaxdqn {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b: permission denied: choose a folder or file"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "a: not a directory: a part of this path is a"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on device: free some space, or choose"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "a: file name too long: choose a shorter name"),
+        (OSError(errno.EIO, "Input/output error", "a"), "a: input/output error: choose another folder or file."),
+        (FileNotFoundError("a is no folder."), "a is no folder."),
+    ],
+)
+def test_an_error_of_the_operating_system_is_a_sentence(problem, sentence, monkeypatch, capsys):
+    def fail(options):
+        raise problem
+
+    monkeypatch.setitem(commands.COMMANDS, "list", commands.COMMANDS["list"]._replace(main=fail))
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["list", "games"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {sentence}")
+    assert said.count("\n") == 1
+
+
+def test_a_closed_pipe_ends_every_command_quietly():
+    code = "import sys; from jaxdqn import commands; commands.main(['list', 'games'] * 1)"
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" -c "$1" | (exec 0<&-; exit 0)', sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
 
 
 def examples(command):
@@ -132,7 +182,8 @@ def test_unknown_settings_get_a_suggestion():
         configuration_options.parse("catch", "dqn", ["--settings", "cach"])
 
 
-def test_the_list_of_settings_names_games_sources_and_results(capsys):
+def test_the_list_of_settings_names_games_sources_and_results(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "500")
     commands.main(["list", "settings"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(FAMILIES)
@@ -271,14 +322,15 @@ def test_steps_of_any_number_have_20_to_40_evaluations_and_counts_are_rounded_up
     config = study.algorithms["dqn"]
     assert (config.num_environments, config.train_every, config.learning_starts) == (3, 3, 102)
     assert config.replay.capacity == 20_001
-    assert 20 <= study.steps / study.evaluation.every <= 40
-    assert 0 <= study.steps - 4_321 < study.evaluation.every
+    every = study.evaluation.every
+    assert 20 <= study.steps / every <= 40
+    assert 0 <= study.steps - 4_321 < every
     assert capsys.readouterr().err.splitlines() == [
         "note: --train-every 3 instead of 2: a multiple of num_environments 3",
         "note: --learning-starts 102 instead of 100: a multiple of train_every 3",
         "note: --replay.capacity 20_001 instead of 20_000: a multiple of num_environments 3",
-        f"note: --evaluation.every {study.evaluation.every} instead of 1_000: for {study.steps // study.evaluation.every} evaluations",
-        f"note: --steps {study.steps:_} instead of 4_321: a multiple of evaluation.every {study.evaluation.every}",
+        f"note: --evaluation.every {every} instead of 1_000: for {study.steps // every} evaluations",
+        f"note: --steps {study.steps:_} instead of 4_321: a multiple of evaluation.every {every}",
     ]
 
 
@@ -298,5 +350,5 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     assert {path.name for path in folder.iterdir()} == {
         f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
     } | {"runs", "study.json"}
-    assert "| probe_both | dqn" in done.stdout
+    assert "\nprobe_both  dqn" in done.stdout
     assert str(folder / "probe_both-dqn.png") in done.stdout

@@ -99,7 +99,9 @@ def test_a_table_is_written_in_the_requested_formats(studies, tmp_path, capsys):
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [(row["arm"], row["column"]) for row in rows[:2]] == [("DQN", "catch"), ("DQN", "pong")]
     assert r"\toprule" in (tmp_path / "t.tex").read_text()
-    assert (tmp_path / "t.md").read_text() in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert (tmp_path / "t.md").read_text().startswith("| arm ")
+    assert re.search(r"^arm +catch +pong$", out, re.MULTILINE)
 
 
 @pytest.fixture
