@@ -67,7 +67,7 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
     print(
         f"{study.name}: {counted(num_runs, 'run')} missing, {len(found.done)} done{failed}; {study.steps:,} steps each"
     )
-    rows = [("game", "arms", "runs", "at once", "waves", "replay", "memory", "compile", "train")]
+    rows: list[tuple[str, ...]] = [("game", "arms", "runs", "at once", "waves", "replay", "memory", "compile", "train")]
     for program in planned:
         arms = ", ".join(dict.fromkeys(cell.algorithm for cell in program.group.cells))
         size = program.size

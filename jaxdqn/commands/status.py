@@ -52,7 +52,7 @@ def _show_all(studies: Sequence[Path]) -> None:
     """Prints the numbers of runs of studies, a line each."""
     from jaxdqn.store import status
 
-    rows = [_HEADINGS]
+    rows: list[tuple[str, ...]] = [_HEADINGS]
     for study in studies:
         try:
             found = status.of(study)
@@ -74,7 +74,7 @@ def show(found: "Status", folder: Path) -> None:
 
     print(f"{found.requested.name}: {len(found.done)} of {counted(len(found.requested.cells), 'run')} done")
     counts = [Counter(status.arm_of(found.requested, id) for id in ids) for ids in _sets(found)]
-    rows = [("game", "algorithm", *_HEADINGS[1:])]
+    rows: list[tuple[str, ...]] = [("game", "algorithm", *_HEADINGS[1:])]
     for arm in dict.fromkeys(status.arm_of(found.requested, id) for id in found.requested.cells):
         rows.append((*map(printable, arm), *(str(count[arm] or "") for count in counts)))
     print(text_tables.table(rows))
