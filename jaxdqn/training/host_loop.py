@@ -28,7 +28,7 @@ from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
 from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
 from jaxdqn.training.sample_and_learn import RandomNumbers
-from jaxdqn.training.state import RunState
+from jaxdqn.training.state import RunState, with_best
 
 _LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
 
@@ -115,10 +115,11 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    returns = host_evaluate.evaluate(host, programs, evaluation)
+    evaluation_return = jnp.float32(host_evaluate.evaluate(host, programs, evaluation).mean())
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    return host, curves.point(host.parts, host.metrics, counted, sums, returns.mean(), unknown)
+    host = host._replace(state=with_best(state, evaluation_return))
+    return host, curves.point(host.parts, host.metrics, counted, sums, evaluation_return, unknown)
 
 
 def close(host: HostRun) -> None:

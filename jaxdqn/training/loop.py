@@ -52,9 +52,10 @@ def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation
     run = run._replace(step=next_step)
     key = jax.random.fold_in(run.evaluation_key, run.step)
     network, parameters = parts.learner.network, run.learner.parameters
-    returns = evaluate(key, parameters, network, game, evaluation)
+    evaluation_return = evaluate(key, parameters, network, game, evaluation).mean()
     errors = value_errors(parameters, network, game, config.discount, evaluation)
-    return run, curves.point(parts, metrics, run, sums, returns.mean(), errors)
+    run = state.with_best(run, evaluation_return)
+    return run, curves.point(parts, metrics, run, sums, evaluation_return, errors)
 
 
 def parts_of(config: Config, game: Game) -> Parts:

@@ -118,7 +118,10 @@ def start(
         for worker, crash in zip(workers, states, strict=True):
             if crash is None:
                 _tell(worker, "end")
-        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
+        return [
+            value if kind == "ok" else Ending(None, value, {}, {}, None, {})
+            for kind, value in _answers(workers, states)
+        ]
 
     return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
@@ -283,8 +286,8 @@ def _served(
         if kind == "advance":
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
             return host, ("ok", jax.device_get(point))
-        parameters = jax.device_get(host.state.learner.parameters)
-        ended = ending(int(host.state.diverged_at), host.state.log, parameters)
+        state = host.state
+        ended = ending(*jax.device_get((state.diverged_at, state.log, state.learner.parameters, state.best)))
         return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
     except host_state.Crash as crash:
         return host, ("crash", crash.text())

@@ -20,11 +20,12 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import select_weights
 from jaxdqn.store import schema, store
-from jaxdqn.study import execute, plan, run_group, spec
+from jaxdqn.study import execute, plan, records, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.state import Ending
 from tests.helpers.runs import SMALL, advancing, plain, start
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -449,11 +450,27 @@ def test_requested_weights_and_episodes_are_stored_and_change_no_curve(finished,
         assert episodes["end_step"].tolist() == [2, 2, 4, 4, 6, 6, 8]  # two copies, an episode is one step
         np.testing.assert_array_equal(np.abs(episodes["episode_return"]), 1)
         np.testing.assert_array_equal(episodes["last_reward"], episodes["episode_return"])
-    shapes = {name: values.shape for name, values in store.attachment(found[2], "weights").items()}
-    assert shapes == {
+    shapes = {
         "params/Dense_0/kernel": (1, 16),
         "params/Dense_0/bias": (16,),
         "params/Dense_1/kernel": (16, 2),
         "params/Dense_1/bias": (2,),
     }
-    assert "weights" not in found[1].facts
+    returns, kept = found[2].curves["evaluation_return"], store.attachment(found[2], "weights")
+    assert found[2].facts["best_step"] == 200 * (1 + returns.argmax()) < study.steps
+    assert {name: values.shape for name, values in kept.items()} == shapes | {
+        f"best/{name}": shape for name, shape in shapes.items()
+    }
+    assert not np.array_equal(kept["best/params/Dense_0/kernel"], kept["params/Dense_0/kernel"])
+    assert not {"weights", "best_step"} & found[1].facts.keys()
+
+
+@pytest.mark.parametrize(("best_step", "has_best"), [(200, True), (400, False), (None, False)])
+def test_weights_of_an_earlier_step_are_stored_if_their_return_was_higher(best_step, has_best):
+    study = dataclasses.replace(TINY, weights_of=(1,))
+    ending = Ending(None, None, {"params/b": np.zeros(1)}, {}, best_step, {"params/b": np.ones(1)})
+    cell = next(cell for cell in spec.cells(study) if cell.seed == 1)
+    kept = records.attachments(study, cell, ending)["weights"]
+    assert {name: values.tolist() for name, values in kept.items()} == {"params/b": [0.0]} | (
+        {"best/params/b": [1.0]} if has_best else {}
+    )
