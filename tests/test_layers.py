@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
+BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "plain_numbers", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -25,10 +25,11 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "config_fields": {"spelling"},
+    "config_fields": {"plain_numbers", "spelling"},
     "game_interfaces": {"interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "plain_numbers": set(),
     "spelling": set(),
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
@@ -47,7 +48,7 @@ MAY_IMPORT = {
     "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"config", "games", "training", "store", "export", "spelling"},
+    "study": BASE | {"config", "games", "training", "store", "export"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {

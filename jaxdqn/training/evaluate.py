@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn import exploration
+from jaxdqn import exploration, plain_numbers
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import exact_values
 from jaxdqn.interfaces import Array, Key, Network, Number, Parameters
@@ -18,7 +18,7 @@ SWEEPS = 10_000  # of value iteration at most
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """When and how a run is evaluated.
+    """When and how a run is evaluated. Numbers may be NumPy's, and counts whole floats such as 1e3.
 
     Attributes:
       every: environment steps of training between evaluations, and the length of an evaluation period.
@@ -31,6 +31,11 @@ class Evaluation:
     episodes: int
     epsilon: float = 0.0
     exact_values: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("every", "episodes"):
+            object.__setattr__(self, name, plain_numbers.as_whole(getattr(self, name)))
+        object.__setattr__(self, "epsilon", plain_numbers.plain(self.epsilon))
 
     def check(self) -> None:
         """Raises ValueError, naming field, value and what is allowed, if a value is out of range."""
