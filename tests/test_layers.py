@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
+BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling", "user_modules"}
 PARTS = {
     "networks",
     "replay",
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "interfaces": {"outputs"},
     "outputs": set(),
     "spelling": set(),
+    "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules", "targets"},
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "learner": BASE | {"config", "noise", "optimizers"},
     "training": BASE
     | {"config", "exploration", "learner", "games", "networks", "noise", "replay", "rewards_and_terminations"},
-    "settings": BASE | PARTS | {"algorithms", "config", "training"},
+    "settings": BASE | PARTS | {"algorithms", "config", "games", "training"},
     "store": set(),
     "analysis": {"store", "spelling"},
     "export": {"store", "analysis", "spelling"},

@@ -79,6 +79,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
+    from jaxdqn import games
     from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
@@ -86,12 +87,13 @@ def _main(options: argparse.Namespace) -> None:
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
+        game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = select_weights.select(
-            folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
+            folder, game=game, arm=options.arm, seed=options.run_seed, typical=options.typical
         )
         trained = weights.load(chosen)
-        player = agent.make(trained, game_given=options.game)
+        player = agent.make(trained, game_given=game)
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
     with contextlib.ExitStack() as stack:

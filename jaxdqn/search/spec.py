@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxdqn import config_fields
+from jaxdqn import config_fields, games
 from jaxdqn.config import Config, part_versions
 from jaxdqn.search import halving, samplers
 from jaxdqn.search.samplers import Sampler
@@ -70,6 +70,7 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "game", games.canonical(self.game))
         _check(self)
 
 

@@ -26,8 +26,8 @@ class Study:
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
-      games: names from the table `jaxdqn.games.GAMES`, or with a prefix of `jaxdqn.games.PREFIXES`, such as
-        `gymnasium:LunarLander-v3`.
+      games: names from the table `jaxdqn.games.GAMES`, with a prefix of `jaxdqn.games.PREFIXES`, such as
+        `gymnasium:LunarLander-v3`, or of a game of your own as `module:name`. Each becomes its canonical name.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
       more_seeds: seeds that single arms have in addition, by label.
@@ -55,6 +55,8 @@ class Study:
     base_settings: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.games, str):  # `_check` refuses it
+            object.__setattr__(self, "games", tuple(map(games.canonical, self.games)))
         _check(self)
 
 
