@@ -83,10 +83,12 @@ def _main(options: argparse.Namespace) -> None:
     from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
+    from jaxdqn.training import devices
 
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
+        devices.available()
         game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = select_weights.select(

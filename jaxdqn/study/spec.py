@@ -16,7 +16,7 @@ from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check_config, sample_and_learn
+from jaxdqn.training import check_config, devices, sample_and_learn
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -178,6 +178,7 @@ def _check(study: Study) -> None:
         if seed not in trained:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     study.evaluation.check()
+    devices.check_precision()
     _check_arms(study)
     schema.json_value(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
 

@@ -65,7 +65,7 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     """Runs the cells of a task.
 
     Raises:
-      RuntimeError: if the code here differs from the driver's.
+      RuntimeError: if the code here differs from the driver's, or JAX finds no GPU where the task has one.
       OSError: if a result cannot be stored.
       KeyboardInterrupt: after a request to stop; if the folder is the driver's, checkpoints are left.
     """
@@ -76,6 +76,8 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
         devices.use_cores(needs.cpus)
         if not needs.gpus:
             devices.leave_accelerators()
+        elif devices.available()[0].platform == "cpu":
+            raise RuntimeError('JAX finds no GPU of this task: install JAX for it there (pip install "jax[cuda12]")')
         devices.keep_compiled_programs()
         _check_cells(study, request.task.cells)
         if sees(pathlib.Path(request.out) / study.name, request.token):
