@@ -61,8 +61,10 @@ def action(space: spaces.Space[Any], number: int) -> Any:
 
 
 def numbered(single: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-    """Returns an environment whose actions are numbers from 0 on."""
+    """Returns an environment that takes combinations of actions by number; one of single actions stays as it is."""
     space = single.action_space
+    if isinstance(space, spaces.Discrete):
+        return single
     return wrappers.TransformAction(single, functools.partial(action, space), spaces.Discrete(count(space) or 0))
 
 
