@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling", "user_modules"}
+BASE = {"code_versions", "config_fields", "game_interfaces", "interfaces", "outputs", "spelling", "user_modules"}
 PARTS = {
     "networks",
     "replay",
@@ -26,7 +26,8 @@ PARTS = {
 }
 MAY_IMPORT = {
     "config_fields": {"spelling"},
-    "game_interfaces": {"interfaces"},
+    "code_versions": set(),
+    "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
     "spelling": set(),
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"config", "games", "training", "store", "export", "spelling"},
+    "study": BASE | {"analysis", "config", "games", "training", "store", "export", "spelling"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {

@@ -21,7 +21,7 @@ from jaxdqn.figures.captions import Drawn
 from jaxdqn.spelling import counted
 from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
-from jaxdqn.study import execute, missing_runs, provenance, records, spec
+from jaxdqn.study import execute, missing_runs, provenance, records, spec, stored_versions
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import on_ray, on_slurm
 from jaxdqn.study.executors.driver import Unfinished
@@ -245,6 +245,10 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
         tempfile.TemporaryDirectory(
             dir=runs if runs.is_dir() else runs.parent
         ).cleanup()  # raises an error if the folder is not writable
+        cells = spec.by_identifier(study)
+        stored_versions.check_packages(runs, cells)
+        for note in stored_versions.notes(runs, cells):
+            print(f"note: {note}", file=sys.stderr)
     devices.use_all_cores()
     if options.run is not execute.run:
         devices.leave_accelerators()

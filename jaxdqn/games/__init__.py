@@ -14,7 +14,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxdqn import user_modules
+from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
@@ -160,4 +160,7 @@ def _own(name: str) -> AnyGame:
             f"{name} {kind} a {type(game).__name__}: it must be a jaxdqn.game_interfaces.Game, or a function without "
             "arguments that returns one."
         )
-    return game._replace(name=name)
+    functions = (
+        (game.reset, game.step, game.observe) if isinstance(game, Game) else (game.make_vector, game.make_rendered)
+    )
+    return game._replace(name=name, code=code_versions.of([name.partition(":")[0], *functions]))

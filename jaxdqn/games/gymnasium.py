@@ -14,7 +14,7 @@ from typing import Any
 
 import gymnasium
 
-from jaxdqn import user_modules
+from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games import action_spaces, environment_values, environment_vectors, names
 from jaxdqn.games.checked_environment import Checked
@@ -45,6 +45,7 @@ def make(name: str) -> HostGame:
         single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
+        code = code_versions.of(_code(parts, wrappers, single))
         single.close()
     action_spaces.check(name, actions)
     if not environment_values.is_supported(observations):
@@ -64,7 +65,21 @@ def make(name: str) -> HostGame:
         observation_dtype=stored.dtype,
         num_actions=action_spaces.count(actions) or 0,
         max_steps=spec.max_episode_steps if spec is not None else None,
+        code=code,
     )
+
+
+def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
+    """Yields the modules, classes and functions that an environment consists of."""
+    module, _, environment = parts.environment.rpartition(":")
+    yield from filter(None, [module])
+    yield from wrappers
+    entry_point = gymnasium.spec(environment).entry_point
+    yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point
+    while isinstance(single, gymnasium.Wrapper):
+        yield type(single)
+        single = single.env
+    yield type(single)
 
 
 def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> gymnasium.Env[Any, Any]:

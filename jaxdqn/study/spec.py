@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxdqn import config_fields, games
-from jaxdqn.config import Config, part_versions
+from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
@@ -125,8 +125,9 @@ def _cells(study: Study) -> Iterator[Cell]:
 
 def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
     """Returns all that determines the results of an arm's runs on a game, but for their seeds."""
-    return {
-        "game": {"name": name, "version": game(name).version},
+    of_game, of_parts = game(name), part_code(config)
+    facts = {
+        "game": {"name": name, "version": of_game.version} | schema.without_empty(of_game.code._asdict()),
         "configuration": config_fields.to_dict(config),
         "seed": None,
         "steps": study.steps,
@@ -136,6 +137,12 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
         "algorithm_version": config.algorithm.version,
         "part_versions": part_versions(config) or None,
     }
+    outside = {
+        "part_sources": of_parts.sources,
+        "part_packages": of_parts.packages,
+        "switches": devices.switches(),
+    }
+    return facts | schema.without_empty(outside)
 
 
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:

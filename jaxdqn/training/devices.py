@@ -3,10 +3,16 @@
 import contextlib
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
+_SWITCHES = {
+    "jax_default_matmul_precision": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+}
 _CGROUPS = pathlib.Path("/sys/fs/cgroup")
 _PROCESS_CGROUPS = pathlib.Path("/proc/self/cgroup")
 
@@ -56,6 +62,18 @@ def check_precision() -> None:
             "JAX_ENABLE_X64 is on, but jaxdqn computes in 32 bits: unset it, or call "
             'jax.config.update("jax_enable_x64", False).'
         )
+
+
+def switches() -> dict[str, Any]:
+    """Returns the switches of JAX that change the numbers of a run, where they differ from JAX's defaults."""
+    found = {name: getattr(jax.config, name) for name in _SWITCHES}
+    return {name: value for name, value in found.items() if value != _SWITCHES[name]}
+
+
+def set_switches(switches: Mapping[str, Any]) -> None:
+    """Sets the switches that `switches` returned in another process."""
+    for name, value in switches.items():
+        jax.config.update(name, value)
 
 
 def memory() -> float:

@@ -22,6 +22,7 @@ from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
 from jaxdqn.study.executors.work import TaskRequest, TaskResult, token_of
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import devices
 
 
 class Unfinished(Exception):
@@ -105,7 +106,7 @@ def run(
             named = {"memory": memory, "script": provenance.script(), **options}
             paths = tuple(map(os.path.abspath, sys.path))  # "" is the current folder
             requests = [
-                TaskRequest(task, packed, paths, str(folder.parent), token, named)
+                TaskRequest(task, packed, paths, str(folder.parent), devices.switches(), token, named)
                 for task in _split(study, set(cells) - set(left), pool, resources, memory)
             ]
             outcomes = _run_tasks(study, folder, pool, requests)

@@ -23,6 +23,7 @@ class TaskRequest(NamedTuple):
       study: the study, pickled; it is unpickled after `paths` are added, since its modules may be there.
       paths: in which the driver searches Python modules.
       out: the folder of results of the driver, absolute.
+      switches: of JAX, in the driver.
       token: written by the driver into the study's folder; `token_of` returns the file.
       options: of `execute.run`.
     """
@@ -31,6 +32,7 @@ class TaskRequest(NamedTuple):
     study: bytes
     paths: tuple[str, ...]
     out: str
+    switches: dict[str, Any]
     token: str
     options: dict[str, Any]
 
@@ -74,6 +76,7 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     needs = request.task.needs
     with cpu_cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
+        devices.set_switches(request.switches)
         if not needs.gpus:
             devices.leave_accelerators()
         elif devices.available()[0].platform == "cpu":
