@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.interfaces import Array, Key
 
 
@@ -77,6 +78,7 @@ class Game(NamedTuple):
       render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
         board.
       gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
+      code: versions of the code of the game outside of this package; `jaxdqn.games.make` sets it.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Game(NamedTuple):
     random_step: RandomStep | None = None
     render_board: Callable[[Any], Array] | None = None
     gymnasium_rendering: GymnasiumRendering | None = None
+    code: CodeVersions = CodeVersions()  # immutable
 
 
 class HostGame(NamedTuple):
@@ -117,6 +120,7 @@ class HostGame(NamedTuple):
         copy, also in another process, continues the episode exactly. Otherwise a run that is resumed takes all its
         actions again.
       packages: names of the packages that step the game; their versions are recorded with each run.
+      code: versions of the code of the game outside of this package, gymnasium and `packages`; they determine results.
     """
 
     name: str
@@ -129,6 +133,7 @@ class HostGame(NamedTuple):
     max_steps: int | None
     saves_state: bool = False
     packages: tuple[str, ...] = ()
+    code: CodeVersions = CodeVersions()  # immutable
 
 
 AnyGame = Game | HostGame

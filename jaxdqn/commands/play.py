@@ -4,7 +4,6 @@ Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,31 +82,34 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
+    from jaxdqn import games
     from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
+    from jaxdqn.training import devices
 
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
+        devices.available()
+        game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = select_weights.select(
             folder,
-            game=options.game,
+            game=game,
             arm=options.arm,
             seed=options.run_seed,
             typical=options.typical,
             best=options.best,
         )
         trained = weights.load(chosen, best=options.best)
-        player = agent.make(trained, game_given=options.game)
+        player = agent.make(trained, game_given=game)
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
-    with contextlib.ExitStack() as stack:
-        with one_sentence():
-            playing = stack.enter_context(
-                episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
-            )
+    with (
+        one_sentence(),
+        episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered) as playing,
+    ):
         # Stored facts are data from outside: escape control characters.
         print(printable(show.description(trained)))
         every = options.every or max(1, round(playing.pace / _FRAMES_PER_SECOND))
@@ -119,6 +121,7 @@ def _main(options: argparse.Namespace) -> None:
         else:
             show.play(playing, number, shown)
     if encode is not None:
+        film = pictures.of_one_size(film)
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see the game: --out film.gif)")

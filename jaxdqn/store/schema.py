@@ -121,6 +121,11 @@ def without_none(value: Any) -> Any:
     return {key: without_none(item) for key, item in value.items() if item is not None}
 
 
+def without_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns facts without those that are empty or None, which need no place in a record."""
+    return {key: value for key, value in facts.items() if value}
+
+
 def json_value(value: Any, path: str = "") -> Any:
     """Returns a copy of a value in the types of JSON: dictionary, list, string, finite number, boolean and None.
 

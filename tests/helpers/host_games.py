@@ -140,6 +140,46 @@ class Failing(OneState):
         return super().step(action)
 
 
+class TwoActions(OneState):
+    """Takes two actions at once; the reward is ten times the first plus the second."""
+
+    action_space = spaces.MultiDiscrete([2, 3])
+
+    def step(self, action):
+        observation, _, *rest = super().step(0)
+        return observation, float(10 * action[0] + action[1]), *rest
+
+
+class Argument(OneState):
+    """The reward is an argument."""
+
+    def __init__(self, reward=1.0, render_mode=None):
+        self.reward, self.render_mode = reward, render_mode
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, self.reward, *rest
+
+    def render(self):
+        return np.full((4, 4, 3), self.reward, np.uint8)
+
+
+class RewardPlusOne(gymnasium.RewardWrapper):
+    """Adds 1 to the reward."""
+
+    def reward(self, reward):
+        return float(reward) + 1.0
+
+
+class RewardTimesTen(gymnasium.RewardWrapper):
+    """Multiplies the reward by 10."""
+
+    def reward(self, reward):
+        return float(reward) * 10.0
+
+
 class SpaceSampler(gymnasium.Env):
     """Observes samples of any space and takes any action; the reward is the action."""
 
@@ -181,6 +221,8 @@ gymnasium.register("RandomReward-v0", RandomReward, max_episode_steps=1000, disa
 gymnasium.register("ProcessReporter-v0", ProcessReporter, max_episode_steps=1, disable_env_checker=True)
 gymnasium.register("FailsAfterReset-v0", FailsAfterReset, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
+gymnasium.register("TwoActions-v0", TwoActions, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Argument-v0", Argument, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})

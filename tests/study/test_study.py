@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import re
 import types
 
@@ -23,7 +22,7 @@ from jaxdqn.store import schema, store
 from jaxdqn.study import execute, plan, records, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
-from jaxdqn.training import device_layout, program
+from jaxdqn.training import device_layout, devices, program
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.state import Ending
 from tests.helpers.runs import SMALL, advancing, plain, start
@@ -239,7 +238,7 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
         return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
 
     assert device_layout._memory(device("gpu"), 2) == 7.0
-    assert device_layout._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert device_layout._memory(device("cpu"), 2) == devices.memory() / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
@@ -255,18 +254,18 @@ def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_on
 @pytest.mark.parametrize(
     ("platform", "allowed", "reason"),
     [
-        ("cpu", 6_000, "1,976 more than may be used: allow more, or lower replay.capacity = 200 to about 144."),
+        ("cpu", 6_000, "and 6,000 may be used: allow more, or lower replay.capacity = 200 to about 144."),
         (
             "cpu",
             None,
-            "976 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 172.",
+            "and this machine has 7,000: use a larger one, or lower replay.capacity = 200 to about 172.",
         ),
         (
             "gpu",
             None,
-            "4,476 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 76.",
+            "and a device here has 3,500: use a larger one, or lower replay.capacity = 200 to about 76.",
         ),
-        ("cpu", 10, "7,966 more than may be used: allow more."),
+        ("cpu", 10, "and 10 may be used: allow more."),
     ],
 )
 def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch, platform, allowed, reason):
@@ -278,6 +277,15 @@ def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch,
     sentence = f"A run on catch needs 7,976 bytes (7,276 for replay), {reason}"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         device_layout.choose(SMALL, games.make("catch"), 8, allowed)
+
+
+def test_64_bits_are_refused_when_the_study_is_made():
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with pytest.raises(ValueError, match=r"^JAX_ENABLE_X64 is on, but jaxdqn computes in 32 bits: unset it, .*\.$"):
+            dataclasses.replace(TINY)
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.mark.equal_bits
