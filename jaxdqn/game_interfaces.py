@@ -77,6 +77,8 @@ class Game(NamedTuple):
       render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
         board.
       gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
+      legal_actions: `state -> bool [num_actions]`, the actions that can be taken: at least one in every state before
+        the end of an episode. `step` is never called with another action. None where all actions are always legal.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Game(NamedTuple):
     random_step: RandomStep | None = None
     render_board: Callable[[Any], Array] | None = None
     gymnasium_rendering: GymnasiumRendering | None = None
+    legal_actions: Callable[[Any], Array] | None = None
 
 
 class HostGame(NamedTuple):
@@ -117,6 +120,8 @@ class HostGame(NamedTuple):
         copy, also in another process, continues the episode exactly. Otherwise a run that is resumed takes all its
         actions again.
       packages: names of the packages that step the game; their versions are recorded with each run.
+      has_masks: whether `info["action_mask"]` of each reset and step, bool `[E, num_actions]`, says which actions are
+        legal; otherwise all are.
     """
 
     name: str
@@ -129,6 +134,7 @@ class HostGame(NamedTuple):
     max_steps: int | None
     saves_state: bool = False
     packages: tuple[str, ...] = ()
+    has_masks: bool = False
 
 
 AnyGame = Game | HostGame

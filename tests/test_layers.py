@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
+BASE = {"action_masks", "config_fields", "game_interfaces", "interfaces", "outputs", "spelling"}
 PARTS = {
     "networks",
     "replay",
@@ -25,6 +25,7 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
+    "action_masks": {"game_interfaces", "interfaces", "outputs"},
     "config_fields": {"spelling"},
     "game_interfaces": {"interfaces"},
     "interfaces": {"outputs"},
