@@ -11,6 +11,8 @@ def one_sentence() -> Iterator[None]:
     """Converts errors of the input into one sentence and exit status 2. Only for code that does no long work."""
     try:
         yield
+    except BrokenPipeError:  # not the user's error: `ends_quietly` ends the command
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {printable(error)}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -4,7 +4,6 @@ Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -94,11 +93,10 @@ def _main(options: argparse.Namespace) -> None:
         player = agent.make(trained, game_given=options.game)
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
-    with contextlib.ExitStack() as stack:
-        with one_sentence():
-            playing = stack.enter_context(
-                episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
-            )
+    with (
+        one_sentence(),
+        episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered) as playing,
+    ):
         # Stored facts are data from outside: escape control characters.
         print(printable(show.description(trained)))
         every = options.every or max(1, round(playing.pace / _FRAMES_PER_SECOND))
@@ -110,6 +108,7 @@ def _main(options: argparse.Namespace) -> None:
         else:
             show.play(playing, number, shown)
     if encode is not None:
+        film = pictures.of_one_size(film)
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see the game: --out film.gif)")

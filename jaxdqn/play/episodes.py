@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxdqn import exploration
 from jaxdqn.game_interfaces import Game, HostGame
+from jaxdqn.games.environment_errors import one_sentence
 from jaxdqn.interfaces import Array, Key
 from jaxdqn.play import rendering
 from jaxdqn.play.agent import Agent
@@ -60,13 +61,14 @@ def player(agent: Agent, *, seed: int, epsilon: float, rendered: bool) -> Iterat
       rendered: whether moments can be rendered.
 
     Raises:
-      ValueError: `rendered` is True and the game cannot be rendered.
+      ValueError: `rendered` is True and the game cannot be rendered; or, also during an episode, an environment raised
+        an error. The message is one sentence.
     """
     rendering.disable_display()
     if isinstance(agent.game, HostGame):
         env = agent.game.make_rendered() if rendered else agent.game.make_vector(1)
         play = _play_host(agent, env, is_vector=not rendered, seed=seed, epsilon=epsilon)
-        pace, close = float(env.metadata.get("render_fps", 30)), env.close
+        pace, close = float(env.metadata.get("render_fps") or 30), functools.partial(_close, env, agent.game.name)
     else:
         renderer = rendering.make(agent.game) if rendered else rendering.NO_RENDERER
         play = _play_jax(agent, agent.game, renderer.render, seed=seed, epsilon=epsilon)
@@ -110,7 +112,7 @@ def _play_jax(
 def _play_host(
     agent: Agent, env: Any, *, is_vector: bool, seed: int, epsilon: float
 ) -> Callable[[int], Iterator[Moment]]:
-    num_actions = agent.game.num_actions
+    name, num_actions = agent.game.name, agent.game.num_actions
 
     @jax.jit
     def greedy(observation: Array, memory: Any) -> tuple[Array, Any]:
@@ -125,17 +127,30 @@ def _play_host(
     def play(episode: int) -> Iterator[Moment]:
         generator = np.random.default_rng([seed, episode])
         start_seed = int(generator.integers(2**31))
-        observation = env.reset(seed=[start_seed])[0][0] if is_vector else env.reset(seed=start_seed)[0]
+        with one_sentence(f"{name} cannot be reset"):
+            observation = env.reset(seed=[start_seed])[0][0] if is_vector else env.reset(seed=start_seed)[0]
         memory, steps, total, ended = agent.network.memory, 0, 0.0, False
         while True:
-            yield Moment(steps, total, ended, env.render)
+            yield Moment(steps, total, ended, functools.partial(_rendered, env, name))
             if ended:
                 return
             action, memory = choose(observation, memory, generator)
             # An ended episode is never stepped, so a vector of one copy equals the environment alone.
-            result = env.step(np.array([action]) if is_vector else action)[:4]
+            with one_sentence(f"{name} raised an error at step {steps + 1:,}"):
+                result = env.step(np.array([action]) if is_vector else action)[:4]
             observation, reward, terminated, truncated = (part[0] for part in result) if is_vector else result
             steps, total = steps + 1, total + float(reward)
             ended = bool(terminated or truncated) or (agent.game.max_steps is None and steps >= MOST_STEPS)
 
     return play
+
+
+def _rendered(env: Any, name: str) -> np.ndarray:
+    with one_sentence(f"{name} cannot be drawn"):
+        picture: np.ndarray = env.render()
+        return picture
+
+
+def _close(env: Any, name: str) -> None:
+    with one_sentence(f"{name} cannot be closed"):
+        env.close()

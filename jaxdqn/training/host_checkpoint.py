@@ -15,7 +15,7 @@ from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.training import checkpoint, host_loop
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
+from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
 
 
 def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
@@ -29,7 +29,7 @@ def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
     return [
         *checkpoint.leaves(host.state),
         seeds,
-        np.frombuffer(bytes(actions), np.uint16),
+        np.frombuffer(bytes(actions), action_type(game.num_actions)),
         np.array(renewed_at, np.int64),
         *(np.frombuffer(one, np.uint8) for one in (*_versions(game), *states)),
     ]
@@ -77,7 +77,7 @@ def load(
             episode_return=np.array(state.episode_return),
         )
         host = host._replace(state=state, history=history)
-        if _is_restored(host, saved[len(game.packages) :]) if game.saves_state else _is_where_it_was(host):
+        if _is_restored(host, saved[len(game.packages) :]) if game.saves_state else _is_where_it_was(host, game):
             return host
         return _renewed(host, seed, game, programs)
     except BaseException:
@@ -98,13 +98,14 @@ def _is_restored(host: HostRun, states: list[bytes]) -> bool:
         return False
 
 
-def _is_where_it_was(host: HostRun) -> bool:
+def _is_where_it_was(host: HostRun, game: HostGame) -> bool:
     """Returns whether the environments, given the same seeds and actions again, are in the state of the run."""
     ended = np.zeros(len(host.history.seeds), bool)
     earned = np.zeros(len(ended), np.float32)
     try:
         shown, _ = host.environments.reset(seed=host.history.seeds.tolist())
-        for action in np.frombuffer(bytes(host.history.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
+        actions = np.frombuffer(bytes(host.history.actions), action_type(game.num_actions))
+        for action in actions.reshape(-1, len(ended)).astype(np.int64):
             shown, reward, terminated, truncated, _ = host.environments.step(action)
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
@@ -122,7 +123,7 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
     seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.history.seeds))
     try:
         observation, _ = host.environments.reset(seed=seeds.tolist())
-    except Exception as error:
+    except BaseException as error:  # also SystemExit
         raise Crash from error
     parts, iteration = host.parts, step // config.train_every
     first = iteration // host.chunk_length * host.chunk_length

@@ -25,7 +25,7 @@ def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.nd
     memory = initial_memory(host.parts.learner.network, number)
     try:
         observation, _ = environments.reset(seed=seeds)
-    except Exception as error:
+    except BaseException as error:  # also SystemExit
         raise Crash from error
     for _ in range(LONGEST_EVALUATION):
         values, memory = programs.values(host.parts.config, parameters, observation, memory)
@@ -34,7 +34,7 @@ def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.nd
         action = np.where(generator.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))
         try:
             observation, reward, terminated, truncated, _ = environments.step(action)
-        except Exception as error:
+        except BaseException as error:  # also SystemExit
             raise Crash from error
         returns += np.where(ended, 0.0, reward)
         ended |= terminated | truncated

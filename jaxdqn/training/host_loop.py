@@ -26,7 +26,7 @@ from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
+from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
 from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState
 
@@ -67,7 +67,7 @@ def init(
             made.append(game.make_vector(number, asynchronous=asynchronous))
         environments, evaluation_environments = made
         observation, _ = environments.reset(seed=seeds.tolist())
-    except Exception as error:
+    except BaseException as error:  # also SystemExit
         _close(*made)
         raise Crash from error
     state = state._replace(
@@ -140,6 +140,7 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
     actions, memory, chunk_length = host.history.actions, host.parts.replay, host.chunk_length
+    kept_type = action_type(game.num_actions)
     can_sample, no_lives_lost = memory.min_rows <= 1, np.zeros_like(resetting)
     while state.step < stop:
         iteration = state.step // config.train_every
@@ -150,10 +151,10 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
         while place < num_rows:
             try:
                 s_t, reward, terminated, truncated, info = environments.step(action)
-            except Exception as error:
+            except BaseException as error:  # also SystemExit
                 raise Crash from error
             if not game.saves_state:
-                actions += action.astype(np.uint16).tobytes()
+                actions += action.astype(kept_type).tobytes()
             ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)
             if np.count_nonzero(resetting) < config.num_environments:
                 is_last = terminated | life_lost

@@ -28,7 +28,8 @@ class ActionHistory(NamedTuple):
 
     Attributes:
       seeds: uint32 `[E]`, of the last reset that the loop called.
-      actions: the bytes of all actions since then, uint16 `[K, E]`; it grows in place. Empty if the game saves states.
+      actions: the bytes of all actions since then, `[K, E]` of `action_type`; it grows in place. Empty if the game saves
+        states.
       renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the environments
         could not be brought to the same state.
     """
@@ -36,6 +37,11 @@ class ActionHistory(NamedTuple):
     seeds: np.ndarray
     actions: bytearray
     renewed_at: tuple[int, ...]
+
+
+def action_type(num_actions: int) -> Any:
+    """Returns the smallest type that holds all actions; a run of millions of steps keeps every action."""
+    return np.uint16 if num_actions <= 2**16 else np.uint32
 
 
 class HostRun(NamedTuple):

@@ -16,7 +16,7 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import show
 from jaxdqn.store import store, weights
-from tests.helpers import synthetic_runs, trained
+from tests.helpers import faulty_games, synthetic_runs, trained
 
 
 def jaxdqn(capsys, *arguments):
@@ -288,3 +288,15 @@ def test_in_a_terminal_catch_is_live(tmp_path, monkeypatch):
     commands.main(["play", str(still_paddle(tmp_path / "still")), "--episodes", "2", "--delay", "0"])
     assert stream.getvalue().count("\x1b[10A") == 2 * (10 + 1)  # back to the top for each step, and to wipe
     assert stream.getvalue().count("\x1b[48;5;229m") > 1000
+
+
+def test_frames_of_odd_and_growing_sizes_are_drawn_and_a_missing_picture_is_one_sentence(tmp_path, capsys, monkeypatch):
+    name = "gymnasium:tests.helpers.faulty_games:Sound-v0"
+    path, run = trained.save(tmp_path / "own", name), ("--game", name, "--out")
+    monkeypatch.setattr(faulty_games.Sound, "render", lambda self: np.zeros((71 + self.time, 101, 3), np.uint8))
+    assert jaxdqn(capsys, path, *run, tmp_path / "film.gif")[0] == 0
+    assert size(tmp_path / "film.gif") == (101, 81)
+    monkeypatch.setattr(faulty_games.Sound, "render", lambda self: None)
+    status, _, err = jaxdqn(capsys, path, *run, tmp_path / "other.gif")
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"error: {name} cannot be drawn: ValueError: render returned None")
