@@ -11,6 +11,7 @@ PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
 BASE = {
+    "action_masks",
     "code_versions",
     "config_fields",
     "game_interfaces",
@@ -34,6 +35,7 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
+    "action_masks": {"game_interfaces", "interfaces", "outputs"},
     "config_fields": {"plain_numbers", "spelling"},
     "code_versions": set(),
     "game_interfaces": {"code_versions", "interfaces"},

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdqn import action_masks
 from jaxdqn import learner as learning
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, HostGame
@@ -131,6 +132,7 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
     flags = jnp.zeros(batch, bool)
     learner = learning.make(config, game, observation_dtype)
     actor = acting.init(config, learner.network, game.num_actions)
+    legal = jnp.ones((*batch, game.num_actions), bool) if action_masks.is_masked(game) else None
     example = Step(
         s_tm1=observations,
         a_tm1=jnp.zeros(batch, jnp.int32),
@@ -140,6 +142,8 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
         s_t=observations,
         memory=learner.network.stored_memory(actor.memory),
         cut=flags if isinstance(game, HostGame) else None,
+        legal_tm1=legal,
+        legal_t=legal,
     )
     learned = ConfiguredReturn(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
