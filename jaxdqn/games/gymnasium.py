@@ -2,6 +2,9 @@
 
 gymnasium makes, vectorises and resets the environment (NEXT_STEP: the step after the end of an episode only resets).
 `checked_environment` checks what it returns and brings observations into one form; actions are numbered from 0.
+
+An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
+and step must have it: 0 or 1 for each action.
 """
 
 import contextlib
@@ -17,12 +20,13 @@ from gymnasium import spaces
 
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games import environment_values, environment_vectors
-from jaxdqn.games.checked_environment import Checked
+from jaxdqn.games.checked_environment import ACTION_MASK, Checked
 from jaxdqn.games.environment_errors import in_one_line
 from jaxdqn.spelling import did_you_mean
 
 GYMNASIUM = "gymnasium:"
 VERSION = 1
+MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
 
 
 def make(name: str) -> HostGame:
@@ -39,6 +43,7 @@ def make(name: str) -> HostGame:
         single = _make_single(name)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
+        has_masks = _has_masks(single)
         single.close()
     if not isinstance(actions, spaces.Discrete):
         raise ValueError(
@@ -51,14 +56,24 @@ def make(name: str) -> HostGame:
     stored = environment_values.stored_space(observations)
     return HostGame(
         name=name,
-        version=VERSION,
-        make_vector=functools.partial(environment_vectors.make, name, functools.partial(_make_single, name)),
-        make_rendered=functools.partial(_make_rendered, name, modes),
+        version=MASKED_VERSION if has_masks else VERSION,
+        make_vector=functools.partial(
+            environment_vectors.make, name, functools.partial(_make_single, name), has_masks=has_masks
+        ),
+        make_rendered=functools.partial(_make_rendered, name, modes, has_masks),
         observation_shape=stored.shape,
         observation_dtype=stored.dtype,
         num_actions=int(actions.n),
         max_steps=spec.max_episode_steps if spec is not None else None,
+        has_masks=has_masks,
     )
+
+
+def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
+    """Returns whether the first reset returns an action mask. An error is raised again by the reset of a run."""
+    with contextlib.suppress(Exception, SystemExit):
+        return ACTION_MASK in single.reset(seed=0)[1]
+    return False
 
 
 def _make_single(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
@@ -66,7 +81,7 @@ def _make_single(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(name.removeprefix(GYMNASIUM), disable_env_checker=True, **options)
 
 
-def _make_rendered(name: str, modes: list[str]) -> gymnasium.Env[Any, Any]:
+def _make_rendered(name: str, modes: list[str], has_masks: bool) -> gymnasium.Env[Any, Any]:
     """Makes one copy that renders frames.
 
     Raises:
@@ -76,7 +91,7 @@ def _make_rendered(name: str, modes: list[str]) -> gymnasium.Env[Any, Any]:
         raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
     with _one_sentence(f"{name} with render_mode='rgb_array'"):
-        return Checked(_make_single(name, render_mode="rgb_array"))
+        return Checked(_make_single(name, render_mode="rgb_array"), has_masks=has_masks)
 
 
 def _find(name: str) -> None:
