@@ -87,7 +87,7 @@ class MaskedObservation(NamedTuple):
     legal: Array
 
 
-Observation = Array | MaskedObservation  # with a mask in games where some actions can be illegal
+Observation = Any  # an array; a MaskedObservation in games where some actions can be illegal
 
 
 class Step(NamedTuple):

@@ -96,7 +96,9 @@ def make(name: str) -> HostGame:
     return HostGame(
         name=name,
         version=VERSION,
-        make_vector=make_threads if engine == "threads" else functools.partial(environment_vectors.make, name, make_single),
+        make_vector=make_threads
+        if engine == "threads"
+        else functools.partial(environment_vectors.make, name, make_single),
         make_rendered=functools.partial(checked_environment.alone, name, make_single),
         observation_shape=single.observation_space.shape,
         observation_dtype=single.observation_space.dtype,

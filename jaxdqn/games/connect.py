@@ -115,7 +115,7 @@ def states(*, rows: int, columns: int, lines: np.ndarray) -> ConnectState:
         found.append(boards)
         for player in (AGENT, OPPONENT):
             boards = _all_drops(boards, player)
-            has_line = (boards.reshape(len(boards), -1)[:, lines] == player).all(-1).any(-1)
+            has_line = (boards.reshape(-1, rows * columns)[:, lines] == player).all(-1).any(-1)
             boards = boards[~has_line & (boards == 0).any((1, 2))]
         boards = np.unique(boards, axis=0)
     return ConnectState(jnp.asarray(np.concatenate(found)))

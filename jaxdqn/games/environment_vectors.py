@@ -13,7 +13,12 @@ from jaxdqn.games.environment_errors import one_sentence
 
 
 def make(
-    name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], num_environments: int, asynchronous: bool = False
+    name: str,
+    make_single: Callable[[], gymnasium.Env[Any, Any]],
+    num_environments: int,
+    asynchronous: bool = False,
+    *,
+    has_masks: bool = False,
 ) -> VectorEnv:
     """Makes a vector of copies with NEXT_STEP autoreset.
 
@@ -22,11 +27,13 @@ def make(
       make_single: makes one copy.
       num_environments: number of copies.
       asynchronous: whether each copy runs in a process of its own.
+      has_masks: whether `info["action_mask"]`, bool `[E, A]`, is returned, as in `Checked`.
 
     Raises:
       ValueError: a copy cannot be made.
     """
-    makers = [functools.partial(_made, name, make_single, _name(i, num_environments)) for i in range(num_environments)]
+    names = [_name(i, num_environments) for i in range(num_environments)]
+    makers = [functools.partial(_made, name, make_single, copy, has_masks) for copy in names]
     if asynchronous:  # a fork of a process in which JAX has started can hang
         return FiniteVector(AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP))
     return FiniteVector(OneByOne([make_copy() for make_copy in makers]))
@@ -44,7 +51,10 @@ class OneByOne(VectorEnv):
         self.single_observation_space, self.single_action_space = copies[0].observation_space, copies[0].action_space
         self.metadata = {**(copies[0].metadata or {}), "autoreset_mode": AutoresetMode.NEXT_STEP}
         self.render_mode = copies[0].render_mode
-        self._shape, self._dtype = (self.num_envs, *copies[0].observation_space.shape), copies[0].observation_space.dtype
+        self._shape, self._dtype = (
+            (self.num_envs, *copies[0].observation_space.shape),
+            copies[0].observation_space.dtype,
+        )
         self._has_ended = [False] * self.num_envs
 
     def reset(
@@ -135,9 +145,9 @@ class FiniteVector(VectorWrapper):
             )
 
 
-def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str) -> Checked:
+def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str, has_masks: bool) -> Checked:
     with one_sentence(f"{name}: {copy} cannot be made"):
-        return Checked(make_single(), copy)
+        return Checked(make_single(), copy, has_masks=has_masks)
 
 
 def _name(i: int, number: int) -> str:

@@ -187,7 +187,7 @@ def _storage_types(example: Step) -> list[jnp.dtype]:
     """Returns the storage type of each field: observations and masks keep theirs; the others are float32, exact for
     actions.
     """
-    own = {"s_tm1": example.s_t.dtype, "s_t": example.s_t.dtype, "legal_tm1": bool, "legal_t": bool}
+    own: dict[str, Any] = {"s_tm1": example.s_t.dtype, "s_t": example.s_t.dtype, "legal_tm1": bool, "legal_t": bool}
     return [jnp.dtype(own.get(name, jnp.float32)) for name in _stored(example)]
 
 

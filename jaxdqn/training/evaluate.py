@@ -107,7 +107,7 @@ def _act(key: Key, q_values: Array, legal: Array | None, epsilon: float) -> Arra
     action = exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
     if legal is None:
         return action
-    return legal_or_random(action, legal, jax.random.uniform(*replacement_key, legal.shape))
+    return legal_or_random(action, legal, jax.random.uniform(replacement_key[0], legal.shape))
 
 
 def value_errors(

@@ -3,6 +3,8 @@
 import jax
 import numpy as np
 
+from jaxdqn.action_masks import legal_or_random, with_mask
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.training.acting import initial_memory
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
@@ -24,16 +26,19 @@ def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.nd
     returns, ended = np.zeros(number), np.zeros(number, bool)
     memory = initial_memory(host.parts.learner.network, number)
     try:
-        observation, _ = environments.reset(seed=seeds)
+        observation, info = environments.reset(seed=seeds)
     except BaseException as error:  # also SystemExit
         raise Crash from error
     for _ in range(LONGEST_EVALUATION):
-        values, memory = programs.values(host.parts.config, parameters, observation, memory)
+        legal = info.get(ACTION_MASK)
+        values, memory = programs.values(host.parts.config, parameters, with_mask(observation, legal), memory)
         q_values = np.asarray(values)
         random_action = generator.integers(q_values.shape[-1], size=number)
         action = np.where(generator.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))
+        if legal is not None:
+            action = np.asarray(legal_or_random(action, legal, generator.random(legal.shape, np.float32)))
         try:
-            observation, reward, terminated, truncated, _ = environments.step(action)
+            observation, reward, terminated, truncated, info = environments.step(action)
         except BaseException as error:  # also SystemExit
             raise Crash from error
         returns += np.where(ended, 0.0, reward)

@@ -18,8 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import config_fields
+from jaxdqn.action_masks import with_mask
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.interfaces import Step
 from jaxdqn.training import curves, host_evaluate, host_programs
 from jaxdqn.training.acting import ActorState, initial_memory
@@ -66,7 +68,7 @@ def init(
         for number in (config.num_environments, num_evaluated):
             made.append(game.make_vector(number, asynchronous=asynchronous))
         environments, evaluation_environments = made
-        observation, _ = environments.reset(seed=seeds.tolist())
+        observation, info = environments.reset(seed=seeds.tolist())
     except BaseException as error:  # also SystemExit
         _close(*made)
         raise Crash from error
@@ -79,8 +81,10 @@ def init(
     )
     numbers = programs.draw(config, state.training_key, np.int32(0))
     position = position_of(config, state, 0)
-    decision = programs.act(config, state.learner.parameters, state.actor, numbers, observation, position)
-    environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool))
+    legal = info.get(ACTION_MASK)
+    seen = with_mask(observation, legal)
+    decision = programs.act(config, state.learner.parameters, state.actor, numbers, seen, position)
+    environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool), legal)
     state, history = state._replace(game=environment, actor=None), ActionHistory(seeds, bytearray(), ())
     metrics, chunk_length = curves.metric_names(parts), host_programs.chunk_length(parts)
     return HostRun(parts, metrics, chunk_length, state, environments, evaluation_environments, history)
@@ -89,16 +93,18 @@ def init(
 def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
     """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
     host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
-    config, state, observation = host.parts.config, host.state, host.state.game.observation
+    config, state = host.parts.config, host.state
+    seen = with_mask(state.game.observation, state.game.legal)
+    evaluated = jax.tree.map(lambda x: np.repeat(x[:1], num_evaluated, axis=0), seen)
     numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(config, state, 1)
     rows, actor = _empty_rows(config, state.game), state.game.decision.actor
     memory = initial_memory(host.parts.learner.network, num_evaluated)
-    programs.values(config, state.learner.parameters, np.repeat(observation[:1], num_evaluated, axis=0), memory)
+    programs.values(config, state.learner.parameters, evaluated, memory)
     replay, _ = programs.store_and_act(
-        config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
+        config, state.learner.parameters, state.replay, rows, actor, numbers, seen, position
     )
     learning = _on_device(state._replace(replay=replay))
-    programs.learn_and_act(config, learning, curves.no_sums(host.metrics), rows, actor, numbers, observation, position)
+    programs.learn_and_act(config, learning, curves.no_sums(host.metrics), rows, actor, numbers, seen, position)
     close(host)
 
 
@@ -136,7 +142,7 @@ def _close(*vectors: Any) -> None:
 def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: int) -> tuple[HostRun, Sums]:
     """Returns the run at step `stop`, and the sums until there. What happens at every step is kept short."""
     config, state, environments = host.parts.config, host.state, host.environments
-    observation, decision, resetting = state.game
+    observation, decision, resetting, legal = state.game
     action = np.asarray(decision.action)
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
@@ -157,9 +163,21 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
             if not game.saves_state:
                 actions += action.astype(kept_type).tobytes()
             ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)
+            legal_t = info.get(ACTION_MASK)
             if np.count_nonzero(resetting) < config.num_environments:
                 is_last = terminated | life_lost
-                taken: Any = (observation, action, reward, is_last, truncated, s_t, decision.memory, None)
+                taken: Any = (
+                    observation,
+                    action,
+                    reward,
+                    is_last,
+                    truncated,
+                    s_t,
+                    decision.memory,
+                    None,
+                    legal,
+                    legal_t,
+                )
                 for kept, value in zip(rows.step, taken, strict=True):
                     if kept is not None:
                         kept[place] = value
@@ -173,23 +191,24 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
                     position[NUM_EPISODES] = state.num_episodes
             # A copy that has just been reset, or has lost a life, shows a first observation.
             actor = decision.actor.after_step(resetting | life_lost)
-            observation, resetting = s_t, ended
+            observation, resetting, legal = s_t, ended, legal_t
+            seen = with_mask(observation, legal)
             if place < num_rows:
                 position[ACTING_STEP] = place
-                decision = programs.act(config, state.learner.parameters, actor, numbers, observation, position)
+                decision = programs.act(config, state.learner.parameters, actor, numbers, seen, position)
                 action = np.asarray(decision.action)
         state = state._replace(step=int(position[STEP]))
         if not can_sample:
             num_rows_of = np.asarray(memory.size(state.replay)) + np.count_nonzero(rows.is_valid, axis=0)
             can_sample = num_rows_of.max() >= memory.min_rows
         state, sums, decision = _end_iteration(
-            programs, config, state, sums, rows, actor, numbers, observation, iteration - first, can_sample
+            programs, config, state, sums, rows, actor, numbers, seen, iteration - first, can_sample
         )
         action = np.asarray(decision.action)
     sums = sums._replace(
         episodes=jnp.int32(state.num_episodes - num_before), episode_return=jnp.float32(sum_of_returns)
     )
-    environment = EnvironmentState(observation, decision, resetting)
+    environment = EnvironmentState(observation, decision, resetting, legal)
     return host._replace(state=state._replace(game=environment)), sums
 
 
@@ -201,7 +220,7 @@ def _end_iteration(
     rows: Rows,
     actor: ActorState,
     numbers: RandomNumbers,
-    observation: np.ndarray,
+    seen: Any,
     iteration: int,
     can_sample: bool,
 ) -> tuple[RunState, Sums, Decision]:
@@ -211,12 +230,12 @@ def _end_iteration(
     is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
     if is_due and not is_filling:
         learned, sums, decision = programs.learn_and_act(
-            config, _on_device(state), sums, rows, actor, numbers, observation, position
+            config, _on_device(state), sums, rows, actor, numbers, seen, position
         )
         changed = {name: getattr(learned, name) for name in _LEARNED}
         return state._replace(**changed, learned_at=state.step), sums, decision
     replay, decision = programs.store_and_act(
-        config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
+        config, state.learner.parameters, state.replay, rows, actor, numbers, seen, position
     )
     state = state._replace(replay=replay, learned_at=state.step if is_filling else state.learned_at)
     return state, sums, decision
@@ -241,7 +260,10 @@ def _empty_rows(config: Config, environment: EnvironmentState) -> Rows:
     rewards, flags, memory = np.zeros(shape, np.float32), np.zeros(shape, bool), environment.decision.memory
     memories = None if memory is None else np.zeros((*shape, memory.shape[-1]), np.float32)
     kept: Any = (observations, np.zeros(shape, np.int32), rewards, flags, flags.copy(), observations.copy(), memories)
-    return Rows(Step(*kept), flags.copy())
+    masks: Any = {}
+    if environment.legal is not None:
+        masks = {name: np.zeros((*shape, environment.legal.shape[-1]), bool) for name in ("legal_tm1", "legal_t")}
+    return Rows(Step(*kept, **masks), flags.copy())
 
 
 def _on_device(state: RunState) -> RunState:

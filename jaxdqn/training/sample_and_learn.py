@@ -76,7 +76,7 @@ def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
         acting=jax.vmap(parts.learner.network.noise)(jax.random.split(acting_key, shape[0])),
         sampling=jax.random.bits(sampling_key, (config.num_updates, config.batch_size)),
         learning=jax.vmap(parts.learner.noise)(jax.random.split(learning_key, config.num_updates)),
-        replacement=jax.random.uniform(*replacement_key, (*shape, parts.game.num_actions)) if masked else None,
+        replacement=jax.random.uniform(replacement_key[0], (*shape, parts.game.num_actions)) if masked else None,
     )
 
 
