@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"config", "games", "training", "store", "export", "spelling"},
+    "study": BASE | {"config", "games", "training", "store", "export", "analysis", "spelling"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {

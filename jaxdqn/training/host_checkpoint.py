@@ -15,7 +15,7 @@ from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.training import checkpoint, host_loop
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
+from jaxdqn.training.host_state import ActionHistory, EnvironmentFailure, EnvironmentState, HostRun, action_type
 
 
 def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
@@ -50,7 +50,7 @@ def load(
 
     Raises:
       checkpoint.Unusable: if the arrays are not those of such a run, or were made with other packages of the game.
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     host = host_loop.init(
         config,
@@ -124,7 +124,7 @@ def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> Ho
     try:
         observation, _ = host.environments.reset(seed=seeds.tolist())
     except BaseException as error:  # also SystemExit
-        raise Crash from error
+        raise EnvironmentFailure from error
     parts, iteration = host.parts, step // config.train_every
     first = iteration // host.chunk_length * host.chunk_length
     numbers = programs.draw(config, state.training_key, np.int32(first))

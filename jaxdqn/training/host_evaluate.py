@@ -6,7 +6,7 @@ import numpy as np
 from jaxdqn.training.acting import initial_memory
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import Crash, HostRun
+from jaxdqn.training.host_state import EnvironmentFailure, HostRun
 
 LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
 
@@ -26,7 +26,7 @@ def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.nd
     try:
         observation, _ = environments.reset(seed=seeds)
     except BaseException as error:  # also SystemExit
-        raise Crash from error
+        raise EnvironmentFailure from error
     for _ in range(LONGEST_EVALUATION):
         values, memory = programs.values(host.parts.config, parameters, observation, memory)
         q_values = np.asarray(values)
@@ -35,7 +35,7 @@ def evaluate(host: HostRun, programs: Programs, evaluation: Evaluation) -> np.nd
         try:
             observation, reward, terminated, truncated, _ = environments.step(action)
         except BaseException as error:  # also SystemExit
-            raise Crash from error
+            raise EnvironmentFailure from error
         returns += np.where(ended, 0.0, reward)
         ended |= terminated | truncated
         if ended.all():

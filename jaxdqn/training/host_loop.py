@@ -26,7 +26,7 @@ from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
+from jaxdqn.training.host_state import ActionHistory, EnvironmentFailure, EnvironmentState, HostRun, action_type
 from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState
 
@@ -55,7 +55,7 @@ def init(
       asynchronous: whether each environment has a process.
 
     Raises:
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     config = jax.device_put(config_fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
@@ -69,7 +69,7 @@ def init(
         observation, _ = environments.reset(seed=seeds.tolist())
     except BaseException as error:  # also SystemExit
         _close(*made)
-        raise Crash from error
+        raise EnvironmentFailure from error
     state = state._replace(
         step=0,
         episode_return=np.zeros(config.num_environments, np.float32),
@@ -108,7 +108,7 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     A diverged run is not trained further. Its evaluations continue with the parameters of the divergence.
 
     Raises:
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     stop, sums = host.state.step + evaluation.every, curves.no_sums(host.metrics)
     if int(host.state.diverged_at) < 0:
@@ -152,7 +152,7 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
             try:
                 s_t, reward, terminated, truncated, info = environments.step(action)
             except BaseException as error:  # also SystemExit
-                raise Crash from error
+                raise EnvironmentFailure from error
             if not game.saves_state:
                 actions += action.astype(kept_type).tobytes()
             ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)

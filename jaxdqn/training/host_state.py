@@ -28,8 +28,8 @@ class ActionHistory(NamedTuple):
 
     Attributes:
       seeds: uint32 `[E]`, of the last reset that the loop called.
-      actions: the bytes of all actions since then, `[K, E]` of `action_type`; it grows in place. Empty if the game saves
-        states.
+      actions: the bytes of all actions since then, `[K, E]` of `action_type`; it grows in place. Empty if the game
+        saves states.
       renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the environments
         could not be brought to the same state.
     """
@@ -66,7 +66,7 @@ class HostRun(NamedTuple):
     history: ActionHistory
 
 
-class Crash(Exception):
+class EnvironmentFailure(Exception):
     """An environment raised an error, which is the cause of this one."""
 
     def text(self) -> str:

@@ -70,14 +70,14 @@ class Ending(NamedTuple):
 
     Attributes:
       diverged_at: the step of the first non-finite loss, or None.
-      crash: the traceback of an environment that raised an error, or None. Curves have no points from then on.
-      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a crash.
+      failure: the traceback of an environment that raised an error, or None. Curves have no points from then on.
+      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a failure.
       episodes: the log cut to the episodes that ended, by name; empty without a log.
       renewed_at: steps at which an interruption cut episodes short, and new ones began; of host games only.
     """
 
     diverged_at: int | None
-    crash: str | None
+    failure: str | None
     parameters: dict[str, Any]
     episodes: dict[str, Any]
     renewed_at: tuple[int, ...] = ()
@@ -156,7 +156,7 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
 
 
 def ending(diverged_at: int, log: EpisodeLog | None, parameters: Any) -> Ending:
-    """Returns the ending of a run that did not crash, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
+    """Returns the ending of a run that did not fail, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
     episodes = {}
     if log is not None:
         num_ended = int((log.end_step > 0).sum())  # no episode ends at step 0

@@ -464,9 +464,9 @@ def test_an_evaluation_episode_that_does_not_end_is_cut(monkeypatch):
 def test_an_error_of_an_environment_carries_its_traceback():
     run = Runner(own("Crash"), SMALL)
     run.advance()  # 100 of the 150 steps that each copy has
-    with pytest.raises(host_state.Crash) as crash:
+    with pytest.raises(host_state.EnvironmentFailure) as failure:
         run.advance()
-    text = crash.value.text()
+    text = failure.value.text()
     assert "RuntimeError: the engine exploded" in text
     assert "host_games.py" in text
 
