@@ -136,7 +136,7 @@ def _program(runs: Runs, study: Study, cell: Cell, width: int) -> tuple[Program,
     key = (cell.game, jax.tree.structure(cell.config), study.evaluation, width, runs.memory)
     if key not in runs.programs:
         game = spec.game(cell.game)
-        layout = device_layout.choose(cell.config, game, width, runs.memory)
+        layout = device_layout.choose(cell.config, game, width, runs.memory, study.evaluation)
         runs.programs[key] = program.make(cell.config, game, study.evaluation, layout), layout
     return runs.programs[key]
 

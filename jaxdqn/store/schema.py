@@ -42,7 +42,7 @@ REQUIRED: dict[str, type | UnionType] = {
 # Keys that a record may omit; None means the same as a missing key.
 OPTIONAL: dict[str, type | UnionType] = {
     "base_settings": str | None,  # name in `jaxdqn.settings` of the settings that the configuration was made from
-    "new_episodes_at": list | None,  # environment steps at which a resumed run could not restore its game
+    "new_episodes_at": list | None,  # environment steps at which episodes were cut, by a resumption or an evaluation
     "trained_by": list | None,  # commit, machine and last step (`until`) of each part of a resumed run
 }
 

@@ -81,7 +81,9 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
     """
     cells = {cell.id: cell for cell in group.cells}
     try:
-        layout = device_layout.choose(group.cells[0].config, spec.game(group.game), len(cells), context.memory)
+        layout = device_layout.choose(
+            group.cells[0].config, spec.game(group.game), len(cells), context.memory, context.study.evaluation
+        )
     except ValueError:  # too large for the memory
         _fail(context, [cells[id] for id in _claim_all(context, cells)], traceback.format_exc())
         return GroupReport([], None, 0.0)

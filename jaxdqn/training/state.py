@@ -73,7 +73,7 @@ class Ending(NamedTuple):
       failure: the traceback of an environment that raised an error, or None. Curves have no points from then on.
       parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a failure.
       episodes: the log cut to the episodes that ended, by name; empty without a log.
-      renewed_at: steps at which an interruption cut episodes short, and new ones began; of host games only.
+      renewed_at: steps at which episodes were cut short, and new ones began; of host games only.
     """
 
     diverged_at: int | None

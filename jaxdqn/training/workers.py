@@ -241,7 +241,7 @@ def _answer_all(connection: Connection, task: _Task) -> None:
         assert isinstance(made, HostGame)
         game: HostGame = made
         programs = host_programs.make(game)
-        host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
+        host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
         started: tuple[str, Any] = "ok", None
     except host_state.EnvironmentFailure as failure:
         started = "failed", failure.text()
@@ -272,7 +272,7 @@ def _served(
                 *value,
                 game=game,
                 programs=programs,
-                num_evaluated=task.evaluation.episodes,
+                evaluation=task.evaluation,
                 num_logged=task.num_logged,
                 asynchronous=task.asynchronous,
             )
