@@ -5,7 +5,6 @@ and returns observations in the form in which they are stored (`environment_valu
 does not belong to its space, is the environment's error: a ValueError that names the value, the step and the copy.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +47,8 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.num_steps, self._name = 0, name
         self.action_space = spaces.Discrete(int(actions.n))
         self.observation_space = stored = environment_values.stored_space(env.observation_space)
-        self._to_action = functools.partial(_action, type_=actions.dtype.type, start=int(actions.start))
-        if actions.start == 0:
-            self._to_action = actions.dtype.type
+        type_, start = actions.dtype.type, int(actions.start)
+        self._to_action: Callable[[Any], Any] = (lambda action: type_(int(action) + start)) if start else type_
         self._dtype, self._shape = stored.dtype, stored.shape
         self._is_box = isinstance(env.observation_space, spaces.Box)
         self._masks = spaces.MultiBinary(int(actions.n)) if has_masks else None
@@ -76,7 +74,7 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         """
         self.num_steps += 1
         try:
-            result = self.env.step(self._to_action(action))
+            result: Any = self.env.step(self._to_action(action))
         except SystemExit as error:
             raise ended(error) from error
         if not isinstance(result, (tuple, list)) or len(result) != 5:
@@ -84,7 +82,7 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
                 f"step returned {environment_values.described(result)}: it must return observation, reward, "
                 f"terminated, truncated, info{self._where()}"
             )
-        observation, reward, terminated, truncated, info = result
+        observation, reward, terminated, truncated, info = result  # of any type
         if type(reward) not in _NUMBERS or not -_MOST <= reward <= _MOST:
             reward = self._reward(reward)
         if type(terminated) not in _FLAGS or type(truncated) not in _FLAGS:
@@ -168,7 +166,3 @@ def alone(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]]) -> Chec
     """
     with one_sentence(f"{name} cannot be made"):
         return Checked(make_single())
-
-
-def _action(action: Any, *, type_: type[np.integer[Any]], start: int) -> np.integer[Any]:
-    return type_(int(action) + start)

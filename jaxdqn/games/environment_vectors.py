@@ -51,10 +51,8 @@ class OneByOne(VectorEnv):
         self.single_observation_space, self.single_action_space = copies[0].observation_space, copies[0].action_space
         self.metadata = {**(copies[0].metadata or {}), "autoreset_mode": AutoresetMode.NEXT_STEP}
         self.render_mode = copies[0].render_mode
-        self._shape, self._dtype = (
-            (self.num_envs, *copies[0].observation_space.shape),
-            copies[0].observation_space.dtype,
-        )
+        stored: Any = copies[0].observation_space
+        self._shape, self._dtype = (self.num_envs, *stored.shape), stored.dtype
         self._has_ended = [False] * self.num_envs
 
     def reset(
@@ -110,35 +108,36 @@ class FiniteVector(VectorWrapper):
 
     def __init__(self, env: VectorEnv) -> None:
         super().__init__(env)
+        self._copies: Any = env
         self._has_floats = np.issubdtype(env.single_observation_space.dtype, np.floating)
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: Any = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode in each copy."""
-        observations, info = self.env.reset(seed=seed, options=options)
+        observations, info = self._copies.reset(seed=seed, options=options)
         self._check(observations)
         return observations, info
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Takes a step in each copy."""
-        result = self.env.step(actions)
-        self._check(result[0])
-        return result
+        observations, *others = self._copies.step(actions)
+        self._check(observations)
+        return observations, *others
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Returns an attribute of each copy."""
-        return self.env.get_attr(name)
+        return self._copies.get_attr(name)
 
     def set_attr(self, name: str, values: Sequence[Any]) -> None:
         """Sets an attribute of each copy to its own value."""
-        self.env.set_attr(name, values)
+        self._copies.set_attr(name, values)
 
     def _check(self, observations: np.ndarray) -> None:
         """Raises ValueError if a number is not finite."""
         if self._has_floats and np.count_nonzero(np.isfinite(observations)) != observations.size:
             i, *place = np.argwhere(~np.isfinite(observations))[0].tolist()
-            step = self.env.get_attr("num_steps")[i]
+            step = self._copies.get_attr("num_steps")[i]
             raise ValueError(
                 f"observation with {observations[i, *place]} at step {step:,} of {_name(i, self.num_envs)}: its "
                 f"numbers must be finite ({observations.dtype})"

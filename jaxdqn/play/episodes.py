@@ -66,6 +66,7 @@ def player(agent: Agent, *, seed: int, epsilon: float, rendered: bool) -> Iterat
       ValueError: `rendered` is True and the game cannot be rendered; or, also during an episode, an environment raised
         an error. The message is one sentence.
     """
+    close: Callable[[], None]
     rendering.disable_display()
     if isinstance(agent.game, HostGame):
         env = agent.game.make_rendered() if rendered else agent.game.make_vector(1)

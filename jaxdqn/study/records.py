@@ -76,7 +76,6 @@ def facts(
             "runs_at_once": layout.width,
         },
         "diverged_at": ending.diverged_at,
-        "crash": ending.crash,
         "created": now(),
     }
     optional = {

@@ -26,12 +26,25 @@ class Evaluation:
       episodes: whole episodes each time; their mean return is one point of the curve.
       epsilon: probability of a random action; 0 is greedy.
       exact_values: whether values are compared with the exact ones, in games that list their states.
+      environments: the most environments that play at once, of games that step in Python; None is one an episode. The
+        returns are the same for any number. With 1, and one environment for training, there is one environment in all:
+        each evaluation then cuts the training episode short, and runs train one after another.
     """
 
     every: int
     episodes: int
     epsilon: float = 0.0
     exact_values: bool = False
+    environments: int | None = None
+
+    @property
+    def num_environments(self) -> int:
+        """Returns the number of environments that play at once."""
+        return min(self.episodes, self.environments or self.episodes)
+
+    def is_shared(self, num_environments: int) -> bool:
+        """Returns whether evaluation takes the one environment of training."""
+        return self.environments == 1 and num_environments == 1
 
     def __post_init__(self) -> None:
         for name in ("every", "episodes"):
@@ -43,6 +56,10 @@ class Evaluation:
         for name in ("every", "episodes"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} = {getattr(self, name)!r} must be a whole number of at least 1.")
+        if self.environments is not None and (type(self.environments) is not int or self.environments < 1):
+            raise ValueError(
+                f"evaluation.environments = {self.environments!r} must be a whole number of at least 1, or None."
+            )
         if type(self.epsilon) not in (int, float) or not 0 <= self.epsilon <= 1:
             raise ValueError(f"evaluation.epsilon = {self.epsilon!r} must be a number between 0 and 1.")
         if type(self.exact_values) is not bool:

@@ -28,7 +28,7 @@ from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
+from jaxdqn.training.host_state import ActionHistory, EnvironmentFailure, EnvironmentState, HostRun, action_type
 from jaxdqn.training.sample_and_learn import RandomNumbers
 from jaxdqn.training.state import RunState, with_best
 
@@ -41,7 +41,7 @@ def init(
     *,
     game: HostGame,
     programs: Programs,
-    num_evaluated: int,
+    evaluation: Evaluation,
     num_logged: int = 0,
     asynchronous: bool = False,
 ) -> HostRun:
@@ -52,26 +52,26 @@ def init(
       seed: below 2^32.
       game: whose environments are made.
       programs: of this game and a configuration of this structure.
-      num_evaluated: episodes of an evaluation.
+      evaluation: decides how many environments it needs.
       num_logged: how many episodes the log holds.
       asynchronous: whether each environment has a process.
 
     Raises:
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     config = jax.device_put(config_fields.to_arrays(config))
     state, drawn = programs.init(config, np.uint32(seed), num_logged)
     parts = host_programs.parts_of(config, game)
-    made: list[Any] = []
     seeds = np.asarray(drawn)
     try:
-        for number in (config.num_environments, num_evaluated):
-            made.append(game.make_vector(number, asynchronous=asynchronous))
-        environments, evaluation_environments = made
-        observation, info = environments.reset(seed=seeds.tolist())
+        environments, evaluation_environments = _make(game, config.num_environments, evaluation, asynchronous)
     except BaseException as error:  # also SystemExit
-        _close(*made)
-        raise Crash from error
+        raise EnvironmentFailure from error
+    try:
+        observation, info = environments.reset(seed=seeds.tolist())
+    except BaseException as error:
+        _close(environments, evaluation_environments)
+        raise EnvironmentFailure from error
     state = state._replace(
         step=0,
         episode_return=np.zeros(config.num_environments, np.float32),
@@ -90,15 +90,15 @@ def init(
     return HostRun(parts, metrics, chunk_length, state, environments, evaluation_environments, history)
 
 
-def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated: int) -> None:
+def compile(config: Config, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> None:
     """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
-    host = init(config, 0, game=game, programs=programs, num_evaluated=num_evaluated)
+    host = init(config, 0, game=game, programs=programs, evaluation=evaluation)
     config, state = host.parts.config, host.state
     seen = with_mask(state.game.observation, state.game.legal)
-    evaluated = jax.tree.map(lambda x: np.repeat(x[:1], num_evaluated, axis=0), seen)
+    evaluated = jax.tree.map(lambda x: np.repeat(x[:1], evaluation.episodes, axis=0), seen)
     numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(config, state, 1)
     rows, actor = _empty_rows(config, state.game), state.game.decision.actor
-    memory = initial_memory(host.parts.learner.network, num_evaluated)
+    memory = initial_memory(host.parts.learner.network, evaluation.episodes)
     programs.values(config, state.learner.parameters, evaluated, memory)
     replay, _ = programs.store_and_act(
         config, state.learner.parameters, state.replay, rows, actor, numbers, seen, position
@@ -111,10 +111,12 @@ def compile(config: Config, *, game: HostGame, programs: Programs, num_evaluated
 def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> tuple[HostRun, Curves]:
     """Returns the run one evaluation period later, and one point of every curve. The run passed in is consumed.
 
+    Where evaluation has taken the environment of training, a new training episode begins.
+
     A diverged run is not trained further. Its evaluations continue with the parameters of the divergence.
 
     Raises:
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     stop, sums = host.state.step + evaluation.every, curves.no_sums(host.metrics)
     if int(host.state.diverged_at) < 0:
@@ -125,12 +127,64 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
     host = host._replace(state=with_best(state, evaluation_return))
-    return host, curves.point(host.parts, host.metrics, counted, sums, evaluation_return, unknown)
+    point = curves.point(host.parts, host.metrics, counted, sums, evaluation_return, unknown)
+    if evaluation.is_shared(host.parts.config.num_environments):
+        seeds = np.random.SeedSequence([*host.history.seeds.tolist(), stop]).generate_state(1)
+        host = renewed(host, seeds, programs)
+    return host, point
+
+
+def renewed(host: HostRun, seeds: np.ndarray, programs: Programs) -> HostRun:
+    """Returns the run with all its episodes cut short, and new ones that begin here.
+
+    A cut is no end: the values of the last states are bootstrapped, and the episodes are not counted.
+
+    Args:
+      host: the run.
+      seeds: uint32 `[E]`, of the new episodes.
+      programs: of the run.
+
+    Raises:
+      EnvironmentFailure: an environment raised an error.
+    """
+    config, state, step = host.parts.config, host.state, host.state.step
+    try:
+        observation, info = host.environments.reset(seed=seeds.tolist())
+    except BaseException as error:  # also SystemExit
+        raise EnvironmentFailure from error
+    parts, iteration = host.parts, step // config.train_every
+    first = iteration // host.chunk_length * host.chunk_length
+    numbers = programs.draw(config, state.training_key, np.int32(first))
+    position = position_of(config, state, iteration - first)
+    legal = info.get(ACTION_MASK)
+    seen = with_mask(observation, legal)
+    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, seen, position)
+    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool), legal)
+    state = state._replace(
+        game=environment, episode_return=np.zeros_like(state.episode_return), replay=parts.replay.cut(state.replay)
+    )
+    history = ActionHistory(seeds, bytearray(), (*host.history.renewed_at, step))
+    return host._replace(state=state, history=history)
 
 
 def close(host: HostRun) -> None:
     """Closes the environments of a run."""
     _close(host.environments, host.evaluation_environments)
+
+
+def _make(game: HostGame, number: int, evaluation: Evaluation, asynchronous: bool) -> tuple[Any, Any]:
+    """Returns the environments of training and of evaluation, which may be the same."""
+    environments = game.make_vector(number, asynchronous=asynchronous)
+    if evaluation.is_shared(number):
+        return environments, environments
+    try:
+        return environments, game.make_vector(evaluation.num_environments, asynchronous=asynchronous)
+    except Exception as error:
+        _close(environments)
+        raise ValueError(
+            f"evaluation needs {evaluation.num_environments} environments beside the {number} of training ({error}): "
+            "lower evaluation.environments, or set it and num_environments to 1 to have one environment in all"
+        ) from error
 
 
 def _close(*vectors: Any) -> None:
@@ -159,7 +213,7 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
             try:
                 s_t, reward, terminated, truncated, info = environments.step(action)
             except BaseException as error:  # also SystemExit
-                raise Crash from error
+                raise EnvironmentFailure from error
             if not game.saves_state:
                 actions += action.astype(kept_type).tobytes()
             ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)

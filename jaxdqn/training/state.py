@@ -88,16 +88,16 @@ class Ending(NamedTuple):
 
     Attributes:
       diverged_at: the step of the first non-finite loss, or None.
-      crash: the traceback of an environment that raised an error, or None. Curves have no points from then on.
-      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a crash.
+      failure: the traceback of an environment that raised an error, or None. Curves have no points from then on.
+      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a failure.
       episodes: the log cut to the episodes that ended, by name; empty without a log.
       best_step: environment steps at the highest evaluation return; None if there is none.
       best_parameters: of the network at that step, by path.
-      renewed_at: steps at which an interruption cut episodes short, and new ones began; of host games only.
+      renewed_at: steps at which episodes were cut short, and new ones began; of host games only.
     """
 
     diverged_at: int | None
-    crash: str | None
+    failure: str | None
     parameters: dict[str, Any]
     episodes: dict[str, Any]
     best_step: int | None
@@ -195,7 +195,7 @@ def with_best(run: RunState, evaluation_return: Value) -> RunState:
 
 
 def ending(diverged_at: Value, log: EpisodeLog | None, parameters: Any, best: Best) -> Ending:
-    """Returns the ending of a run that did not crash, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
+    """Returns the ending of a run that did not fail, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
     episodes = {}
     if log is not None:
         num_ended = int((log.end_step > 0).sum())  # no episode ends at step 0
