@@ -353,7 +353,7 @@ def test_pictures_are_stored_byte_for_byte():
     config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60), network=network)
     run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
     alone = gymnasium.make("Image-v0")  # 9 steps an episode
-    copy = run.host.environments.envs[0].unwrapped
+    copy = run.host.environments.unwrapped.envs[0].unwrapped
     pictures = [alone.reset(seed=copy.np_random_seed)[0]]
     assert run.advance()["updates"] == 10
     for row in range(60):
