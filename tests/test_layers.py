@@ -10,7 +10,7 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"code_versions", "config_fields", "game_interfaces", "interfaces", "outputs", "spelling", "user_modules"}
+BASE = {"code_versions", "config_fields", "game_interfaces", "interfaces", "outputs", "own_parts", "spelling", "user_modules"}
 PARTS = {
     "networks",
     "replay",
@@ -25,11 +25,12 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "config_fields": {"spelling"},
+    "config_fields": {"own_parts", "spelling"},
     "code_versions": set(),
     "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "own_parts": {"code_versions", "user_modules"},
     "spelling": set(),
     "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},
