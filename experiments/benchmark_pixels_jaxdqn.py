@@ -78,7 +78,7 @@ def atari_dqn(game: str, steps: int, batch_size: int, train_every: int, capacity
     devices.compute_in_this_thread()  # as the process of a run on a host game does
     made: Any = games.make(game)
     programs = host_programs.make(made)
-    run = host_loop.init(config, 0, game=made, programs=programs, num_evaluated=1)
+    run = host_loop.init(config, 0, game=made, programs=programs, evaluation=Evaluation(1, episodes=1))
     evaluation = Evaluation(steps, episodes=1)
 
     def work() -> float:

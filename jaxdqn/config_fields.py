@@ -19,10 +19,13 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from jaxdqn import plain_numbers
 from jaxdqn.own_parts import type_name
 from jaxdqn.spelling import did_you_mean
 
 C = TypeVar("C")
+
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
 
 
 class Allowed(NamedTuple):
@@ -114,6 +117,17 @@ def check(config: Any) -> None:
             raise ValueError(f"{path} = {value!r} is out of range: it must be {allowed}.")
 
 
+def normalised(config: C) -> C:
+    """Returns the configuration with values in the types of their fields where they are the same values in other types.
+
+    NumPy's numbers become Python's, whole floats become integers where the field holds integers, and lists and arrays
+    become tuples where it holds tuples. `check` refuses what stays of another type.
+    """
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    values = {field.name: _as_declared(getattr(config, field.name), field) for field in fields}
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
 def paths(config: Any) -> dict[str, Any]:
     """Returns all fields of a configuration and of its parts by dotted path, e.g. `exploration.end`."""
     return {path: value for path, value, _ in _walk(config)}
@@ -133,7 +147,7 @@ def version_of(part: Any) -> int:
 
 
 def replace_at(config: C, path: str, value: Any) -> C:
-    """Returns the configuration with the field at a dotted path replaced.
+    """Returns the configuration with the field at a dotted path replaced by a value, as `normalised`.
 
     Raises:
       ValueError: the field does not exist; the message names the closest fields.
@@ -143,7 +157,7 @@ def replace_at(config: C, path: str, value: Any) -> C:
         hint = did_you_mean(path, known) or f" Fields: {', '.join(sorted(known))}."
         raise ValueError(f"{path!r} is not a field of this configuration.{hint}")
     name, _, rest = path.partition(".")
-    child = replace_at(getattr(config, name), rest, value) if rest else value
+    child = replace_at(getattr(config, name), rest, value) if rest else _as_declared(value, fields(config)[name])
     return dataclasses.replace(config, **{name: child})  # type: ignore[type-var]
 
 
@@ -214,6 +228,21 @@ def _field(default: Any, kind: str, allowed: Allowed, omit_default: bool) -> Any
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def _as_declared(value: Any, field: dataclasses.Field[Any]) -> Any:
+    """Returns the value in the type of its field if it is the same value in another type, else unchanged."""
+    kind, default = field.metadata["kind"], field.default
+    if kind == "part":
+        return normalised(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    if kind == "number":
+        return plain_numbers.plain(value)
+    if kind == "whole" or type(default) is int:
+        return plain_numbers.as_whole(value)
+    if isinstance(default, tuple) and plain_numbers.is_list(value):
+        item = plain_numbers.as_whole if type(default[0]) is int else plain_numbers.plain
+        return tuple(map(item, value))
+    return plain_numbers.plain(value)
+
+
 def _types(hint: Any) -> tuple[type, ...]:
     """Returns the configuration types in a type, a union or a tuple of these."""
     members = hint if isinstance(hint, tuple) else typing.get_args(hint) or (hint,)
@@ -258,7 +287,9 @@ def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Fie
 def _expected_kind(value: Any, field: dataclasses.Field[Any]) -> str:
     """Returns the kind of value that the field expects if `value` has another kind, else an empty string."""
     kind, default = field.metadata["kind"], field.default
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if is_number and not math.isfinite(value):
+        return "a finite number"
     if kind == "part":
         example = f", such as {default!r}" if dataclasses.is_dataclass(default) else ""
         return "" if dataclasses.is_dataclass(value) else f"a configuration{example}"
@@ -268,5 +299,6 @@ def _expected_kind(value: Any, field: dataclasses.Field[Any]) -> str:
         return "" if is_number and float(value).is_integer() else "a whole number"
     if isinstance(default, tuple):
         item = type(default[0])
-        return "" if isinstance(value, tuple) and all(type(v) is item for v in value) else f"a tuple of {item.__name__}"
-    return "" if type(value) is type(default) else f"of type {type(default).__name__}"
+        is_such = isinstance(value, tuple) and all(type(v) is item for v in value)
+        return "" if is_such else f"a tuple of {_KINDS[item].removeprefix('a ')}s, such as {default!r}"
+    return "" if type(value) is type(default) else _KINDS[type(default)]

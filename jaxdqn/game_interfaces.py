@@ -79,6 +79,8 @@ class Game(NamedTuple):
         board.
       gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
       code: versions of the code of the game outside of this package; `jaxdqn.games.make` sets it.
+      legal_actions: `state -> bool [num_actions]`, the actions that can be taken: at least one in every state before
+        the end of an episode. `step` is never called with another action. None where all actions are always legal.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Game(NamedTuple):
     render_board: Callable[[Any], Array] | None = None
     gymnasium_rendering: GymnasiumRendering | None = None
     code: CodeVersions = CodeVersions()  # immutable
+    legal_actions: Callable[[Any], Array] | None = None
 
 
 class HostGame(NamedTuple):
@@ -121,6 +124,8 @@ class HostGame(NamedTuple):
         actions again.
       packages: names of the packages that step the game; their versions are recorded with each run.
       code: versions of the code of the game outside of this package, gymnasium and `packages`; they determine results.
+      has_masks: whether `info["action_mask"]` of each reset and step, bool `[E, num_actions]`, says which actions are
+        legal; otherwise all are.
     """
 
     name: str
@@ -134,6 +139,7 @@ class HostGame(NamedTuple):
     saves_state: bool = False
     packages: tuple[str, ...] = ()
     code: CodeVersions = CodeVersions()  # immutable
+    has_masks: bool = False
 
 
 AnyGame = Game | HostGame

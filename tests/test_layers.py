@@ -10,7 +10,18 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"code_versions", "config_fields", "game_interfaces", "interfaces", "outputs", "own_parts", "spelling", "user_modules"}
+BASE = {
+    "action_masks",
+    "code_versions",
+    "config_fields",
+    "game_interfaces",
+    "interfaces",
+    "outputs",
+    "own_parts",
+    "plain_numbers",
+    "spelling",
+    "user_modules",
+}
 PARTS = {
     "networks",
     "replay",
@@ -25,12 +36,14 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "config_fields": {"own_parts", "spelling"},
+    "action_masks": {"game_interfaces", "interfaces", "outputs"},
+    "config_fields": {"own_parts", "plain_numbers", "spelling"},
     "code_versions": set(),
     "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
     "own_parts": {"code_versions", "user_modules"},
+    "plain_numbers": set(),
     "spelling": set(),
     "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},
@@ -50,7 +63,7 @@ MAY_IMPORT = {
     "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"analysis", "config", "games", "training", "store", "export", "spelling"},
+    "study": BASE | {"analysis", "config", "games", "training", "store", "export"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {

@@ -1,8 +1,7 @@
 """Sorts runs into the arms of a comparison, and stacks the curves of an arm as `[runs, points]`.
 
-The runs of an arm have one game, algorithm and point of the grid, and differ by seed only. A run that crashed belongs
-to its arm, but its shorter curves cannot be pooled: use `completed` runs, and report the `remarks`. A run that diverged
-counts as in `jaxdqn.analysis.divergence`.
+The runs of an arm have one game, algorithm and point of the grid, and differ by seed only. A run that diverged counts
+as in `jaxdqn.analysis.divergence`. A run that failed has no record: `jaxdqn.analysis.failed_runs` counts them.
 """
 
 from collections import defaultdict
@@ -40,12 +39,16 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     """
     grouped: dict[Arm, list[Run]] = defaultdict(list)
     for run in runs:
-        settings = tuple((field, _hashable(value)) for field, value in sorted(run.facts["settings"].items()))
-        grouped[Arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
-    for arm, members in grouped.items():
+        grouped[arm(run.facts["game"]["name"], run.facts["algorithm"], run.facts["settings"])].append(run)
+    for key, members in grouped.items():
         members.sort(key=lambda run: run.facts["seed"])
-        _check_arm(arm, members)
-    return {arm: tuple(members) for arm, members in grouped.items()}
+        _check_arm(key, members)
+    return {key: tuple(members) for key, members in grouped.items()}
+
+
+def arm(game: str, algorithm: str, settings: Mapping[str, Any]) -> Arm:
+    """Returns the arm of a run with these facts."""
+    return Arm(game, algorithm, tuple((field, _hashable(value)) for field, value in sorted(settings.items())))
 
 
 def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
@@ -72,27 +75,9 @@ def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     return grouped
 
 
-def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """Returns the runs that did not crash, in the same order."""
-    return tuple(run for run in runs if not schema.crashed(run.facts))
-
-
-def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, ...]]:
-    """Returns the arms with at least one completed run, without the runs that crashed."""
-    kept = {arm: completed(members) for arm, members in arms.items()}
-    return {arm: members for arm, members in kept.items() if members}
-
-
 def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
-    """Returns a sentence for each arm with crashed or diverged runs, with their number; else an empty string."""
-    sentences = []
-    for arm, members in arms.items():
-        of = f"{labels[arm]} on {arm.game}"
-        count = len(members) - len(completed(members))
-        if count:
-            runs = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of}"
-            sentences.append(f"{runs} crashed and {'is' if count == 1 else 'are'} left out.")
-        sentences.append(divergence.sentence(members, of, score))
+    """Returns a sentence for each arm with diverged runs, with their number; else an empty string."""
+    sentences = (divergence.sentence(runs, f"{labels[arm]} on {arm.game}", score) for arm, runs in arms.items())
     return " ".join(filter(None, sentences))
 
 
@@ -118,7 +103,7 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
     A diverged run has the worst return of these runs from its divergence on; after `compared`, that of all runs.
 
     Raises:
-      ValueError: if there are no runs, one has no such curve or crashed, or they were evaluated at different steps.
+      ValueError: if there are no runs, one has no such curve, or they were evaluated at different steps.
     """
     if not runs:
         raise ValueError(f"No runs to take {name!r} from: run the study first, or choose other runs.")
@@ -128,8 +113,6 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in run.curves:
             known = ", ".join(sorted(run.curves))
             raise ValueError(f"Run {run.facts['id']} has no curve {name!r}: it has {known}.")
-        if schema.crashed(run.facts):
-            raise ValueError(f"Run {run.facts['id']} crashed: use `by_arm.completed` to leave it out.")
         if not np.array_equal(run.curves["steps"], steps):
             raise ValueError(
                 f"Runs {runs[0].facts['id']} and {run.facts['id']} were evaluated at different steps "

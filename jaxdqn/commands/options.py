@@ -64,7 +64,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options for running a study."""
     running = parser.add_argument_group("running the study")
     running.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
-    running.add_argument("--retry-failed", action="store_true", help="run failed and crashed runs again")
+    running.add_argument("--retry-failed", action="store_true", help="run failed runs again")
     add_checkpoint(running)
     add_memory(running)
     running.add_argument(

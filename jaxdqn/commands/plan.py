@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxdqn.store.status import Status
     from jaxdqn.study.plan import Planned
     from jaxdqn.study.spec import Study
+    from jaxdqn.training.evaluate import Evaluation
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +88,9 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
             "?" if program.seconds is None else duration(program.seconds),
         )
     console.print(table)
+    for program in planned:
+        if copies := _environments(program, study.evaluation):
+            console.print(f"{program.group.game}: {copies}", soft_wrap=True, markup=False)
     known = [program.seconds for program in planned if program.seconds is not None]
     rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} unknown: --calibrate"
     console.print(
@@ -94,6 +98,20 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
         f"{duration(sum(known))}{rest}, without compilation. The table gives the memory of one run.",
         soft_wrap=True,
     )
+
+
+def _environments(program: "Planned", evaluation: "Evaluation") -> str:
+    """Returns the number of environments of a game that steps in Python; an empty text for a game in JAX."""
+    from jaxdqn.game_interfaces import HostGame
+    from jaxdqn.study import spec
+
+    if not isinstance(spec.game(program.group.game), HostGame):
+        return ""
+    number, at_once = program.group.cells[0].config.num_environments, counted(program.layout.width, "run")
+    if evaluation.is_shared(number):
+        return f"one environment for training and evaluation, {at_once} at a time"
+    each = f"{number} + {evaluation.num_environments} environments for training and evaluation"
+    return f"{each} of a run, {at_once} at a time"
 
 
 def _bytes(number: float) -> str:

@@ -25,6 +25,7 @@ EPILOG = """\
 examples:
   jaxdqn play results/catch                                     the best weights of a study, in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
+  jaxdqn play results/lunar_lander --best --out film.gif        weights at the highest evaluation return
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
   jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
   jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
@@ -56,6 +57,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--typical",
         action="store_true",
         help="the run closest to the median of its arm, in the episode closest to its mean (of 20, or --episodes)",
+    )
+    which.add_argument(
+        "--best", action="store_true", help="weights at the highest evaluation return of a run, not its last ones"
     )
     how = parser.add_argument_group("episodes")
     how.add_argument("--episodes", type=int, metavar="N", help="number of episodes (default: 3, with --out 1)")
@@ -98,9 +102,14 @@ def _main(options: argparse.Namespace) -> None:
         game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = select_weights.select(
-            folder, game=game, arm=options.arm, seed=options.run_seed, typical=options.typical
+            folder,
+            game=game,
+            arm=options.arm,
+            seed=options.run_seed,
+            typical=options.typical,
+            best=options.best,
         )
-        trained = weights.load(chosen)
+        trained = weights.load(chosen, best=options.best)
         player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)

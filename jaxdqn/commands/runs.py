@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended", "created")
 _DESCRIPTION = """\
 Lists stored runs. A field is any fact of a run, by its dotted path in the run's JSON; `configuration.` may be left out.
-You can show fields and select runs by them. Further fields are `settings` and `ended` (finished, diverged or crashed).
+You can show fields and select runs by them. Further fields are `settings` and `ended` (finished or diverged).
 The field `score` (last evaluation return) can only be shown.
 """
 _EPILOG = """\
@@ -88,15 +88,15 @@ def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequen
 
 
 def score(record: "Record") -> float | str | None:
-    """Returns the last evaluation return; None if the run crashed or diverged, or the value is missing or not finite.
+    """Returns the last evaluation return; None if the run diverged, or the value is missing or not finite.
 
     Returns "damaged" if the curves of the run are damaged.
     """
-    from jaxdqn.store import schema, store
+    from jaxdqn.store import store
     from jaxdqn.store.record import DamagedResult
 
     facts = record.facts
-    if schema.crashed(facts) or facts["diverged_at"] is not None or _CURVE not in facts["curves"]["names"]:
+    if facts["diverged_at"] is not None or _CURVE not in facts["curves"]["names"]:
         return None
     try:
         last = store.curve(record, _CURVE)[-1:].tolist()

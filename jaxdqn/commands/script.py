@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxdqn.analysis import study_tables
+from jaxdqn.analysis import failed_runs, study_tables
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_run_options
 from jaxdqn.export import tensorboard, weights_and_biases
@@ -38,7 +38,7 @@ class RunOptions(NamedTuple):
 
     Attributes:
       asynchronous: whether each environment of a host game has its own process.
-      retry_failed: whether failed and crashed runs are run again.
+      retry_failed: whether failed runs are run again.
       checkpoint_seconds: seconds of training between checkpoints.
       memory: bytes that all runs together may use, or None for the default.
       tensorboard: folder for live curves in TensorBoard, or None.
@@ -174,7 +174,8 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, options)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.requested_runs(found.runs, records.manifest(study, spec.cells(study)))
+        requested = records.manifest(study, spec.cells(study))
+        runs = manifest.requested_runs(found.runs, requested)
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
@@ -183,7 +184,8 @@ def run_and_show(
         if not runs:
             remedy = "; run it without --figure-only" if figure_only else ""
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
-        text, written = _save(runs, folder / (name or study.name), draw, tabulate)
+        left_out = failed_runs.sentence(failed_runs.read(folder, requested), runs)
+        text, written = _save(runs, left_out, folder / (name or study.name), draw, tabulate)
     print(text)
     print(f"runs    {folder / 'runs'}", *written, sep="\n")
     if damaged:
@@ -192,11 +194,13 @@ def run_and_show(
         raise SystemExit(1)
 
 
-def _save(runs: Sequence[Run], path: pathlib.Path, draw: Draw, tabulate: Tabulate) -> tuple[str, list[str]]:
-    """Writes the figures and the table. Returns the table, and a line for each file."""
+def _save(
+    runs: Sequence[Run], left_out: str, path: pathlib.Path, draw: Draw, tabulate: Tabulate
+) -> tuple[str, list[str]]:
+    """Writes the figures and the table, and what is left out. Returns the table, and a line for each file."""
     try:
-        figures = save_figures(draw(runs), path, caption.provenance(runs))
-        text = tabulate(runs)
+        figures = save_figures(draw(runs), path, caption.provenance(runs), left_out)
+        text = "\n".join(filter(None, [tabulate(runs), left_out]))
     except DamagedResult as problem:  # in weights or episodes, which are read only now
         raise SystemExit(f"damaged: {printable(problem)}") from None
     table = path.with_name(f"{path.name}.md")
@@ -204,15 +208,18 @@ def _save(runs: Sequence[Run], path: pathlib.Path, draw: Draw, tabulate: Tabulat
     return text, [*(f"figure  {figure}" for figure in figures), f"table   {table}"]
 
 
-def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+def save_figures(
+    drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str, left_out: str = ""
+) -> list[pathlib.Path]:
     """Saves one figure, or several figures with a suffix of the path, and returns the files.
 
-    `facts` is the caption of figures without a provenance of their own.
+    `facts` is the caption of figures without a provenance of their own; `left_out` is added to all.
     """
     figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
     saved = []
     for suffix, one in figures.items():
         figure, below = one if isinstance(one, Drawn) else (one, facts)
+        below = " ".join(filter(None, [below, left_out]))
         saved += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), below)
     return saved
 
@@ -293,17 +300,11 @@ def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Re
 def _print(report: execute.Report, failures: pathlib.Path) -> None:
     """Prints a summary of the work that was done."""
     lines = [
-        f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored; "
-        f"{counted(report.num_compilations, 'program')} compiled in "
+        f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored, "
+        f"{report.num_failed} failed; {counted(report.num_compilations, 'program')} compiled in "
         f"{report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
     ]
-    if report.num_crashed:
-        lines.append(f"{report.num_crashed} of these runs crashed; their records contain the traceback")
     if report.num_diverged:
         lines.append(f"{report.num_diverged} of these runs diverged; their records contain the step")
-    if report.num_failed:
-        lines.append(
-            f"{counted(report.num_failed, 'run')} failed; tracebacks are in {failures}; "
-            "--retry-failed runs failed runs again"
-        )
+    lines += map(printable, failed_runs.reasons(report.failed, failures))
     print(*lines, sep="\n", file=sys.stderr)

@@ -30,12 +30,11 @@ def read(path: str | Path) -> store.Records:
 def fields(record: Record) -> dict[str, Any]:
     """Returns the facts of a run by dotted path, and two more fields.
 
-    `settings` is a text; `ended` is finished, diverged or crashed.
+    `settings` is a text; `ended` is finished or diverged.
     """
     facts = record.facts
     settings = ", ".join(f"{name} {_short(value)}" for name, value in sorted(facts["settings"].items()))
-    finished = "finished" if facts["diverged_at"] is None else "diverged"
-    ended = "crashed" if schema.crashed(facts) else finished
+    ended = "finished" if facts["diverged_at"] is None else "diverged"
     return schema.leaves(facts) | _parts(facts) | {"settings": settings, "ended": ended}
 
 

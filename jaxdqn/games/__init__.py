@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
-from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
+from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
 from jaxdqn.games.names import canonical, modules
 from jaxdqn.spelling import did_you_mean
@@ -42,6 +42,10 @@ MINATAR: dict[str, tuple[rules.Rules, str]] = {  # of each game its rules, and a
 GAMES: dict[str, Entry] = {
     "catch": Entry(catch.make, "catch a falling ball with a paddle on a 10 x 10 board; pixels"),
     "catch_noisy": Entry(functools.partial(catch.make, noise=1.0), "catch with noise of +1 or -1 in every reward"),
+    "connect_three": Entry(
+        connect.make, "three discs in a row, 3 x 4 cells, random opponent; full columns are illegal"
+    ),
+    "connect_four": Entry(functools.partial(connect.make, 6, 7, 4), "four discs in a row, 6 x 7 cells, likewise"),
     "cartpole": Entry(cartpole.make, "keep the pole upright, at most 500 steps; gymnasium's CartPole-v1"),
     "cartpole_200": Entry(functools.partial(cartpole.make, max_steps=200), "cartpole, at most 200 steps; CartPole-v0"),
     "mountain_car": Entry(mountain_car.make, "swing a weak car up the hill, at most 200 steps; MountainCar-v0"),

@@ -57,13 +57,22 @@ def stored(space: spaces.Space[Any], observation: Any, dtype: Any) -> np.ndarray
       ValueError: the observation does not belong to its space.
     """
     value = _belonging(space, observation, "observation")
-    array = value if isinstance(space, spaces.Box) else spaces.flatten(space, value)
+    array: np.ndarray = value if isinstance(space, spaces.Box) else np.asarray(spaces.flatten(space, value))
     if array.dtype == dtype:
         return array
     if dtype != np.float32:
         return _converted(array, dtype, "observation")
     with np.errstate(over="ignore"):  # a number that becomes infinite is refused where observations must be finite
         return array.astype(np.float32)
+
+
+def action_mask(space: spaces.MultiBinary, value: Any) -> np.ndarray:
+    """Returns the legal actions as bool `[A]`, a new array.
+
+    Raises:
+      ValueError: the mask does not have a 0 or 1 for each action.
+    """
+    return np.array(_belonging(space, value, "action mask"), bool)
 
 
 def number(value: Any) -> float | None:
@@ -82,8 +91,9 @@ def picture(frame: Any) -> np.ndarray:
     """Returns a rendered frame as a new array, uint8 `[height, width, 3]`.
 
     Args:
-      frame: a picture in grey `[height, width]` or `[height, width, 1]`, in colour `[height, width, 3]`, or in colour
-        with transparency `[height, width, 4]`, of integers from 0 to 255; or a list of them, of which the last is taken.
+      frame: integers from 0 to 255: in grey `[height, width]` or `[height, width, 1]`, in colour `[height, width, 3]`,
+        or with transparency `[height, width, 4]`, which is ignored; or a list of such pictures, of which the last is
+        taken.
 
     Raises:
       ValueError: it is none of them.

@@ -13,7 +13,12 @@ from jaxdqn.games.environment_errors import one_sentence
 
 
 def make(
-    name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], num_environments: int, asynchronous: bool = False
+    name: str,
+    make_single: Callable[[], gymnasium.Env[Any, Any]],
+    num_environments: int,
+    asynchronous: bool = False,
+    *,
+    has_masks: bool = False,
 ) -> VectorEnv:
     """Makes a vector of copies with NEXT_STEP autoreset.
 
@@ -22,11 +27,13 @@ def make(
       make_single: makes one copy.
       num_environments: number of copies.
       asynchronous: whether each copy runs in a process of its own.
+      has_masks: whether `info["action_mask"]`, bool `[E, A]`, is returned, as in `Checked`.
 
     Raises:
       ValueError: a copy cannot be made.
     """
-    makers = [functools.partial(_made, name, make_single, _name(i, num_environments)) for i in range(num_environments)]
+    names = [_name(i, num_environments) for i in range(num_environments)]
+    makers = [functools.partial(_made, name, make_single, copy, has_masks) for copy in names]
     if asynchronous:  # a fork of a process in which JAX has started can hang
         return FiniteVector(AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP))
     return FiniteVector(OneByOne([make_copy() for make_copy in makers]))
@@ -44,7 +51,8 @@ class OneByOne(VectorEnv):
         self.single_observation_space, self.single_action_space = copies[0].observation_space, copies[0].action_space
         self.metadata = {**(copies[0].metadata or {}), "autoreset_mode": AutoresetMode.NEXT_STEP}
         self.render_mode = copies[0].render_mode
-        self._shape, self._dtype = (self.num_envs, *copies[0].observation_space.shape), copies[0].observation_space.dtype
+        stored: Any = copies[0].observation_space
+        self._shape, self._dtype = (self.num_envs, *stored.shape), stored.dtype
         self._has_ended = [False] * self.num_envs
 
     def reset(
@@ -100,44 +108,45 @@ class FiniteVector(VectorWrapper):
 
     def __init__(self, env: VectorEnv) -> None:
         super().__init__(env)
+        self._copies: Any = env
         self._has_floats = np.issubdtype(env.single_observation_space.dtype, np.floating)
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: Any = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode in each copy."""
-        observations, info = self.env.reset(seed=seed, options=options)
+        observations, info = self._copies.reset(seed=seed, options=options)
         self._check(observations)
         return observations, info
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Takes a step in each copy."""
-        result = self.env.step(actions)
-        self._check(result[0])
-        return result
+        observations, *others = self._copies.step(actions)
+        self._check(observations)
+        return observations, *others
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Returns an attribute of each copy."""
-        return self.env.get_attr(name)
+        return self._copies.get_attr(name)
 
     def set_attr(self, name: str, values: Sequence[Any]) -> None:
         """Sets an attribute of each copy to its own value."""
-        self.env.set_attr(name, values)
+        self._copies.set_attr(name, values)
 
     def _check(self, observations: np.ndarray) -> None:
         """Raises ValueError if a number is not finite."""
         if self._has_floats and np.count_nonzero(np.isfinite(observations)) != observations.size:
             i, *place = np.argwhere(~np.isfinite(observations))[0].tolist()
-            step = self.env.get_attr("num_steps")[i]
+            step = self._copies.get_attr("num_steps")[i]
             raise ValueError(
                 f"observation with {observations[i, *place]} at step {step:,} of {_name(i, self.num_envs)}: its "
                 f"numbers must be finite ({observations.dtype})"
             )
 
 
-def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str) -> Checked:
+def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str, has_masks: bool) -> Checked:
     with one_sentence(f"{name}: {copy} cannot be made"):
-        return Checked(make_single(), copy)
+        return Checked(make_single(), copy, has_masks=has_masks)
 
 
 def _name(i: int, number: int) -> str:

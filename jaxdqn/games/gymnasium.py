@@ -3,6 +3,9 @@
 `jaxdqn.games.names` describes names with arguments and wrappers of the user. These wrappers are around the environment
 that gymnasium makes, and inside those of this package: `action_spaces` numbers combinations of actions from 0, and
 `checked_environment` checks what the environment returns and brings observations into one form.
+
+An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
+and step must have it: 0 or 1 for each action.
 """
 
 import contextlib
@@ -17,12 +20,13 @@ import gymnasium
 from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games import action_spaces, environment_values, environment_vectors, names
-from jaxdqn.games.checked_environment import Checked
+from jaxdqn.games.checked_environment import ACTION_MASK, Checked
 from jaxdqn.games.environment_errors import in_one_line
 from jaxdqn.games.names import GYMNASIUM, EnvironmentName
 from jaxdqn.spelling import did_you_mean
 
 VERSION = 1
+MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
 
 Wrappers = Sequence[Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]]
 
@@ -45,6 +49,7 @@ def make(name: str) -> HostGame:
         single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
+        has_masks = _has_masks(single)
         code = code_versions.of(_code(parts, wrappers, single))
         single.close()
     action_spaces.check(name, actions)
@@ -56,17 +61,25 @@ def make(name: str) -> HostGame:
     stored = environment_values.stored_space(observations)
     return HostGame(
         name=name,
-        version=VERSION,
+        version=MASKED_VERSION if has_masks else VERSION,
         make_vector=functools.partial(
-            environment_vectors.make, name, functools.partial(_make_numbered, parts, wrappers)
+            environment_vectors.make, name, functools.partial(_make_numbered, parts, wrappers), has_masks=has_masks
         ),
-        make_rendered=functools.partial(_make_rendered, parts, wrappers, modes),
+        make_rendered=functools.partial(_make_rendered, parts, wrappers, modes, has_masks),
         observation_shape=stored.shape,
         observation_dtype=stored.dtype,
         num_actions=action_spaces.count(actions) or 0,
         max_steps=spec.max_episode_steps if spec is not None else None,
+        has_masks=has_masks,
         code=code,
     )
+
+
+def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
+    """Returns whether the first reset returns an action mask. An error is raised again by the reset of a run."""
+    with contextlib.suppress(Exception, SystemExit):
+        return ACTION_MASK in single.reset(seed=0)[1]
+    return False
 
 
 def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
@@ -96,7 +109,9 @@ def _make_numbered(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -
     return action_spaces.numbered(_make_single(parts, wrappers, **options))
 
 
-def _make_rendered(parts: EnvironmentName, wrappers: Wrappers, modes: list[str]) -> gymnasium.Env[Any, Any]:
+def _make_rendered(
+    parts: EnvironmentName, wrappers: Wrappers, modes: list[str], has_masks: bool
+) -> gymnasium.Env[Any, Any]:
     """Makes one copy that renders frames.
 
     Raises:
@@ -107,7 +122,7 @@ def _make_rendered(parts: EnvironmentName, wrappers: Wrappers, modes: list[str])
         raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
     with _one_sentence(f"{name} with render_mode='rgb_array'"):
-        return Checked(_make_numbered(parts, wrappers, render_mode="rgb_array"))
+        return Checked(_make_numbered(parts, wrappers, render_mode="rgb_array"), has_masks=has_masks)
 
 
 def _find(name: str, qualified: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn import config_fields, games, own_parts
+from jaxdqn import action_masks, config_fields, games, own_parts
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, observation_dtype
 from jaxdqn.interfaces import Network, Parameters
@@ -19,7 +19,7 @@ class Agent(NamedTuple):
 
     Attributes:
       game: the game in the record of the weights.
-      network: maps observations to action values.
+      network: maps observations to action values; in a game with masks, it takes `MaskedObservation`s.
       parameters: of the network, with the structure that its `init` returns.
     """
 
@@ -64,7 +64,7 @@ def make(trained: Weights, *, trusted: Collection[str] = ()) -> Agent:
     except (ValueError, TypeError, OverflowError) as problem:
         raise ValueError(f"{trained.path} describes no network for {game.name}: {problem}") from None
     _check_fit(trained, game, template)
-    return Agent(game, made, weights.unflatten(jax.device_put(trained.arrays)))
+    return Agent(game, action_masks.for_game(made, game), weights.unflatten(jax.device_put(trained.arrays)))
 
 
 def _check_fit(trained: Weights, game: AnyGame, template: Any) -> None:

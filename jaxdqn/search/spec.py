@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxdqn import config_fields, games
+from jaxdqn import config_fields, games, plain_numbers
 from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.search import halving, samplers
 from jaxdqn.search.samplers import Sampler
@@ -26,7 +26,7 @@ DEFAULT, TUNED = "default", "tuned"  # the arms of the comparison on test seeds
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """The specification of a search for settings.
+    """The specification of a search for settings. Numbers may be NumPy's, and whole numbers floats such as 1e6.
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
@@ -71,6 +71,10 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("steps", "budget", "batch", "finalists", "last", "seed"):
+            object.__setattr__(self, name, plain_numbers.as_whole(getattr(self, name)))
+        for name in ("tuning_seeds", "test_seeds", "final_seeds", "rungs"):
+            object.__setattr__(self, name, plain_numbers.as_whole_numbers(getattr(self, name)))
         object.__setattr__(self, "game", games.canonical(self.game))
         _check(self)
 
@@ -175,6 +179,9 @@ def _check(search: Search) -> None:
     Raises:
       ValueError: the message names the field, the value and what is allowed.
     """
+    for name in ("tuning_seeds", "final_seeds", "test_seeds", "rungs"):
+        if not plain_numbers.is_list(getattr(search, name)):
+            raise ValueError(f"{name} = {getattr(search, name)!r} must be a list of whole numbers, such as range(4).")
     for one, other in itertools.combinations(("tuning_seeds", "final_seeds", "test_seeds"), 2):
         both = sorted(set(getattr(search, one)) & set(getattr(search, other)))
         if both:

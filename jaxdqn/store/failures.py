@@ -1,6 +1,6 @@
 """Failed runs: one file per run with the traceback, in the folder `failures/` of a study.
 
-A failed run ended with an error before its record was written. A run that its game crashed has a record instead.
+A failed run ended with an error, of this program or of its environment, before its record was written.
 """
 
 import json

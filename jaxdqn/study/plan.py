@@ -63,7 +63,7 @@ def plan(
     planned = []
     for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
         config, game = group.cells[0].config, spec.game(group.game)
-        layout = device_layout.choose(config, game, len(group.cells), memory)
+        layout = device_layout.choose(config, game, len(group.cells), memory, study.evaluation)
         taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
         known = [second for second in taken if second is not None]
         planned.append(

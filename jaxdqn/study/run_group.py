@@ -81,9 +81,11 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
     """
     cells = {cell.id: cell for cell in group.cells}
     try:
-        layout = device_layout.choose(group.cells[0].config, spec.game(group.game), len(cells), context.memory)
+        layout = device_layout.choose(
+            group.cells[0].config, spec.game(group.game), len(cells), context.memory, context.study.evaluation
+        )
     except ValueError:  # too large for the memory
-        _fail(context, [cells[id] for id in _claim_all(context, cells)])
+        _fail(context, [cells[id] for id in _claim_all(context, cells)], traceback.format_exc())
         return GroupReport([], None, 0.0)
     recorded: list[Ending] = []
     compiled, seconds = None, 0.0
@@ -98,7 +100,7 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
                 context.bar.note(f"{len(ids)} runs are left to another process: this one gave no sign of life for long")
             except Exception:
                 others = _claim_all(context, cells) if compiled is None else ()  # no cell of the group compiles
-                _fail(context, [*members, *(cells[id] for id in others)])
+                _fail(context, [*members, *(cells[id] for id in others)], traceback.format_exc())
             else:
                 seconds += ended.seconds_in_this_process
                 recorded += _record(context, members, ended, endings, live, compiled.compile_seconds, layout)
@@ -205,38 +207,37 @@ def _record(
     compile_seconds: float,
     layout: Layout,
 ) -> list[Ending]:
-    """Records the runs of a wave and returns the endings of those recorded. The curves of a crashed run end before."""
+    """Records the runs of a wave and returns the endings of those recorded; runs whose environment failed fail."""
     curves_of_all, origins = wave.curves(ended), wave.trained_by(ended)
     seconds = np.array(ended.seconds)
     recorded, all_facts = [], []
     for row, (cell, ending) in enumerate(zip(cells, endings, strict=True)):
-        curves = {name: values[row] for name, values in curves_of_all.items()}
-        if ending.crash is not None:
-            num_points = int((curves["steps"] > 0).sum())
-            curves = {name: values[:num_points] for name, values in curves.items()}
         facts = records.facts(context.study, cell, ending, seconds, compile_seconds, layout, origins[row], context.code)
+        if ending.failure is not None:
+            _fail(context, [cell], ending.failure)
+            facts["failure"] = ending.failure  # for exporters
+        else:
+            curves = {name: values[row] for name, values in curves_of_all.items()}
+            with contextlib.suppress(store.CompleteAlready):  # another process recorded this run first
+                store.write(context.folder / "runs", facts, curves, records.attachments(context.study, cell, ending))
+                recorded.append(ending)
         all_facts.append(facts)
-        with contextlib.suppress(store.CompleteAlready):  # another process recorded this run first
-            store.write(context.folder / "runs", facts, curves, records.attachments(context.study, cell, ending))
-            recorded.append(ending)
     live.end(all_facts)
     return recorded
 
 
 def _remove_checkpoints(context: StudyContext, ids: Sequence[str]) -> None:
-    """Removes the checkpoint of a wave, and others whose runs are all recorded. Those of failed runs stay."""
-    checkpoints.remove(context.checkpoints, ids)  # with what an interrupted writer left
+    """Removes the checkpoints whose runs are all recorded. Those of failed runs stay."""
     stored = missing_runs.stored(context.folder)
-    for old in checkpoints.read(context.checkpoints):
-        if stored.issuperset(old.ids):
-            checkpoints.remove(context.checkpoints, old.ids)
+    for wave_ids in (ids, *(old.ids for old in checkpoints.read(context.checkpoints))):
+        if stored.issuperset(wave_ids):
+            checkpoints.remove(context.checkpoints, wave_ids)  # with what an interrupted writer left
 
 
-def _fail(context: StudyContext, cells: Sequence[Cell]) -> None:
-    """Records the error being handled as a failure of all these cells; the study continues without them."""
+def _fail(context: StudyContext, cells: Sequence[Cell], text: str) -> None:
+    """Records a traceback as the failure of all these cells; the study continues without them."""
     if not cells:
         return
-    text = traceback.format_exc()
     for cell in cells:
         failures.write(context.folder / "failures", cell.id, records.about_failure(cell), text)
     context.claims.release([cell.id for cell in cells])

@@ -10,6 +10,7 @@ from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
+from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.state import RunState
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
@@ -71,17 +72,21 @@ def size(config: Config, game: AnyGame) -> Size:
     )
 
 
-def choose(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
+def choose(
+    config: Config, game: AnyGame, num_members: int, memory: float | None = None, evaluation: Evaluation | None = None
+) -> Layout:
     """Returns the layout of `num_members` runs on this machine.
 
     On a CPU core runs train one after another, since small networks are slower there when runs are batched. On an
-    accelerator as many runs train side by side as the memory holds. Host games have one process on each core.
+    accelerator as many runs train side by side as the memory holds. Host games have one process on each core, or one in
+    all if there is one environment in all.
 
     Args:
       config: the configuration of one run.
       game: the game of all runs.
       num_members: number of runs.
       memory: bytes that the runs may use together, over all devices; None allows half of the memory.
+      evaluation: of the runs, which may share the environment of training.
 
     Raises:
       ValueError: if one run needs more than `memory`, or more than a device has, or the user demands a device that is
@@ -100,7 +105,8 @@ def choose(config: Config, game: AnyGame, num_members: int, memory: float | None
         memory = 0.5 * sum(of_devices)
     fitting = max(1, int(memory / needed))  # one run is tried in all of the memory
     if isinstance(game, HostGame):
-        return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
+        is_alone = evaluation is not None and evaluation.is_shared(config.num_environments)
+        return Layout(tuple(found[:1]), 1 if is_alone else min(num_members, len(devices.cores()), fitting), batch=1)
     used = tuple(found[: min(num_members, fitting)])
     is_cpu = used[0].platform == "cpu"
     most = max(1, int(memory / len(used) / needed))

@@ -13,9 +13,11 @@ import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.training import checkpoint, host_loop
+from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun, action_type
+from jaxdqn.training.host_state import ActionHistory, HostRun, action_type
 
 
 def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
@@ -42,7 +44,7 @@ def load(
     *,
     game: HostGame,
     programs: Programs,
-    num_evaluated: int,
+    evaluation: Evaluation,
     num_logged: int = 0,
     asynchronous: bool = False,
 ) -> HostRun:
@@ -50,14 +52,14 @@ def load(
 
     Raises:
       checkpoint.Unusable: if the arrays are not those of such a run, or were made with other packages of the game.
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     host = host_loop.init(
         config,
         seed,
         game=game,
         programs=programs,
-        num_evaluated=num_evaluated,
+        evaluation=evaluation,
         num_logged=num_logged,
         asynchronous=asynchronous,
     )
@@ -79,7 +81,8 @@ def load(
         host = host._replace(state=state, history=history)
         if _is_restored(host, saved[len(game.packages) :]) if game.saves_state else _is_where_it_was(host, game):
             return host
-        return _renewed(host, seed, game, programs)
+        seeds = np.random.SeedSequence([seed, host.state.step]).generate_state(config.num_environments)
+        return host_loop.renewed(host, seeds, programs)
     except BaseException:
         host_loop.close(host)
         raise
@@ -103,36 +106,17 @@ def _is_where_it_was(host: HostRun, game: HostGame) -> bool:
     ended = np.zeros(len(host.history.seeds), bool)
     earned = np.zeros(len(ended), np.float32)
     try:
-        shown, _ = host.environments.reset(seed=host.history.seeds.tolist())
+        shown, info = host.environments.reset(seed=host.history.seeds.tolist())
         actions = np.frombuffer(bytes(host.history.actions), action_type(game.num_actions))
         for action in actions.reshape(-1, len(ended)).astype(np.int64):
-            shown, reward, terminated, truncated, _ = host.environments.step(action)
+            shown, reward, terminated, truncated, info = host.environments.step(action)
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
             earned[ended] = 0.0
     except Exception:  # the first time, no error was raised
         return False
     before, returned = host.state.game, host.state.episode_return
-    pairs = ((shown, before.observation), (ended, before.resetting), (earned, returned))
-    return all(now.tobytes() == then.tobytes() for now, then in pairs)  # to the bit, and a NaN is itself
-
-
-def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:
-    """Returns the run with all its episodes cut short, and new ones that begin here."""
-    config, state, step = host.parts.config, host.state, host.state.step
-    seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.history.seeds))
-    try:
-        observation, _ = host.environments.reset(seed=seeds.tolist())
-    except BaseException as error:  # also SystemExit
-        raise Crash from error
-    parts, iteration = host.parts, step // config.train_every
-    first = iteration // host.chunk_length * host.chunk_length
-    numbers = programs.draw(config, state.training_key, np.int32(first))
-    position = host_loop.position_of(config, state, iteration - first)
-    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)
-    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
-    state = state._replace(
-        game=environment, episode_return=np.zeros_like(state.episode_return), replay=parts.replay.cut(state.replay)
-    )
-    history = ActionHistory(seeds, bytearray(), (*host.history.renewed_at, step))
-    return host._replace(state=state, history=history)
+    now = shown, ended, earned, info.get(ACTION_MASK)
+    then = before.observation, before.resetting, returned, before.legal
+    # To the bit, and a NaN is itself. The masks of a game without masks are None.
+    return [x.tobytes() for x in now if x is not None] == [x.tobytes() for x in then if x is not None]

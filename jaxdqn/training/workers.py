@@ -87,7 +87,7 @@ def start(
     )
     workers = [_start(task, place) for place in range(width)]
     try:
-        broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash during compilation
+        broken = [_failure(_answer(worker)) for worker in workers]  # an environment can fail during compilation
     except BaseException:
         _stop(workers)
         raise
@@ -96,11 +96,11 @@ def start(
         for place, worker in enumerate(workers):
             if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it has sent its error
                 workers[place] = _start(task, place)
-                broken[place] = _crash(_answer(workers[place]))
-        for worker, crash, value in zip(workers, broken, values, strict=True):
-            if crash is None:
+                broken[place] = _failure(_answer(workers[place]))
+        for worker, failure, value in zip(workers, broken, values, strict=True):
+            if failure is None:
                 _tell(worker, kind, value)
-        return [_crash(answer) for answer in _answers(workers, broken)]
+        return [_failure(answer) for answer in _answers(workers, broken)]
 
     def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
         return begin("init", list(zip(configs, seeds, strict=True)))
@@ -110,7 +110,7 @@ def start(
         return begin("load", list(zip(runs, configs, seeds, strict=True)))
 
     def save(states: list[str | None]) -> tuple[list[int], list[np.ndarray]]:
-        going = [place for place, crash in enumerate(states) if crash is None]
+        going = [place for place, failure in enumerate(states) if failure is None]
         for place in going:
             _tell(workers[place], "save")
         answers = _answers(workers, states)
@@ -119,18 +119,21 @@ def start(
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
         del step  # each run knows its own
-        going = [worker for worker, crash in zip(workers, states, strict=True) if crash is None]
+        going = [worker for worker, failure in zip(workers, states, strict=True) if failure is None]
         for worker in going:
             _tell(worker, "advance")
         answers = _answers(workers, states)
         points = [value if kind == "ok" else _no_point(names) for kind, value in answers]
-        return [_crash(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
+        return [_failure(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
 
     def end(states: list[str | None]) -> list[Ending]:
-        for worker, crash in zip(workers, states, strict=True):
-            if crash is None:
+        for worker, failure in zip(workers, states, strict=True):
+            if failure is None:
                 _tell(worker, "end")
-        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
+        return [
+            value if kind == "ok" else Ending(None, value, {}, {}, None, {})
+            for kind, value in _answers(workers, states)
+        ]
 
     return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
@@ -152,7 +155,7 @@ def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
 
 
 def _answer(worker: _Worker) -> tuple[str, Any]:
-    """Returns the answer of a worker: `("ok", value)`, or `("crash", text)`.
+    """Returns the answer of a worker: `("ok", value)`, or `("failed", text)`.
 
     Raises:
       checkpoint.Unusable: the worker cannot continue from the checkpoint that it was given.
@@ -161,20 +164,20 @@ def _answer(worker: _Worker) -> tuple[str, Any]:
     return _checked(_received(worker))
 
 
-def _answers(workers: Sequence[_Worker], crashes: Sequence[str | None]) -> list[tuple[str, Any]]:
-    """Returns the answer of each worker, as `_answer`; for a run that crashed before, its crash.
+def _answers(workers: Sequence[_Worker], failures: Sequence[str | None]) -> list[tuple[str, Any]]:
+    """Returns the answer of each worker, as `_answer`; for a run that failed before, its failure.
 
     All answers are received before an error is raised. Otherwise the next message would get the answer to this one.
     """
     said = [
-        ("crash", crash) if crash is not None else _received(worker)
-        for worker, crash in zip(workers, crashes, strict=True)
+        ("failed", failure) if failure is not None else _received(worker)
+        for worker, failure in zip(workers, failures, strict=True)
     ]
     return [_checked(answer) for answer in said]
 
 
 def _received(worker: _Worker) -> tuple[str, Any]:
-    """Returns the next answer of a worker; a crash if its process ended without an answer."""
+    """Returns the next answer of a worker; a failure if its process ended without an answer."""
     try:
         answer: tuple[str, Any] = worker.connection.recv()
         return answer
@@ -182,7 +185,7 @@ def _received(worker: _Worker) -> tuple[str, Any]:
         worker.process.join()
         code = worker.process.exitcode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        return "crash", f"The process in which the environment ran {how}.\n"
+        return "failed", f"The process in which the environment ran {how}.\n"
 
 
 def _checked(answer: tuple[str, Any]) -> tuple[str, Any]:
@@ -213,12 +216,12 @@ def _member(arrays: list[np.ndarray], i: int) -> list[np.ndarray]:
     return [values[i][tuple(map(slice, shape[i]))] for values, shape in zip(stacked, shapes, strict=True)]
 
 
-def _crash(answer: tuple[str, Any]) -> str | None:
-    return answer[1] if answer[0] == "crash" else None
+def _failure(answer: tuple[str, Any]) -> str | None:
+    return answer[1] if answer[0] == "failed" else None
 
 
 def _no_point(names: Sequence[str]) -> Curves:
-    """Returns a point for a run that crashed; it is discarded."""
+    """Returns a point for a run that failed; it is discarded."""
     return {name: np.int32(-1) if name in COUNTS else np.float32(np.nan) for name in names}
 
 
@@ -256,10 +259,10 @@ def _answer_all(connection: Connection, task: _Task) -> None:
         if game.code != task.code:
             raise RuntimeError(f"the code of {game.name} has changed since the command began: run the command again")
         programs = host_programs.make(game)
-        host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
+        host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
         started: tuple[str, Any] = "ok", None
-    except host_state.Crash as crash:
-        started = "crash", crash.text()
+    except host_state.EnvironmentFailure as failure:
+        started = "failed", failure.text()
     except BaseException:
         started = "error", traceback.format_exc()
     host: host_state.HostRun | None = None
@@ -287,7 +290,7 @@ def _served(
                 *value,
                 game=game,
                 programs=programs,
-                num_evaluated=task.evaluation.episodes,
+                evaluation=task.evaluation,
                 num_logged=task.num_logged,
                 asynchronous=task.asynchronous,
             )
@@ -298,11 +301,11 @@ def _served(
         if kind == "advance":
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
             return host, ("ok", jax.device_get(point))
-        parameters = jax.device_get(host.state.learner.parameters)
-        ended = ending(int(host.state.diverged_at), host.state.log, parameters)
+        state = host.state
+        ended = ending(*jax.device_get((state.diverged_at, state.log, state.learner.parameters, state.best)))
         return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
-    except host_state.Crash as crash:
-        return host, ("crash", crash.text())
+    except host_state.EnvironmentFailure as failure:
+        return host, ("failed", failure.text())
     except checkpoint.Unusable as problem:
         return host, ("unusable", str(problem))
     except Exception:

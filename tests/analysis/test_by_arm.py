@@ -33,12 +33,6 @@ def test_runs_evaluated_at_different_steps_are_refused(steps):
         by_arm.curve(runs, "evaluation_return")
 
 
-def test_a_crashed_run_has_no_curve_to_pool_even_if_it_is_as_long():
-    runs = [literal([1, 2], seed=0), literal([1, 2], seed=1, crash="Traceback ...")]
-    with pytest.raises(ValueError, match=f"Run {runs[1].facts['id']} crashed"):
-        by_arm.curve(runs, "evaluation_return")
-
-
 def test_no_runs_are_refused():
     with pytest.raises(ValueError, match="No runs to take 'loss' from"):
         by_arm.curve([], "loss")
@@ -83,21 +77,6 @@ def test_thinning_never_keeps_more_than_asked():
 
 def test_curves_without_points_are_thin():
     assert by_arm.thin({"steps": np.zeros(0, np.int64)}, 5)["steps"].shape == (0,)
-
-
-def test_completed_runs_are_those_that_did_not_crash_in_their_order():
-    runs = [literal([1], seed=seed, crash="Traceback ..." if seed == 1 else None) for seed in (2, 1, 0)]
-    assert [run.facts["seed"] for run in by_arm.completed(runs)] == [2, 0]
-
-
-def test_crashed_runs_are_counted_in_a_sentence_an_arm():
-    crashed = [literal([1], seed=seed, crash="Traceback ...") for seed in (0, 1)]
-    runs = [*crashed, literal([1], seed=2), literal([1], algorithm="C51", crash="..."), literal([1], algorithm="PER")]
-    arms = by_arm.arms(runs)
-    assert by_arm.remarks(arms, by_arm.labels(arms)) == (
-        "2 of 3 runs of DQN on catch crashed and are left out. 1 of 1 run of C51 on catch crashed and is left out."
-    )
-    assert by_arm.remarks(by_arm.arms(runs[-1:]), by_arm.labels(arms)) == ""
 
 
 def test_groups_are_by_tuples_of_values_in_order_of_appearance():

@@ -112,6 +112,21 @@ def test_the_best_run_of_a_study_is_played_and_its_name_is_printed(tmp_path, cap
     assert jaxdqn(capsys, tmp_path, "--arm", "DQN")[1].startswith("cartpole: DQN, seed 0")
 
 
+def test_with_best_the_weights_at_the_highest_evaluation_return_are_played(tmp_path, capsys):
+    described = synthetic_runs.facts(game="cartpole", best_step=500, **_configuration())
+    curves = {"steps": [500, 1_000], "evaluation_return": [10.0, 4.0]}
+    last, best = (weights.flatten(trained.parameters("cartpole", seed=seed)) for seed in (0, 1))
+    named = last | {f"best/{name}": values for name, values in best.items()}
+    store.write(tmp_path / "runs", described, curves, {"weights": named})
+    alone = trained.save(tmp_path / "alone", "cartpole", seed=1)
+    about, *played = jaxdqn(capsys, tmp_path, "--best", "--seed", 5)[1].splitlines()
+    assert about.startswith(
+        "cartpole: DQN, seed 0, 20,000 steps, best evaluation 10 after 500 steps (the last one 4) ("
+    )
+    assert played == jaxdqn(capsys, alone, "--seed", 5)[1].splitlines()[1:]
+    assert played != jaxdqn(capsys, tmp_path, "--seed", 5)[1].splitlines()[1:]
+
+
 def test_the_typical_run_is_played_in_its_typical_episode_with_its_return_and_its_rank(tmp_path, capsys):
     for seed, earned in enumerate((30.0, 10.0, 20.0)):
         described = synthetic_runs.facts(game="cartpole", seed=seed, **_configuration())

@@ -129,7 +129,7 @@ def test_numbers_and_lists_of_python_are_taken_where_no_value_changes(change, ob
     ],
 )
 def test_an_observation_outside_its_space_is_refused_and_nothing_wraps_around(space, values):
-    with pytest.raises(ValueError, match="^observation.* at step 0"):
+    with pytest.raises(ValueError, match=r"^observation.* at step 0"):
         Checked(changed(observation_space=space, observation=lambda self: values)()).reset()
 
 
@@ -183,7 +183,9 @@ def test_copies_with_other_spaces_than_the_first_are_refused():
 
 
 def test_a_copy_that_cannot_be_made_is_named():
-    with pytest.raises(ValueError, match=r"^game: copy 1 of 2 cannot be made: FileNotFoundError: no such table: p.*csv\.$"):
+    with pytest.raises(
+        ValueError, match=r"^game: copy 1 of 2 cannot be made: FileNotFoundError: no such table: p.*csv\.$"
+    ):
         environment_vectors.make("game", faulty_games.NoFile, 2)
 
 

@@ -1,6 +1,7 @@
 """gymnasium environments, each with one fault or one liberty, such as `faulty_games:OldApi-v0`."""
 
 import sys
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -12,7 +13,7 @@ class Sound(gymnasium.Env):
 
     observation_space = spaces.Box(-1, 1, (2,), np.float32)
     action_space = spaces.Discrete(2)
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
 
     def __init__(self, render_mode=None):
         self.render_mode = render_mode

@@ -140,9 +140,7 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             record.events.append(("choice", (uniform, self.action)))
             return uniform
 
-    host = host_loop.init(
-        trial.config, 3, game=game, programs=programs, num_evaluated=evaluation.episodes, num_logged=NUM_LOGGED
-    )
+    host = host_loop.init(trial.config, 3, game=game, programs=programs, evaluation=evaluation, num_logged=NUM_LOGGED)
     states, curves, drawn = [jax.tree.map(jax.numpy.copy, host.state._replace(game=None))], [], []
     for _ in range(num_periods):
         with monkeypatch.context() as patch:

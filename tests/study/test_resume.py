@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import random
 import shutil
@@ -19,8 +18,8 @@ from jaxdqn import games, target_network
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
-from jaxdqn.store import failures, packing, store
-from jaxdqn.study import checkpoints, execute, missing_runs, provenance, run_group, spec, stop_signals, wave
+from jaxdqn.store import failures, store
+from jaxdqn.study import checkpoints, execute, provenance, run_group, spec, stop_signals, wave
 from jaxdqn.study.spec import Study
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.evaluate import Evaluation
@@ -424,7 +423,6 @@ def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp
     monkeypatch.undo()
     execute.run(other, tmp_path)
     (run,) = store.read(tmp_path / "resumed" / "runs").runs
-    assert run.facts["crash"] is None
     assert run.facts.get("new_episodes_at") == [200]
 
 
@@ -518,35 +516,17 @@ def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
         execute.run(study(), tmp_path, only=["0123"])
 
 
-@pytest.mark.parametrize("is_packed", [False, True])
-def test_a_crashed_run_is_run_again_with_retry_failed_and_its_record_is_kept_aside(tmp_path, is_packed):
-    crashing = study(
+def test_a_run_whose_environment_failed_stays_failed_and_keeps_its_checkpoint_until_it_is_run_again(tmp_path):
+    failing = study(
         games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
     )
-    assert execute.run(crashing, tmp_path).num_crashed == 1
-    if is_packed:
-        packing.pack(tmp_path / "resumed" / "runs")
-    assert execute.run(crashing, tmp_path).num_crashed == 0
-    assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
-    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").glob("*.json")
-    assert (aside.parent / json.loads(aside.read_text())["curves"]["file"]).exists()
-    assert "the engine exploded" in json.loads(aside.read_text())["crash"]
-
-
-def test_two_processes_may_run_crashed_runs_again_at_the_same_time(tmp_path, monkeypatch):
-    crashing = study(
-        games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
-    )
-    execute.run(crashing, tmp_path)
-    find = store.find
-
-    def overtaken(folder, id):
-        found = find(folder, id)
-        (folder / f"{id}.json").rename(tmp_path / "moved by the other one")
-        return found
-
-    monkeypatch.setattr(store, "find", overtaken)
-    missing_runs.retry(tmp_path / "resumed", spec.by_identifier(crashing))
+    report = execute.run(failing, tmp_path, checkpoint_seconds=0)
+    assert (report.num_written, report.num_failed) == (0, 1)
+    assert execute.run(failing, tmp_path)._replace(compile_seconds=0, wall_seconds=0).failed == report.failed
+    assert [found.step for found in checkpoints.read(tmp_path / "resumed" / "checkpoints")] == [200]
+    assert execute.run(failing, tmp_path).num_compilations == 0
+    again = execute.run(failing, tmp_path, retry_failed=True)
+    assert (again.num_written, again.num_failed, again.num_compilations) == (0, 1, 1)
 
 
 def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(

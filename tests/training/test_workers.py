@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.analysis import by_arm
-from jaxdqn.store import schema, store
+from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
 from jaxdqn.training import device_layout, program, workers
@@ -29,23 +28,13 @@ def study(**changes):
 
 def test_a_failing_environment_ends_only_its_run_and_records_the_traceback(tmp_path):
     found = execute.run(study(games=GAMES), tmp_path)  # a copy has steps for one period, not for two
-    assert (found.num_written, found.num_crashed) == (6, 4)
-    runs = by_arm.group(store.read(found.folder).runs, "game")
-    whole, crashed, died = (runs[game,] for game in GAMES)
-    for run in whole:
-        assert run.facts["crash"] is None
-        assert run.curves["steps"].tolist() == [200, 400]
-    for same_seed in zip(whole, crashed, died, strict=True):
-        for run in same_seed[1:]:
-            assert schema.crashed(run.facts)
-            assert run.curves["steps"].tolist() == [200]
-            for name in run.curves:  # until then all three play alike
-                np.testing.assert_array_equal(run.curves[name], same_seed[0].curves[name][:1], err_msg=name)
-    for run in crashed:
-        assert "RuntimeError: the engine exploded" in run.facts["crash"]
-        assert "host_games.py" in run.facts["crash"]
-    for run in died:
-        assert "ended with status 7" in run.facts["crash"]
+    assert (found.num_written, found.num_failed) == (2, 4)
+    assert all(run.curves["steps"].tolist() == [200, 400] for run in store.read(found.folder).runs)
+    assert {run.facts["game"]["name"] for run in store.read(found.folder).runs} == {GAMES[0]}
+    by_game = {failure.about["game"]: failure for failure in found.failed}
+    assert by_game[GAMES[1]].reason == "RuntimeError: the engine exploded"
+    assert "host_games.py" in by_game[GAMES[1]].traceback
+    assert "ended with status 7" in by_game[GAMES[2]].reason
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
@@ -80,7 +69,7 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
 
 def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):
     found = execute.run(study(games=GAMES[2:], seeds=(0, 1, 2)), tmp_path, asynchronous=True)
-    assert (found.num_written, found.num_crashed) == (3, 3)
+    assert (found.num_written, found.num_failed) == (0, 3)
 
 
 @pytest.mark.parametrize("moment", ["init", "advance", "end"])
@@ -103,13 +92,13 @@ def test_a_process_that_is_killed_while_it_waits_ends_only_its_run(tmp_path, mon
 
     monkeypatch.setattr(workers, "start", started)
     report = execute.run(study(), tmp_path)
-    assert (report.num_written, report.num_crashed) == (2, 1)
-    by_seed = {run.facts["seed"]: run.facts["crash"] for run in store.read(report.folder).runs}
-    assert "was killed by signal 9" in by_seed[0]
-    assert by_seed[1] is None
+    assert (report.num_written, report.num_failed) == (1, 1)
+    (failure,) = report.failed
+    assert failure.about["seed"] == 0
+    assert "was killed by signal 9" in failure.reason
 
 
-def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crashes(tmp_path, monkeypatch):
+def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_fails(tmp_path, monkeypatch):
     start, places = workers._start, []
 
     def killed_at_first(task, place):
@@ -121,15 +110,15 @@ def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crash
 
     monkeypatch.setattr(workers, "_start", killed_at_first)
     report = execute.run(study(), tmp_path)
-    assert (report.num_written, report.num_crashed) == (2, 0)
+    assert (report.num_written, report.num_failed) == (2, 0)
     assert places.count(0) == 2
 
 
 def test_the_traceback_of_an_environment_in_its_own_process_is_recorded(tmp_path):
     found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
-    (run,) = store.read(found.folder).runs
-    assert "RuntimeError: the engine exploded" in run.facts["crash"]
-    assert "host_games.py" in run.facts["crash"]
+    (failure,) = found.failed
+    assert failure.reason == "RuntimeError: the engine exploded"
+    assert "host_games.py" in failure.traceback
 
 
 class Scripted:
