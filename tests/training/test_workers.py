@@ -101,8 +101,8 @@ def test_a_process_that_is_killed_while_it_waits_ends_only_its_run(tmp_path, mon
 def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_fails(tmp_path, monkeypatch):
     start, places = workers._start, []
 
-    def killed_at_first(task, place):
-        worker = start(task, place)
+    def killed_at_first(task, place, note):
+        worker = start(task, place, note)
         if not places:
             worker.process.kill()
         places.append(place)
