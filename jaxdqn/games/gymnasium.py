@@ -40,6 +40,10 @@ def make(name: str) -> HostGame:
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
         single.close()
+    if actions is None or observations is None:
+        raise ValueError(
+            f"{name} has no spaces: set observation_space and action_space where it is made, before reset."
+        )
     if not isinstance(actions, spaces.Discrete):
         raise ValueError(
             f"{name} has the action space {actions}: choose an environment whose action space is Discrete."
