@@ -19,9 +19,13 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from jaxdqn import plain_numbers
+from jaxdqn.own_parts import type_name
 from jaxdqn.spelling import did_you_mean
 
 C = TypeVar("C")
+
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
 
 
 class Allowed(NamedTuple):
@@ -113,6 +117,17 @@ def check(config: Any) -> None:
             raise ValueError(f"{path} = {value!r} is out of range: it must be {allowed}.")
 
 
+def normalised(config: C) -> C:
+    """Returns the configuration with values in the types of their fields where they are the same values in other types.
+
+    NumPy's numbers become Python's, whole floats become integers where the field holds integers, and lists and arrays
+    become tuples where it holds tuples. `check` refuses what stays of another type.
+    """
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    values = {field.name: _as_declared(getattr(config, field.name), field) for field in fields}
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
 def paths(config: Any) -> dict[str, Any]:
     """Returns all fields of a configuration and of its parts by dotted path, e.g. `exploration.end`."""
     return {path: value for path, value, _ in _walk(config)}
@@ -132,7 +147,7 @@ def version_of(part: Any) -> int:
 
 
 def replace_at(config: C, path: str, value: Any) -> C:
-    """Returns the configuration with the field at a dotted path replaced.
+    """Returns the configuration with the field at a dotted path replaced by a value, as `normalised`.
 
     Raises:
       ValueError: the field does not exist; the message names the closest fields.
@@ -142,16 +157,18 @@ def replace_at(config: C, path: str, value: Any) -> C:
         hint = did_you_mean(path, known) or f" Fields: {', '.join(sorted(known))}."
         raise ValueError(f"{path!r} is not a field of this configuration.{hint}")
     name, _, rest = path.partition(".")
-    child = replace_at(getattr(config, name), rest, value) if rest else value
+    child = replace_at(getattr(config, name), rest, value) if rest else _as_declared(value, fields(config)[name])
     return dataclasses.replace(config, **{name: child})  # type: ignore[type-var]
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns the configuration as plain Python values for a result file; each part contains the name of its type.
 
+    A type of the user has the name `module:name`.
+
     Fields declared with `omit_default` are left out where they have their default.
     """
-    facts: dict[str, Any] = {"type": type(config).__name__}
+    facts: dict[str, Any] = {"type": type_name(type(config))}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata["omit_default"] and value == field.default:
@@ -165,7 +182,7 @@ def to_dict(config: Any) -> dict[str, Any]:
     return facts
 
 
-def from_dict(allowed: Any, facts: Any) -> Any:
+def from_dict(allowed: Any, facts: Any, own: tuple[type, ...] = ()) -> Any:
     """Returns the configuration from the output of `to_dict`; fields that are missing get their defaults.
 
     The input can be an untrusted file. Type names select among the given types only, and each value must be allowed by
@@ -174,11 +191,12 @@ def from_dict(allowed: Any, facts: Any) -> Any:
     Args:
       allowed: type of a configuration, a union of such types, or a tuple of both.
       facts: as returned by `to_dict`; lists may be tuples.
+      own: types of the user, which every part may have.
 
     Raises:
       ValueError: a type, name or value is not allowed; the message names the dotted field.
     """
-    config = _rebuilt(_types(allowed), facts, "", _types(allowed))
+    config = _rebuilt((*_types(allowed), *own), facts, "", (*_types(allowed), *own), own)
     try:
         check(config)
     except OverflowError as problem:
@@ -210,6 +228,21 @@ def _field(default: Any, kind: str, allowed: Allowed, omit_default: bool) -> Any
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def _as_declared(value: Any, field: dataclasses.Field[Any]) -> Any:
+    """Returns the value in the type of its field if it is the same value in another type, else unchanged."""
+    kind, default = field.metadata["kind"], field.default
+    if kind == "part":
+        return normalised(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    if kind == "number":
+        return plain_numbers.plain(value)
+    if kind == "whole" or type(default) is int:
+        return plain_numbers.as_whole(value)
+    if isinstance(default, tuple) and plain_numbers.is_list(value):
+        item = plain_numbers.as_whole if type(default[0]) is int else plain_numbers.plain
+        return tuple(map(item, value))
+    return plain_numbers.plain(value)
+
+
 def _types(hint: Any) -> tuple[type, ...]:
     """Returns the configuration types in a type, a union or a tuple of these."""
     members = hint if isinstance(hint, tuple) else typing.get_args(hint) or (hint,)
@@ -218,11 +251,11 @@ def _types(hint: Any) -> tuple[type, ...]:
     return members if dataclasses.is_dataclass(hint) else ()
 
 
-def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...]) -> Any:
+def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...], own: tuple[type, ...]) -> Any:
     label = path or "The configuration"
     if not isinstance(facts, dict) or "type" not in facts:
         raise ValueError(f"{label} = {facts!r:.60} must be a dictionary with a type.")
-    by_name = {cls.__name__: cls for cls in types}
+    by_name = {type_name(cls): cls for cls in types}
     cls = by_name.get(facts["type"]) if isinstance(facts["type"], str) else None
     if cls is None:
         raise ValueError(f"{label} is of type {facts['type']!r:.60}: it must be one of {', '.join(by_name)}.")
@@ -235,7 +268,7 @@ def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type
         if name not in fields:
             raise ValueError(f"{dotted!r:.60} is not a field of {cls.__name__}, which has {', '.join(fields)}.")
         if fields[name].metadata["kind"] == "part" and not (value is None and fields[name].default is None):
-            values[name] = _rebuilt(_types(hints[name]) or allowed, value, dotted, allowed)
+            values[name] = _rebuilt((*(_types(hints[name]) or allowed), *own), value, dotted, allowed, own)
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)
@@ -254,7 +287,9 @@ def _walk(config: Any, prefix: str = "") -> list[tuple[str, Any, dataclasses.Fie
 def _expected_kind(value: Any, field: dataclasses.Field[Any]) -> str:
     """Returns the kind of value that the field expects if `value` has another kind, else an empty string."""
     kind, default = field.metadata["kind"], field.default
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if is_number and not math.isfinite(value):
+        return "a finite number"
     if kind == "part":
         example = f", such as {default!r}" if dataclasses.is_dataclass(default) else ""
         return "" if dataclasses.is_dataclass(value) else f"a configuration{example}"
@@ -264,5 +299,6 @@ def _expected_kind(value: Any, field: dataclasses.Field[Any]) -> str:
         return "" if is_number and float(value).is_integer() else "a whole number"
     if isinstance(default, tuple):
         item = type(default[0])
-        return "" if isinstance(value, tuple) and all(type(v) is item for v in value) else f"a tuple of {item.__name__}"
-    return "" if type(value) is type(default) else f"of type {type(default).__name__}"
+        is_such = isinstance(value, tuple) and all(type(v) is item for v in value)
+        return "" if is_such else f"a tuple of {_KINDS[item].removeprefix('a ')}s, such as {default!r}"
+    return "" if type(value) is type(default) else _KINDS[type(default)]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.interfaces import Array, Key
 
 
@@ -77,6 +78,9 @@ class Game(NamedTuple):
       render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
         board.
       gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
+      code: versions of the code of the game outside of this package; `jaxdqn.games.make` sets it.
+      legal_actions: `state -> bool [num_actions]`, the actions that can be taken: at least one in every state before
+        the end of an episode. `step` is never called with another action. None where all actions are always legal.
     """
 
     name: str
@@ -91,6 +95,8 @@ class Game(NamedTuple):
     random_step: RandomStep | None = None
     render_board: Callable[[Any], Array] | None = None
     gymnasium_rendering: GymnasiumRendering | None = None
+    code: CodeVersions = CodeVersions()  # immutable
+    legal_actions: Callable[[Any], Array] | None = None
 
 
 class HostGame(NamedTuple):
@@ -119,6 +125,9 @@ class HostGame(NamedTuple):
         copy, also in another process, continues the episode exactly. Otherwise a run that is resumed takes all its
         actions again.
       packages: names of the packages that step the game; their versions are recorded with each run.
+      code: versions of the code of the game outside of this package, gymnasium and `packages`; they determine results.
+      has_masks: whether `info["action_mask"]` of each reset and step, bool `[E, num_actions]`, says which actions are
+        legal; otherwise all are.
     """
 
     name: str
@@ -131,6 +140,8 @@ class HostGame(NamedTuple):
     max_steps: int | None
     saves_state: bool = False
     packages: tuple[str, ...] = ()
+    code: CodeVersions = CodeVersions()  # immutable
+    has_masks: bool = False
 
 
 AnyGame = Game | HostGame

@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn import config_fields
+from jaxdqn import config_fields, own_parts
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.config_fields import number, part, static, whole
 from jaxdqn.store import store
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_names():
+    """The types of this file have names as the types of the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_parts, "_PACKAGES", ("jaxdqn", "tests"))
+        yield
 
 
 @config_fields.configuration
@@ -47,14 +55,14 @@ def test_a_change_of_structure_changes_the_tree(change):
         ("inner.rate", 1.5, "inner.rate = 1.5 is out of range: it must be above 0 and at most 1."),
         ("inner.rate", 0.0, "inner.rate = 0.0 is out of range: it must be above 0 and at most 1."),
         ("size", "big", "size = 'big' must be a number."),
-        ("size", float("nan"), "size = nan must be a number."),
-        ("size", float("inf"), "size = inf must be a number."),
+        ("size", float("nan"), "size = nan must be a finite number."),
+        ("size", float("inf"), "size = inf must be a finite number."),
         ("size", True, "size = True must be a number."),
         ("size", None, "size = None must be a number."),
         ("count", 2.5, "count = 2.5 must be a whole number."),
         ("widths", (4, 0), "widths = (4, 0) is out of range: it must be at least 1."),
-        ("widths", [4, 4], "widths = [4, 4] must be a tuple of int."),
-        ("widths", (4, 4.0), "widths = (4, 4.0) must be a tuple of int."),
+        ("widths", 4, "widths = 4 must be a tuple of whole numbers, such as (4, 4)."),
+        ("widths", [4, 4.5], "widths = (4, 4.5) must be a tuple of whole numbers, such as (4, 4)."),
         ("kind", "c", "kind = 'c' is out of range: it must be one of 'a', 'b'."),
         ("inner", 3, "inner = 3 must be a configuration, such as Inner(rate=0.5)."),
     ],
@@ -63,6 +71,36 @@ def test_error_for_a_value_out_of_range_names_the_field(path, value, sentence):
     config = config_fields.replace_at(Outer(), path, value)
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
         config_fields.check(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "stored"),
+    [
+        ("size", np.float32(0.001), 0.001),
+        ("size", np.float64(0.001), 0.001),
+        ("size", jax.numpy.float32(0.001), 0.001),
+        ("size", 2, 2),
+        ("limit", None, None),
+        ("count", np.int64(7), 7),
+        ("count", 1e3, 1000),
+        ("widths", [8, np.int32(8)], (8, 8)),
+        ("widths", np.array([8.0, 8.0]), (8, 8)),
+        ("kind", np.str_("b"), "b"),
+        ("inner", Inner(rate=np.float32(0.1)), Inner(rate=0.1)),
+        ("inner.rate", np.float32(0.1), 0.1),
+    ],
+)
+def test_equal_values_of_other_types_are_stored_alike(path, value, stored):
+    given = config_fields.replace_at(Outer(), path, value)
+    assert repr(config_fields.paths(given)[path]) == repr(stored)
+    config_fields.check(given)
+    if "." not in path:
+        assert repr(config_fields.normalised(Outer(**{path: value}))) == repr(given)
+
+
+def test_a_float32_keeps_its_value_in_training():
+    value = np.float32(0.1) / np.float32(3)
+    assert config_fields.to_arrays(config_fields.normalised(Outer(size=value))).size == value
 
 
 def test_none_is_allowed_if_it_is_the_default():
@@ -197,7 +235,7 @@ def test_missing_fields_get_their_defaults():
         ),
         ({"type": "Outer", "size": -1.0}, "size = -1.0 is out of range: it must be at least 0."),
         ({"type": "Outer", "size": "1"}, "size = '1' must be a number."),
-        ({"type": "Outer", "widths": [4, [4]]}, "widths = (4, [4]) must be a tuple of int."),
+        ({"type": "Outer", "widths": [4, [4]]}, "widths = (4, [4]) must be a tuple of whole numbers, such as (4, 4)."),
         (
             {"type": "Outer", "size": 10**400},
             "A number of this configuration is too large (int too large to convert to float).",

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import divergence
+from jaxdqn.analysis import code_of_runs, divergence
 from jaxdqn.store import schema
 from jaxdqn.store.record import Curves, Run
 
 # Facts that are equal in an arm: runs that differ in one of these do not sample the same distribution.
-_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions")
+_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions", "switches")
 
 # Facts that are equal in all arms: scores of runs that differ in one of these cannot be compared.
-_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
+_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version", "switches")
 
 
 class Arm(NamedTuple):
@@ -66,6 +66,11 @@ def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     for arm, (run, *_) in grouped.items():
         same_game = firsts.setdefault(arm.game, (arm, run))
         _check_alike(same_game, (arm, run), ("game.version",))
+        if code := code_of_runs.differences(same_game[1].facts, run.facts, code_of_runs.OF_GAME):
+            raise ValueError(
+                f"Runs {same_game[1].facts['id']} and {run.facts['id']} are on two versions of {arm.game}, which "
+                f"differ in {', '.join(code)}, and cannot be compared: run one of the arms again."
+            )
         _check_alike(next(iter(firsts.values())), (arm, run), _PROTOCOL)
     return grouped
 
@@ -199,6 +204,7 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
         ]
         if run.facts["game"]["version"] != first.facts["game"]["version"]:
             differing.append("the version of the game")
+        differing += code_of_runs.differences(first.facts, run.facts)
         if differing:
             raise ValueError(
                 f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "

@@ -6,6 +6,7 @@ A command is one file of this package and one line of `COMMANDS`.
 import argparse
 from collections.abc import Sequence
 
+from jaxdqn import user_modules
 from jaxdqn.commands import export, figure, list, pack, plan, play, run, runs, search, status, train
 
 COMMANDS = {
@@ -27,6 +28,9 @@ examples:
   jaxdqn list games
   jaxdqn list settings                              the settings that `train` and `search` start from
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
+  jaxdqn train "gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8" dqn
+  jaxdqn train gymnasium:my_envs:Maze-v0 dqn --wrapper my_envs:Pictures    modules of the current folder
+  jaxdqn train my_games:corridor my_algorithms:clipped --network my_networks:Wide
   jaxdqn train catch dqn --help                     all options of the algorithm's configuration
   jaxdqn plan experiments/classic_control.py        the time and memory that a study needs
   jaxdqn run experiments/classic_control.py         the same as running the script
@@ -41,7 +45,11 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. Invalid input exits with status 2 after an error message of one sentence."""
+    """Runs the command line. Invalid input exits with status 2 after an error message of one sentence.
+
+    Modules of the user are searched in the current folder first, as by `python -m jaxdqn`.
+    """
+    user_modules.search_current_folder()
     options = _parser().parse_args(arguments)
     COMMANDS[options.command].main(options)
 

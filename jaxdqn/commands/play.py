@@ -25,6 +25,7 @@ EPILOG = """\
 examples:
   jaxdqn play results/catch                                     the best weights of a study, in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
+  jaxdqn play results/lunar_lander --best --out film.gif        weights at the highest evaluation return
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
   jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
   jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
@@ -42,13 +43,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="folder of the study, script of an experiment, JSON of a run, or file of weights",
     )
     which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
-    which.add_argument("--game", metavar="NAME", help="the game, if there are several or if your own module defines it")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several")
+    which.add_argument(
+        "--trust",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="your own modules whose code may run, if the run has a game, wrapper or network of your own",
+    )
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
     which.add_argument("--run-seed", type=int, metavar="N", help="training seed of the run")
     which.add_argument(
         "--typical",
         action="store_true",
         help="the run closest to the median of its arm, in the episode closest to its mean (of 20, or --episodes)",
+    )
+    which.add_argument(
+        "--best", action="store_true", help="weights at the highest evaluation return of a run, not its last ones"
     )
     how = parser.add_argument_group("episodes")
     how.add_argument("--episodes", type=int, metavar="N", help="number of episodes (default: 3, with --out 1)")
@@ -78,19 +89,28 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
+    from jaxdqn import games
     from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
+    from jaxdqn.training import devices
 
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
+        devices.available()
+        game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         chosen = select_weights.select(
-            folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
+            folder,
+            game=game,
+            arm=options.arm,
+            seed=options.run_seed,
+            typical=options.typical,
+            best=options.best,
         )
-        trained = weights.load(chosen)
-        player = agent.make(trained, game_given=options.game)
+        trained = weights.load(chosen, best=options.best)
+        player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
     with (

@@ -21,7 +21,7 @@ from jaxdqn.figures.captions import Drawn
 from jaxdqn.spelling import counted
 from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
-from jaxdqn.study import execute, provenance, records, spec
+from jaxdqn.study import execute, missing_runs, provenance, records, spec, stored_versions
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import on_ray, on_slurm
 from jaxdqn.study.executors.driver import Unfinished
@@ -69,12 +69,21 @@ class RunOptions(NamedTuple):
 
 
 def _executor(parsed: argparse.Namespace) -> Callable[..., execute.Report]:
-    """Returns `execute.run`, or a function with the same arguments that runs the study on Ray or Slurm."""
+    """Returns `execute.run`, or a function with the same arguments that runs the study on Ray or Slurm.
+
+    Raises:
+      ValueError: GPUs of tasks are demanded without Ray or Slurm.
+    """
     resources = Resources(parsed.tasks, parsed.cpus_per_task, parsed.gpus_per_task)
     if parsed.executor == "ray":
         return functools.partial(on_ray.run, address=parsed.address, resources=resources)
     if parsed.executor == "slurm":
         return functools.partial(on_slurm.run, settings=dict(parsed.slurm), resources=resources)
+    if parsed.gpus_per_task:
+        raise ValueError(
+            f"--gpus-per-task {parsed.gpus_per_task} is for tasks of --executor ray or slurm: here, a study uses all "
+            "devices that JAX finds."
+        )
     return execute.run
 
 
@@ -121,6 +130,7 @@ def main(
     add_run_options(parser)
     parsed = parser.parse_args()
     with one_sentence():
+        options = RunOptions.of(parsed)
         if full is not None and parsed.full:
             study = full()
         whole = toy if parsed.toy else study
@@ -133,7 +143,7 @@ def main(
         tabulate,
         name=chosen.name if is_whole else f"{chosen.name}-{parsed.seeds}_seeds",  # keep the figure of the whole study
         figure_only=parsed.figure_only,
-        options=RunOptions.of(parsed),
+        options=options,
     )
 
 
@@ -242,6 +252,10 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
         tempfile.TemporaryDirectory(
             dir=runs if runs.is_dir() else runs.parent
         ).cleanup()  # raises an error if the folder is not writable
+        cells = spec.by_identifier(study)
+        stored_versions.check_packages(runs, cells)
+        for note in stored_versions.notes(runs, cells):
+            print(f"note: {note}", file=sys.stderr)
     devices.use_all_cores()
     if options.run is not execute.run:
         devices.leave_accelerators()
@@ -259,10 +273,12 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
 
 
 def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Report:
-    """Runs the missing runs. Runs that need more than the given memory end the command before any training."""
-    if options.memory is not None:
+    """Runs the missing runs. A run that needs more memory than there is ends the command before any training."""
+    if options.run is execute.run or options.memory is not None:  # the memory of other machines is not known here
         with one_sentence():
-            planning.plan(study, memory=options.memory)
+            folder = out / study.name
+            failed = set() if options.retry_failed else missing_runs.failed(folder)
+            planning.check_memory(study, missing_runs.stored(folder) | failed, options.memory)
     with contextlib.ExitStack() as stack:
         exporters: list[Exporter] = []
         with one_sentence():

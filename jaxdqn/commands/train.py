@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_run_options
+from jaxdqn.commands.options import add_run_options, add_wrappers
 
 if TYPE_CHECKING:
     from jaxdqn.commands.script import RunOptions
@@ -32,12 +32,14 @@ def main(options: argparse.Namespace) -> None:
     from jaxdqn import games, settings
     from jaxdqn.commands import configuration_options, script
     from jaxdqn.figures.learning_curves import learning_curves
+    from jaxdqn.games import names
     from jaxdqn.study.spec import Study
 
-    game, algorithm = options.game, options.algorithm
+    algorithm = options.algorithm
     with one_sentence():
+        run_options, wrappers, rest = parse_run_options(options.rest)
+        game = names.wrapped(options.game, wrappers)
         games.make(game)
-        run_options, rest = parse_run_options(options.rest)
         try:
             given, config = configuration_options.parse(game, algorithm, rest)
         except SystemExit as ended:
@@ -60,16 +62,17 @@ def main(options: argparse.Namespace) -> None:
     script.run_and_show(study, given.out, learning_curves, options=run_options)
 
 
-def parse_run_options(arguments: Sequence[str]) -> "tuple[RunOptions, list[str]]":
-    """Returns the options for running the study, and the other arguments."""
+def parse_run_options(arguments: Sequence[str]) -> "tuple[RunOptions, list[str], list[str]]":
+    """Returns the options for running the study, the wrappers of the game, and the other arguments."""
     from jaxdqn.commands.script import RunOptions
 
     options, rest = _parser().parse_known_args(arguments)
-    return RunOptions.of(options), rest
+    return RunOptions.of(options), options.wrapper, rest
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("jaxdqn train", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    add_wrappers(parser.add_argument_group("environment"))
     add_run_options(parser)
     return parser
 

@@ -15,8 +15,10 @@ from gymnasium import spaces
 from jaxdqn.games import environment_values
 from jaxdqn.games.environment_errors import ended, one_sentence, survived
 
-# What is read of `info`, by name with its type; everything else is dropped, whatever it is.
+# What is read of `info`, by name with its type; everything else is dropped, whatever it is. In a game with masks,
+# `ACTION_MASK` is read too.
 READ_FROM_INFO: dict[str, type] = {"life_lost": bool}
+ACTION_MASK = "action_mask"
 
 _MOST = float(np.finfo(np.float32).max)  # replay stores rewards as float32
 _NUMBERS = (float, np.float64, int)
@@ -32,12 +34,13 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
     Args:
       env: the environment; its action space is `Discrete`, and `environment_values.is_supported` its observation space.
       name: for error messages, such as `copy 3 of 8`; empty for a copy alone.
+      has_masks: whether `info["action_mask"]` gives the legal actions. It is returned as bool `[A]`.
 
     Attributes:
       num_steps: steps so far, over all episodes.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], name: str = "") -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], name: str = "", *, has_masks: bool = False) -> None:
         super().__init__(env)
         actions = env.action_space
         assert isinstance(actions, spaces.Discrete)
@@ -48,6 +51,7 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._to_action: Callable[[Any], Any] = (lambda action: type_(int(action) + start)) if start else type_
         self._dtype, self._shape = stored.dtype, stored.shape
         self._is_box = isinstance(env.observation_space, spaces.Box)
+        self._masks = spaces.MultiBinary(int(actions.n)) if has_masks else None
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode.
@@ -59,7 +63,8 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
             result = self.env.reset(seed=seed, options=options)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise ValueError(f"reset returned {environment_values.described(result)}: it must return observation, info")
-        return self._stored(result[0]), self._read(result[1])
+        observation, read = self._stored(result[0]), self._read(result[1])
+        return observation, read if self._masks is None else read | self._mask(self._masks, result[1], goes_on=True)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Takes an action, a number from 0 on. What happens here is kept short.
@@ -85,7 +90,10 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         is_stored = type(observation) is np.ndarray and observation.dtype is self._dtype
         if not is_stored or observation.shape != self._shape or not self._is_box:
             observation = self._stored(observation)
-        return observation, reward, terminated, truncated, self._read(info) if info else {}
+        read = self._read(info) if info else {}
+        if self._masks is not None:
+            read |= self._mask(self._masks, info, goes_on=not terminated)
+        return observation, reward, terminated, truncated, read
 
     def render(self) -> np.ndarray:
         """Returns a picture, uint8 `[height, width, 3]`, that the environment does not change.
@@ -121,6 +129,30 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         if not isinstance(info, dict):
             return {}
         return {name: np.asarray(info[name], type_) for name, type_ in READ_FROM_INFO.items() if name in info}
+
+    def _mask(self, space: spaces.MultiBinary, info: Any, *, goes_on: bool) -> dict[str, np.ndarray]:
+        """Returns the mask by its name. After a termination it may be missing: nothing reads it.
+
+        Raises:
+          ValueError: the mask is missing, is none of this environment, or allows no action.
+        """
+        mask = info.get(ACTION_MASK) if isinstance(info, dict) else None
+        if mask is None and not goes_on:
+            return {ACTION_MASK: np.zeros(space.shape, bool)}
+        if mask is None:
+            raise ValueError(
+                f'info["{ACTION_MASK}"] is missing{self._where()}: the first reset returned a mask, so every reset and '
+                "step must return one"
+            )
+        try:
+            legal = environment_values.action_mask(space, mask)
+        except ValueError as error:
+            raise ValueError(f"{error}{self._where()}") from None
+        if goes_on and not legal.any():
+            raise ValueError(
+                f'info["{ACTION_MASK}"] allows no action{self._where()}: it may only do so where the episode terminated'
+            )
+        return {ACTION_MASK: legal}
 
     def _where(self) -> str:
         return f" at step {self.num_steps:,}" + (f" of {self._name}" if self._name else "")

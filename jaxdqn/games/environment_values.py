@@ -66,6 +66,15 @@ def stored(space: spaces.Space[Any], observation: Any, dtype: Any) -> np.ndarray
         return array.astype(np.float32)
 
 
+def action_mask(space: spaces.MultiBinary, value: Any) -> np.ndarray:
+    """Returns the legal actions as bool `[A]`, a new array.
+
+    Raises:
+      ValueError: the mask does not have a 0 or 1 for each action.
+    """
+    return np.array(_belonging(space, value, "action mask"), bool)
+
+
 def number(value: Any) -> float | None:
     """Returns a number or flag of Python or NumPy as a float; None for anything else, also for an array of one number.
 

@@ -13,7 +13,12 @@ from jaxdqn.games.environment_errors import one_sentence
 
 
 def make(
-    name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], num_environments: int, asynchronous: bool = False
+    name: str,
+    make_single: Callable[[], gymnasium.Env[Any, Any]],
+    num_environments: int,
+    asynchronous: bool = False,
+    *,
+    has_masks: bool = False,
 ) -> VectorEnv:
     """Makes a vector of copies with NEXT_STEP autoreset.
 
@@ -22,11 +27,13 @@ def make(
       make_single: makes one copy.
       num_environments: number of copies.
       asynchronous: whether each copy runs in a process of its own.
+      has_masks: whether `info["action_mask"]`, bool `[E, A]`, is returned, as in `Checked`.
 
     Raises:
       ValueError: a copy cannot be made.
     """
-    makers = [functools.partial(_made, name, make_single, _name(i, num_environments)) for i in range(num_environments)]
+    names = [_name(i, num_environments) for i in range(num_environments)]
+    makers = [functools.partial(_made, name, make_single, copy, has_masks) for copy in names]
     if asynchronous:  # a fork of a process in which JAX has started can hang
         return FiniteVector(AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP))
     return FiniteVector(OneByOne([make_copy() for make_copy in makers]))
@@ -137,9 +144,9 @@ class FiniteVector(VectorWrapper):
             )
 
 
-def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str) -> Checked:
+def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str, has_masks: bool) -> Checked:
     with one_sentence(f"{name}: {copy} cannot be made"):
-        return Checked(make_single(), copy)
+        return Checked(make_single(), copy, has_masks=has_masks)
 
 
 def _name(i: int, number: int) -> str:

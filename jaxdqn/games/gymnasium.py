@@ -1,103 +1,149 @@
 """Any gymnasium environment with discrete actions as a host game: `gymnasium:ID`, or `gymnasium:MODULE:ID`.
 
-gymnasium makes, vectorises and resets the environment (NEXT_STEP: the step after the end of an episode only resets).
-`checked_environment` checks what it returns and brings observations into one form; actions are numbered from 0.
+`jaxdqn.games.names` describes names with arguments and wrappers of the user. These wrappers are around the environment
+that gymnasium makes, and inside those of this package: `action_spaces` numbers combinations of actions from 0, and
+`checked_environment` checks what the environment returns and brings observations into one form.
+
+An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
+and step must have it: 0 or 1 for each action.
 """
 
 import contextlib
 import functools
-import importlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
-from gymnasium import spaces
 
+from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.games import environment_values, environment_vectors
-from jaxdqn.games.checked_environment import Checked
+from jaxdqn.games import action_spaces, environment_values, environment_vectors, names
+from jaxdqn.games.checked_environment import ACTION_MASK, Checked
 from jaxdqn.games.environment_errors import in_one_line
+from jaxdqn.games.names import GYMNASIUM, EnvironmentName
 from jaxdqn.spelling import did_you_mean
 
-GYMNASIUM = "gymnasium:"
 VERSION = 1
+MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
+
+Wrappers = Sequence[Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]]
 
 
 def make(name: str) -> HostGame:
-    """Makes the game with a name such as `gymnasium:LunarLander-v3`.
+    """Makes the game with a name such as `gymnasium:LunarLander-v3` or `gymnasium:FrozenLake-v1?is_slippery=False`.
 
     For your own environment, use `gymnasium:my_module:MyEnv-v0`: importing `my_module` must register `MyEnv-v0`.
 
     Raises:
-      ValueError: the environment does not exist, a dependency is not installed, making it raises an error, its actions
-        are not discrete, or its observations have no fixed size. The message is one sentence.
+      ValueError: the name is malformed, the environment or a wrapper does not exist, a dependency is not installed,
+        making it raises an error, its actions are not discrete, or its observations have no fixed size. The message is
+        one sentence.
     """
-    _find(name)
+    parts = names.parse(name)
+    name = names.spelled(parts)
+    _find(name, parts.environment)
+    wrappers: Wrappers = [user_modules.part(wrapper) for wrapper in parts.wrappers]
     with _one_sentence(name):
-        single = _make_single(name)
+        single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
+        has_masks = _has_masks(single)
+        code = code_versions.of(_code(parts, wrappers, single))
         single.close()
     if actions is None or observations is None:
         raise ValueError(
             f"{name} has no spaces: set observation_space and action_space where it is made, before reset."
         )
-    if not isinstance(actions, spaces.Discrete):
-        raise ValueError(
-            f"{name} has the action space {actions}: choose an environment whose action space is Discrete."
-        )
+    action_spaces.check(name, actions)
     if not environment_values.is_supported(observations):
         raise ValueError(
-            f"{name} has the observation space {observations}: supported are {environment_values.SUPPORTED}."
+            f"{name} has the observation space {observations}: supported are {environment_values.SUPPORTED}; use a "
+            "wrapper that returns one of these, --wrapper MODULE:CLASS."
         )
     stored = environment_values.stored_space(observations)
     return HostGame(
         name=name,
-        version=VERSION,
-        make_vector=functools.partial(environment_vectors.make, name, functools.partial(_make_single, name)),
-        make_rendered=functools.partial(_make_rendered, name, modes),
+        version=MASKED_VERSION if has_masks else VERSION,
+        make_vector=functools.partial(
+            environment_vectors.make, name, functools.partial(_make_numbered, parts, wrappers), has_masks=has_masks
+        ),
+        make_rendered=functools.partial(_make_rendered, parts, wrappers, modes, has_masks),
         observation_shape=stored.shape,
         observation_dtype=stored.dtype,
-        num_actions=int(actions.n),
+        num_actions=action_spaces.count(actions) or 0,
         max_steps=spec.max_episode_steps if spec is not None else None,
+        has_masks=has_masks,
+        code=code,
     )
 
 
-def _make_single(name: str, **options: Any) -> gymnasium.Env[Any, Any]:
+def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
+    """Returns whether the first reset returns an action mask. An error is raised again by the reset of a run."""
+    with contextlib.suppress(Exception, SystemExit):
+        return ACTION_MASK in single.reset(seed=0)[1]
+    return False
+
+
+def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
+    """Yields the modules, classes and functions that an environment consists of."""
+    module, _, environment = parts.environment.rpartition(":")
+    yield from filter(None, [module])
+    yield from wrappers
+    entry_point = gymnasium.spec(environment).entry_point
+    yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point
+    while isinstance(single, gymnasium.Wrapper):
+        yield type(single)
+        single = single.env
+    yield type(single)
+
+
+def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> gymnasium.Env[Any, Any]:
     # gymnasium's own checker is for authors of environments and slows down every step.
-    return gymnasium.make(name.removeprefix(GYMNASIUM), disable_env_checker=True, **options)
+    single = gymnasium.make(parts.environment, disable_env_checker=True, **parts.arguments, **options)
+    for wrapper in wrappers:
+        single = wrapper(single)
+        if not isinstance(single, gymnasium.Env):
+            raise TypeError(f"the wrapper {wrapper!r} returns a {type(single).__name__}, which is no gymnasium.Env")
+    return single
 
 
-def _make_rendered(name: str, modes: list[str]) -> gymnasium.Env[Any, Any]:
+def _make_numbered(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> gymnasium.Env[Any, Any]:
+    return action_spaces.numbered(_make_single(parts, wrappers, **options))
+
+
+def _make_rendered(
+    parts: EnvironmentName, wrappers: Wrappers, modes: list[str], has_masks: bool
+) -> gymnasium.Env[Any, Any]:
     """Makes one copy that renders frames.
 
     Raises:
       ValueError: the environment cannot render frames, or making it raises an error.
     """
+    name = names.spelled(parts)
     if "rgb_array" not in modes:
         raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
     with _one_sentence(f"{name} with render_mode='rgb_array'"):
-        return Checked(_make_single(name, render_mode="rgb_array"))
+        return Checked(_make_numbered(parts, wrappers, render_mode="rgb_array"), has_masks=has_masks)
 
 
-def _find(name: str) -> None:
+def _find(name: str, qualified: str) -> None:
     """Imports the module in a name, and checks that the environment is registered under exactly this name.
 
     gymnasium resolves a name without a version to the latest version, which can change. Names must have a version here.
 
+    Args:
+      name: of the game, for errors.
+      qualified: `ID` or `MODULE:ID`.
+
     Raises:
       ValueError: the module cannot be imported, or the environment is not registered.
     """
-    module, separator, environment = name.removeprefix(GYMNASIUM).rpartition(":")
+    module, separator, environment = qualified.rpartition(":")
     if separator:
-        try:
-            importlib.import_module(module)
-        except (Exception, SystemExit) as error:  # importing a module can raise any error
-            reason = in_one_line(error)
-            raise ValueError(f"{name} cannot be made: importing {module!r} raised {reason}.") from error
+        user_modules.load(module, name)
     try:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:

@@ -14,7 +14,18 @@ from jaxdqn.export.exporter import Exporter
 from jaxdqn.store import manifest
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.failures import Failure
-from jaxdqn.study import checkpoints, missing_runs, plan, progress, provenance, records, run_group, spec, stop_signals
+from jaxdqn.study import (
+    checkpoints,
+    missing_runs,
+    plan,
+    progress,
+    provenance,
+    records,
+    run_group,
+    spec,
+    stop_signals,
+    stored_versions,
+)
 from jaxdqn.study.run_group import GroupReport, StudyContext
 from jaxdqn.study.spec import Study
 from jaxdqn.study.stop_signals import StopRequest
@@ -84,7 +95,7 @@ def run(
       script: that runs the study, if this process runs another one; it is recorded with the runs.
 
     Raises:
-      ValueError: if `only` names no cell of the study.
+      ValueError: if `only` names no cell of the study, or stored runs were played by other versions of an emulator.
       OSError: if a result cannot be stored; those stored before stay.
       KeyboardInterrupt: after a request to stop.
     """
@@ -99,6 +110,7 @@ def run(
         cells = {id: cell for id, cell in cells.items() if id in only}
     if retry_failed:
         missing_runs.retry(folder, cells)
+    stored_versions.check_packages(folder / "runs", cells)
     left, damaged = missing_runs.find(folder, cells)
     if left:
         (folder / "runs").mkdir(exist_ok=True)  # figures read it even if no run can be stored

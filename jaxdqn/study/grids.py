@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxdqn import plain_numbers
+
 Point = dict[str, Any]
 Grid = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 
@@ -27,7 +29,8 @@ class Uniform:
     high: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+        _make_plain(self)
+        if not -math.inf < self.low < self.high < math.inf:
             raise ValueError(f"{self}: both bounds must be finite, the first below the second.")
 
     def draw(self, generator: np.random.Generator) -> float:
@@ -43,6 +46,7 @@ class LogUniform:
     high: float
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         if not 0.0 < self.low < self.high < math.inf:
             raise ValueError(f"{self}: both bounds must be finite and above 0, the first below the second.")
 
@@ -58,8 +62,9 @@ class Choice:
     values: Sequence[Any]
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str) or not len(self.values):
-            raise ValueError(f"{self}: there must be at least one value.")
+        if not plain_numbers.is_list(self.values) or not len(self.values):
+            raise ValueError(f"{self}: there must be at least one value, in a tuple.")
+        object.__setattr__(self, "values", tuple(map(plain_numbers.plain, self.values)))
 
     def draw(self, generator: np.random.Generator) -> Any:
         """Returns a random value."""
@@ -77,15 +82,20 @@ def points(grid: Grid) -> list[Point]:
     """
     if isinstance(grid, Mapping):
         for path, values in grid.items():
-            if isinstance(values, str) or not len(values):
+            if not plain_numbers.is_list(values):
+                raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value: write ({values!r},).")
+            if not len(values):
                 raise ValueError(f"grid[{path!r}] = {values!r} must hold at least one value.")
         grid = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    if isinstance(grid, str) or not len(grid):
-        raise ValueError(f"grid = {grid!r} must hold at least one point; leave it out for none.")
+    if not plain_numbers.is_list(grid) or not len(grid):
+        raise ValueError(
+            f"grid = {grid!r} must hold at least one point: write a mapping from fields to values, such as "
+            "{'learning_rate': (1e-3, 1e-4)}, or leave it out."
+        )
     for point in grid:
         if not isinstance(point, Mapping) or not all(isinstance(path, str) for path in point):
             raise ValueError(f"grid holds {point!r}, which is no point: a point is a mapping from fields to values.")
-    return [{path: plain_number(value) for path, value in point.items()} for point in grid]
+    return [{path: plain_numbers.plain(value) for path, value in point.items()} for point in grid]
 
 
 def product(*grids: Grid) -> list[Point]:
@@ -116,6 +126,10 @@ def draws(number: int, *, seed: int, ranges: Mapping[str, Range]) -> list[Point]
     return points([{path: range_.draw(generator) for path, range_ in ranges.items()} for _ in range(number)])
 
 
-def plain_number(value: Any) -> Any:
-    """Returns a scalar of NumPy as a Python number, so that a grid may be an array; other values unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
+def _make_plain(bounds: Uniform | LogUniform) -> None:
+    """Turns NumPy's bounds into Python's; raises ValueError if one is no number."""
+    for name in ("low", "high"):
+        value = plain_numbers.plain(getattr(bounds, name))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{bounds}: both bounds must be numbers.")
+        object.__setattr__(bounds, name, value)

@@ -78,6 +78,16 @@ def plan(
     return tuple(planned)
 
 
+def check_memory(study: Study, done: Collection[str] = (), memory: float | None = None) -> None:
+    """Checks that the memory holds a run of each program, before anything is compiled; arguments are those of `plan`.
+
+    Raises:
+      ValueError: if one run needs more. The message has the bytes that are needed and available.
+    """
+    for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
+        device_layout.choose(group.cells[0].config, spec.game(group.game), len(group.cells), memory)
+
+
 def calibrated(study: Study, planned: Planned) -> Planned:
     """Returns the plan of a program with its time; if unknown, it is estimated from the second evaluation period."""
     if planned.seconds is not None:

@@ -241,4 +241,4 @@ def _fail(context: StudyContext, cells: Sequence[Cell], text: str) -> None:
     for cell in cells:
         failures.write(context.folder / "failures", cell.id, records.about_failure(cell), text)
     context.claims.release([cell.id for cell in cells])
-    context.bar.note(f"{counted(len(cells), 'run')} failed: {text.strip().rpartition(chr(10))[2]}")
+    context.bar.note(f"{counted(len(cells), 'run')} failed: {failures.error_line(text)}")

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxdqn import config_fields, games
-from jaxdqn.config import Config, part_versions
+from jaxdqn import config_fields, games, plain_numbers
+from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check_config, sample_and_learn
+from jaxdqn.training import check_config, devices, sample_and_learn
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -24,10 +24,12 @@ from jaxdqn.training.evaluate import Evaluation
 class Study:
     """The specification of a study: one run for each game, algorithm, point of the grid and seed.
 
+    Numbers may be NumPy's, and whole numbers may be floats such as 1e6: they become Python's whole numbers.
+
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
-      games: names from the table `jaxdqn.games.GAMES`, or with a prefix of `jaxdqn.games.PREFIXES`, such as
-        `gymnasium:LunarLander-v3`.
+      games: names from the table `jaxdqn.games.GAMES`, with a prefix of `jaxdqn.games.PREFIXES`, such as
+        `gymnasium:LunarLander-v3`, or of a game of your own as `module:name`. Each becomes its canonical name.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
       more_seeds: seeds that single arms have in addition, by label.
@@ -55,6 +57,8 @@ class Study:
     base_settings: str | None = None
 
     def __post_init__(self) -> None:
+        for name, value in _normalised(self).items():
+            object.__setattr__(self, name, value)
         _check(self)
 
 
@@ -116,15 +120,16 @@ def _cells(study: Study) -> Iterator[Cell]:
             settings = plain_settings(point)
             shared = _determinants(study, name, config)
             for seed in (*study.seeds, *study.more_seeds.get(label, ())):
-                determinants = shared | {"seed": int(seed)}
+                determinants = shared | {"seed": seed}
                 id = store.identifier(schema.without_none(determinants))
-                yield Cell(id, name, label, settings, config, int(seed), determinants)
+                yield Cell(id, name, label, settings, config, seed, determinants)
 
 
 def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
     """Returns all that determines the results of an arm's runs on a game, but for their seeds."""
-    return {
-        "game": {"name": name, "version": game(name).version},
+    of_game, of_parts = game(name), part_code(config)
+    facts = {
+        "game": {"name": name, "version": of_game.version} | schema.without_empty(of_game.code._asdict()),
         "configuration": config_fields.to_dict(config),
         "seed": None,
         "steps": study.steps,
@@ -134,16 +139,42 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
         "algorithm_version": config.algorithm.version,
         "part_versions": part_versions(config) or None,
     }
+    outside = {
+        "part_sources": of_parts.sources,
+        "part_packages": of_parts.packages,
+        "switches": devices.switches(),
+    }
+    return facts | schema.without_empty(outside)
 
 
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
     """Yields every label with every point of the grid, and the configuration there."""
     for label, base in study.algorithms.items():
-        for settings in grids.points(study.grid):
-            config = base
-            for path, value in settings.items():
+        for point in grids.points(study.grid):
+            config, settings = base, {}
+            for path, value in point.items():
                 config = config_fields.replace_at(config, path, value)
+                settings[path] = config_fields.paths(config)[path]
             yield label, settings, config
+
+
+def _normalised(study: Study) -> dict[str, Any]:
+    """Returns the fields that hold numbers, with each number in Python's form if it is one, and canonical names."""
+    values: dict[str, Any] = {
+        name: plain_numbers.as_whole(getattr(study, name)) for name in ("steps", "episodes_logged")
+    }
+    values |= {name: plain_numbers.as_whole_numbers(getattr(study, name)) for name in ("seeds", "weights_of")}
+    if plain_numbers.is_list(study.games) and all(isinstance(name, str) for name in study.games):
+        values["games"] = tuple(map(games.canonical, study.games))
+    if isinstance(study.more_seeds, Mapping):
+        more = {label: plain_numbers.as_whole_numbers(seeds) for label, seeds in study.more_seeds.items()}
+        values["more_seeds"] = more
+    if isinstance(study.algorithms, Mapping):
+        values["algorithms"] = {
+            label: config_fields.normalised(config) if isinstance(config, Config) else config
+            for label, config in study.algorithms.items()
+        }
+    return values
 
 
 def _check(study: Study) -> None:
@@ -152,11 +183,9 @@ def _check(study: Study) -> None:
     Raises:
       ValueError: the message names the field, the value and what is allowed.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", study.name):
+    if not isinstance(study.name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", study.name):
         raise ValueError(f"name = {study.name!r} must consist of lower-case letters, digits, '_' and '-'.")
-    for field in ("games", "algorithms", "seeds"):
-        if isinstance(getattr(study, field), str) or not len(getattr(study, field)):
-            raise ValueError(f"{field} = {getattr(study, field)!r} must hold at least one entry.")
+    _check_forms(study)
     for name in study.games:
         game(name)
     for label in study.more_seeds:
@@ -176,8 +205,42 @@ def _check(study: Study) -> None:
         if seed not in trained:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     study.evaluation.check()
+    devices.check_precision()
     _check_arms(study)
     schema.json_value(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
+
+
+def _check_forms(study: Study) -> None:
+    """Raises ValueError if a field is no list, mapping or record as it is declared, with an example of one."""
+    is_list = plain_numbers.is_list
+    for field, is_fine, wanted in (
+        ("games", is_list(study.games), f"a tuple of names, such as ({_example(study.games, str, 'catch')!r},)"),
+        (
+            "algorithms",
+            isinstance(study.algorithms, Mapping),
+            "a mapping from labels to configurations, such as {'DQN': dqn.CONFIG}",
+        ),
+        ("seeds", is_list(study.seeds), f"a list of whole numbers, such as range({_example(study.seeds, int, 5)})"),
+        ("weights_of", is_list(study.weights_of), "a list of seeds, such as range(5), or () for none"),
+        ("more_seeds", isinstance(study.more_seeds, Mapping), "a mapping from labels to seeds, such as {'DQN': (10,)}"),
+        (
+            "evaluation",
+            isinstance(study.evaluation, Evaluation),
+            "a jaxdqn.training.evaluate.Evaluation, such as Evaluation(every=1_000, episodes=20)",
+        ),
+    ):
+        if not is_fine:
+            raise ValueError(f"{field} = {getattr(study, field)!r:.80} must be {wanted}.")
+    for label, seeds in study.more_seeds.items():
+        if not is_list(seeds):
+            raise ValueError(f"more_seeds[{label!r}] = {seeds!r} must be a list of whole numbers, such as (10, 11).")
+    for field in ("games", "algorithms", "seeds"):
+        if not len(getattr(study, field)):
+            raise ValueError(f"{field} = {getattr(study, field)!r} must hold at least one entry.")
+
+
+def _example(value: Any, kind: type, default: Any) -> Any:
+    return value if type(value) is kind else default
 
 
 def _check_arms(study: Study) -> None:
@@ -186,7 +249,8 @@ def _check_arms(study: Study) -> None:
         if not isinstance(label, str):
             raise ValueError(f"algorithms names {label!r}, which must be a string: it is a label in figures.")
         if not isinstance(base, Config):
-            raise ValueError(f"algorithms[{label!r}] = {base!r} must be a jaxdqn.config.Config.")
+            example = f"jaxdqn.algorithms.configuration_of({base!r})" if isinstance(base, str) else "dqn.CONFIG"
+            raise ValueError(f"algorithms[{label!r}] = {base!r:.80} must be a jaxdqn.config.Config, such as {example}.")
     for label, settings, config in _arms(study):
         at = f"algorithms[{label!r}]" + (f" at {settings}" if settings else "")
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.training import checkpoint, host_loop
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
@@ -105,15 +106,17 @@ def _is_where_it_was(host: HostRun, game: HostGame) -> bool:
     ended = np.zeros(len(host.history.seeds), bool)
     earned = np.zeros(len(ended), np.float32)
     try:
-        shown, _ = host.environments.reset(seed=host.history.seeds.tolist())
+        shown, info = host.environments.reset(seed=host.history.seeds.tolist())
         actions = np.frombuffer(bytes(host.history.actions), action_type(game.num_actions))
         for action in actions.reshape(-1, len(ended)).astype(np.int64):
-            shown, reward, terminated, truncated, _ = host.environments.step(action)
+            shown, reward, terminated, truncated, info = host.environments.step(action)
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
             earned[ended] = 0.0
     except Exception:  # the first time, no error was raised
         return False
     before, returned = host.state.game, host.state.episode_return
-    pairs = ((shown, before.observation), (ended, before.resetting), (earned, returned))
-    return all(now.tobytes() == then.tobytes() for now, then in pairs)  # to the bit, and a NaN is itself
+    now = shown, ended, earned, info.get(ACTION_MASK)
+    then = before.observation, before.resetting, returned, before.legal
+    # To the bit, and a NaN is itself. The masks of a game without masks are None.
+    return [x.tobytes() for x in now if x is not None] == [x.tobytes() for x in then if x is not None]

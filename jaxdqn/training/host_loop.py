@@ -18,8 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import config_fields
+from jaxdqn.action_masks import with_mask
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.interfaces import Step
 from jaxdqn.spelling import counted
 from jaxdqn.training import curves, host_evaluate, host_programs
@@ -29,7 +31,7 @@ from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import ACTING_STEP, NUM_EPISODES, STEP, Decision, Position, Programs, Rows
 from jaxdqn.training.host_state import ActionHistory, EnvironmentFailure, EnvironmentState, HostRun, action_type
 from jaxdqn.training.sample_and_learn import RandomNumbers
-from jaxdqn.training.state import RunState
+from jaxdqn.training.state import RunState, with_best
 
 _LEARNED = ("learner", "replay", "diverged_at")  # what learning reads and replaces of a run
 
@@ -67,7 +69,7 @@ def init(
     except BaseException as error:  # also SystemExit
         raise EnvironmentFailure from error
     try:
-        observation, _ = environments.reset(seed=seeds.tolist())
+        observation, info = environments.reset(seed=seeds.tolist())
     except BaseException as error:
         _close(environments, evaluation_environments)
         raise EnvironmentFailure from error
@@ -80,8 +82,10 @@ def init(
     )
     numbers = programs.draw(config, state.training_key, np.int32(0))
     position = position_of(config, state, 0)
-    decision = programs.act(config, state.learner.parameters, state.actor, numbers, observation, position)
-    environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool))
+    legal = info.get(ACTION_MASK)
+    seen = with_mask(observation, legal)
+    decision = programs.act(config, state.learner.parameters, state.actor, numbers, seen, position)
+    environment = EnvironmentState(observation, decision, np.zeros(config.num_environments, bool), legal)
     state, history = state._replace(game=environment, actor=None), ActionHistory(seeds, bytearray(), ())
     metrics, chunk_length = curves.metric_names(parts), host_programs.chunk_length(parts)
     return HostRun(parts, metrics, chunk_length, state, environments, evaluation_environments, history)
@@ -90,16 +94,18 @@ def init(
 def compile(config: Config, *, game: HostGame, programs: Programs, evaluation: Evaluation) -> None:
     """Compiles what runs of this structure call, by calling it once with a run that is thrown away."""
     host = init(config, 0, game=game, programs=programs, evaluation=evaluation)
-    config, state, observation = host.parts.config, host.state, host.state.game.observation
+    config, state = host.parts.config, host.state
+    seen = with_mask(state.game.observation, state.game.legal)
+    evaluated = jax.tree.map(lambda x: np.repeat(x[:1], evaluation.episodes, axis=0), seen)
     numbers, position = programs.draw(config, state.training_key, np.int32(0)), position_of(config, state, 1)
     rows, actor = _empty_rows(config, state.game), state.game.decision.actor
     memory = initial_memory(host.parts.learner.network, evaluation.episodes)
-    programs.values(config, state.learner.parameters, np.repeat(observation[:1], evaluation.episodes, axis=0), memory)
+    programs.values(config, state.learner.parameters, evaluated, memory)
     replay, _ = programs.store_and_act(
-        config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
+        config, state.learner.parameters, state.replay, rows, actor, numbers, seen, position
     )
     learning = _on_device(state._replace(replay=replay))
-    programs.learn_and_act(config, learning, curves.no_sums(host.metrics), rows, actor, numbers, observation, position)
+    programs.learn_and_act(config, learning, curves.no_sums(host.metrics), rows, actor, numbers, seen, position)
     close(host)
 
 
@@ -118,10 +124,11 @@ def advance(host: HostRun, *, game: HostGame, programs: Programs, evaluation: Ev
         host, sums = _train(host, sums, programs, game, stop)
     state = host.state._replace(step=stop)
     host = host._replace(state=state)
-    returns = host_evaluate.evaluate(host, programs, evaluation)
+    evaluation_return = jnp.float32(host_evaluate.evaluate(host, programs, evaluation).mean())
     counted = state._replace(step=np.int32(stop), num_episodes=np.int32(state.num_episodes))
     unknown = np.float32(np.nan), np.float32(np.nan)  # a host game does not list its states
-    point = curves.point(host.parts, host.metrics, counted, sums, returns.mean(), unknown)
+    host = host._replace(state=with_best(state, evaluation_return))
+    point = curves.point(host.parts, host.metrics, counted, sums, evaluation_return, unknown)
     if evaluation.is_shared(host.parts.config.num_environments):
         seeds = np.random.SeedSequence([*host.history.seeds.tolist(), stop]).generate_state(1)
         host = renewed(host, seeds, programs)
@@ -143,15 +150,17 @@ def renewed(host: HostRun, seeds: np.ndarray, programs: Programs) -> HostRun:
     """
     config, state, step = host.parts.config, host.state, host.state.step
     try:
-        observation, _ = host.environments.reset(seed=seeds.tolist())
+        observation, info = host.environments.reset(seed=seeds.tolist())
     except BaseException as error:  # also SystemExit
         raise EnvironmentFailure from error
     parts, iteration = host.parts, step // config.train_every
     first = iteration // host.chunk_length * host.chunk_length
     numbers = programs.draw(config, state.training_key, np.int32(first))
     position = position_of(config, state, iteration - first)
-    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)
-    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
+    legal = info.get(ACTION_MASK)
+    seen = with_mask(observation, legal)
+    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, seen, position)
+    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool), legal)
     state = state._replace(
         game=environment, episode_return=np.zeros_like(state.episode_return), replay=parts.replay.cut(state.replay)
     )
@@ -189,7 +198,7 @@ def _close(*vectors: Any) -> None:
 def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: int) -> tuple[HostRun, Sums]:
     """Returns the run at step `stop`, and the sums until there. What happens at every step is kept short."""
     config, state, environments = host.parts.config, host.state, host.environments
-    observation, decision, resetting = state.game
+    observation, decision, resetting, legal = state.game
     action = np.asarray(decision.action)
     rows, numbers = _empty_rows(config, state.game), None
     num_rows, num_before, sum_of_returns = len(rows.is_valid), state.num_episodes, 0.0
@@ -210,9 +219,21 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
             if not game.saves_state:
                 actions += action.astype(kept_type).tobytes()
             ended, life_lost = terminated | truncated, info.get("life_lost", no_lives_lost)
+            legal_t = info.get(ACTION_MASK)
             if np.count_nonzero(resetting) < config.num_environments:
                 is_last = terminated | life_lost
-                taken: Any = (observation, action, reward, is_last, truncated, s_t, decision.memory, None)
+                taken: Any = (
+                    observation,
+                    action,
+                    reward,
+                    is_last,
+                    truncated,
+                    s_t,
+                    decision.memory,
+                    None,
+                    legal,
+                    legal_t,
+                )
                 for kept, value in zip(rows.step, taken, strict=True):
                     if kept is not None:
                         kept[place] = value
@@ -226,23 +247,24 @@ def _train(host: HostRun, sums: Sums, programs: Programs, game: HostGame, stop: 
                     position[NUM_EPISODES] = state.num_episodes
             # A copy that has just been reset, or has lost a life, shows a first observation.
             actor = decision.actor.after_step(resetting | life_lost)
-            observation, resetting = s_t, ended
+            observation, resetting, legal = s_t, ended, legal_t
+            seen = with_mask(observation, legal)
             if place < num_rows:
                 position[ACTING_STEP] = place
-                decision = programs.act(config, state.learner.parameters, actor, numbers, observation, position)
+                decision = programs.act(config, state.learner.parameters, actor, numbers, seen, position)
                 action = np.asarray(decision.action)
         state = state._replace(step=int(position[STEP]))
         if not can_sample:
             num_rows_of = np.asarray(memory.size(state.replay)) + np.count_nonzero(rows.is_valid, axis=0)
             can_sample = num_rows_of.max() >= memory.min_rows
         state, sums, decision = _end_iteration(
-            programs, config, state, sums, rows, actor, numbers, observation, iteration - first, can_sample
+            programs, config, state, sums, rows, actor, numbers, seen, iteration - first, can_sample
         )
         action = np.asarray(decision.action)
     sums = sums._replace(
         episodes=jnp.int32(state.num_episodes - num_before), episode_return=jnp.float32(sum_of_returns)
     )
-    environment = EnvironmentState(observation, decision, resetting)
+    environment = EnvironmentState(observation, decision, resetting, legal)
     return host._replace(state=state._replace(game=environment)), sums
 
 
@@ -254,7 +276,7 @@ def _end_iteration(
     rows: Rows,
     actor: ActorState,
     numbers: RandomNumbers,
-    observation: np.ndarray,
+    seen: Any,
     iteration: int,
     can_sample: bool,
 ) -> tuple[RunState, Sums, Decision]:
@@ -264,12 +286,12 @@ def _end_iteration(
     is_due = config.train_at == "steps" or rows.step.terminated.any() or rows.step.truncated.any()
     if is_due and not is_filling:
         learned, sums, decision = programs.learn_and_act(
-            config, _on_device(state), sums, rows, actor, numbers, observation, position
+            config, _on_device(state), sums, rows, actor, numbers, seen, position
         )
         changed = {name: getattr(learned, name) for name in _LEARNED}
         return state._replace(**changed, learned_at=state.step), sums, decision
     replay, decision = programs.store_and_act(
-        config, state.learner.parameters, state.replay, rows, actor, numbers, observation, position
+        config, state.learner.parameters, state.replay, rows, actor, numbers, seen, position
     )
     state = state._replace(replay=replay, learned_at=state.step if is_filling else state.learned_at)
     return state, sums, decision
@@ -294,7 +316,10 @@ def _empty_rows(config: Config, environment: EnvironmentState) -> Rows:
     rewards, flags, memory = np.zeros(shape, np.float32), np.zeros(shape, bool), environment.decision.memory
     memories = None if memory is None else np.zeros((*shape, memory.shape[-1]), np.float32)
     kept: Any = (observations, np.zeros(shape, np.int32), rewards, flags, flags.copy(), observations.copy(), memories)
-    return Rows(Step(*kept), flags.copy())
+    masks: Any = {}
+    if environment.legal is not None:
+        masks = {name: np.zeros((*shape, environment.legal.shape[-1]), bool) for name in ("legal_tm1", "legal_t")}
+    return Rows(Step(*kept, **masks), flags.copy())
 
 
 def _on_device(state: RunState) -> RunState:

@@ -16,11 +16,13 @@ class EnvironmentState(NamedTuple):
       observation: `[E, *observation_shape]`.
       decision: made on this observation, its actions not taken yet.
       resetting: bool `[E]`, whether the next step of a copy only resets it.
+      legal: bool `[E, A]`, the legal actions; None in a game without masks.
     """
 
     observation: np.ndarray
     decision: Decision
     resetting: np.ndarray
+    legal: np.ndarray | None
 
 
 class ActionHistory(NamedTuple):

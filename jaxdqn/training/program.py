@@ -82,8 +82,8 @@ def make(
 
     def end(states: tuple[Any, RunState]) -> list[Ending]:
         kept = states[1]
-        diverged_at, log, parameters = jax.device_get((kept.diverged_at, kept.log, kept.learner.parameters))
-        return [ending(int(diverged_at[i]), _at(log, i), _at(parameters, i)) for i in range(len(diverged_at))]
+        found = jax.device_get((kept.diverged_at, kept.log, kept.learner.parameters, kept.best))
+        return [ending(*_at(found, i)) for i in range(layout.width)]
 
     def save(states: tuple[Any, RunState]) -> tuple[list[int], list[np.ndarray]]:
         return list(range(layout.width)), checkpoint.leaves(states[1])

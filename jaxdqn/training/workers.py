@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from jaxdqn import games
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.training import (
@@ -53,6 +54,8 @@ class _Task(NamedTuple):
     platform: str  # of the process that hands out the tasks
     config: Config  # any of the group, to compile with
     game: str
+    code: CodeVersions  # of the game
+    switches: dict[str, Any]  # of JAX
     evaluation: Evaluation
     num_logged: int
     asynchronous: bool
@@ -72,7 +75,16 @@ def start(
       ValueError: a metric of the algorithm cannot be a curve.
     """
     names = (*FIXED, *curves.metric_names(host_programs.parts_of(config, game)))
-    task = _Task(jax.default_backend(), config, game.name, evaluation, num_logged, asynchronous)
+    task = _Task(
+        platform=jax.default_backend(),
+        config=config,
+        game=game.name,
+        code=game.code,
+        switches=devices.switches(),
+        evaluation=evaluation,
+        num_logged=num_logged,
+        asynchronous=asynchronous,
+    )
     workers = [_start(task, place) for place in range(width)]
     try:
         broken = [_failure(_answer(worker)) for worker in workers]  # an environment can fail during compilation
@@ -118,7 +130,10 @@ def start(
         for worker, failure in zip(workers, states, strict=True):
             if failure is None:
                 _tell(worker, "end")
-        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
+        return [
+            value if kind == "ok" else Ending(None, value, {}, {}, None, {})
+            for kind, value in _answers(workers, states)
+        ]
 
     return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
@@ -234,12 +249,15 @@ def _answer_all(connection: Connection, task: _Task) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
     if task.platform == "cpu":
         devices.leave_accelerators()
+    devices.set_switches(task.switches)
     devices.compute_in_this_thread()
     devices.keep_compiled_programs()
     try:
         made = games.make(task.game)
         assert isinstance(made, HostGame)
         game: HostGame = made
+        if game.code != task.code:
+            raise RuntimeError(f"the code of {game.name} has changed since the command began: run the command again")
         programs = host_programs.make(game)
         host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
         started: tuple[str, Any] = "ok", None
@@ -283,8 +301,8 @@ def _served(
         if kind == "advance":
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
             return host, ("ok", jax.device_get(point))
-        parameters = jax.device_get(host.state.learner.parameters)
-        ended = ending(int(host.state.diverged_at), host.state.log, parameters)
+        state = host.state
+        ended = ending(*jax.device_get((state.diverged_at, state.log, state.learner.parameters, state.best)))
         return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
     except host_state.EnvironmentFailure as failure:
         return host, ("failed", failure.text())

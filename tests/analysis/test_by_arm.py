@@ -215,3 +215,40 @@ def test_games_of_several_budgets_are_refused():
 
 def test_without_a_word_on_it_the_last_evaluation_is_the_final_score():
     assert by_arm.final([literal([1, 2, 3, 9])], "evaluation_return").tolist() == [9]
+
+
+def of_code(seed=0, algorithm="DQN", sources=None, packages=None, **more):
+    outside = {name: value for name, value in (("sources", sources), ("packages", packages)) if value}
+    run = literal([1, 2], seed=seed, algorithm=algorithm, **more)
+    run.facts["game"] = {"name": "mine", "version": 1, **outside}
+    return run
+
+
+def test_runs_on_two_versions_of_an_environment_are_neither_pooled_nor_compared():
+    for old, new, words in (
+        ({"sources": {"a": "1", "b": "2"}}, {"sources": {"a": "1", "b": "3"}}, "the source of b"),
+        ({"packages": {"maze": "1.0"}}, {"packages": {"maze": "1.1"}}, "the version of maze"),
+        ({}, {"sources": {"a": "1"}}, "the source of a"),
+    ):
+        with pytest.raises(ValueError, match=f"of DQN on mine differ in {words} and cannot be pooled"):
+            by_arm.arms([of_code(0, **old), of_code(1, **new)])
+        with pytest.raises(
+            ValueError, match=f"on two versions of mine, which differ in {words}, and cannot be compared"
+        ):
+            by_arm.compared([of_code(0, **old), of_code(0, "C51", **new)])
+        assert len(by_arm.compared([of_code(0, **old), of_code(0, "C51", **old)])) == 2
+
+
+def test_parts_of_two_versions_are_compared_but_not_pooled():
+    old, new = {"part_sources": {"nets": "1"}}, {"part_sources": {"nets": "2"}}
+    with pytest.raises(ValueError, match="differ in the source of nets and cannot be pooled"):
+        by_arm.arms([of_code(0, **old), of_code(1, **new)])
+    assert len(by_arm.compared([of_code(0, "old", **old), of_code(0, "new", **new)])) == 2
+
+
+def test_runs_with_other_switches_of_jax_are_neither_pooled_nor_compared():
+    other = {"switches": {"jax_default_matmul_precision": "highest"}}
+    with pytest.raises(ValueError, match="differ in switches and cannot be pooled"):
+        by_arm.arms([of_code(0), of_code(1, **other)])
+    with pytest.raises(ValueError, match=r"differ in switches .*highest.* and cannot be compared"):
+        by_arm.compared([of_code(0), of_code(0, "C51", **other)])

@@ -112,6 +112,21 @@ def test_the_best_run_of_a_study_is_played_and_its_name_is_printed(tmp_path, cap
     assert jaxdqn(capsys, tmp_path, "--arm", "DQN")[1].startswith("cartpole: DQN, seed 0")
 
 
+def test_with_best_the_weights_at_the_highest_evaluation_return_are_played(tmp_path, capsys):
+    described = synthetic_runs.facts(game="cartpole", best_step=500, **_configuration())
+    curves = {"steps": [500, 1_000], "evaluation_return": [10.0, 4.0]}
+    last, best = (weights.flatten(trained.parameters("cartpole", seed=seed)) for seed in (0, 1))
+    named = last | {f"best/{name}": values for name, values in best.items()}
+    store.write(tmp_path / "runs", described, curves, {"weights": named})
+    alone = trained.save(tmp_path / "alone", "cartpole", seed=1)
+    about, *played = jaxdqn(capsys, tmp_path, "--best", "--seed", 5)[1].splitlines()
+    assert about.startswith(
+        "cartpole: DQN, seed 0, 20,000 steps, best evaluation 10 after 500 steps (the last one 4) ("
+    )
+    assert played == jaxdqn(capsys, alone, "--seed", 5)[1].splitlines()[1:]
+    assert played != jaxdqn(capsys, tmp_path, "--seed", 5)[1].splitlines()[1:]
+
+
 def test_the_typical_run_is_played_in_its_typical_episode_with_its_return_and_its_rank(tmp_path, capsys):
     for seed, earned in enumerate((30.0, 10.0, 20.0)):
         described = synthetic_runs.facts(game="cartpole", seed=seed, **_configuration())
@@ -189,10 +204,12 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
     status, out, err = jaxdqn(capsys, path)
     assert (status, out) == (2, "")
-    assert err == f"error: {path} needs code of a module to run: if you trust the module, add --game {game}.\n"
+    assert err == f"error: {path} needs code of unknown_module to run: if you trust it, add --trust unknown_module.\n"
     assert not (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "another_module")[0] == 2
     assert jaxdqn(capsys, path, "--game", game)[0] == 0
     assert (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "unknown_module")[0] == 0
 
 
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):

@@ -184,7 +184,7 @@ def test_copies_with_other_spaces_than_the_first_are_refused():
 
 def test_a_copy_that_cannot_be_made_is_named():
     with pytest.raises(
-        ValueError, match=r"^game: copy 1 of 2 cannot be made: FileNotFoundError: no such table: p.*v\.$"
+        ValueError, match=r"^game: copy 1 of 2 cannot be made: FileNotFoundError: no such table: p.*csv\.$"
     ):
         environment_vectors.make("game", faulty_games.NoFile, 2)
 

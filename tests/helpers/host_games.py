@@ -1,11 +1,14 @@
 """Small gymnasium environments for tests, such as `host_games:Counter-v0`. Importing this module registers them."""
 
 import os
+from typing import ClassVar
 
 import gymnasium
 import jax
 import numpy as np
 from gymnasium import spaces
+
+from tests.helpers import trap
 
 
 class Counter(gymnasium.Env):
@@ -81,6 +84,39 @@ class TwoSteps(gymnasium.Env):
         return np.full(1, self.time, np.float32), float(is_over and action == 1), is_over, False, {}
 
 
+class Trap(gymnasium.Env):
+    """Three places in a circle, with the legal actions and costs of `tests.helpers.trap`, and an action mask.
+
+    A time limit of three steps cuts episodes. With a discount of 1/2 the exact values are -2 and, of the dearer of two
+    legal actions, -3.
+    """
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Discrete(3, start=4)
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = int(self.np_random.integers(3))
+        return np.array([self.place - 1], np.float32), self._info()
+
+    def step(self, action):
+        legal = trap.LEGAL[self.place]
+        cost = 1.0 if action - 4 == legal.argmax() else 2.0
+        reward = -cost if legal[action - 4] else trap.FORBIDDEN
+        self.place = (self.place + 1) % 3
+        return np.array([self.place - 1], np.float32), reward, False, False, self._info()
+
+    def _info(self):
+        return {"action_mask": trap.LEGAL[self.place].astype(np.int8), "other": object()}
+
+    def render(self):
+        return np.full((4, 4, 3), self.place, np.uint8)
+
+
 class RandomObservation(OneState):
     """Its observations are random and cannot be reproduced."""
 
@@ -140,6 +176,46 @@ class Failing(OneState):
         return super().step(action)
 
 
+class TwoActions(OneState):
+    """Takes two actions at once; the reward is ten times the first plus the second."""
+
+    action_space = spaces.MultiDiscrete([2, 3])
+
+    def step(self, action):
+        observation, _, *rest = super().step(0)
+        return observation, float(10 * action[0] + action[1]), *rest
+
+
+class Argument(OneState):
+    """The reward is an argument."""
+
+    def __init__(self, reward=1.0, render_mode=None):
+        self.reward, self.render_mode = reward, render_mode
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, self.reward, *rest
+
+    def render(self):
+        return np.full((4, 4, 3), self.reward, np.uint8)
+
+
+class RewardPlusOne(gymnasium.RewardWrapper):
+    """Adds 1 to the reward."""
+
+    def reward(self, reward):
+        return float(reward) + 1.0
+
+
+class RewardTimesTen(gymnasium.RewardWrapper):
+    """Multiplies the reward by 10."""
+
+    def reward(self, reward):
+        return float(reward) * 10.0
+
+
 class SpaceSampler(gymnasium.Env):
     """Observes samples of any space and takes any action; the reward is the action."""
 
@@ -181,6 +257,9 @@ gymnasium.register("RandomReward-v0", RandomReward, max_episode_steps=1000, disa
 gymnasium.register("ProcessReporter-v0", ProcessReporter, max_episode_steps=1, disable_env_checker=True)
 gymnasium.register("FailsAfterReset-v0", FailsAfterReset, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
+gymnasium.register("TwoActions-v0", TwoActions, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Argument-v0", Argument, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Trap-v0", Trap, max_episode_steps=3, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})

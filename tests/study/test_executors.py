@@ -151,7 +151,7 @@ def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monk
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     found = parts(STUDY, 4, cpus=2, gpus=1)
-    requests = [work.TaskRequest(task, b"", (), "", "", {}) for task in found]
+    requests = [work.TaskRequest(task, b"", (), "", {}, "", {}) for task in found]
     with on_slurm.opened(tmp_path, "elsewhere", settings, "slurm") as pool:
         pool.submit(requests)
     script = min(tmp_path.glob("slurm/*.sh"))  # submitit keeps a copy for each job of the array
@@ -215,7 +215,7 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
         (folder / "claims").mkdir(parents=True)
         token = work.token_of(folder, "t")
         token.write_text("t")
-        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
+        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), {}, "t", {"checkpoint_seconds": 0.0})
         watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGUSR2))
         with pytest.raises(Again):
             on_slurm.Job()(request)

@@ -15,6 +15,9 @@ def test_a_mapping_is_the_product_and_a_list_is_itself():
     assert grids.points(both[:2]) == both[:2]
     assert grids.points({}) == [{}]
     assert type(grids.points({"b": np.array([3, 4])})[0]["b"]) is int
+    assert grids.points({"b": np.array([0.1], np.float32)}) == [{"b": 0.1}]
+    assert Choice(np.array([3, 4])) == Choice((3, 4))
+    assert LogUniform(np.float32(0.1), np.int64(1)) == LogUniform(0.1, 1)
 
 
 def test_a_product_has_each_combination_of_points_and_the_first_grid_varies_slowest():
@@ -55,6 +58,9 @@ def test_a_logarithmic_range_is_uniform_in_the_logarithm():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
+        (lambda: grids.points({"a": 1e-3}), r"grid\['a'\] = 0.001 must hold at least one value: write \(0.001,\)"),
+        (lambda: grids.points(5), r"grid = 5 must hold at least one point: write a mapping"),
+        (lambda: Uniform("0", 1.0), r"both bounds must be numbers"),
         (lambda: grids.points([]), r"grid = \[\] must hold at least one point"),
         (lambda: grids.points({"a": "bc"}), r"grid\['a'\] = 'bc' must hold at least one value"),
         (lambda: grids.points([3]), r"grid holds 3, which is no point"),

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import re
 import types
 
@@ -20,11 +19,12 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import select_weights
 from jaxdqn.store import schema, store
-from jaxdqn.study import execute, plan, run_group, spec
+from jaxdqn.study import execute, plan, records, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
 from jaxdqn.training import device_layout, devices, program
 from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.state import Ending
 from tests.helpers.runs import SMALL, advancing, plain, start
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -51,7 +51,7 @@ def test_the_name_of_the_settings_has_no_effect_on_identifiers():
         ({"name": "My Study"}, r"name = 'My Study' must consist of lower-case letters"),
         ({"games": ("cartpol",)}, r"'cartpol'.*'cartpole'"),
         ({"games": ()}, r"games = \(\) must hold at least one entry"),
-        ({"games": "catch"}, r"games = 'catch' must hold at least one entry"),
+        ({"games": "catch"}, r"games = 'catch' must be a tuple of names, such as \('catch',\)"),
         ({"games": ("catch", "catch")}, r"games names 'catch' more than once"),
         ({"seeds": (0, 1, 1)}, r"seeds names 1 more than once"),
         ({"seeds": (-1,)}, r"seeds: -1 must be a whole number of at least 0"),
@@ -78,7 +78,21 @@ def test_the_name_of_the_settings_has_no_effect_on_identifiers():
         ),
         ({"evaluation": Evaluation(every=200, episodes=True)}, r"evaluation.episodes = True must be a whole number"),
         ({"evaluation": Evaluation(200, 1, exact_values=1)}, r"evaluation.exact_values = 1 must be True or False"),
-        ({"steps": 2e3}, r"steps = 2000.0 must be a whole number of at least 1"),
+        ({"steps": 2.5e-3}, r"steps = 0.0025 must be a whole number of at least 1"),
+        ({"steps": "400"}, r"steps = '400' must be a whole number of at least 1"),
+        ({"seeds": 5}, r"seeds = 5 must be a list of whole numbers, such as range\(5\)"),
+        ({"seeds": (0.5,)}, r"seeds: 0.5 must be a whole number"),
+        ({"weights_of": 5}, r"weights_of = 5 must be a list of seeds"),
+        ({"more_seeds": {"DQN": 7}}, r"more_seeds\['DQN'\] = 7 must be a list of whole numbers"),
+        ({"more_seeds": (7,)}, r"more_seeds = \(7,\) must be a mapping from labels to seeds"),
+        ({"games": 5}, r"games = 5 must be a tuple of names, such as \('catch',\)"),
+        ({"algorithms": [SMALL]}, r"algorithms = .{1,80} must be a mapping from labels to configurations, such as"),
+        ({"algorithms": {"dqn": "dqn"}}, r"= 'dqn' must be a jaxdqn.config.Config, .*configuration_of\('dqn'\)"),
+        ({"evaluation": None}, r"evaluation = None must be .*Evaluation, such as Evaluation\(every=1_000"),
+        ({"evaluation": (200, 2)}, r"evaluation = \(200, 2\) must be a jaxdqn.training.evaluate.Evaluation, such as"),
+        ({"name": None}, r"name = None must consist of lower-case letters"),
+        ({"grid": {"network.torso.hidden": ([8, "8"],)}}, r"\(8, '8'\) must be a tuple of whole numbers, such as"),
+        ({"grid": {"learning_rate": 0.1}}, r"grid\['learning_rate'\] = 0.1 must hold .* write \(0.1,\)"),
         ({"steps": 0}, r"steps = 0 must be a whole number of at least 1"),
         ({"seeds": (True,)}, r"seeds: True must be a whole number"),
         ({"algorithms": {1: SMALL}}, r"algorithms names 1, which must be a string"),
@@ -88,6 +102,35 @@ def test_the_name_of_the_settings_has_no_effect_on_identifiers():
 def test_bad_input_is_refused_in_one_sentence_when_the_study_is_made(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(TINY, **change)
+
+
+def test_equal_studies_have_equal_identifiers_whatever_the_types_of_their_numbers():
+    fields = {"learning_rate": np.float32(0.02), "batch_size": np.int64(16), "discount": np.float64(0.9)}
+    other = dataclasses.replace(
+        TINY,
+        algorithms={"DQN": dataclasses.replace(SMALL, **fields)},
+        seeds=np.arange(3),
+        more_seeds={"DQN": [np.int64(7)]},
+        steps=np.int64(400),
+        evaluation=Evaluation(every=2e2, episodes=np.int32(2), epsilon=np.float32(0.1)),
+        grid={"n_step": np.array([1.0, 3.0]), "network.torso.hidden": ([8, 8], np.array([16]))},
+        weights_of=[np.int64(0)],
+        episodes_logged=np.int16(3),
+    )
+    plain_fields = {"learning_rate": 0.02, "batch_size": 16, "discount": 0.9}
+    same = dataclasses.replace(
+        TINY,
+        algorithms={"DQN": dataclasses.replace(SMALL, **plain_fields)},
+        seeds=(0, 1, 2),
+        more_seeds={"DQN": (7,)},
+        steps=400,
+        evaluation=Evaluation(every=200, episodes=2, epsilon=0.1),
+        grid={"n_step": (1, 3), "network.torso.hidden": ((8, 8), (16,))},
+        weights_of=(0,),
+        episodes_logged=3,
+    )
+    assert repr(spec.cells(other)) == repr(spec.cells(same))
+    assert other.weights_of == (0,)
 
 
 def test_one_program_serves_all_numbers_and_seeds():
@@ -195,7 +238,7 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
         return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
 
     assert device_layout._memory(device("gpu"), 2) == 7.0
-    assert device_layout._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert device_layout._memory(device("cpu"), 2) == devices.memory() / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
@@ -243,18 +286,18 @@ def test_a_number_of_environments_of_evaluation_that_is_none_is_refused(number):
 @pytest.mark.parametrize(
     ("platform", "allowed", "reason"),
     [
-        ("cpu", 6_000, "1,976 more than may be used: allow more, or lower replay.capacity = 200 to about 144."),
+        ("cpu", 6_000, "and 6,000 may be used: allow more, or lower replay.capacity = 200 to about 144."),
         (
             "cpu",
             None,
-            "976 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 172.",
+            "and this machine has 7,000: use a larger one, or lower replay.capacity = 200 to about 172.",
         ),
         (
             "gpu",
             None,
-            "4,476 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 76.",
+            "and a device here has 3,500: use a larger one, or lower replay.capacity = 200 to about 76.",
         ),
-        ("cpu", 10, "7,966 more than may be used: allow more."),
+        ("cpu", 10, "and 10 may be used: allow more."),
     ],
 )
 def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch, platform, allowed, reason):
@@ -266,6 +309,15 @@ def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch,
     sentence = f"A run on catch needs 7,976 bytes (7,276 for replay), {reason}"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         device_layout.choose(SMALL, games.make("catch"), 8, allowed)
+
+
+def test_64_bits_are_refused_when_the_study_is_made():
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with pytest.raises(ValueError, match=r"^JAX_ENABLE_X64 is on, but jaxdqn computes in 32 bits: unset it, .*\.$"):
+            dataclasses.replace(TINY)
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.mark.equal_bits
@@ -481,11 +533,27 @@ def test_requested_weights_and_episodes_are_stored_and_change_no_curve(finished,
         assert episodes["end_step"].tolist() == [2, 2, 4, 4, 6, 6, 8]  # two copies, an episode is one step
         np.testing.assert_array_equal(np.abs(episodes["episode_return"]), 1)
         np.testing.assert_array_equal(episodes["last_reward"], episodes["episode_return"])
-    shapes = {name: values.shape for name, values in store.attachment(found[2], "weights").items()}
-    assert shapes == {
+    shapes = {
         "params/Dense_0/kernel": (1, 16),
         "params/Dense_0/bias": (16,),
         "params/Dense_1/kernel": (16, 2),
         "params/Dense_1/bias": (2,),
     }
-    assert "weights" not in found[1].facts
+    returns, kept = found[2].curves["evaluation_return"], store.attachment(found[2], "weights")
+    assert found[2].facts["best_step"] == 200 * (1 + returns.argmax()) < study.steps
+    assert {name: values.shape for name, values in kept.items()} == shapes | {
+        f"best/{name}": shape for name, shape in shapes.items()
+    }
+    assert not np.array_equal(kept["best/params/Dense_0/kernel"], kept["params/Dense_0/kernel"])
+    assert not {"weights", "best_step"} & found[1].facts.keys()
+
+
+@pytest.mark.parametrize(("best_step", "has_best"), [(200, True), (400, False), (None, False)])
+def test_weights_of_an_earlier_step_are_stored_if_their_return_was_higher(best_step, has_best):
+    study = dataclasses.replace(TINY, weights_of=(1,))
+    ending = Ending(None, None, {"params/b": np.zeros(1)}, {}, best_step, {"params/b": np.ones(1)})
+    cell = next(cell for cell in spec.cells(study) if cell.seed == 1)
+    kept = records.attachments(study, cell, ending)["weights"]
+    assert {name: values.tolist() for name, values in kept.items()} == {"params/b": [0.0]} | (
+        {"best/params/b": [1.0]} if has_best else {}
+    )

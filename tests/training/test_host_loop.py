@@ -383,7 +383,7 @@ def test_pictures_are_stored_byte_for_byte():
     config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60), network=network)
     run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
     alone = gymnasium.make("Image-v0")  # 9 steps an episode
-    copy = run.host.environments.envs[0].unwrapped
+    copy = run.host.environments.unwrapped.envs[0].unwrapped
     pictures = [alone.reset(seed=copy.np_random_seed)[0]]
     assert run.advance()["updates"] == 10
     for row in range(60):
@@ -636,3 +636,14 @@ def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
         assert int(curves["updates"]) == updates + can_sample
         assert run.state.learned_at == run.state.step
     assert 0 < int(curves["updates"]) < 8
+
+
+def test_the_best_parameters_are_those_at_the_first_highest_evaluation_return():
+    run, seen = Runner(games.make("gymnasium:CartPole-v1"), SMALL), []
+    for _ in range(3):
+        curves = run.advance()
+        seen.append((float(curves["evaluation_return"]), plain(run.state.learner.parameters)))
+    best = max(range(3), key=lambda i: seen[i][0])
+    assert best < 2
+    assert (run.state.best.evaluation_return, run.state.best.step) == (seen[best][0], 200 * (best + 1))
+    jax.tree.map(np.testing.assert_array_equal, plain(run.state.best.parameters), seen[best][1])

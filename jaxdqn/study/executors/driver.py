@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import pickle
 import secrets
@@ -22,6 +23,7 @@ from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
 from jaxdqn.study.executors.work import TaskRequest, TaskResult, token_of
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import devices
 
 
 class Unfinished(Exception):
@@ -103,8 +105,9 @@ def run(
                 missing_runs.retry(folder, cells)
                 left, damaged = missing_runs.find(folder, cells)
             named = {"memory": memory, "script": provenance.script(), **options}
+            paths = tuple(map(os.path.abspath, sys.path))  # "" is the current folder
             requests = [
-                TaskRequest(task, packed, tuple(sys.path), str(folder.parent), token, named)
+                TaskRequest(task, packed, paths, str(folder.parent), devices.switches(), token, named)
                 for task in _split(study, set(cells) - set(left), pool, resources, memory)
             ]
             outcomes = _run_tasks(study, folder, pool, requests)
