@@ -55,6 +55,10 @@ def make(name: str) -> HostGame:
         saves_state = saved_states.can_save(action_spaces.numbered(single)) if action_spaces.count(actions) else False
         code = code_versions.of(_code(parts, wrappers, single))
         single.close()
+    if actions is None or observations is None:
+        raise ValueError(
+            f"{name} has no spaces: set observation_space and action_space where it is made, before reset."
+        )
     action_spaces.check(name, actions)
     if not environment_values.is_supported(observations):
         raise ValueError(
