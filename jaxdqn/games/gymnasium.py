@@ -176,7 +176,9 @@ def _one_sentence(name: str) -> Iterator[None]:
         except gymnasium.error.Error as error:
             raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
         except (Exception, SystemExit) as error:
-            raise ValueError(f"{name} cannot be made: {in_one_line(error)}.") from error
+            is_argument = isinstance(error, TypeError) and " argument" in str(error)
+            remedy = "; arguments follow the name, as in ID?size=8&is_slippery=False" if is_argument else ""
+            raise ValueError(f"{name} cannot be made: {in_one_line(error)}{remedy}.") from error
 
 
 def _first_line(error: Exception) -> str:

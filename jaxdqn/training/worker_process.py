@@ -71,11 +71,7 @@ def _answer_all(connection: Connection, task: Task) -> None:
     devices.compute_in_this_thread()
     devices.keep_compiled_programs()
     try:
-        made = games.make(task.game)
-        assert isinstance(made, HostGame)
-        game: HostGame = made
-        if game.code != task.code:
-            raise RuntimeError(f"the code of {game.name} has changed since the command began: run the command again")
+        game = _game(task)
         programs = host_programs.make(game)
         host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
         started: tuple[str, Any] = "ok", None
@@ -93,6 +89,19 @@ def _answer_all(connection: Connection, task: Task) -> None:
             connection.send(answer)
     if host is not None:
         host_loop.close(host)
+
+
+def _game(task: Task) -> HostGame:
+    """Returns the game of a task, made in this process.
+
+    Raises:
+      RuntimeError: its code is another than in the process that hands out the tasks, whose records name that one.
+    """
+    made = games.make(task.game)
+    assert isinstance(made, HostGame)
+    if made.code != task.code:
+        raise RuntimeError(f"the code of {made.name} has changed since the command began: run the command again")
+    return made
 
 
 def _served(

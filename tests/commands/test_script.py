@@ -225,3 +225,22 @@ def test_a_file_in_place_of_the_folder_of_runs_ends_the_command_before_training(
     assert "runs is a file, but runs are stored in a folder of this name" in capsys.readouterr().err
     with pytest.raises(FileExistsError):
         execute.run(STUDY, tmp_path)
+
+
+def test_stored_runs_of_other_versions_are_noted_or_refused_before_training(tmp_path, monkeypatch, capsys):
+    study = Study("versions", ("catch",), {"DQN": SMALL}, range(1), 200, Evaluation(200, 1))
+    monkeypatch.setattr(script, "_execute", lambda *given: sys.exit("training begins"))
+    monkeypatch.setattr(
+        script.stored_versions, "notes", lambda folder, cells: [f"{len(cells)} in {folder.parent.name}"]
+    )
+    with pytest.raises(SystemExit, match="training begins"):
+        script.run_and_show(study, tmp_path, learning_curves)
+    assert "note: 1 in versions\n" in capsys.readouterr().err
+
+    def refuse(folder, cells):
+        raise ValueError("two versions of the emulator")
+
+    monkeypatch.setattr(script.stored_versions, "check_packages", refuse)
+    with pytest.raises(SystemExit, match="2"):
+        script.run_and_show(study, tmp_path, learning_curves)
+    assert "error: two versions of the emulator\n" in capsys.readouterr().err

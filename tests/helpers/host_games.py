@@ -173,11 +173,15 @@ class RandomReward(OneState):
 
 
 class ProcessReporter(OneState):
-    """The reward is the number of cores that its process may use, plus 100 if JAX is limited to the CPU."""
+    """The reward is the number of cores that its process may use.
+
+    It is larger by 100 if JAX is limited to the CPU, and by 1,000 if it multiplies matrices with the highest precision.
+    """
 
     def step(self, action):
         observation, _, *rest = super().step(action)
-        return observation, len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu"), *rest
+        reward = len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu")
+        return observation, reward + 1_000.0 * (jax.config.jax_default_matmul_precision == "highest"), *rest
 
 
 class FailsAfterReset(OneState):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
@@ -39,12 +40,24 @@ def test_a_failing_environment_ends_only_its_run_and_records_the_traceback(tmp_p
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the parent has an accelerator")
-def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path):
-    report = execute.run(
-        study(games=["gymnasium:tests.helpers.host_games:ProcessReporter-v0"], seeds=(0,), steps=200), tmp_path
-    )
+def test_a_worker_has_one_core_no_accelerator_unless_its_parent_has_and_the_same_switches(tmp_path):
+    with jax.default_matmul_precision("highest"):
+        report = execute.run(
+            study(games=["gymnasium:tests.helpers.host_games:ProcessReporter-v0"], seeds=(0,), steps=200), tmp_path
+        )
     (run,) = store.read(report.folder).runs
-    assert run.curves["evaluation_return"].tolist() == [101.0]
+    assert run.curves["evaluation_return"].tolist() == [1_101.0]
+    assert run.facts["switches"] == {"jax_default_matmul_precision": "highest"}
+
+
+def test_a_worker_refuses_a_game_whose_code_has_changed():
+    name = "gymnasium:tests.helpers.host_games:OneState-v0"
+    task = workers._Task("cpu", SMALL, name, games.make(name).code, {}, Evaluation(200, 1), 0, False)
+    assert workers._game(task).name == name
+    with pytest.raises(
+        RuntimeError, match=f"^the code of {name} has changed since the command began: run the command again$"
+    ):
+        workers._game(task._replace(code=CodeVersions({"tests.helpers.host_games": "0"})))
 
 
 @pytest.mark.parametrize("name", [GAMES[0], "catch"])
