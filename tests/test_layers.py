@@ -17,6 +17,7 @@ BASE = {
     "game_interfaces",
     "interfaces",
     "outputs",
+    "own_parts",
     "plain_numbers",
     "spelling",
     "user_modules",
@@ -36,11 +37,12 @@ PARTS = {
 }
 MAY_IMPORT = {
     "action_masks": {"game_interfaces", "interfaces", "outputs"},
-    "config_fields": {"plain_numbers", "spelling"},
+    "config_fields": {"own_parts", "plain_numbers", "spelling"},
     "code_versions": set(),
     "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "own_parts": {"code_versions", "user_modules"},
     "plain_numbers": set(),
     "spelling": set(),
     "user_modules": {"spelling"},

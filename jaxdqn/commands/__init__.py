@@ -30,6 +30,7 @@ examples:
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
   jaxdqn train "gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8" dqn
   jaxdqn train gymnasium:my_envs:Maze-v0 dqn --wrapper my_envs:Pictures    modules of the current folder
+  jaxdqn train my_games:corridor my_algorithms:clipped --network my_networks:Wide
   jaxdqn train catch dqn --help                     all options of the algorithm's configuration
   jaxdqn plan experiments/classic_control.py        the time and memory that a study needs
   jaxdqn run experiments/classic_control.py         the same as running the script

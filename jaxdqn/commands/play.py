@@ -43,7 +43,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="folder of the study, script of an experiment, JSON of a run, or file of weights",
     )
     which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
-    which.add_argument("--game", metavar="NAME", help="the game, if there are several or if your own module defines it")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several")
+    which.add_argument(
+        "--trust",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="your own modules whose code may run, if the run has a game, wrapper or network of your own",
+    )
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
     which.add_argument("--run-seed", type=int, metavar="N", help="training seed of the run")
     which.add_argument(
@@ -103,7 +110,7 @@ def _main(options: argparse.Namespace) -> None:
             best=options.best,
         )
         trained = weights.load(chosen, best=options.best)
-        player = agent.make(trained, game_given=game)
+        player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
     with (

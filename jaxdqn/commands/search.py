@@ -273,13 +273,15 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
 
 
 def _changed(config: "Config", changes: Sequence[str]) -> "Config":
-    from jaxdqn import config_fields
+    from jaxdqn import config_fields, own_parts, user_modules
 
     for path, text in map(_split, changes):
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = text  # a string needs no quotes
+        if user_modules.is_part(text):
+            value = own_parts.named(text)
         config = config_fields.replace_at(config, path, value)
     config_fields.check(config)
     return config

@@ -18,10 +18,10 @@ from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
-from jaxdqn.games.names import canonical
+from jaxdqn.games.names import canonical, modules
 from jaxdqn.spelling import did_you_mean
 
-__all__ = ["GAMES", "PREFIXES", "canonical", "make"]
+__all__ = ["GAMES", "PREFIXES", "canonical", "make", "modules"]
 
 
 class Entry(NamedTuple):

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from jaxdqn.user_modules import is_part
 
 GYMNASIUM = "gymnasium:"
+_EMULATORS = ("atari:", "doom:")
 _CODES = {"%": "%25", "&": "%26", "|": "%7C"}
 _WORDS = {"true": True, "false": False}
 _OURS = {"disable_env_checker", "id", "num_envs", "render_mode", "vector_kwargs", "vectorization_mode", "wrappers"}
@@ -87,6 +88,15 @@ def wrapped(name: str, wrappers: Iterable[str]) -> str:
     if wrappers and not name.startswith(GYMNASIUM):
         raise ValueError(f"{name} takes no wrapper {wrappers[0]}: wrappers are for environments, {GYMNASIUM}ID.")
     return canonical("|".join([name, *wrappers]))
+
+
+def modules(name: str) -> set[str]:
+    """Returns the modules of the user that making a game of any name imports."""
+    if not name.startswith(GYMNASIUM):
+        return {name.partition(":")[0]} if is_part(name) and not name.startswith(_EMULATORS) else set()
+    parts = parse(name)
+    named = [parts.environment.rpartition(":")[0], *(wrapper.partition(":")[0] for wrapper in parts.wrappers)]
+    return {module for module in named if module and module.partition(".")[0] != "gymnasium"}
 
 
 def without_arguments(name: str) -> str:

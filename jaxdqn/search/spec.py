@@ -138,7 +138,8 @@ def about(search: Search) -> dict[str, Any]:
     versions: dict[str, int] = {}
     for settings in _corners(search):
         versions |= part_versions(config_at(search, settings))
-    game, code = spec.game(search.game), part_code(search.config)
+    code = [part_code(config_at(search, settings)) for settings in _corners(search)]
+    game = spec.game(search.game)
     return {
         "game": {"name": search.game, "version": game.version} | schema.without_empty(game.code._asdict()),
         "configuration": config_fields.to_dict(search.config),
@@ -158,8 +159,8 @@ def about(search: Search) -> dict[str, Any]:
     } | schema.without_empty(
         {
             "part_versions": versions,
-            "part_sources": code.sources,
-            "part_packages": code.packages,
+            "part_sources": {module: digest for one in code for module, digest in one.sources.items()},
+            "part_packages": {package: version for one in code for package, version in one.packages.items()},
             "switches": devices.switches(),
         }
     )

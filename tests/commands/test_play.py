@@ -204,10 +204,12 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
     status, out, err = jaxdqn(capsys, path)
     assert (status, out) == (2, "")
-    assert err == f"error: {path} needs code of a module to run: if you trust the module, add --game {game}.\n"
+    assert err == f"error: {path} needs code of unknown_module to run: if you trust it, add --trust unknown_module.\n"
     assert not (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "another_module")[0] == 2
     assert jaxdqn(capsys, path, "--game", game)[0] == 0
     assert (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "unknown_module")[0] == 0
 
 
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):

@@ -209,6 +209,7 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
         ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "not discrete", "--wrapper"]),
         ("gymnasium:tests.helpers.host_games:Words-v0", ["Text", "supported are Box, Discrete", "--wrapper"]),
+        ("gymnasium:CartPole-v1?length=2", ["unexpected keyword argument 'length'", "arguments follow the name"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
     ],
 )

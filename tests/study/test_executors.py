@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+import jax
 import pytest
 
 from jaxdqn import games
@@ -229,6 +230,17 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
         signal.signal(signal.SIGUSR2, before)
     execute.run(STUDY, tmp_path)
     assert results(folder) == results(here)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="there is an accelerator")
+def test_a_task_has_the_switches_of_the_driver_and_the_gpus_that_were_demanded(tmp_path, monkeypatch):
+    applied = []
+    monkeypatch.setattr(work.devices, "set_switches", applied.append)
+    task, switches = tasks.Task((), Needs(1, 1, 10**9)), {"jax_default_matmul_precision": "highest"}
+    request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), switches, "t", {})
+    with pytest.raises(RuntimeError, match="JAX finds no GPU of this task"):
+        work.work(request)
+    assert applied == [switches]
 
 
 def test_on_ray_where_no_node_sees_the_folder_results_travel_back(tmp_path, here):
