@@ -103,7 +103,8 @@ class HostGame(NamedTuple):
     """A game that steps in Python, outside of compiled code: many copies of one gymnasium environment.
 
     Where the flag `life_lost` (bool `[E]`) is in the `info` of a step, a copy has ended an episode for learning and
-    acting, and its game goes on: returns and the number of episodes are those of whole games.
+    acting, and its game goes on: returns and the number of episodes are those of whole games. Nothing else in `info` is
+    read. Values that cannot be used are the environment's error (`jaxdqn.games.checked_environment`).
 
     Attributes:
       name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3` or `atari:pong`.
@@ -112,11 +113,12 @@ class HostGame(NamedTuple):
       make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
         after the end of an episode, the next `step` ignores the action and returns the reset observation. Observations
         are one array `[E, *observation_shape]` of `observation_dtype`; actions are one array `[E]` of numbers in
-        `[0, num_actions)`. `asynchronous` runs each copy in a process of its own.
+        `[0, num_actions)`, of any integer type: a copy gets its action in the type of its own action space.
+        `asynchronous` runs each copy in a process of its own.
       make_rendered: `() -> gymnasium.Env`, one copy with the same observations and actions that renders `rgb_array`
         frames.
       observation_shape: without a batch axis.
-      observation_dtype: the environment's own, with 64 bits reduced to 32.
+      observation_dtype: the environment's own, with 64 bits reduced to 32; float32 for integers beyond 32 bits.
       num_actions: actions are numbered from 0, also where the environment starts at another number.
       max_steps: the longest episode, in steps; None where the environment sets no limit.
       saves_state: whether each copy has an attribute `saved_state`, bytes with its whole state: setting it in another

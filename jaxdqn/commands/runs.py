@@ -60,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
 
     with ends_quietly():
         with one_sentence():
-            found = select_runs.read(options.folder)
+            found, num_failed = select_runs.read(options.folder), select_runs.num_failed(options.folder)
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
             rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
@@ -69,7 +69,8 @@ def main(options: argparse.Namespace) -> None:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
             print(_table(names, rows))
-        print(f"{len(rows)} of {counted(len(found.records), 'run')}", file=sys.stderr)
+        failed = f"; {counted(num_failed, 'failed run')} without a record" if num_failed else ""
+        print(f"{len(rows)} of {counted(len(found.records), 'run')}{failed}", file=sys.stderr)
 
 
 def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequence[str]) -> list[list[Any]]:

@@ -299,11 +299,13 @@ def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Re
 
 def _print(report: execute.Report, failures: pathlib.Path) -> None:
     """Prints a summary of the work that was done."""
-    lines = [
+    summary = (
         f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored, "
         f"{report.num_failed} failed; {counted(report.num_compilations, 'program')} compiled in "
         f"{report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
-    ]
+    )
+    # After a command that finds nothing but failures, they are all there is to say.
+    lines = [summary] if report.num_written or report.num_skipped or not report.failed else []
     if report.num_diverged:
         lines.append(f"{report.num_diverged} of these runs diverged; their records contain the step")
     lines += map(printable, failed_runs.reasons(report.failed, failures))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxdqn.analysis import failed_runs
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store
 from jaxdqn.store.record import Record
@@ -25,6 +26,15 @@ def read(path: str | Path) -> store.Records:
         tuple(record for records in found for record in records.records),
         tuple(problem for records in found for problem in records.damaged),
     )
+
+
+def num_failed(path: str | Path) -> int:
+    """Returns the number of failed runs at a path, which have no record.
+
+    Raises:
+      FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
+    """
+    return sum(len(failed_runs.read(folder.parent)) for folder in store.folders(path))
 
 
 def fields(record: Record) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 that gymnasium makes, and inside those of this package: `action_spaces` numbers combinations of actions from 0, and
 `checked_environment` checks what the environment returns and brings observations into one form.
 
+An environment that saves its state (`saved_states`) is restored where a run is resumed.
+
 An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
 and step must have it: 0 or 1 for each action.
 """
@@ -19,7 +21,7 @@ import gymnasium
 
 from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.games import action_spaces, environment_values, environment_vectors, names
+from jaxdqn.games import action_spaces, environment_values, environment_vectors, names, saved_states
 from jaxdqn.games.checked_environment import ACTION_MASK, Checked
 from jaxdqn.games.environment_errors import in_one_line
 from jaxdqn.games.names import GYMNASIUM, EnvironmentName
@@ -49,9 +51,14 @@ def make(name: str) -> HostGame:
         single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
-        has_masks = _has_masks(single)
+        has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
+        saves_state = saved_states.can_save(action_spaces.numbered(single)) if action_spaces.count(actions) else False
         code = code_versions.of(_code(parts, wrappers, single))
         single.close()
+    if actions is None or observations is None:
+        raise ValueError(
+            f"{name} has no spaces: set observation_space and action_space where it is made, before reset."
+        )
     action_spaces.check(name, actions)
     if not environment_values.is_supported(observations):
         raise ValueError(
@@ -59,17 +66,17 @@ def make(name: str) -> HostGame:
             "wrapper that returns one of these, --wrapper MODULE:CLASS."
         )
     stored = environment_values.stored_space(observations)
+    make_copy = functools.partial(_make_numbered, parts, wrappers, saves_state)
     return HostGame(
         name=name,
         version=MASKED_VERSION if has_masks else VERSION,
-        make_vector=functools.partial(
-            environment_vectors.make, name, functools.partial(_make_numbered, parts, wrappers), has_masks=has_masks
-        ),
+        make_vector=functools.partial(environment_vectors.make, name, make_copy, has_masks=has_masks),
         make_rendered=functools.partial(_make_rendered, parts, wrappers, modes, has_masks),
         observation_shape=stored.shape,
         observation_dtype=stored.dtype,
         num_actions=action_spaces.count(actions) or 0,
         max_steps=spec.max_episode_steps if spec is not None else None,
+        saves_state=saves_state,
         has_masks=has_masks,
         code=code,
     )
@@ -105,8 +112,11 @@ def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> 
     return single
 
 
-def _make_numbered(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> gymnasium.Env[Any, Any]:
-    return action_spaces.numbered(_make_single(parts, wrappers, **options))
+def _make_numbered(
+    parts: EnvironmentName, wrappers: Wrappers, saves_state: bool, **options: Any
+) -> gymnasium.Env[Any, Any]:
+    numbered = action_spaces.numbered(_make_single(parts, wrappers, **options))
+    return saved_states.SavesState(numbered) if saves_state else numbered
 
 
 def _make_rendered(
@@ -122,7 +132,7 @@ def _make_rendered(
         raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
     with _one_sentence(f"{name} with render_mode='rgb_array'"):
-        return Checked(_make_numbered(parts, wrappers, render_mode="rgb_array"), has_masks=has_masks)
+        return Checked(_make_numbered(parts, wrappers, False, render_mode="rgb_array"), has_masks=has_masks)
 
 
 def _find(name: str, qualified: str) -> None:

@@ -21,8 +21,13 @@ from jaxdqn.study.stop_signals import StopRequest
 from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.device_layout import Layout
+from jaxdqn.training.host_checkpoint import Restoring
 from jaxdqn.training.program import Program
 from jaxdqn.training.state import Ending
+
+# A resumed run may take earlier steps again for as long as it trains between checkpoints, or so long if this is longer:
+# a job that is always ended after the same time must still make progress.
+_FEWEST_SECONDS = 10.0
 
 
 class StudyContext(NamedTuple):
@@ -105,6 +110,7 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
                 seconds += ended.seconds_in_this_process
                 recorded += _record(context, members, ended, endings, live, compiled.compile_seconds, layout)
                 _remove_checkpoints(context, ids)
+            checkpoints.end(context.checkpoints, ids)
             context.claims.release(ids)
     return GroupReport(recorded, compiled.compile_seconds if compiled is not None else None, seconds)
 
@@ -124,7 +130,18 @@ def _claimed(
             return
         context.bar.left(len(missing_runs.remaining(context.folder, context.requested)))
         holding = [one for one in checkpoints.read(context.checkpoints) if set(claimed) <= set(one.ids)]
-        yield claimed, max(holding, key=lambda one: one.step, default=None)
+        found = max(holding, key=lambda one: one.step, default=None)
+        _note_lack_of_progress(context, claimed, found)
+        yield claimed, found
+
+
+def _note_lack_of_progress(context: StudyContext, ids: Sequence[str], found: Checkpoint | None) -> None:
+    step = found.step if found else 0
+    if checkpoints.begin(context.checkpoints, ids, step):
+        context.bar.note(
+            f"the last call began {counted(len(ids), 'run')} at step {step:,}, too, and was ended before the next "
+            "checkpoint: give it more time, or give --checkpoint fewer seconds"
+        )
 
 
 def _claim(context: StudyContext, ids: Collection[str], width: int) -> tuple[str, ...]:
@@ -157,6 +174,7 @@ def _compiled(context: StudyContext, group: plan.Group, layout: Layout) -> Itera
         layout,
         num_logged=study.episodes_logged,
         asynchronous=context.asynchronous,
+        restoring=Restoring(max(context.checkpoint_seconds, _FEWEST_SECONDS), context.bar.note),
     )
     with contextlib.closing(compiled):
         yield compiled

@@ -23,6 +23,7 @@ from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.interfaces import Step
+from jaxdqn.spelling import counted
 from jaxdqn.training import curves, host_evaluate, host_programs
 from jaxdqn.training.acting import ActorState, initial_memory
 from jaxdqn.training.curves import Curves, Sums
@@ -182,7 +183,8 @@ def _make(game: HostGame, number: int, evaluation: Evaluation, asynchronous: boo
     except Exception as error:
         _close(environments)
         raise ValueError(
-            f"evaluation needs {evaluation.num_environments} environments beside the {number} of training ({error}): "
+            f"evaluation needs {counted(evaluation.num_environments, 'environment')} beside the {number} of training "
+            f"({str(error).rstrip('.')}): "
             "lower evaluation.environments, or set it and num_environments to 1 to have one environment in all"
         ) from error
 

@@ -7,10 +7,7 @@ process dies with it, another takes its place for the next run. The other runs c
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -18,23 +15,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxdqn import games
-from jaxdqn.code_versions import CodeVersions
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.training import (
-    checkpoint,
-    cpu_cores,
-    curves,
-    devices,
-    host_checkpoint,
-    host_loop,
-    host_programs,
-    host_state,
-)
+from jaxdqn.training import checkpoint, curves, devices, host_programs, worker_process
 from jaxdqn.training.curves import COUNTS, FIXED, Curves
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.state import Ending, ending
+from jaxdqn.training.host_checkpoint import Restoring
+from jaxdqn.training.state import Ending
+from jaxdqn.training.worker_process import Task
 
 
 class WorkerProgram(NamedTuple):
@@ -48,26 +36,20 @@ class WorkerProgram(NamedTuple):
     close: Callable[[], None]
 
 
-class _Task(NamedTuple):
-    """The settings that all runs of a process share."""
-
-    platform: str  # of the process that hands out the tasks
-    config: Config  # any of the group, to compile with
-    game: str
-    code: CodeVersions  # of the game
-    switches: dict[str, Any]  # of JAX
-    evaluation: Evaluation
-    num_logged: int
-    asynchronous: bool
-
-
 class _Worker(NamedTuple):
     process: Any
     connection: Connection
+    note: Callable[[str], None]
 
 
 def start(
-    config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
+    config: Config,
+    game: HostGame,
+    evaluation: Evaluation,
+    width: int,
+    num_logged: int,
+    asynchronous: bool,
+    restoring: Restoring,
 ) -> WorkerProgram:
     """Returns the functions of `width` runs, whose processes have compiled; arguments are those of `program.make`.
 
@@ -75,7 +57,7 @@ def start(
       ValueError: a metric of the algorithm cannot be a curve.
     """
     names = (*FIXED, *curves.metric_names(host_programs.parts_of(config, game)))
-    task = _Task(
+    task = Task(
         platform=jax.default_backend(),
         config=config,
         game=game.name,
@@ -84,8 +66,9 @@ def start(
         evaluation=evaluation,
         num_logged=num_logged,
         asynchronous=asynchronous,
+        restoring_seconds=restoring.seconds,
     )
-    workers = [_start(task, place) for place in range(width)]
+    workers = [_start(task, place, restoring.note) for place in range(width)]
     try:
         broken = [_failure(_answer(worker)) for worker in workers]  # an environment can fail during compilation
     except BaseException:
@@ -95,7 +78,7 @@ def start(
     def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
             if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it has sent its error
-                workers[place] = _start(task, place)
+                workers[place] = _start(task, place, restoring.note)
                 broken[place] = _failure(_answer(workers[place]))
         for worker, failure, value in zip(workers, broken, values, strict=True):
             if failure is None:
@@ -138,14 +121,14 @@ def start(
     return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
 
-def _start(task: _Task, place: int) -> _Worker:
+def _start(task: Task, place: int, note: Callable[[str], None]) -> _Worker:
     # Spawned: a fork of a process in which JAX has started can hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, task), name=f"jaxdqn run {place}")
+    process = context.Process(target=worker_process.serve, args=(theirs, task), name=f"jaxdqn run {place}")
     process.start()
     theirs.close()  # so that the end of the process is the end of the connection
-    return _Worker(process, ours)
+    return _Worker(process, ours, note)
 
 
 def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
@@ -179,8 +162,11 @@ def _answers(workers: Sequence[_Worker], failures: Sequence[str | None]) -> list
 def _received(worker: _Worker) -> tuple[str, Any]:
     """Returns the next answer of a worker; a failure if its process ended without an answer."""
     try:
-        answer: tuple[str, Any] = worker.connection.recv()
-        return answer
+        while True:
+            answer: tuple[str, Any] = worker.connection.recv()
+            if answer[0] != "note":
+                return answer
+            worker.note(answer[1])
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode
@@ -234,88 +220,3 @@ def _stop(workers: Sequence[_Worker]) -> None:
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
-
-
-def _serve(connection: Connection, task: _Task) -> None:
-    """The main function of a worker process, which has a core to itself if its environments have no processes."""
-    with contextlib.nullcontext() if task.asynchronous else cpu_cores.kept_to(1, "run"):
-        _answer_all(connection, task)
-
-
-def _answer_all(connection: Connection, task: _Task) -> None:
-    """Answers each message with one."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and clusters send them to all; the parent decides
-        signal.signal(number, signal.SIG_IGN)
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
-    if task.platform == "cpu":
-        devices.leave_accelerators()
-    devices.set_switches(task.switches)
-    devices.compute_in_this_thread()
-    devices.keep_compiled_programs()
-    try:
-        game = _game(task)
-        programs = host_programs.make(game)
-        host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
-        started: tuple[str, Any] = "ok", None
-    except host_state.EnvironmentFailure as failure:
-        started = "failed", failure.text()
-    except BaseException:
-        started = "error", traceback.format_exc()
-    host: host_state.HostRun | None = None
-    # The connection ends when the parent closes it or has ended.
-    with contextlib.suppress(EOFError, OSError):
-        connection.send(started)
-        while started[0] == "ok":
-            kind, value = connection.recv()
-            host, answer = _served(kind, value, host, task, game, programs)
-            connection.send(answer)
-    if host is not None:
-        host_loop.close(host)
-
-
-def _game(task: _Task) -> HostGame:
-    """Returns the game of a task, made in this process.
-
-    Raises:
-      RuntimeError: its code is another than in the process that hands out the tasks, whose records name that one.
-    """
-    made = games.make(task.game)
-    assert isinstance(made, HostGame)
-    if made.code != task.code:
-        raise RuntimeError(f"the code of {made.name} has changed since the command began: run the command again")
-    return made
-
-
-def _served(
-    kind: str, value: Any, host: host_state.HostRun | None, task: _Task, game: HostGame, programs: Any
-) -> tuple[host_state.HostRun | None, tuple[str, Any]]:
-    """Returns the run after a message, and the answer to it."""
-    try:
-        if kind in ("init", "load"):
-            if host is not None:
-                host_loop.close(host)
-            host, begin = None, host_loop.init if kind == "init" else host_checkpoint.load
-            host = begin(
-                *value,
-                game=game,
-                programs=programs,
-                evaluation=task.evaluation,
-                num_logged=task.num_logged,
-                asynchronous=task.asynchronous,
-            )
-            return host, ("ok", None)
-        assert host is not None
-        if kind == "save":
-            return host, ("ok", host_checkpoint.save(host, game))
-        if kind == "advance":
-            host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
-            return host, ("ok", jax.device_get(point))
-        state = host.state
-        ended = ending(*jax.device_get((state.diverged_at, state.log, state.learner.parameters, state.best)))
-        return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
-    except host_state.EnvironmentFailure as failure:
-        return host, ("failed", failure.text())
-    except checkpoint.Unusable as problem:
-        return host, ("unusable", str(problem))
-    except Exception:
-        return host, ("error", traceback.format_exc())

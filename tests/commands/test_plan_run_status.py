@@ -1,6 +1,7 @@
 """`jaxdqn plan`, `run` and `status` on the command line, with small studies."""
 
 import argparse
+import dataclasses
 import json
 import re
 import subprocess
@@ -13,12 +14,16 @@ import jax
 import pytest
 
 from jaxdqn import commands
-from jaxdqn.commands import options
+from jaxdqn.algorithms import dqn
+from jaxdqn.commands import options, plan
 from jaxdqn.store import claims, failures, manifest, status, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import load_script, progress, spec
+from jaxdqn.study import plan as plans
+from jaxdqn.study.spec import Study
 from jaxdqn.training import device_layout
+from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import synthetic_runs
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -70,6 +75,23 @@ def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys)
     commands.main(["plan", str(script), "--toy", "--out", str(tmp_path), "--calibrate"])
     assert "in all" in (shown := capsys.readouterr().out)
     assert "unknown" not in shown
+
+
+def test_a_plan_shows_the_number_of_environments_of_games_that_step_in_python(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(device_layout.devices, "cores", lambda: list(range(2)))
+    text = SCRIPT.replace('"catch"', '"gymnasium:CartPole-v1"').replace("(200, 1))", "(200, 7, environments=3))", 1)
+    script.write_text(text)
+    commands.main(["plan", str(script), "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    number = dqn.CONFIG.num_environments
+    assert (
+        f"\ngymnasium:CartPole-v1: {number} + 3 environments for training and evaluation of a run, 2 runs at" in shown
+    )
+    assert "\nprobe_value: " not in shown
+    alone, evaluation = dataclasses.replace(dqn.CONFIG, num_environments=1), Evaluation(200, 7, environments=1)
+    study = Study("alone", ("gymnasium:CartPole-v1",), {"DQN": alone}, (0, 1), 400, evaluation)
+    (planned,) = plans.plan(study)
+    assert plan._environments(planned, evaluation) == "one environment for training and evaluation, 1 run at a time"
 
 
 def test_a_plan_shows_the_memory_of_single_frames_and_a_refusal_what_to_change(script, tmp_path, capsys, monkeypatch):

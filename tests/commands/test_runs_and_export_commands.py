@@ -14,7 +14,7 @@ import pytest
 from jaxdqn import commands
 from jaxdqn.commands import export, runs, select_runs
 from jaxdqn.export import package_versions, tensorboard
-from jaxdqn.store import store
+from jaxdqn.store import failures, store
 from tests.helpers import exported, synthetic_runs
 
 
@@ -57,6 +57,16 @@ def test_runs_are_listed_in_columns(results, capsys):
     assert last.split()[1:9] == ["rates", "catch", "DQN", "learning_rate", "0.003", "2", "20000", "-"]
     assert "diverged" in last
     assert err == "4 of 4 runs\n"
+
+
+def test_failed_runs_are_counted_by_lists_and_exports(results, capsys):
+    about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 7}
+    failures.write(results / "rates" / "failures", "0" * 16, about, "ValueError: it broke")
+    assert run("runs", capsys).err == "4 of 4 runs; 1 failed run without a record\n"
+    assert run("runs results/cartpole", capsys).err == "1 of 1 run\n"
+    assert (
+        run("export results/rates --to csv --out rates.csv", capsys).err == "left out: 1 failed run, without a record\n"
+    )
 
 
 def test_runs_are_chosen_by_fields_and_shown_by_fields_as_csv(results, capsys):

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
+from jaxdqn import commands
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.figures.captions import Drawn
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.store import store
-from jaxdqn.study import execute
+from jaxdqn.store import failures, store
+from jaxdqn.study import execute, records, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
@@ -165,6 +166,50 @@ def test_an_error_of_the_table_ends_in_one_sentence_and_keeps_the_old_table(out,
 def _read_lost_weights(runs):
     described = {"file": "elsewhere.npz", "sha256": "", "shapes": {}}
     return str(store.attachment(runs[0]._replace(facts=runs[0].facts | {"weights": described}), "weights"))
+
+
+def test_failed_runs_are_left_out_of_no_figure_and_no_table_in_silence(out, monkeypatch, capsys):
+    folder, captions = out / "whole", []
+    lost = next(run.facts for run in store.read(folder / "runs").runs if run.facts["seed"] == 2)
+    (folder / "runs" / f"{lost['id']}.json").unlink()
+    about = {"game": "probe_value", "algorithm": "two", "settings": {}, "seed": 2}
+    failures.write(folder / "failures", lost["id"], about, "Traceback ...\nValueError: it broke")
+    monkeypatch.setattr(script.style, "save", lambda figure, path, below: captions.append(below) or [])
+    left_out = "1 of 3 runs of two on probe_value failed and is left out."
+    for _ in range(2):  # a second command says the same
+        with pytest.raises(SystemExit, match="1"):
+            main(monkeypatch, "--out", out)
+        said = capsys.readouterr()
+        assert (
+            f"probe_value: 1 run failed with ValueError: it broke ({folder / 'failures' / lost['id']}.json); fix it, "
+            "then run the same command with --retry-failed"
+        ) in said.err.splitlines()
+        assert "4 already stored, 1 failed" in said.err
+        assert left_out in said.out
+    assert left_out in (folder / "whole.md").read_text()
+    assert all(caption.endswith(left_out) for caption in captions)
+    monkeypatch.undo()
+    commands.main(["figure", str(folder), "curves"])
+    assert left_out in capsys.readouterr().out
+    commands.main(["figure", str(folder), "curves", "--arms", "one"])
+    assert "runs of two" not in capsys.readouterr().out
+
+
+def test_a_study_with_only_failed_runs_ends_with_their_reasons(tmp_path, monkeypatch, capsys):
+    study = dataclasses.replace(TOY, algorithms={"one": SMALL})
+    (cell,) = spec.cells(study)
+    (tmp_path / "toy" / "runs").mkdir(parents=True)
+    failures.write(tmp_path / "toy" / "failures", cell.id, records.about(cell), "ValueError: it broke")
+    monkeypatch.setattr(sys, "argv", ["script", "--out", str(tmp_path)])
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="1"):
+            script.main(study, study, learning_curves, "")
+        assert (
+            capsys.readouterr().err.splitlines()[-1].startswith("probe_value: 1 run failed with ValueError: it broke")
+        )
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["figure", str(tmp_path / "toy"), "curves"])
+    assert "holds no run: probe_value: 1 run failed with ValueError: it broke" in capsys.readouterr().err
 
 
 def test_tables_are_written_in_utf_8(out, monkeypatch):

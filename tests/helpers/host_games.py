@@ -1,6 +1,8 @@
 """Small gymnasium environments for tests, such as `host_games:Counter-v0`. Importing this module registers them."""
 
+import json
 import os
+import random
 from typing import ClassVar
 
 import gymnasium
@@ -51,6 +53,41 @@ class Lives(gymnasium.Env):
         is_over = self.time == 6
         info = {"life_lost": self.time % 2 == 0 and not is_over}
         return np.array([self.time, 1], np.float32), 1.0, is_over, False, info
+
+
+class Saves(Counter):
+    """Counter with a number that no seed determines, and that its saved state has."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        self.secret = random.SystemRandom().randrange(1_000)
+        return super().reset(seed=seed)
+
+    def get_state(self):
+        return json.dumps([self.secret, self.episode, self.time]).encode()
+
+    def set_state(self, state):
+        self.secret, self.episode, self.time = json.loads(state)
+
+    def _observation(self):
+        return np.array([self.secret, self.episode, self.time], np.float32)
+
+
+class Flaky(Counter):
+    """Counter whose second copy fails in its 180th step, unless the file `JAXDQN_TEST_LINK` exists."""
+
+    made = 0
+
+    def __init__(self):
+        Flaky.made += 1
+        self.number, self.steps = Flaky.made, 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.number % 2 == 0 and self.steps == 180 and not os.path.exists(os.environ["JAXDQN_TEST_LINK"]):
+            raise ConnectionError("the simulator went away")
+        return super().step(action)
 
 
 class OneState(gymnasium.Env):
@@ -264,6 +301,8 @@ gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
 gymnasium.register("TwoActions-v0", TwoActions, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Argument-v0", Argument, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Trap-v0", Trap, max_episode_steps=3, disable_env_checker=True)
+gymnasium.register("Saves-v0", Saves, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Flaky-v0", Flaky, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})

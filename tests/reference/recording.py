@@ -148,8 +148,8 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=evaluation)
         states.append(host.state)
         curves.append({name: float(value) for name, value in point.items()})
-        drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.envs]))
-    starts = [copy.unwrapped.starts for copy in host.environments.envs]
+        drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.unwrapped.envs]))
+    starts = [copy.unwrapped.starts for copy in host.environments.unwrapped.envs]
     host_loop.close(host)
     return states, curves, drawn, starts
 

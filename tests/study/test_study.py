@@ -251,6 +251,38 @@ def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_on
     assert device_layout.choose(SMALL, game, 8).width == at_once
 
 
+def test_runs_with_one_environment_in_all_train_one_after_another():
+    alone, game = dataclasses.replace(SMALL, num_environments=1), games.make("gymnasium:CartPole-v1")
+    for config, environments, is_alone in (
+        (alone, 1, True),
+        (alone, 2, False),
+        (SMALL, 1, False),
+        (alone, None, False),
+    ):
+        evaluation = Evaluation(200, 5, environments=environments)
+        wide = device_layout.choose(config, game, 8, evaluation=evaluation).width > 1
+        assert (wide or len(devices.cores()) == 1) != is_alone
+
+
+def test_the_number_of_environments_of_evaluation_is_in_the_identity_of_a_run_only_if_it_is_given():
+    ids = [
+        spec.cells(Study("any", ("catch",), {"DQN": SMALL}, (0,), 200, Evaluation(200, 5, environments=number)))[0].id
+        for number in (None, 2)
+    ]
+    plain = spec.cells(Study("any", ("catch",), {"DQN": SMALL}, (0,), 200, Evaluation(200, 5)))[0]
+    assert ids[0] == plain.id != ids[1]
+    determinants = plain.determinants | {
+        "evaluation": {"every": 200, "episodes": 5, "epsilon": 0.0, "exact_values": False}
+    }
+    assert store.identifier(schema.without_none(determinants)) == plain.id  # as before there was such a number
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True])
+def test_a_number_of_environments_of_evaluation_that_is_none_is_refused(number):
+    with pytest.raises(ValueError, match=rf"evaluation.environments = {number} must be a whole number of at least 1"):
+        Evaluation(200, 5, environments=number).check()
+
+
 @pytest.mark.parametrize(
     ("platform", "allowed", "reason"),
     [

@@ -49,7 +49,7 @@ class Runner:
     @property
     def memories(self):
         """The memories of the consoles."""
-        return [copy._ale.getRAM().tobytes() for copy in self.host.environments.envs]
+        return [copy.unwrapped._ale.getRAM().tobytes() for copy in self.host.environments.unwrapped.envs]
 
 
 @pytest.mark.parametrize(("package", "name", "num_environments", "saves_state"), [ATARI, REPLAYED, DOOM])

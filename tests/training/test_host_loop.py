@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from jaxdqn import config_fields, games, learner, schedules
 from jaxdqn.algorithms import pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.game_interfaces import Game, HostGame, TimeStep
+from jaxdqn.games import environment_vectors
 from jaxdqn.interfaces import Step
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
@@ -25,10 +27,10 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.target_network import Online
-from jaxdqn.training import host_evaluate, host_loop, host_programs, host_state, loop
+from jaxdqn.training import host_checkpoint, host_evaluate, host_loop, host_programs, host_state, loop
 from jaxdqn.training.acting import ActorState
 from jaxdqn.training.evaluate import Evaluation
-from tests.helpers import host_games
+from tests.helpers import faulty_games, host_games
 from tests.helpers.runs import SMALL, advancing, plain
 
 pytestmark = pytest.mark.usefixtures("unoptimised")
@@ -265,6 +267,34 @@ def test_one_environment_can_serve_training_and_evaluation_and_the_training_epis
     assert not rows[:, 3:5].any()  # neither terminated nor truncated
 
 
+def test_resuming_takes_the_same_actions_again_however_many_there_are():
+    number = 2**17  # half of the actions do not fit in 16 bits
+    environment = faulty_games.changed(action_space=spaces.Discrete(number))
+    vector = functools.partial(environment_vectors.make, "game", environment)
+    game = games.make("gymnasium:tests.helpers.faulty_games:Sound-v0")._replace(num_actions=number, make_vector=vector)
+    config = dataclasses.replace(SMALL, learning_starts=300, network=QNetwork(Dense((4,))))
+    run = Runner(game, config, evaluation=Evaluation(every=204, episodes=1))
+    run.advance()
+    arguments = {"game": game, "programs": run.programs, "evaluation": run.evaluation}
+    assert run.state.episode_return.min() > 0  # the sum of the actions of the episode under way
+    resumed = host_checkpoint.load(host_checkpoint.save(run.host, game), config, 0, **arguments)
+    assert resumed.history.renewed_at == ()
+    assert resumed.history.actions == run.host.history.actions
+
+
+def test_actions_that_fit_in_16_bits_are_kept_in_16_bits():
+    assert [host_state.action_type(number) for number in (2, 2**16, 2**16 + 1)] == [np.uint16, np.uint16, np.uint32]
+
+
+def test_an_action_of_training_and_evaluation_is_of_the_type_of_its_space(monkeypatch):
+    seen = []
+    monkeypatch.setattr(faulty_games.Sound, "reward", lambda self, action: seen.append(type(action)) or 1.0)
+    game = games.make("gymnasium:tests.helpers.faulty_games:Sound-v0")
+    Runner(game, dataclasses.replace(SMALL, learning_starts=8), evaluation=Evaluation(every=20, episodes=1)).advance()
+    assert set(seen) == {np.int64}
+    assert len(seen) == 20 + 10
+
+
 def test_too_many_environments_are_an_error_that_names_both_numbers():
     game = own("OneState")
 
@@ -353,7 +383,7 @@ def test_pictures_are_stored_byte_for_byte():
     config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60), network=network)
     run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
     alone = gymnasium.make("Image-v0")  # 9 steps an episode
-    copy = run.host.environments.envs[0].unwrapped
+    copy = run.host.environments.unwrapped.envs[0].unwrapped
     pictures = [alone.reset(seed=copy.np_random_seed)[0]]
     assert run.advance()["updates"] == 10
     for row in range(60):

@@ -13,7 +13,7 @@ from jaxdqn.code_versions import CodeVersions
 from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import device_layout, program, workers
+from jaxdqn.training import device_layout, program, worker_process, workers
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
@@ -52,12 +52,12 @@ def test_a_worker_has_one_core_no_accelerator_unless_its_parent_has_and_the_same
 
 def test_a_worker_refuses_a_game_whose_code_has_changed():
     name = "gymnasium:tests.helpers.host_games:OneState-v0"
-    task = workers._Task("cpu", SMALL, name, games.make(name).code, {}, Evaluation(200, 1), 0, False)
-    assert workers._game(task).name == name
+    task = worker_process.Task("cpu", SMALL, name, games.make(name).code, {}, Evaluation(200, 1), 0, False, 0.0)
+    assert worker_process._game(task).name == name
     with pytest.raises(
         RuntimeError, match=f"^the code of {name} has changed since the command began: run the command again$"
     ):
-        workers._game(task._replace(code=CodeVersions({"tests.helpers.host_games": "0"})))
+        worker_process._game(task._replace(code=CodeVersions({"tests.helpers.host_games": "0"})))
 
 
 @pytest.mark.parametrize("name", [GAMES[0], "catch"])
@@ -114,8 +114,8 @@ def test_a_process_that_is_killed_while_it_waits_ends_only_its_run(tmp_path, mon
 def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_fails(tmp_path, monkeypatch):
     start, places = workers._start, []
 
-    def killed_at_first(task, place):
-        worker = start(task, place)
+    def killed_at_first(task, place, note):
+        worker = start(task, place, note)
         if not places:
             worker.process.kill()
         places.append(place)
