@@ -86,8 +86,9 @@ def test_an_environment_and_its_wrappers_have_their_sources(module):
     name = module()
     for game in (f"gymnasium:{name}:{name}-v0", f"gymnasium:{name}-v0"):  # the second time, the module is imported
         assert set(games.make(game).code.sources) == {name, f"{name}_helper"}
-    wrapped = games.make("gymnasium:CartPole-v1|tests.helpers.host_games:RewardPlusOne")
-    assert "tests.helpers.host_games" in wrapped.code.sources
+    for wrapper in ("RewardPlusOne", "doubled"):
+        wrapped = games.make(f"gymnasium:CartPole-v1|tests.helpers.host_games:{wrapper}")
+        assert "tests.helpers.host_games" in wrapped.code.sources
 
 
 def test_the_code_of_this_package_and_of_gymnasium_has_no_version_of_its_own():

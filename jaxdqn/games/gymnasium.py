@@ -92,7 +92,7 @@ def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
 def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
     """Yields the modules, classes and functions that an environment consists of."""
     module, _, environment = parts.environment.rpartition(":")
-    yield from filter(None, [module])
+    yield from filter(None, [module, *(wrapper.partition(":")[0] for wrapper in parts.wrappers)])
     yield from wrappers
     entry_point = gymnasium.spec(environment).entry_point
     yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point

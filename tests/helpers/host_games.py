@@ -1,5 +1,6 @@
 """Small gymnasium environments for tests, such as `host_games:Counter-v0`. Importing this module registers them."""
 
+import functools
 import json
 import os
 import random
@@ -248,6 +249,9 @@ class RewardPlusOne(gymnasium.RewardWrapper):
 
     def reward(self, reward):
         return float(reward) + 1.0
+
+
+doubled = functools.partial(gymnasium.wrappers.TransformReward, func=lambda reward: 2.0 * reward)  # as a wrapper
 
 
 class RewardTimesTen(gymnasium.RewardWrapper):
