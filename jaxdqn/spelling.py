@@ -3,22 +3,27 @@
 import difflib
 from collections.abc import Iterable
 
+from jaxdqn import other_names
+
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     """Returns a question for the end of an error message: `" Did you mean 'dqn' or 'c51'?"`.
 
     Args:
-      name: a name that is not known.
-      known: the known names. Those with a dotted path that ends in `name` are preferred: `optimizer.eps` for `eps`.
+      name: a name that is not known. Upper case and `-` for `_` do not count.
+      known: the known names. The one that means the same as `name` in another library is preferred, `learning_rate` for
+        `lr`; then those with a dotted path that ends in `name`, `optimizer.eps` for `eps`.
       prefix: is put before every suggested name.
 
     Returns:
       The question with a leading space and at most three names, or "" if no known name is similar.
     """
-    known = list(known)
-    ends = [path for path in known if path.endswith(f".{name}")]
-    similar = ends or difflib.get_close_matches(name, known, n=3)
-    names = [repr(prefix + one) for one in similar[:3]]
+    known = {other_names.key(one): one for one in known}
+    wanted = other_names.key(name)
+    same = [one for one in (other_names.MEANINGS.get(wanted, wanted),) if one in known]
+    ends = [path for path in known if path.endswith(f".{wanted}")]
+    similar = same or ends or difflib.get_close_matches(wanted, known, n=3)
+    names = [repr(prefix + known[one]) for one in similar[:3]]
     return f" Did you mean {' or '.join(names)}?" if names else ""
 
 

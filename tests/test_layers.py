@@ -16,6 +16,7 @@ BASE = {
     "config_fields",
     "game_interfaces",
     "interfaces",
+    "other_names",
     "outputs",
     "own_parts",
     "plain_numbers",
@@ -43,8 +44,9 @@ MAY_IMPORT = {
     "interfaces": {"outputs"},
     "outputs": set(),
     "own_parts": {"code_versions", "user_modules"},
+    "other_names": set(),
     "plain_numbers": set(),
-    "spelling": set(),
+    "spelling": {"other_names"},
     "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head

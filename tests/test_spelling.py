@@ -13,6 +13,11 @@ from jaxdqn.spelling import counted, did_you_mean
         ("zzz", ["c51", "dqn"], ""),
         ("zzz", [], ""),
         ("eps", ["exps", "optimizer.eps"], " Did you mean 'optimizer.eps'?"),
+        ("lr", ["lrs", "learning_rate"], " Did you mean 'learning_rate'?"),
+        ("lr", ["learning-rate"], " Did you mean 'learning-rate'?"),
+        ("buffer-size", ["batch_size", "replay.capacity"], " Did you mean 'replay.capacity'?"),
+        ("buffer-size", ["batch_size"], ""),
+        ("DQN", ["dqn", "c51"], " Did you mean 'dqn'?"),
     ],
 )
 def test_similar_names_and_ends_of_paths_are_suggested(name, known, question):

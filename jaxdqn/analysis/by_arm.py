@@ -1,7 +1,7 @@
 """Sorts runs into the arms of a comparison, and stacks the curves of an arm as `[runs, points]`.
 
-The runs of an arm have one game, algorithm and point of the grid, and differ by seed only. A run that diverged counts
-as in `jaxdqn.analysis.divergence`. A run that failed has no record: `jaxdqn.analysis.failed_runs` counts them.
+The runs of an arm have one game, algorithm and settings (`settings_of_runs`), and differ by seed only. A run that
+diverged counts as in `jaxdqn.analysis.divergence`. A run that failed has no record: `failed_runs` counts them.
 """
 
 from collections import defaultdict
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import code_of_runs, divergence
+from jaxdqn.analysis import code_of_runs, divergence, settings_of_runs
 from jaxdqn.store import schema
 from jaxdqn.store.record import Curves, Run
 
 # Facts that are equal in an arm: runs that differ in one of these do not sample the same distribution.
-_SHARED = ("configuration", "steps", "evaluation", "training_version", "algorithm_version", "part_versions", "switches")
+_SHARED = ("steps", "evaluation", "training_version", "algorithm_version", "part_versions", "switches")
 
 # Facts that are equal in all arms: scores of runs that differ in one of these cannot be compared.
 _PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version", "switches")
@@ -37,9 +37,10 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
       ValueError: if runs of an arm differ by more than their seed, or a seed occurs twice. To pool them would mix two
         distributions, or count one sample as two.
     """
+    runs = list(runs)
     grouped: dict[Arm, list[Run]] = defaultdict(list)
-    for run in runs:
-        grouped[arm(run.facts["game"]["name"], run.facts["algorithm"], run.facts["settings"])].append(run)
+    for run, settings in zip(runs, settings_of_runs.of_runs([run.facts for run in runs]), strict=True):
+        grouped[arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
     for key, members in grouped.items():
         members.sort(key=lambda run: run.facts["seed"])
         _check_arm(key, members)
@@ -208,7 +209,7 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
         if differing:
             raise ValueError(
                 f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "
-                "be pooled: keep runs that differ by seed only, or give the arms different labels."
+                "be pooled: choose runs that agree (--where on the command line), or give the arms different labels."
             )
     for previous, run in pairwise(members):
         if previous.facts["seed"] == run.facts["seed"]:
@@ -226,7 +227,7 @@ def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable
         names = [f"{described(arm)} on {arm.game}" for arm, _ in (first, other)]
         raise ValueError(
             f"{names[0]} and {names[1]} differ in {', '.join(differing)} and cannot be compared: choose runs of one "
-            "protocol, or run them again under one."
+            "protocol (--where on the command line), or run them again under one."
         )
 
 

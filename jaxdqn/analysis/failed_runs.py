@@ -45,9 +45,12 @@ def sentence(failed: Iterable[Failure], runs: Iterable[Run]) -> str:
     labels = by_arm.labels([*arms, *numbers])
     sentences = []
     for arm, number in numbers.items():
-        of_arm = counted(number + len(arms.get(arm, ())), "run")
+        # A failure names the settings of its study only: two studies in one folder may differ in others.
+        runs_of_arm = (
+            f"{number} of {counted(number + len(arms[arm]), 'run')}" if arm in arms else counted(number, "run")
+        )
         verb = "is" if number == 1 else "are"
-        sentences.append(f"{number} of {of_arm} of {labels[arm]} on {arm.game} failed and {verb} left out.")
+        sentences.append(f"{runs_of_arm} of {labels[arm]} on {arm.game} failed and {verb} left out.")
     return " ".join(sentences)
 
 

@@ -4,10 +4,13 @@ A command is one file of this package and one line of `COMMANDS`.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
+import jaxdqn
 from jaxdqn import user_modules
 from jaxdqn.commands import export, figure, list, pack, plan, play, run, runs, search, status, train
+from jaxdqn.commands.errors import ends_quietly, system_errors_as_sentences
 
 COMMANDS = {
     "list": list.COMMAND,
@@ -45,18 +48,28 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line. Invalid input exits with status 2 after an error message of one sentence.
+    """Runs the command line.
 
-    Modules of the user are searched in the current folder first, as by `python -m jaxdqn`.
+    Invalid input exits with status 2 after an error message of one sentence; so does an error of the operating system.
+    Without a command, help is printed. Modules of the user are searched in the current folder first, as by
+    `python -m jaxdqn`.
     """
     user_modules.search_current_folder()
-    options = _parser().parse_args(arguments)
-    COMMANDS[options.command].main(options)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    with ends_quietly(), system_errors_as_sentences():
+        if not words:
+            parser.print_help()
+            return
+        name, *rest = words
+        options = parser.parse_args([name, *(COMMANDS[name].completed(rest) if name in COMMANDS else rest)])
+        COMMANDS[options.command].main(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("jaxdqn", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
+    parser.add_argument("--version", action="version", version=f"jaxdqn {jaxdqn.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         subparser = subparsers.add_parser(

@@ -1,7 +1,7 @@
 """The record of a command, for the table in `jaxdqn/commands/__init__.py`."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -15,6 +15,7 @@ class Command(NamedTuple):
       main: runs the command with the parsed options.
       epilog: examples, printed after the options.
       usage: the line of usage, for a command whose options depend on its arguments. By default argparse writes it.
+      completed: adds to the arguments what argparse cannot, before it parses them.
     """
 
     summary: str
@@ -23,3 +24,4 @@ class Command(NamedTuple):
     main: Callable[[argparse.Namespace], None]
     epilog: str = ""
     usage: str | None = None
+    completed: Callable[[Sequence[str]], list[str]] = list

@@ -3,16 +3,20 @@
 import argparse
 import dataclasses
 import pathlib
+import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from jaxdqn import config_fields, settings
+from jaxdqn import config_fields, other_names, settings
 from jaxdqn.commands import own_part_options
 from jaxdqn.commands.options import add_settings
 from jaxdqn.config import Config
+from jaxdqn.plain_numbers import whole_of
+from jaxdqn.spelling import did_you_mean
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -23,18 +27,20 @@ class Options:
     Attributes:
       settings: settings that all other options start from, a name from `jaxdqn list settings`. By default those of the
         game.
-      steps: environment steps of each run.
-      evaluation: when and how runs are evaluated.
+      steps: environment steps of each run, such as 200_000 or 2e5. If other counts must divide them, they are rounded
+        up.
+      evaluation: when and how runs are evaluated. If only the steps are given, the period is derived, for 20 to 40
+        evaluations.
       seeds: number of runs, with seeds 0, 1, ...
       out: folder for the results.
-      name: name of the study and of its folder in `out`. By default game and algorithm.
+      name: name of the study and of its folder in `out`. By default game and algorithms.
     """
 
     settings: str
     steps: int
     evaluation: Evaluation
     seeds: int = 5
-    out: pathlib.Path = pathlib.Path("runs")
+    out: pathlib.Path = pathlib.Path("results")
     name: str | None = None
 
 
@@ -59,21 +65,26 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
         "Everything",
         [("options", Annotated[Options, unprefixed]), ("config", Annotated[configuration, unprefixed])],
     )
-    parsed, unknown = tyro.cli(
-        everything,
-        prog=f"jaxdqn train {game} {algorithm}",
-        description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table. The defaults below "
-        f"are the settings {base} of `jaxdqn list settings`. A part of your own is an option, too: --network "
-        "my_module:MyNetwork.",
-        args=arguments,
-        default=everything(Options(base, family.steps, family.evaluation), configuration()),
-        config=(tyro.conf.CascadeSubcommandArgs,),
-        return_unknown_args=True,
-    )
-    if unknown:
-        raise ValueError(
-            f"there is no option {unknown[0]!r}: `jaxdqn train {game} {algorithm} --help` lists all options."
+    with _NUMBERS:
+        parsed, unknown = tyro.cli(
+            everything,
+            prog=f"jaxdqn train {game} {algorithm}",
+            description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table. The defaults "
+            f"below are the settings {base} of `jaxdqn list settings`. A part of your own is an option, too: --network "
+            "my_module:MyNetwork.",
+            args=arguments,
+            default=everything(Options(base, family.steps, family.evaluation), configuration()),
+            config=(tyro.conf.CascadeSubcommandArgs,),
+            return_unknown_args=True,
         )
+    if unknown:
+        hint = other_names.option(unknown[0]) or _similar_option(unknown[0], default)
+        raise ValueError(
+            f"{algorithm} has no option {unknown[0]!r}.{hint} `jaxdqn train {game} {algorithm} --help` lists all "
+            "options."
+        )
+    if parsed.options.seeds < 1:
+        raise ValueError(f"--seeds {parsed.options.seeds} is out of range: it is the number of runs, at least 1.")
     config = Config(**{name: getattr(parsed.config, name) for name in names})
     for path, part in own.items():
         config = config_fields.replace_at(config, path, part)
@@ -85,9 +96,75 @@ def _is_own(part: Any, declared: Any) -> bool:
     return dataclasses.is_dataclass(part) and type(part) not in (declared, *typing.get_args(declared))
 
 
+def is_given(option: str, arguments: Iterable[str]) -> bool:
+    """Returns whether the arguments hold an option, such as `--evaluation.every`."""
+    return any(argument.partition("=")[0] == option for argument in arguments)
+
+
+def is_part(word: str) -> bool:
+    """Returns whether a word chooses a part of the configuration, such as `network.torso:conv`."""
+    field, colon, _ = word.partition(":")
+    return bool(colon) and field.partition(".")[0] in {field.name for field in dataclasses.fields(Config)}
+
+
+def option_of(field: str) -> str:
+    """Returns the option of a field, such as `--replay.capacity` or `--learning-rate`."""
+    return f"--{field.replace('_', '-')}"
+
+
+def as_typed(message: str, config: Config, arguments: Iterable[str]) -> str:
+    """Returns an error message about a study with its fields as options: `--train-every 3` for `train_every = 3`.
+
+    Args:
+      message: of the error.
+      config: whose fields the message may name.
+      arguments: of the command; a part is named as in them, such as `network.torso:conv`.
+    """
+    parts = {word.partition(":")[0]: word for word in arguments if is_part(word)}
+    known = _fields(config)
+
+    def typed(found: re.Match[str]) -> str:
+        field, value = found.groups()
+        if field in parts:
+            return parts[field]
+        items = value.strip("(,)").replace(",", "")  # of a tuple
+        return f"{option_of(field)} {items}" if field in known else found.group()
+
+    return re.sub(r"\b([a-z_][a-z_0-9.]*) = (\([^()]*\)|[^\s,;:(]*[^\s,;:.(])", typed, message)
+
+
+def _similar_option(word: str, config: Config) -> str:
+    names = [option_of(field).removeprefix("--") for field in _fields(config)]
+    return did_you_mean(word.partition("=")[0].removeprefix("--"), names, "--") if word.startswith("--") else ""
+
+
+def _fields(config: Config) -> list[str]:
+    """Returns the fields that have an option: of the configuration, of `Options` and of the evaluation."""
+    of_config = [path for path, field in config_fields.fields(config).items() if field.metadata["kind"] != "part"]
+    of_evaluation = [f"evaluation.{field.name}" for field in dataclasses.fields(Evaluation)]
+    return [*of_config, *of_evaluation, *(f.name for f in dataclasses.fields(Options) if f.name != "evaluation")]
+
+
 def _base_settings(arguments: Sequence[str]) -> str | None:
     """Returns the value of `--settings`, which decides the defaults of all other options; None if it is not given."""
     parser = argparse.ArgumentParser("jaxdqn train", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
     add_settings(parser)
     found: str | None = parser.parse_known_args(arguments)[0].settings
     return found
+
+
+def _whole_number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    """Returns how an option of a whole number is read: `2000`, `2_000` or `2e3`."""
+    if info.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda words: whole_of(words[0]),
+        is_instance=lambda value: type(value) is int,
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+_NUMBERS = ConstructorRegistry()
+_NUMBERS.primitive_rule(_whole_number)

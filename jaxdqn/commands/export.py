@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
-from jaxdqn.commands.options import folder_of
+from jaxdqn.commands.options import folder_of, whole
 from jaxdqn.commands.runs import WHERE
 from jaxdqn.spelling import counted
 
@@ -70,7 +70,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     tables = "; ".join(f"{name}: {rows}" for name, rows in TABLES.items())
     csv.add_argument("--table", choices=TABLES, help=f"{tables} (default: curves)")
     csv.add_argument("--score", metavar="CURVE", help="curve of the table of scores (default: evaluation_return)")
-    csv.add_argument("--last", type=int, metavar="N", help="number of its last points that are averaged (default: 1)")
+    csv.add_argument("--last", type=whole, metavar="N", help="number of its last points that are averaged (default: 1)")
     csv.add_argument(
         "--overwrite", action="store_true", help="replace the file if it exists (also with --to requirements)"
     )

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdqn.commands import text_tables, written_files
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_study, folder_of
+from jaxdqn.commands.runs import WHERE
 from jaxdqn.figures import FIGURES, style
 from jaxdqn.figures.entry import NORMALISE, Entry, Option
 
@@ -24,7 +26,9 @@ kinds of figures (`jaxdqn figure STUDY KIND --help` lists the options of a kind)
 {kinds}
 
 examples:
+  jaxdqn figure curves                                      the study that was trained last
   jaxdqn figure results/classic_control curves
+  jaxdqn figure results/catch-dqn curves --where learning_rate=0.001
   jaxdqn figure results/classic_control profile --normalise cartpole=0:475 acrobot=-500:-100 mountain_car=-200:-110
   jaxdqn figure results/classic_control efficiency --normalise references.csv --aggregate median
   jaxdqn figure results/classic_control improvement --base DQN --last 5
@@ -37,14 +41,16 @@ examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn figure`: the study, and a parser for each kind of figure."""
-    add_study(parser)
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", help="kind of figure, see below")
+    add_study(parser, _DEFAULT, nargs=None)  # `_with_study` adds it
+    kinds = parser.add_subparsers(
+        prog="jaxdqn figure STUDY", dest="kind", metavar="KIND", help="kind of figure, see below (default: list them)"
+    )
     for name, entry in FIGURES.items():
         _add_kind(kinds.add_parser(name, description=entry.summary), name, entry)
 
 
 def main(chosen: argparse.Namespace) -> None:
-    """Runs the command.
+    """Runs the command. Without a kind of figure, it prints the kinds.
 
     Invalid input exits with status 2 after an error message. If records are damaged, the figure is drawn without them,
     and the exit status is 1.
@@ -53,20 +59,29 @@ def main(chosen: argparse.Namespace) -> None:
       chosen: the options of `add`.
     """
     from jaxdqn.analysis import failed_runs
+    from jaxdqn.commands import select_runs
     from jaxdqn.figures import captions, inputs
 
+    if chosen.kind is None:
+        print("give a kind of figure, such as `jaxdqn figure STUDY curves`; kinds are", _KINDS, sep="\n")
+        return
     entry = FIGURES[chosen.kind]
     study, requested = folder_of(chosen.study)
     with one_sentence():
         folder, found = inputs.stored(study, requested)
         path, formats = _files(chosen, entry, folder)
-        runs = inputs.chosen(found.runs, chosen.games, chosen.arms)
-        options, scale = _options(chosen, entry, inputs.chosen(found.runs, chosen.games, None))
+        selected = select_runs.select(found.runs, chosen.where)
+        if not selected:
+            raise ValueError(f"no run of {folder} has {' and '.join(chosen.where)}: `jaxdqn runs` lists the runs.")
+        runs = inputs.chosen(selected, chosen.games, chosen.arms)
+        options, scale = _options(chosen, entry, inputs.chosen(selected, chosen.games, None))
         drawn = entry.draw(runs, **options)
         failed = inputs.chosen_failures(failed_runs.read(folder, requested), chosen.games, chosen.arms)
         facts = " ".join(filter(None, [scale, captions.provenance(runs), failed_runs.sentence(failed, runs)]))
+        before = written_files.contents(path)
         written = entry.output.save(drawn, path, facts, formats)
-    print(entry.output.text(drawn, facts), *(f"{entry.output.noun}  {file}" for file in written), sep="\n")
+    lines = (written_files.line(entry.output.noun, file, before) for file in written)
+    print(text_tables.markdown_fitted(entry.output.text(drawn, facts)), *lines, sep="\n")
     if found.damaged:
         raise SystemExit("\n".join(f"damaged: {printable(problem)}" for problem in found.damaged))
 
@@ -77,7 +92,8 @@ def _add_kind(parser: argparse.ArgumentParser, name: str, entry: Entry) -> None:
         _add_option(parser, option)
     which = parser.add_argument_group("selected runs (default: all)")
     which.add_argument("--games", nargs="+", metavar="NAME", help="select these games")
-    which.add_argument("--arms", nargs="+", metavar="LABEL", help="select these algorithms, drawn in this order")
+    which.add_argument("--arms", nargs="+", metavar="LABEL", help="select these arms, drawn in this order")
+    which.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
     where = parser.add_argument_group(f"output file (default: figures/{name} in the folder of the study)")
     where.add_argument("--out", type=Path, metavar="FILE", help="path of the file; its suffix selects the format")
     output = entry.output
@@ -155,10 +171,20 @@ def _files(chosen: argparse.Namespace, entry: Entry, folder: Path) -> tuple[Path
     return path, formats
 
 
+def _with_study(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with the study that was trained last, if they begin with a kind of figure or are none."""
+    is_complete = arguments and arguments[0] not in FIGURES
+    return list(arguments) if is_complete else [str(folder_of(None)[0]), *arguments]
+
+
+_DEFAULT = "the study in results that was trained last"
+_KINDS = "\n".join(f"  {name:<13} {entry.summary}" for name, entry in FIGURES.items())
 COMMAND = Command(
     "draw or tabulate a comparison from stored runs",
     _DESCRIPTION,
     add,
     main,
-    epilog=_EPILOG.format(kinds="\n".join(f"  {name:<13} {entry.summary}" for name, entry in FIGURES.items())),
+    epilog=_EPILOG.format(kinds=_KINDS),
+    usage="jaxdqn figure [STUDY] [KIND] [any option of the kind]",
+    completed=_with_study,
 )

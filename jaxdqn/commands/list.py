@@ -1,7 +1,9 @@
 """`jaxdqn list`: the games, the algorithms or the settings, one line each."""
 
 import argparse
+import textwrap
 
+from jaxdqn.commands import text_tables
 from jaxdqn.commands.command import Command
 
 
@@ -15,7 +17,7 @@ def main(options: argparse.Namespace) -> None:
     rows = {"games": _games, "algorithms": _algorithms, "settings": _settings}[options.table]()
     width = max(map(len, rows))
     for name, summary in rows.items():
-        print(f"{name:{width}}  {summary}")
+        print(textwrap.fill(f"{name:{width}}  {summary}", text_tables.width(), subsequent_indent=" " * (width + 2)))
 
 
 def _games() -> dict[str, str]:

@@ -5,6 +5,7 @@ This module imports no slow modules, so `--help` is fast.
 
 import argparse
 import pathlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.errors import one_sentence
@@ -15,29 +16,62 @@ if TYPE_CHECKING:
 ASYNCHRONOUS = "one process for each environment of a host game: faster if a step is slow; the results are equal"
 
 
-def add_study(parser: Any) -> None:
-    """Adds the argument STUDY, which `folder_of` reads."""
+def add_study(parser: Any, default: str, nargs: str | None = "?") -> None:
+    """Adds the argument STUDY, which `folder_of` reads; `default` says what a command does without it."""
     parser.add_argument(
-        "study", type=pathlib.Path, metavar="STUDY", help="folder of the study, such as results/NAME, or its script"
+        "study",
+        type=pathlib.Path,
+        nargs=nargs,
+        metavar="STUDY",
+        help=f"folder of the study, its name in results, or its script (default: {default})",
     )
 
 
 def folder_of(
-    study: pathlib.Path, out: pathlib.Path = pathlib.Path("results")
+    study: pathlib.Path | None, out: pathlib.Path = pathlib.Path("results")
 ) -> "tuple[pathlib.Path, Manifest | None]":
     """Returns the folder of a study and, if the study is given by its script, the runs of the script's study.
 
     Args:
-      study: the folder, or the script of an experiment.
-      out: the folder of the results of scripts.
+      study: the folder, its name in the folder of results, or the script of an experiment. None is the study that was
+        trained last; a line on stderr names it.
+      out: the folder of results.
     """
-    if study.suffix != ".py":
-        return study, None
-    from jaxdqn.study import load_script, records, spec
-
     with one_sentence():
+        if study is None:
+            return _last_trained(out), None
+        if study.suffix != ".py":
+            is_name = not study.exists() and (out / study).is_dir()
+            return out / study if is_name else study, None
+        from jaxdqn.study import load_script, records, spec
+
         found = load_script.load(study).study
         return out / found.name, records.manifest(found, spec.cells(found))
+
+
+def studies_in(out: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the folders of the studies in a folder, sorted by name."""
+    from jaxdqn.store import manifest, store
+
+    return [path for path in sorted(out.glob("*")) if manifest.exists(path) or store.exists(path / "runs")]
+
+
+def _last_trained(out: pathlib.Path) -> pathlib.Path:
+    from jaxdqn.store import archive, manifest
+
+    def trained_at(study: pathlib.Path) -> float:
+        files = (manifest.path_in(study), study / "runs", archive.files_of(study / "runs").runs)
+        return max(file.stat().st_mtime for file in files if file.exists())
+
+    studies = studies_in(out)
+    if not studies:
+        raise ValueError(
+            f"{out} holds no study: train one with `jaxdqn train GAME ALGORITHM`, or give the folder of a study."
+        )
+    found = max(studies, key=trained_at)
+    others = f", the last of {len(studies)} in {out}" if len(studies) > 1 else ""
+    print(f"study   {found}{others}", file=sys.stderr)
+    return found
 
 
 def add_settings(parser: Any) -> None:
@@ -139,17 +173,30 @@ def add_memory(parser: Any) -> None:
 
 
 def positive(text: str) -> int:
-    """Returns the whole number of a text; argparse reports one below 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
-    return int(text)
+    """Returns the whole number of a text, such as 2000, 2_000 or 2e3; argparse reports one below 1."""
+    return _at_least(1, text)
 
 
 def count(text: str) -> int:
     """Returns the whole number of a text; argparse reports one below 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 0")
-    return int(text)
+    return _at_least(0, text)
+
+
+def whole(text: str) -> int:
+    """Returns the whole number of a text, such as 2000, 2_000, 2e3 or -1."""
+    from jaxdqn.plain_numbers import whole_of  # NumPy is slow to import, and help needs no number
+
+    try:
+        return whole_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
+
+
+def _at_least(least: int, text: str) -> int:
+    number = whole(text)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least {least}")
+    return number
 
 
 def seconds(text: str) -> float:

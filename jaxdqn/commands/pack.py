@@ -69,7 +69,7 @@ def _pack(folder: Path, requested: "Manifest | None", *, is_partial: bool) -> No
 
     if not _holds_runs(folder):
         raise ValueError(f"{folder} holds no runs: give the folder of a study, such as results/NAME.")
-    if requested is None and (folder / "study.json").exists():
+    if requested is None and manifest.exists(folder):
         requested = manifest.read(folder)
     if requested is not None and not is_partial:
         missing = len(requested.cells) - len(status.of(folder, requested).done)

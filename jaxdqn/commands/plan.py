@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxdqn.commands import text_tables
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence, printable
 from jaxdqn.commands.options import add_memory
@@ -59,45 +60,51 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from jaxdqn.study import plan
     from jaxdqn.study.progress import duration
 
-    console = Console(highlight=False)
     num_runs = sum(len(program.group.cells) for program in planned)
     failed = f", {len(found.failed)} failed" if found.failed else ""
-    title = (
+    print(
         f"{study.name}: {counted(num_runs, 'run')} missing, {len(found.done)} done{failed}; {study.steps:,} steps each"
     )
-    table = Table(title=title)
-    left = ("game", "arms")
-    for heading in (*left, "runs", "devices", "runs each", "waves", "networks", "optimizer", "replay", "a run", "time"):
-        table.add_column(heading, justify="left" if heading in left else "right")
+    rows: list[tuple[str, ...]] = [("game", "arms", "runs", "at once", "waves", "replay", "memory", "compile", "train")]
     for program in planned:
         arms = ", ".join(dict.fromkeys(cell.algorithm for cell in program.group.cells))
         size = program.size
-        table.add_row(
-            program.group.game,
-            printable(arms),
-            str(len(program.group.cells)),
-            str(len(program.layout.devices)),
-            str(program.layout.per_device),
-            str(program.num_waves),
-            *(_bytes(number) for number in (size.networks, size.optimizer, size.replay, size.total)),
-            "?" if program.seconds is None else duration(program.seconds),
+        times = (program.compile_seconds, program.seconds)
+        rows.append(
+            (
+                program.group.game,
+                printable(arms),
+                str(len(program.group.cells)),
+                str(program.layout.width),
+                str(program.num_waves),
+                _bytes(size.replay),
+                _bytes(size.total),
+                *("?" if seconds is None else duration(seconds) for seconds in times),
+            )
         )
-    console.print(table)
+    print(text_tables.table(rows))
     for program in planned:
         if copies := _environments(program, study.evaluation):
-            console.print(f"{program.group.game}: {copies}", soft_wrap=True, markup=False)
-    known = [program.seconds for program in planned if program.seconds is not None]
+            print(f"{program.group.game}: {copies}")
+    known = [program for program in planned if program.seconds is not None]
+    compiling = sum(program.compile_seconds or 0.0 for program in known)
+    training = sum(program.seconds or 0.0 for program in known)
     rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} unknown: --calibrate"
-    console.print(
+    print(
         f"{counted(len(planned), 'program')} to compile; {num_runs * study.steps:,} steps; in all "
-        f"{duration(sum(known))}{rest}, without compilation. The table gives the memory of one run.",
-        soft_wrap=True,
+        f"{duration(compiling + training)}{rest}, of which {duration(compiling)} compiling. Replay and memory are "
+        "those of one run."
     )
+    if structure := plan.structural_fields(study):
+        print(f"Structure: {', '.join(structure)}. Each combination of their values is a program of its own.")
+    if len(planned) > 1 and compiling > training:
+        remedy = f"try fewer values of {', '.join(structure)}" if structure else "use more steps or seeds"
+        print(
+            f"Warning: compiling takes longer than training ({duration(compiling)} and {duration(training)}): {remedy}."
+        )
 
 
 def _environments(program: "Planned", evaluation: "Evaluation") -> str:

@@ -6,12 +6,15 @@ Slow modules are imported inside functions, so `--help` is fast.
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
-from jaxdqn.commands.options import folder_of
+from jaxdqn.commands.options import folder_of, whole
 from jaxdqn.spelling import counted
+
+if TYPE_CHECKING:
+    from jaxdqn.store.status import Status
 
 EPISODES = 20  # from which a typical one is selected
 _FRAMES_PER_SECOND = 25
@@ -23,6 +26,7 @@ stdout is not a terminal, only the first episode is drawn. Other games need --ou
 """
 EPILOG = """\
 examples:
+  jaxdqn play                                                   the study that was trained last
   jaxdqn play results/catch                                     the best weights of a study, in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
   jaxdqn play results/lunar_lander --best --out film.gif        weights at the highest evaluation return
@@ -39,8 +43,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "study",
         type=Path,
+        nargs="?",
         metavar="STUDY",
-        help="folder of the study, script of an experiment, JSON of a run, or file of weights",
+        help="folder of the study, its name in results, script of an experiment, JSON of a run, or file of weights "
+        "(default: the study in results that was trained last)",
     )
     which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
     which.add_argument("--game", metavar="NAME", help="the game, if there are several")
@@ -52,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="your own modules whose code may run, if the run has a game, wrapper or network of your own",
     )
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
-    which.add_argument("--run-seed", type=int, metavar="N", help="training seed of the run")
+    which.add_argument("--run-seed", type=whole, metavar="N", help="training seed of the run")
     which.add_argument(
         "--typical",
         action="store_true",
@@ -62,9 +68,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--best", action="store_true", help="weights at the highest evaluation return of a run, not its last ones"
     )
     how = parser.add_argument_group("episodes")
-    how.add_argument("--episodes", type=int, metavar="N", help="number of episodes (default: 3, with --out 1)")
+    how.add_argument("--episodes", type=whole, metavar="N", help="number of episodes (default: 3, with --out 1)")
     how.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed of the random numbers of these episodes (default: 0)"
+        "--seed", type=whole, default=0, metavar="S", help="seed of the random numbers of these episodes (default: 0)"
     )
     how.add_argument(
         "--epsilon", type=float, default=0.0, metavar="E", help="probability of a random action (default: 0)"
@@ -72,10 +78,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     drawn = parser.add_argument_group("drawing")
     drawn.add_argument("--out", type=Path, metavar="FILE", help="a new file: .gif, .png (a strip) or .mp4")
     drawn.add_argument(
-        "--width", type=int, default=300, metavar="PIXELS", help="maximum width of a frame (default: 300)"
+        "--width", type=whole, default=300, metavar="PIXELS", help="maximum width of a frame (default: 300)"
     )
     drawn.add_argument(
-        "--every", type=int, metavar="K", help="steps between frames (default: about 25 frames a second)"
+        "--every", type=whole, metavar="K", help="steps between frames (default: about 25 frames a second)"
     )
     drawn.add_argument(
         "--delay", type=float, metavar="SECONDS", help="duration of a frame (default: the pace of the game)"
@@ -101,6 +107,7 @@ def _main(options: argparse.Namespace) -> None:
         devices.available()
         game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
+        _check_begun(folder)
         chosen = select_weights.select(
             folder,
             game=game,
@@ -110,6 +117,7 @@ def _main(options: argparse.Namespace) -> None:
             best=options.best,
         )
         trained = weights.load(chosen, best=options.best)
+        _say_if_unfinished(folder)
         player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
@@ -132,6 +140,31 @@ def _main(options: argparse.Namespace) -> None:
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see the game: --out film.gif)")
+
+
+def _status(folder: Path) -> "Status | None":
+    """Returns the status of the study in a folder, or None if its requested runs are not known."""
+    from jaxdqn.store import manifest, status
+
+    return status.of(folder) if manifest.exists(folder) else None
+
+
+def _check_begun(folder: Path) -> None:
+    """Raises ValueError if no run of a study is finished yet."""
+    found = _status(folder)
+    if found is not None and found.requested.cells and not found.done:
+        counts = f"{len(found.running)} running, {len(found.failed)} failed, {len(found.missing)} missing"
+        raise ValueError(
+            f"no run of {folder} is finished ({counts}): train it first; `jaxdqn status` shows its progress."
+        )
+
+
+def _say_if_unfinished(folder: Path) -> None:
+    """Prints a line on stderr if runs of a study are missing, because the best weights may still come."""
+    found = _status(folder)
+    if found is not None and len(found.done) < len(found.requested.cells):
+        of = counted(len(found.requested.cells), "run")
+        print(f"note: the study is not finished: {len(found.done)} of {of} done", file=sys.stderr)
 
 
 def _write(out: Path, content: bytes, number: int) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdqn.commands import text_tables
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
+from jaxdqn.commands.options import folder_of
 from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.store.record import Record
 
-FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended", "created")
+FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended")
 _DESCRIPTION = """\
 Lists stored runs. A field is any fact of a run, by its dotted path in the run's JSON; `configuration.` may be left out.
 You can show fields and select runs by them. Further fields are `settings` and `ended` (finished or diverged).
@@ -43,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=Path("results"),
         metavar="FOLDER",
-        help="folder of a study, or of several studies (default: results)",
+        help="folder of a study or of several studies, or name of a study in results (default: results)",
     )
     parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=WHERE)
     parser.add_argument("--fields", metavar="A,B,C", help="fields to show, in this order")
@@ -60,7 +62,8 @@ def main(options: argparse.Namespace) -> None:
 
     with ends_quietly():
         with one_sentence():
-            found, num_failed = select_runs.read(options.folder), select_runs.num_failed(options.folder)
+            folder = folder_of(options.folder)[0]
+            found, num_failed = select_runs.read(folder), select_runs.num_failed(folder)
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
             rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
@@ -68,7 +71,7 @@ def main(options: argparse.Namespace) -> None:
         if options.csv:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
-            print(_table(names, rows))
+            print(text_tables.table([names, *(list(map(_rounded, row)) for row in rows)]))
         failed = f"; {counted(num_failed, 'failed run')} without a record" if num_failed else ""
         print(f"{len(rows)} of {counted(len(found.records), 'run')}{failed}", file=sys.stderr)
 
@@ -79,13 +82,19 @@ def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequen
 
     if not every:  # no field is known then, and none is unknown
         return []
-    known = {"score", *(path for record in every for path in select_runs.fields(record))}
+    described = dict(zip(map(_key, every), select_runs.fields(every), strict=True))
+    known = {"score", *(path for fields in described.values() for path in fields)}
     paths = [select_runs.resolve(name, known) for name in names]
     rows = []
     for record in selected:
-        fields = select_runs.fields(record)
+        fields = described[_key(record)]
         rows.append([score(record) if path == "score" else fields.get(path) for path in paths])
     return rows
+
+
+def _key(record: "Record") -> tuple[Path, str]:
+    """Returns what identifies a record: two studies may have a run in common."""
+    return record.folder, record.facts["id"]
 
 
 def score(record: "Record") -> float | str | None:
@@ -104,21 +113,6 @@ def score(record: "Record") -> float | str | None:
     except (DamagedResult, FileNotFoundError):
         return "damaged"
     return last[0] if last and abs(last[0]) < float("inf") else None
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Returns a text table with aligned columns, numbers to the right, and no trailing blanks."""
-    texts = [list(names), *([_rounded(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    to_right = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(names))]
-    lines = (
-        "  ".join(
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, to_right, strict=True)
-        )
-        for line in texts
-    )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _rounded(value: Any) -> str:

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxdqn.analysis import failed_runs, study_tables
-from jaxdqn.commands.errors import one_sentence, printable
-from jaxdqn.commands.options import add_run_options
+from jaxdqn.analysis import by_arm, failed_runs, study_tables
+from jaxdqn.commands import text_tables, written_files
+from jaxdqn.commands.errors import one_sentence, printable, sentence_of
+from jaxdqn.commands.options import add_run_options, positive
 from jaxdqn.export import tensorboard, weights_and_biases
 from jaxdqn.export.exporter import Exporter
 from jaxdqn.figures import captions as caption
@@ -120,7 +121,7 @@ def main(
         size.add_argument("--full", action="store_true", help="the larger study, stored in a folder of its own")
     parser.add_argument(
         "--seeds",
-        type=int,
+        type=positive,
         metavar="N",
         help="seeds 0 to N-1 for every arm; the names of figure and table contain N (default: the seeds of the study: "
         f"{_number_of_seeds(study)}; with --toy {_number_of_seeds(toy)})",
@@ -155,6 +156,7 @@ def run_and_show(
     *,
     name: str | None = None,
     figure_only: bool = False,
+    with_others: bool = False,
     options: RunOptions = DEFAULT_OPTIONS,
 ) -> None:
     """Runs the missing runs of a study, then draws the figures and prints the table.
@@ -168,6 +170,7 @@ def run_and_show(
       tabulate: from the study's runs to the text that is printed.
       name: name of the files of figure and table. By default the name of the study.
       figure_only: whether nothing is run.
+      with_others: whether other runs of the folder are shown, too, if they can be compared with those of the study.
       options: how the study is run.
     """
     folder = out / study.name
@@ -175,7 +178,7 @@ def run_and_show(
     with one_sentence():
         found = store.read(folder / "runs")
         requested = records.manifest(study, spec.cells(study))
-        runs = manifest.requested_runs(found.runs, requested)
+        runs: Sequence[Run] = manifest.requested_runs(found.runs, requested)
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
@@ -184,9 +187,11 @@ def run_and_show(
         if not runs:
             remedy = "; run it without --figure-only" if figure_only else ""
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
+        if with_others:
+            runs = _with_others(runs, found.runs)
         left_out = failed_runs.sentence(failed_runs.read(folder, requested), runs)
         text, written = _save(runs, left_out, folder / (name or study.name), draw, tabulate)
-    print(text)
+    print(text_tables.markdown_fitted(text))
     print(f"runs    {folder / 'runs'}", *written, sep="\n")
     if damaged:
         raise SystemExit(damaged)
@@ -198,6 +203,7 @@ def _save(
     runs: Sequence[Run], left_out: str, path: pathlib.Path, draw: Draw, tabulate: Tabulate
 ) -> tuple[str, list[str]]:
     """Writes the figures and the table, and what is left out. Returns the table, and a line for each file."""
+    before = written_files.contents(path)
     try:
         figures = save_figures(draw(runs), path, caption.provenance(runs), left_out)
         text = "\n".join(filter(None, [tabulate(runs), left_out]))
@@ -205,7 +211,29 @@ def _save(
         raise SystemExit(f"damaged: {printable(problem)}") from None
     table = path.with_name(f"{path.name}.md")
     files.replace(table, text.encode())
-    return text, [*(f"figure  {figure}" for figure in figures), f"table   {table}"]
+    lines = [written_files.line("figure", figure, before) for figure in figures]
+    return text, [*lines, written_files.line("table", table, before)]
+
+
+def _with_others(runs: Sequence[Run], every: Sequence[Run]) -> Sequence[Run]:
+    """Returns the runs with those of the same folder that have the same budget and evaluation, if they can be compared.
+
+    Earlier commands trained them, with other settings or seeds. A line on stderr says how many are shown and left out.
+    """
+    shown = {run.facts["id"] for run in runs}
+    others = [run for run in every if run.facts["id"] not in shown]
+    alike = [run for run in others if all(run.facts[key] == runs[0].facts[key] for key in ("steps", "evaluation"))]
+    reason = "their steps or evaluation differ"
+    try:
+        by_arm.compared([*runs, *alike])
+    except ValueError as problem:
+        reason, alike = str(problem).removesuffix("."), []
+    if alike:
+        print(f"{counted(len(alike), 'other run')} of this folder: also shown", file=sys.stderr)
+    if len(others) > len(alike):
+        number = counted(len(others) - len(alike), "other run")
+        print(f"{number} of this folder: not shown, because {printable(reason)}", file=sys.stderr)
+    return [*alike, *runs]
 
 
 def save_figures(
@@ -263,7 +291,8 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
     try:
         report = _execute(study, out, options)
     except (Unfinished, OSError) as problem:
-        print(f"error: {problem}. Finished work is stored; run the same command to continue", file=sys.stderr)
+        reason = printable(sentence_of(problem) if isinstance(problem, OSError) else problem).removesuffix(".")
+        print(f"error: {reason}. Finished work is stored; run the same command to continue", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted: finished work is stored; run the same command to continue", file=sys.stderr)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_checkpoint, add_memory, add_settings, add_wrappers, count
+from jaxdqn.commands.options import add_checkpoint, add_memory, add_settings, add_wrappers, count, whole
 from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
@@ -50,21 +50,25 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     add_settings(what)
     add_wrappers(what)
-    what.add_argument("--steps", type=int, default=20_000, help="environment steps of a run (default: 20000)")
-    what.add_argument("--every", type=int, default=1_000, help="steps between evaluations (default: 1000)")
-    what.add_argument("--episodes", type=int, default=20, help="episodes of an evaluation (default: 20)")
+    what.add_argument("--steps", type=whole, default=20_000, help="environment steps of a run (default: 20000)")
+    what.add_argument("--every", type=whole, default=1_000, help="steps between evaluations (default: 1000)")
+    what.add_argument("--episodes", type=whole, default=20, help="episodes of an evaluation (default: 20)")
     what.add_argument(
         "--last",
-        type=int,
+        type=whole,
         metavar="N",
         help="number of last evaluations whose mean is the score; 0 for all (default: up to 3)",
     )
     what.add_argument(
-        "--tuning-seeds", type=int, default=4, metavar="N", help="runs of a point, with seeds from 100 on (default: 4)"
+        "--tuning-seeds",
+        type=whole,
+        default=4,
+        metavar="N",
+        help="runs of a point, with seeds from 100 on (default: 4)",
     )
     what.add_argument(
         "--test-seeds",
-        type=int,
+        type=whole,
         default=10,
         metavar="N",
         help="runs of the winner and of the default, with seeds from 10000 on (default: 10)",
@@ -72,14 +76,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("search")
     how.add_argument(
         "--budget",
-        type=int,
+        type=whole,
         metavar="STEPS",
         help="environment steps of all tuning runs and the final (default: enough for 20 points and the final)",
     )
     how.add_argument("--sampler", choices=("tpe", "random", "cma_es"), default="tpe", help="default: tpe")
     how.add_argument(
         "--rungs",
-        type=int,
+        type=whole,
         nargs="*",
         metavar="STEPS",
         help="steps after which poor points are dropped; no number: never (default: a quarter of the run)",
@@ -90,7 +94,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a point also passes a rung if it does not differ significantly from a point that passes",
     )
-    how.add_argument("--finalists", type=int, default=4, metavar="N", help="number of points in the final (default: 4)")
+    how.add_argument(
+        "--finalists", type=whole, default=4, metavar="N", help="number of points in the final (default: 4)"
+    )
     how.add_argument(
         "--final-seeds",
         type=count,
@@ -98,11 +104,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs of each finalist, with seeds from 5000 on; only these select the winner; 0: no final (default: 4)",
     )
-    how.add_argument("--batch", type=int, default=8, metavar="N", help="points trained together (default: 8)")
-    how.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the sampler (default: 0)")
+    how.add_argument("--batch", type=whole, default=8, metavar="N", help="points trained together (default: 8)")
+    how.add_argument("--seed", type=whole, default=0, metavar="S", help="seed of the sampler (default: 0)")
     running = parser.add_argument_group("running the search")
     running.add_argument("--name", help="name of the folder of the results (default: game and algorithm)")
-    running.add_argument("--out", type=Path, default=Path("runs"), help="folder (default: runs)")
+    running.add_argument("--out", type=Path, default=Path("results"), help="folder (default: results)")
     add_checkpoint(running)
     add_memory(running)
 

@@ -7,12 +7,14 @@ in `learning_rate`. The value of a part of the configuration is its type, `optim
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from jaxdqn.analysis import failed_runs
+from jaxdqn.analysis import failed_runs, settings_of_runs
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store
-from jaxdqn.store.record import Record
+from jaxdqn.store.record import Record, Run
+
+R = TypeVar("R", Record, Run)
 
 
 def read(path: str | Path) -> store.Records:
@@ -37,15 +39,26 @@ def num_failed(path: str | Path) -> int:
     return sum(len(failed_runs.read(folder.parent)) for folder in store.folders(path))
 
 
-def fields(record: Record) -> dict[str, Any]:
-    """Returns the facts of a run by dotted path, and two more fields.
+def fields(records: Sequence[R]) -> list[dict[str, Any]]:
+    """Returns the facts of each run by dotted path, and two more fields.
 
-    `settings` is a text; `ended` is finished or diverged.
+    `settings` is a text: the settings that tell the runs of a folder apart (`settings_of_runs`); `ended` is finished or
+    diverged.
     """
-    facts = record.facts
-    settings = ", ".join(f"{name} {_short(value)}" for name, value in sorted(facts["settings"].items()))
+    folders: dict[Path | None, list[int]] = {}
+    for index, record in enumerate(records):
+        folders.setdefault(record.folder, []).append(index)
+    settings: dict[int, dict[str, Any]] = {}
+    for members in folders.values():
+        of_folder = settings_of_runs.of_runs([records[index].facts for index in members])
+        settings |= dict(zip(members, of_folder, strict=True))
+    return [_fields(record.facts, settings[index]) for index, record in enumerate(records)]
+
+
+def _fields(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    text = ", ".join(f"{name} {_short(value)}" for name, value in sorted(settings.items()))
     ended = "finished" if facts["diverged_at"] is None else "diverged"
-    return schema.leaves(facts) | _parts(facts) | {"settings": settings, "ended": ended}
+    return schema.leaves(facts) | _parts(facts) | {"settings": text, "ended": ended}
 
 
 def resolve(name: str, known: Collection[str]) -> str:
@@ -62,15 +75,15 @@ def resolve(name: str, known: Collection[str]) -> str:
     raise ValueError(f"no run has a field {name!r}.{hint}")
 
 
-def select(records: Sequence[Record], conditions: Sequence[str]) -> list[Record]:
-    """Returns the records that meet all conditions, each of the form FIELD=VALUE.
+def select(records: Sequence[R], conditions: Sequence[str]) -> list[R]:
+    """Returns the records or runs that meet all conditions, each of the form FIELD=VALUE.
 
     Numbers are compared as numbers: `1e-3` equals `0.001`. Lists are written as JSON, and None as `null`.
 
     Raises:
       ValueError: a condition is malformed, or no run has its field.
     """
-    described = [fields(record) for record in records]
+    described = fields(records)
     known = {path for of_run in described for path in of_run}
     kept = list(zip(records, described, strict=True))
     for condition in conditions:
@@ -87,7 +100,7 @@ def _equals(value: Any, text: str) -> bool:
     if isinstance(value, str):
         return value == text
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text.replace("_", "") if isinstance(value, int | float) else text)  # 2_000 is 2000
     except ValueError:
         return False
     return bool(parsed == value) and isinstance(parsed, bool) == isinstance(value, bool)

@@ -1,9 +1,9 @@
 """The runs that a figure is drawn from, and the references of their scores, from the options of a command."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jaxdqn.analysis import failed_runs, normalise, scores
+from jaxdqn.analysis import by_arm, failed_runs, normalise, scores
 from jaxdqn.analysis.normalise import Reference
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import manifest, store
@@ -40,14 +40,23 @@ def stored(path: Path, requested: Manifest | None = None) -> tuple[Path, store.R
 def chosen(runs: Sequence[Run], games: Sequence[str] | None, arms: Sequence[str] | None) -> list[Run]:
     """Returns the runs of these games and arms, in the order of the arms; None chooses all.
 
+    An arm is named by its algorithm, or by its label in figures, such as `dqn, learning_rate 0.01`.
+
     Raises:
       ValueError: if a name is unknown, or no run is left.
     """
-    of_games = _of_names(runs, "game", games, lambda run: run.facts["game"]["name"])
-    _of_names(runs, "arm", arms, lambda run: run.facts["algorithm"])  # an arm without such a game is known, too
+    of_games = [run for run in runs if games is None or run.facts["game"]["name"] in games]
+    _check_known("game", games or (), {run.facts["game"]["name"]: None for run in runs})
     if arms is None:
         return of_games
-    kept = [run for arm in dict.fromkeys(arms) for run in of_games if run.facts["algorithm"] == arm]
+    names = {run.facts["id"]: [run.facts["algorithm"]] for run in runs}
+    if not {run.facts["algorithm"] for run in runs}.issuperset(arms):
+        found = by_arm.arms(runs)
+        for arm, label in by_arm.labels(found).items():
+            for run in found[arm]:
+                names[run.facts["id"]].append(label)
+    _check_known("arm", arms, {name: None for several in names.values() for name in several})
+    kept = [run for arm in dict.fromkeys(arms) for run in of_games if arm in names[run.facts["id"]]]
     if not kept:
         raise ValueError("No run has both one of these games and one of these arms: choose others.")
     return kept
@@ -94,13 +103,12 @@ def references(
     return {game: found[game] for game in games if game in found}  # a file may have more games
 
 
-def _of_names(runs: Sequence[Run], what: str, names: Sequence[str] | None, name_of: Callable[[Run], str]) -> list[Run]:
-    known = dict.fromkeys(map(name_of, runs))
-    for name in names or ():
+def _check_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    known = list(known)
+    for name in names:
         if name not in known:
             hint = did_you_mean(name, known)
             raise ValueError(f"There is no {what} {name!r}: there are {', '.join(map(repr, known))}.{hint}")
-    return [run for run in runs if names is None or name_of(run) in names]
 
 
 def _references(word: str, runs: Sequence[Run], games: Sequence[str], score: str, last: int) -> dict[str, Reference]:

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxdqn import code_versions, user_modules
+from jaxdqn import code_versions, other_names, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
@@ -143,9 +143,10 @@ def make(name: str) -> AnyGame:
         return _own(name)
     if name not in GAMES:
         kinds = ", ".join(f"{prefix}{kind.names}" for prefix, kind in PREFIXES.items())
+        hint = other_names.game(name) or did_you_mean(name, GAMES)
         raise ValueError(
-            f"no game is called {name!r}.{did_you_mean(name, GAMES)} Use one of {', '.join(GAMES)}, or {kinds}, such "
-            "as gymnasium:LunarLander-v3, or my_module:my_game."
+            f"no game is called {name!r}.{hint} `jaxdqn list games` lists the games; others are {kinds}, such as "
+            "gymnasium:LunarLander-v3, or my_module:my_game."
         )
     return GAMES[name].make()
 

@@ -48,9 +48,19 @@ def requested_runs(runs: Iterable[Run], requested: Manifest) -> tuple[Run, ...]:
 def write(folder: Path, requested: Manifest) -> None:
     """Writes the manifest of a study; it replaces the earlier one."""
     content = json.dumps({"schema": _SCHEMA, **requested._asdict()}, separators=(",", ":")).encode()
-    path = folder / _NAME
+    path = path_in(folder)
     if not path.exists() or path.read_bytes() != content:
         files.replace(path, content)
+
+
+def path_in(folder: Path) -> Path:
+    """Returns the path of the manifest of the study in a folder."""
+    return folder / _NAME
+
+
+def exists(folder: Path) -> bool:
+    """Returns whether a folder has a manifest."""
+    return path_in(folder).is_file()
 
 
 def read(folder: Path) -> Manifest:
@@ -59,7 +69,7 @@ def read(folder: Path) -> Manifest:
     Raises:
       ValueError: there is no manifest, or it cannot be read.
     """
-    path = folder / _NAME
+    path = path_in(folder)
     try:
         content = json.loads(path.read_bytes())
         schema = content["schema"]

@@ -23,8 +23,8 @@ class Status(NamedTuple):
       running: identifiers of the runs that a living process has claimed.
       failed: failures by identifier.
       holders: the living processes that have claimed requested cells, with only these cells.
-      seconds_left: estimated time of the running and missing runs, divided by the number of living processes (at least
-        one); None if no run is stored.
+      seconds_left: estimated time of the running and missing runs, with one compilation for each of their arms, divided
+        by the number of living processes (at least one); None if no run is stored.
     """
 
     requested: Manifest
@@ -45,13 +45,16 @@ def of(folder: Path, requested: Manifest | None = None) -> Status:
 
     Args:
       folder: folder of the study.
-      requested: the requested cells; None reads the manifest of the last command in this folder.
+      requested: the requested cells; None reads the manifest of the last command in this folder. If there is none, the
+        stored runs are all that is known to be requested.
 
     Raises:
-      ValueError: the manifest is missing or cannot be read.
+      ValueError: the folder has neither manifest nor runs, or the manifest cannot be read.
       OSError: the archive of the study cannot be read.
     """
-    requested = manifest.read(folder) if requested is None else requested
+    if requested is None:
+        has_only_runs = not manifest.exists(folder) and store.exists(folder / "runs")
+        requested = _stored(folder) if has_only_runs else manifest.read(folder)
     done = store.ids(folder / "runs") & frozenset(requested.cells)
     claimed_by = [
         holder._replace(cells=tuple(cell for cell in holder.cells if cell in requested.cells))
@@ -68,17 +71,35 @@ def of(folder: Path, requested: Manifest | None = None) -> Status:
     )
 
 
-def seconds_of_a_run(folder: Path, requested: Manifest, done: frozenset[str]) -> dict[tuple[str, str], float]:
-    """Returns the time of a run in seconds by game and arm: the median over a few stored runs."""
-    sampled: dict[tuple[str, str], list[float]] = {}
+def _stored(folder: Path) -> Manifest:
+    """Returns the manifest of the stored runs of a folder."""
+    every = [record.facts for record in store.read_facts(folder / "runs").records]
+    cells = {
+        facts["id"]: {"game": facts["game"]["name"]} | {name: facts[name] for name in ("algorithm", "settings", "seed")}
+        for facts in every
+    }
+    return Manifest(folder.resolve().name, max((facts["steps"] for facts in every), default=0), cells)
+
+
+class Seconds(NamedTuple):
+    """The times of the stored runs of an arm: seconds of training of a run, and of compiling its program."""
+
+    training: float
+    compiling: float
+
+
+def seconds_of_a_run(folder: Path, requested: Manifest, done: frozenset[str]) -> dict[tuple[str, str], Seconds]:
+    """Returns the times by game and arm: the median over a few stored runs."""
+    sampled: dict[tuple[str, str], list[Seconds]] = {}
     for id in sorted(done):
         taken = sampled.setdefault(arm_of(requested, id), [])
         if len(taken) < _SAMPLED:
             with contextlib.suppress(OSError, DamagedResult, ZeroDivisionError):
                 record = store.find_record(folder / "runs", id)
                 if record is not None:
-                    taken.append(record.facts["cost"]["wall_seconds"] / record.facts["cost"]["runs_at_once"])
-    return {arm: statistics.median(taken) for arm, taken in sampled.items() if taken}
+                    cost = record.facts["cost"]
+                    taken.append(Seconds(cost["wall_seconds"] / cost["runs_at_once"], cost.get("compile_seconds", 0.0)))
+    return {arm: Seconds(*map(statistics.median, zip(*taken, strict=True))) for arm, taken in sampled.items() if taken}
 
 
 def _seconds_left(
@@ -87,8 +108,11 @@ def _seconds_left(
     taken = seconds_of_a_run(folder, requested, done)
     if not taken:
         return None
-    usual = statistics.mean(taken.values())
-    return sum(taken.get(arm_of(requested, id), usual) for id in left) / num_processes
+    usual = Seconds(*map(statistics.mean, zip(*taken.values(), strict=True)))
+    arms = [arm_of(requested, id) for id in left]
+    training = sum(taken.get(arm, usual).training for arm in arms)
+    compiling = sum(taken.get(arm, usual).compiling for arm in set(arms))
+    return (training + compiling) / num_processes
 
 
 def arm_of(requested: Manifest, id: str) -> tuple[str, str]:

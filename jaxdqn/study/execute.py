@@ -127,7 +127,10 @@ def run(
         )
         while left:
             before = left
-            reports += [run_group.run_group(context, group) for group in plan.groups(cells[id] for id in left)]
+            groups = plan.groups(cells[id] for id in left)
+            for number, group in enumerate(groups, start=1):
+                bar.programs_left(len(groups) - number)
+                reports.append(run_group.run_group(context, group))
             left = missing_runs.remaining(folder, left)
             bar.left(len(left))
             if left == before:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn.study import spec
+from jaxdqn import config_fields
+from jaxdqn.store.status import Seconds
+from jaxdqn.study import grids, spec
 from jaxdqn.study.spec import Cell, Study
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.device_layout import Layout, Size
@@ -33,6 +35,7 @@ class Planned(NamedTuple):
       num_waves: that run one after another.
       size: of one run in memory.
       seconds: that all waves take without compilation; None if unknown.
+      compile_seconds: that its program takes to compile; None if unknown.
     """
 
     group: Group
@@ -40,6 +43,7 @@ class Planned(NamedTuple):
     num_waves: int
     size: Size
     seconds: float | None
+    compile_seconds: float | None
 
 
 def plan(
@@ -47,7 +51,7 @@ def plan(
     done: Collection[str] = (),
     *,
     memory: float | None = None,
-    seconds: Mapping[tuple[str, str], float] | None = None,
+    seconds: Mapping[tuple[str, str], Seconds] | None = None,
 ) -> tuple[Planned, ...]:
     """Returns the programs of a study, in the order in which they run.
 
@@ -55,7 +59,7 @@ def plan(
       study: the study.
       done: identifiers of the cells that need no run.
       memory: bytes that runs may use at once; None for half of what there is.
-      seconds: of a run by game and arm, from earlier runs, divided by the number of runs side by side.
+      seconds: times by game and arm, from earlier runs.
 
     Raises:
       ValueError: if one run needs more than `memory`.
@@ -65,14 +69,15 @@ def plan(
         config, game = group.cells[0].config, spec.game(group.game)
         layout = device_layout.choose(config, game, len(group.cells), memory, study.evaluation)
         taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
-        known = [second for second in taken if second is not None]
+        known = [one for one in taken if one is not None]
         planned.append(
             Planned(
                 group=group,
                 layout=layout,
                 num_waves=math.ceil(len(group.cells) / layout.width),
                 size=device_layout.size(config, game),
-                seconds=sum(known) / len(known) * len(taken) if known else None,
+                seconds=sum(one.training for one in known) / len(known) * len(taken) if known else None,
+                compile_seconds=max(one.compiling for one in known) if known else None,
             )
         )
     return tuple(planned)
@@ -103,7 +108,21 @@ def calibrated(study: Study, planned: Planned) -> Planned:
         per_wave = (time.perf_counter() - started) * study.steps / evaluation.every
     finally:
         made.close()
-    return planned._replace(seconds=per_wave * planned.num_waves)
+    return planned._replace(seconds=per_wave * planned.num_waves, compile_seconds=made.compile_seconds)
+
+
+def structural_fields(study: Study) -> list[str]:
+    """Returns the fields of the grid that are structure: another value needs another compiled program."""
+    (base, *_) = study.algorithms.values()
+    values: dict[str, list[Any]] = {}
+    for point in grids.points(study.grid):
+        for path, value in point.items():
+            values.setdefault(path, []).append(value)
+    return [
+        path
+        for path, tried in values.items()
+        if len({jax.tree.structure(config_fields.replace_at(base, path, value)) for value in tried}) > 1
+    ]
 
 
 def groups(cells: Iterable[Cell]) -> tuple[Group, ...]:

@@ -16,7 +16,8 @@ class Bar:
     """Progress over the environment steps of many runs, for a `with` statement.
 
     A terminal shows a bar for the study and a line for the group of runs that train; elsewhere plain lines are printed.
-    Speed and time left count only training by this call, without compilation and earlier steps.
+    The speed counts only training by this call, without compilation and earlier steps. The time left includes the
+    compilations still to come, each as long as the mean of those before.
     """
 
     def __init__(self, num_runs: int, steps_per_run: int) -> None:
@@ -38,6 +39,8 @@ class Bar:
         self._trained = 0  # steps, by this call
         self._seconds = 0.0
         self._best = -np.inf
+        self._compilations: list[float] = []  # seconds
+        self._programs_left = 0
         self._name = "starting"
         self._since = self._line_at = time.perf_counter()
 
@@ -62,6 +65,14 @@ class Bar:
         if not self._is_shown:
             self.note(f"{text}: compiling a program for {counted(num_runs, 'run')}")
 
+    def programs_left(self, number: int) -> None:
+        """Sets the number of programs that are still to be compiled after the present one."""
+        self._programs_left = number
+
+    def compiled(self, seconds: float) -> None:
+        """Adds the time of a compilation."""
+        self._compilations.append(seconds)
+
     def left(self, num_runs: int) -> None:
         """Counts all but this number of runs as done: other processes recorded them meanwhile, or they failed."""
         self._done = self._total - num_runs * self._steps_per_run
@@ -83,7 +94,8 @@ class Bar:
         self._best = max([self._best, *known.tolist()])
         score = f"score {known.mean():.4g}, best {self._best:.4g}" if known.size else ""
         speed = self._trained / self._seconds
-        facts = f"{speed:,.0f} steps/s · {duration((self._total - self._done) / speed)} left"
+        compiling = self._programs_left * float(np.mean(self._compilations or 0.0))
+        facts = f"{speed:,.0f} steps/s · {duration((self._total - self._done) / speed + compiling)} left"
         self._progress.update(self._group, description=self._name, facts=score)
         self._progress.update(self._study, facts=facts)
         if not self._is_shown and now - self._line_at >= _LINE_SECONDS:

@@ -176,6 +176,7 @@ def _compiled(context: StudyContext, group: plan.Group, layout: Layout) -> Itera
         asynchronous=context.asynchronous,
         restoring=Restoring(max(context.checkpoint_seconds, _FEWEST_SECONDS), context.bar.note),
     )
+    context.bar.compiled(compiled.compile_seconds)
     with contextlib.closing(compiled):
         yield compiled
 

@@ -109,7 +109,6 @@ def test_runs_of_an_arm_are_those_that_differ_by_seed_only():
     ("change", "named"),
     [
         ({"game": {"name": "catch", "version": 2}}, "the version of the game"),
-        ({"configuration": {"type": "DQN", "discount": 0.9}}, "configuration"),
         ({"steps": 40_000}, "steps"),
         ({"algorithm_version": 2}, "algorithm_version"),
         ({"part_versions": {"RAdam": 2}}, "part_versions"),
@@ -122,6 +121,59 @@ def test_runs_that_differ_by_more_than_their_seed_are_not_pooled(change, named):
     other.facts.update(change)
     with pytest.raises(ValueError, match=f"of DQN on catch differ in {named} and cannot be pooled"):
         by_arm.arms([literal([1], seed=0), other])
+
+
+def of_two_trainings(**changes):
+    """Returns runs of two seeds with one configuration, and of two seeds with another, without a grid."""
+    runs = [literal([1, 2], seed=seed) for seed in (0, 1, 0, 1)]
+    for run in runs[2:]:
+        run.facts["configuration"] = run.facts["configuration"] | changes
+    return runs
+
+
+def test_two_trainings_with_two_values_of_a_field_are_two_arms_with_the_field_as_label():
+    arms = by_arm.compared(of_two_trainings(discount=0.9))
+    assert list(by_arm.labels(arms).values()) == ["DQN, discount 0.99", "DQN, discount 0.9"]
+    assert [[run.facts["seed"] for run in members] for members in arms.values()] == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"network": {"type": "QNetwork", "widths": [8]}}, [("network.widths", (64, 64)), ("network.widths", (8,))]),
+        (
+            {"network": {"type": "Conv", "channels": [8]}},
+            [("network", "QNetwork(widths=(64, 64))"), ("network", "Conv(channels=(8,))")],
+        ),
+        ({"discount": None}, [("discount", 0.99), ("discount", None)]),
+        ({"frames": 4}, [("frames", "default"), ("frames", 4)]),
+    ],
+    ids=["structure", "part", "none", "added later"],
+)
+def test_the_settings_of_two_trainings_are_what_differs(changes, labels):
+    assert [arm.settings for arm in by_arm.arms(of_two_trainings(**changes))] == [(pair,) for pair in labels]
+
+
+def test_a_part_that_differs_is_named_once_and_not_with_its_fields():
+    runs = of_two_trainings(network={"type": "QNetwork", "widths": [8]})
+    other = literal([1], seed=0)
+    other.facts["configuration"] = other.facts["configuration"] | {"network": {"type": "Table"}}
+    assert {field for arm in by_arm.arms([*runs, other]) for field, _ in arm.settings} == {"network"}
+
+
+def test_a_differing_field_is_a_setting_of_other_games_and_algorithms_that_have_it():
+    others = [literal([1], game="pong"), literal([1], algorithm="C51")]
+    others[1].facts["configuration"] = {"type": "C51"}
+    arms = by_arm.arms([*of_two_trainings(discount=0.9), *others])
+    assert [arm.settings for arm in arms][2:] == [(("discount", 0.99),), ()]
+    assert list(by_arm.labels(arms).values())[2:] == ["DQN, discount 0.99", "C51"]
+
+
+def test_runs_of_one_configuration_and_two_versions_are_not_two_arms():
+    runs = of_two_trainings(discount=0.9)
+    runs[1].facts["algorithm_version"] = 2
+    with pytest.raises(ValueError, match=r"differ in algorithm_version and cannot be pooled: choose .* \(--where"):
+        by_arm.arms(runs)
 
 
 def test_a_feature_that_was_added_later_and_is_not_used_keeps_no_runs_apart():

@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import dataclasses
+import errno
 import json
 import os
+import pathlib
 import re
 import shlex
 import subprocess
@@ -12,6 +14,7 @@ import sys
 
 import pytest
 
+import jaxdqn as package
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
 from jaxdqn.commands import configuration_options, play, script, search, train
@@ -23,7 +26,9 @@ from jaxdqn.study.executors import on_ray
 
 
 def jaxdqn(*arguments):
-    return subprocess.run([sys.executable, "-m", "jaxdqn", *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | {"COLUMNS": "300"}  # of tables
+    command = [sys.executable, "-m", "jaxdqn", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("table", "entries"), [("games", GAMES), ("algorithms", ALGORITHMS)])
@@ -46,6 +51,51 @@ def test_the_list_of_games_ends_with_the_kinds_of_games_in_python_and_their_extr
 def test_help_lists_every_command_and_every_command_has_help(command):
     assert f"\n    {command} " in jaxdqn("--help").stdout
     assert jaxdqn(command, "--help").stdout.startswith(f"usage: jaxdqn {command} ")
+
+
+def test_without_a_command_help_is_printed(capsys):
+    commands.main([])
+    assert "\n    train " in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        commands.main(["--version"])
+    assert capsys.readouterr().out == f"jaxdqn {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b: permission denied: choose a folder or file"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "a: not a directory: a part of this path is a"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on device: free some space, or choose"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "a: file name too long: choose a shorter name"),
+        (OSError(errno.EIO, "Input/output error", "a"), "a: input/output error: choose another folder or file."),
+        (FileNotFoundError("a is no folder."), "a is no folder."),
+    ],
+)
+def test_an_error_of_the_operating_system_is_a_sentence(problem, sentence, monkeypatch, capsys):
+    def fail(options):
+        raise problem
+
+    monkeypatch.setitem(commands.COMMANDS, "list", commands.COMMANDS["list"]._replace(main=fail))
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["list", "games"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {sentence}")
+    assert said.count("\n") == 1
+
+
+def test_a_closed_pipe_ends_every_command_quietly():
+    code = "import sys; from jaxdqn import commands; commands.main(['list', 'games'] * 1)"
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" -c "$1" | (exec 0<&-; exit 0)', sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
 
 
 def examples(command):
@@ -133,7 +183,8 @@ def test_unknown_settings_get_a_suggestion():
         configuration_options.parse("catch", "dqn", ["--settings", "cach"])
 
 
-def test_the_list_of_settings_names_games_sources_and_results(capsys):
+def test_the_list_of_settings_names_games_sources_and_results(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "500")
     commands.main(["list", "settings"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(FAMILIES)
@@ -158,7 +209,7 @@ def test_a_study_names_its_settings_and_a_note_says_that_they_are_for_other_game
     arguments, name, note, monkeypatch, capsys
 ):
     studies = []
-    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **more: studies.append(study))
     commands.main(arguments.split())
     assert [study.base_settings for study in studies] == [name]
     assert capsys.readouterr().err == note
@@ -192,11 +243,7 @@ def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
         (["train", "cartpol", "dqn"], "cartpole"),
         (["train", "catch", "dqn", "--memory", "much"], "'much' is not a size"),
         (["train", "catch", "dqnn"], "Did you mean 'dqn'"),
-        (["train", "catch", "dqn", "--learning-rat", "1"], "no option '--learning-rat'"),
-        (["train", "catch", "dqn", "--discount", "2"], "discount = 2.0 is out of range: it must be at least 0"),
-        (["train", "catch", "dqn", "network.torso:conv"], "network.torso = Conv needs pictures"),
-        (["train", "catch", "dqn", "--steps", "1001"], "steps = 1_001 must be a multiple of evaluation.every = 1_000"),
-        (["train", "catch", "dqn", "--seeds", "0"], "seeds"),
+        (["train", "catch", "dqn", "--steps", "many"], "'many' must be a whole number, such as 2000, 2_000 or"),
         (["train", "catch"], "ALGORITHM"),
         (["list", "things"], "invalid choice: 'things'"),
     ],
@@ -207,6 +254,94 @@ def test_invalid_input_ends_in_one_sentence_and_status_2(arguments, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("dqn --learning-rat 1", "dqn has no option '--learning-rat'. Did you mean '--learning-rate' or"),
+        ("dqn --lr 1", "dqn has no option '--lr'. Did you mean '--learning-rate'? `jaxdqn train catch dqn --help`"),
+        ("dqn --seed 3", "dqn has no option '--seed'. --seeds 3 trains three runs, with the seeds 0, 1 and 2. `jaxdqn"),
+        ("dqn --discount 2", "--discount 2.0 is out of range: it must be at least 0"),
+        ("dqn --network.torso.hidden 8 0", "--network.torso.hidden 8 0 is out of range: it must be at least 1."),
+        ("dqn network.torso:conv", "network.torso:conv needs pictures"),
+        ("dqn --evaluation.episodes 0", "--evaluation.episodes 0 must be a whole number of at least 1."),
+        ("dqn --seeds 0", "--seeds 0 is out of range: it is the number of runs, at least 1."),
+        ("pqn --train-every 500", "replay = Rollout learns from all steps of one training at once: --replay.capacity"),
+        ("dqn c51 --discount 2", "dqn: --discount 2.0 is out of range"),
+        (
+            "c51 dqn --network.head.v-min 3",
+            "dqn has no option '--network.head.v-min'. ",
+        ),
+        ("dqn ddqn", "no algorithm is called 'ddqn'. Did you mean 'double_dqn'?"),
+    ],
+)
+def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "catch", *arguments.split()])
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {sentence}")
+    is_of_several = "Options apply to all algorithms: train each with its own options and one --name." in said
+    assert is_of_several == arguments.startswith("c51 dqn")
+
+
+def study_of(arguments, monkeypatch):
+    """Returns the study that `jaxdqn train` would run, and the other arguments of the function that runs it."""
+    found = []
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **more: found.append((study, rest)))
+    commands.main(["train", *arguments.split()])
+    return found[0]
+
+
+def test_several_algorithms_are_arms_of_one_study_and_options_apply_to_all(monkeypatch, capsys):
+    study, (out, _) = study_of("catch dqn double_dqn c51 --discount 0.5 --seeds 2e0 optimizer:sgd", monkeypatch)
+    assert study.name == "catch-dqn-double_dqn-c51"
+    assert list(study.algorithms) == ["dqn", "double_dqn", "c51"]
+    assert {config.discount for config in study.algorithms.values()} == {0.5}
+    assert {config.optimizer for config in study.algorithms.values()} == {optimizers.SGD()}
+    assert (study.seeds, out) == (range(2), pathlib.Path("results"))
+    assert study.algorithms["c51"].network.head is not None
+    assert capsys.readouterr().err == ""
+
+
+def test_the_name_of_a_study_of_many_algorithms_is_a_name_of_a_file(monkeypatch):
+    study, _ = study_of(
+        f"probe_value {' '.join(name for name in ALGORITHMS if name not in ('r2d2', 'tabular_q_learning'))}",
+        monkeypatch,
+    )
+    assert len(study.name) < 100
+    assert re.search(r"-and_\d+_more$", study.name)
+
+
+@pytest.mark.parametrize("steps", ["1e4", "10_000", "10000"])
+def test_a_count_is_written_in_several_ways(steps, monkeypatch):
+    arguments = f"catch dqn --steps {steps} --evaluation.every 1e3 --replay.capacity 2e4 --learning-starts 2_0"
+    study, _ = study_of(arguments, monkeypatch)
+    assert (study.steps, study.evaluation.every) == (10_000, 1_000)
+    config = study.algorithms["dqn"]
+    assert (config.replay.capacity, config.learning_starts) == (20_000, 20)
+
+
+def test_steps_of_any_number_have_20_to_40_evaluations_and_counts_are_rounded_up_with_a_note(monkeypatch, capsys):
+    study, _ = study_of("catch dqn --steps 4321 --num-environments 3 --learning-starts 100", monkeypatch)
+    config = study.algorithms["dqn"]
+    assert (config.num_environments, config.train_every, config.learning_starts) == (3, 3, 102)
+    assert config.replay.capacity == 20_001
+    every = study.evaluation.every
+    assert 20 <= study.steps / every <= 40
+    assert 0 <= study.steps - 4_321 < every
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --train-every 3 instead of 2: a multiple of num_environments 3",
+        "note: --learning-starts 102 instead of 100: a multiple of train_every 3",
+        "note: --replay.capacity 20_001 instead of 20_000: a multiple of num_environments 3",
+        f"note: --evaluation.every {every} instead of 1_000: for {study.steps // every} evaluations",
+        f"note: --steps {study.steps:_} instead of 4_321: a multiple of evaluation.every {every}",
+    ]
+
+
+def test_a_given_period_stays_and_steps_are_rounded_up_to_it(monkeypatch):
+    study, _ = study_of("catch dqn --steps 2500 --evaluation.every 1000", monkeypatch)
+    assert (study.steps, study.evaluation.every) == (3_000, 1_000)
 
 
 def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
@@ -220,7 +355,7 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     assert {path.name for path in folder.iterdir()} == {
         f"probe_both-dqn.{suffix}" for suffix in ("png", "svg", "md")
     } | {"runs", "study.json"}
-    assert "| probe_both | dqn" in done.stdout
+    assert "\nprobe_both  dqn" in done.stdout
     assert str(folder / "probe_both-dqn.png") in done.stdout
 
 

@@ -1,6 +1,7 @@
 """`jaxdqn figure`: every kind of figure from stored runs to a file, and the errors of invalid input."""
 
 import csv
+import os
 import re
 import shlex
 import subprocess
@@ -98,7 +99,67 @@ def test_a_table_is_written_in_the_requested_formats(studies, tmp_path, capsys):
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [(row["arm"], row["column"]) for row in rows[:2]] == [("DQN", "catch"), ("DQN", "pong")]
     assert r"\toprule" in (tmp_path / "t.tex").read_text()
-    assert (tmp_path / "t.md").read_text() in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert (tmp_path / "t.md").read_text().startswith("| arm ")
+    assert re.search(r"^arm +catch +pong$", out, re.MULTILINE)
+
+
+@pytest.fixture
+def two_rates(tmp_path):
+    """Returns the folder of a study with one algorithm that was trained with two learning rates, without a grid."""
+    for rate in (0.1, 0.01):
+        for seed in range(3):
+            configuration = {"type": "DQN", "learning_rate": rate}
+            facts = synthetic_runs.facts(seed=seed, configuration=configuration)
+            facts["id"] = f"{seed:08x}{round(1000 * rate):08x}"
+            store.write(tmp_path / "rates" / "runs", facts, synthetic_runs.curves(seed=seed, best=1 + rate))
+    return tmp_path / "rates"
+
+
+def arms_of(path):
+    return [row["arm"] for row in csv.DictReader(path.read_text().splitlines())]
+
+
+def test_two_trainings_with_two_learning_rates_are_two_arms(two_rates, tmp_path):
+    shown = []
+    for number, more in enumerate(([], ["--where", "learning_rate=0.01"], ["--arms", "DQN, learning_rate 0.1"])):
+        call(two_rates, "table", *more, "--out", tmp_path / f"{number}.csv")
+        shown.append(arms_of(tmp_path / f"{number}.csv"))
+    assert shown == [["DQN, learning_rate 0.01", "DQN, learning_rate 0.1"], ["DQN"], ["DQN"]]
+    call(two_rates, "sensitivity", "--field", "learning_rate")
+
+
+def test_a_condition_without_runs_is_refused(two_rates, capsys):
+    sentence = refused(capsys, two_rates, "curves", "--where", "learning_rate=1")
+    assert sentence == f"no run of {two_rates} has learning_rate=1: `jaxdqn runs` lists the runs."
+
+
+def test_without_a_kind_the_kinds_are_listed(studies, capsys):
+    call(studies / "arms")
+    shown = capsys.readouterr().out
+    assert all(f"\n  {kind} " in shown for kind in FIGURES)
+
+
+def test_without_a_study_the_one_that_was_trained_last_is_shown(studies, tmp_path, monkeypatch, capsys):
+    (tmp_path / "results").symlink_to(studies)
+    monkeypatch.chdir(tmp_path)
+    for study, seconds in (("arms", 1), ("grid", 2)):
+        os.utime(studies / study / "runs", (seconds, seconds))
+    call("table", "--out", tmp_path / "t.csv")
+    assert arms_of(tmp_path / "t.csv")[0] == "DQN, rate 0.01, width 32"
+    assert capsys.readouterr().err == "study   results/grid, the last of 2 in results\n"
+    call("arms", "table", "--out", tmp_path / "by_name.csv")
+    assert arms_of(tmp_path / "by_name.csv")[0] == "DQN"
+    monkeypatch.chdir(studies)
+    assert refused(capsys, "curves").startswith("results holds no study: train one with `jaxdqn train")
+
+
+def test_a_replaced_figure_is_called_so(studies, tmp_path, capsys):
+    said = []
+    for games in (["catch"], ["catch"], ["pong"]):
+        call(studies / "arms", "curves", "--games", *games, "--out", tmp_path / "a.svg")
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert said == [f"figure  {tmp_path / 'a.svg'}"] * 2 + [f"figure  {tmp_path / 'a.svg'} (replaced)"]
 
 
 def test_only_selected_games_and_arms_are_shown(studies, tmp_path):
@@ -252,7 +313,8 @@ def test_damaged_records_are_reported_and_the_other_runs_are_drawn(tmp_path):
     assert (tmp_path / "figures" / "curves.png").exists()
 
 
-EXAMPLES = [shlex.split(line) for line in re.findall(r"^  jaxdqn figure (.+)$", figure.COMMAND.epilog, re.MULTILINE)]
+LINES = re.findall(r"^  jaxdqn figure (.+?)(?:   .*)?$", figure.COMMAND.epilog, re.MULTILINE)
+EXAMPLES = [arguments if len(arguments := shlex.split(line)) > 1 else ["last", *arguments] for line in LINES]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=" ".join)

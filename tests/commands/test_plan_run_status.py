@@ -11,6 +11,7 @@ import time
 import traceback
 
 import jax
+import numpy as np
 import pytest
 
 from jaxdqn import commands
@@ -19,6 +20,7 @@ from jaxdqn.commands import options, plan
 from jaxdqn.store import claims, failures, manifest, status, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.manifest import Manifest
+from jaxdqn.store.status import Seconds
 from jaxdqn.study import load_script, progress, spec
 from jaxdqn.study import plan as plans
 from jaxdqn.study.spec import Study
@@ -68,7 +70,7 @@ def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys)
     commands.main(["plan", str(script), "--out", str(tmp_path)])
     shown = capsys.readouterr().out
     assert "small: 6 runs missing, 0 done; 400 steps each" in shown
-    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 unknown: --calibrate" in shown
+    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 unknown: --calibrate, of which 0 s compiling" in shown
     with pytest.raises(SystemExit, match="2"):
         commands.main(["plan", str(script), "--memory", "1K"])
     assert "error: A run on probe_value needs" in capsys.readouterr().err
@@ -166,6 +168,54 @@ def test_the_status_of_a_script_is_that_of_its_folder(script, tmp_path, capsys):
     assert "it broke" in shown
 
 
+def test_without_a_manifest_the_stored_runs_are_the_study(folder, capsys):
+    (folder / "study.json").unlink()
+    commands.main(["status", str(folder)])
+    assert "study: 4 of 4 runs done" in capsys.readouterr().out
+
+
+def test_the_status_of_a_folder_of_studies_has_a_line_for_each(folder, monkeypatch, capsys):
+    (folder.parent / "no_study").mkdir()
+    (folder.parent / "broken").mkdir()
+    (folder.parent / "broken" / "study.json").write_text("{")
+    folder.parent.rename(folder.parent.with_name("results"))
+    monkeypatch.chdir(folder.parent.parent)
+    for arguments in ([], ["results"]):
+        commands.main(["status", *arguments])
+        shown = capsys.readouterr()
+        assert [line.split() for line in shown.out.splitlines()][1:] == [["results/study", "4", "1", "5"]]
+        assert "left out: results/broken/study.json cannot be read" in shown.err
+    commands.main(["status", "study"])
+    assert "study: 4 of 10 runs done" in capsys.readouterr().out
+
+
+def test_a_plan_names_the_structure_of_its_grid_and_warns_if_compiling_takes_longer_than_training(
+    script, tmp_path, capsys, monkeypatch
+):
+    grid = '{"batch_size": (8, 16), "learning_rate": (0.1, 0.01), "network.torso.hidden": ((4,), (8,))}'
+    script.write_text(SCRIPT.replace("1))\nTOY", f"1), {grid})\nTOY"))
+    times = {(game, "DQN"): Seconds(1.0, 30.0) for game in ("probe_value", "catch")}
+    monkeypatch.setattr(status, "seconds_of_a_run", lambda *given: times)
+    commands.main(["plan", str(script), "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "8 programs to compile; 19,200 steps; in all 5 min, of which 4 min compiling." in shown
+    assert "Structure: batch_size, network.torso.hidden. Each combination" in shown
+    assert "Warning: compiling takes longer than training (4 min and 48 s): try fewer values of batch_size" in shown
+    assert max(len(line) for line in shown.splitlines() if line.startswith(("game", "catch"))) <= 80
+
+
+def test_the_time_left_includes_the_compilations_still_to_come(capsys):
+    with progress.Bar(num_runs=2, steps_per_run=100) as bar:
+        bar.compiled(100.0)
+        bar.compiled(140.0)
+        bar.training(0)
+        for programs, words in ((3, "6 min left"), (0, "0 s left")):
+            bar.programs_left(programs)
+            bar._line_at = -1e9  # long ago
+            bar.advance(50, np.array([1.0]))
+            assert words in capsys.readouterr().err
+
+
 def about(number):
     return {"game": ("catch", "cartpole")[number % 2], "algorithm": "DQN", "settings": {}, "seed": number}
 
@@ -190,12 +240,13 @@ def test_the_status_counts_runs_and_estimates_the_time_left(folder, capsys):
         mine.claim([f"{5:016x}", f"{6:016x}"], most=2)
         found = status.of(folder)
         assert [len(ids) for ids in (found.done, found.running, found.failed, found.missing)] == [4, 2, 1, 3]
-        assert found.seconds_left == 5 + 15 + 5 + 15 + 15  # numbers 5 to 9: catch takes 5 s a run, cartpole 15
+        # Numbers 5 to 9: catch takes 5 s a run, cartpole 15; each has a program, compiled in 3 s.
+        assert found.seconds_left == 5 + 15 + 5 + 15 + 15 + 2 * 3
         commands.main(["status", str(folder)])
     shown = capsys.readouterr().out
     assert "study: 4 of 10 runs done" in shown
     assert "0000000000000004 failed: ValueError: it broke" in shown
-    assert "about 55 s left" in shown
+    assert "about 1 min left with compilation" in shown
 
 
 NOTE = """
@@ -274,7 +325,7 @@ def test_more_processes_share_the_time_left(folder):
         one.claim([f"{5:016x}"], most=1)
         two.claim([f"{6:016x}"], most=1)
         assert len(claims.holders(folder / "claims")) == 2
-        assert status.of(folder).seconds_left == 55 / 2
+        assert status.of(folder).seconds_left == (55 + 6) / 2
 
 
 def test_the_status_of_ten_thousand_cells_takes_under_two_seconds(tmp_path):

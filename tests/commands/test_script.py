@@ -85,7 +85,7 @@ def test_runs_are_shown_with_the_present_labels_and_settings_of_the_study(out, m
 
 
 def number_of_runs(table):
-    return [int(line.split("|")[4]) for line in table.splitlines() if line.startswith("| probe")]
+    return [int(line.split()[3]) for line in table.splitlines() if line.startswith("probe")]
 
 
 def test_a_number_of_seeds_applies_to_every_arm_and_keeps_the_files_of_the_whole_study(out, monkeypatch, capsys):
@@ -244,3 +244,32 @@ def test_stored_runs_of_other_versions_are_noted_or_refused_before_training(tmp_
     with pytest.raises(SystemExit, match="2"):
         script.run_and_show(study, tmp_path, learning_curves)
     assert "error: two versions of the emulator\n" in capsys.readouterr().err
+
+
+def show_with_others(study, out, capsys):
+    """Shows a study with the other runs of its folder; returns the table and what is said of other runs."""
+    script.run_and_show(study, out, learning_curves, with_others=True, figure_only=True)
+    shown = capsys.readouterr()
+    return shown.out, shown.err
+
+
+def test_other_runs_of_the_folder_are_arms_of_the_same_figure_if_they_can_be_compared(out, capsys):
+    other = dataclasses.replace(STUDY, algorithms={"one": dataclasses.replace(SMALL, learning_rate=0.5)}, more_seeds={})
+    other = dataclasses.replace(other, seeds=(0,), weights_of=())
+    execute.run(other, out)
+    capsys.readouterr()
+    table, said = show_with_others(other, out, capsys)
+    assert said == "5 other runs of this folder: also shown\n"
+    assert number_of_rows(table) == 3
+    assert "learning_rate 0.5" in (out / "whole" / "whole.md").read_text()
+    longer = dataclasses.replace(other, steps=400)
+    execute.run(longer, out)
+    capsys.readouterr()
+    table, said = show_with_others(longer, out, capsys)
+    assert said == "6 other runs of this folder: not shown, because their steps or evaluation differ\n"
+    assert number_of_rows(table) == 1
+    assert table.count(" (replaced)") == 3
+
+
+def number_of_rows(table):
+    return sum(line.startswith("probe") for line in table.splitlines())

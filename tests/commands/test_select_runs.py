@@ -38,6 +38,8 @@ CONFIGURATION = {
         ("configuration.learning_rate=0.001", True),
         ("seed=3.0", True),
         ("seed=three", False),
+        ("steps=2e4", True),
+        ("steps=20_000", True),
         ("clip=null", True),
         ("clip=0", False),
         ("double=true", True),
@@ -72,7 +74,7 @@ def test_all_conditions_must_hold_and_a_run_without_the_field_is_not_selected():
 
 def test_how_a_run_ended_is_a_field():
     runs = [record(seed=0), record(seed=1, diverged_at=500)]
-    assert [select_runs.fields(one)["ended"] for one in runs] == ["finished", "diverged"]
+    assert [fields["ended"] for fields in select_runs.fields(runs)] == ["finished", "diverged"]
 
 
 @pytest.mark.parametrize(
@@ -109,3 +111,15 @@ def test_a_path_is_a_study_several_studies_or_a_folder_of_runs(tmp_path, is_pack
         store.folders(tmp_path / "figures")
     with pytest.raises(FileNotFoundError, match="is no folder"):
         store.folders(tmp_path / "c")
+
+
+def test_fields_in_which_the_runs_of_a_folder_differ_are_their_settings():
+    rates = [0.1, 0.01, 0.01, 0.1]
+    folders = ["one", "one", "two", "three"]
+    runs = [
+        Record(synthetic_runs.facts(seed=3, configuration=CONFIGURATION | {"learning_rate": rate}), folder)
+        for rate, folder in zip(rates, folders, strict=True)
+    ]
+    texts = [fields["settings"] for fields in select_runs.fields(runs)]
+    assert texts == ["learning_rate 0.1", "learning_rate 0.01", "", ""]
+    assert select_runs.select(runs, ["settings=learning_rate 0.01"]) == [runs[1]]

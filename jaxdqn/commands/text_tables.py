@@ -1,0 +1,83 @@
+"""Tables of text that fit the width of the terminal: 80 columns where there is none."""
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+
+_GAP = "  "
+_NARROWEST = 6  # characters of a column that is wrapped
+
+
+def width() -> int:
+    """Returns the columns of the terminal, or 80."""
+    return shutil.get_terminal_size().columns
+
+
+def table(rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
+    """Returns rows of cells as lines with aligned columns; the first row is the heading.
+
+    Columns of numbers are aligned to the right. If the lines are too long, the widest columns are wrapped.
+
+    Args:
+      rows: the cells.
+      columns: length of a line; None is the width of the terminal.
+    """
+    widths = _widths(rows, (width() if columns is None else columns) - len(_GAP) * (len(rows[0]) - 1))
+    is_number = [all(_is_number(row[index]) for row in rows[1:]) for index in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [_wrapped(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            aligned = zip(parts, widths, is_number, strict=True)
+            lines.append(_GAP.join(part.rjust(w) if right else part.ljust(w) for part, w, right in aligned).rstrip())
+    return "\n".join(lines)
+
+
+def markdown_fitted(text: str, columns: int | None = None) -> str:
+    """Returns a text with its Markdown tables as tables of `table`; other lines are unchanged."""
+    lines: list[str] = []
+    rows: list[list[str]] = []
+    for line in [*text.split("\n"), ""]:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+            continue
+        if rows:
+            lines.append(table([row for row in rows if set("".join(row)) - set("-: ")], columns))
+            rows = []
+        lines.append(line)
+    return "\n".join(lines[:-1])
+
+
+def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
+    """Returns the widths of columns: of their longest cell, or less if these do not fit.
+
+    The widest columns become narrower, first down to their longest word. If that is not enough, words are broken, those
+    of the first column last, because it often holds names that are copied.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    words = [
+        max((len(word) for cell in column for word in cell.split()), default=0) for column in zip(*rows, strict=True)
+    ]
+    narrow = [min(_NARROWEST, word) for word in words]
+    for least in (words, [words[0], *narrow[1:]], narrow):
+        while sum(widths) > columns:
+            room = [wide - smallest for wide, smallest in zip(widths, least, strict=True)]
+            if max(room) <= 0:
+                break
+            widest = max((index for index in range(len(widths)) if room[index] > 0), key=widths.__getitem__)
+            widths[widest] -= 1
+    return widths
+
+
+def _wrapped(cell: str, wide: int) -> list[str]:
+    return textwrap.wrap(cell, wide, break_on_hyphens=False) or [""]
+
+
+def _is_number(cell: str) -> bool:
+    """Returns whether a cell holds a number, a number with its unit, or nothing."""
+    try:
+        float(cell.split(" ")[0].replace(",", "") or 0)
+    except ValueError:
+        return cell == "-"
+    return True

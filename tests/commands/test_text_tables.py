@@ -1,0 +1,37 @@
+"""Tables of text in a given number of columns."""
+
+from jaxdqn.commands import text_tables
+
+ROWS = [("name", "settings", "score"), ("a1b2c3d4e5f6", "learning_rate 0.001", "1.5"), ("b", "", "10")]
+
+
+def test_columns_are_aligned_and_numbers_stand_to_the_right():
+    assert text_tables.table(ROWS, 80).splitlines() == [
+        "name          settings             score",
+        "a1b2c3d4e5f6  learning_rate 0.001    1.5",
+        "b                                     10",
+    ]
+
+
+def test_a_long_table_is_wrapped_between_words_first():
+    assert text_tables.table(ROWS, 36).splitlines() == [
+        "name          settings         score",
+        "a1b2c3d4e5f6  learning_rate      1.5",
+        "              0.001",
+        "b                                 10",
+    ]
+    for columns, is_name_whole in ((29, True), (24, False)):
+        narrow = text_tables.table(ROWS, columns)
+        assert max(map(len, narrow.splitlines())) <= columns
+        assert ("a1b2c3d4e5f6" in narrow) == is_name_whole
+
+
+def test_the_terminal_gives_the_width(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "36")
+    assert text_tables.table(ROWS) == text_tables.table(ROWS, 36)
+
+
+def test_a_table_of_markdown_is_fitted_and_other_lines_stay():
+    text = "before\n| a | b |\n|---|---|\n| x | -1 |\n\nafter"
+    assert text_tables.markdown_fitted(text, 80) == "before\na   b\nx  -1\n\nafter"
+    assert text_tables.markdown_fitted("none\n") == "none\n"
