@@ -4,6 +4,7 @@ A field is any fact of a run, named by its dotted path, such as `evaluation.ever
 in `learning_rate`. The value of a part of the configuration is its type, `optimizer=Adam`; that of a game is its name.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from jaxdqn.analysis import failed_runs, settings_of_runs
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store
-from jaxdqn.store.record import Record, Run
+from jaxdqn.store.record import DamagedResult, Record, Run
 
 R = TypeVar("R", Record, Run)
 
@@ -31,12 +32,16 @@ def read(path: str | Path) -> store.Records:
 
 
 def num_failed(path: str | Path) -> int:
-    """Returns the number of failed runs at a path, which have no record.
+    """Returns the number of failed runs at a path, which have no record; `read` reports studies that are damaged.
 
     Raises:
       FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
     """
-    return sum(len(failed_runs.read(folder.parent)) for folder in store.folders(path))
+    number = 0
+    for folder in store.folders(path):
+        with contextlib.suppress(DamagedResult):
+            number += len(failed_runs.read(folder.parent))
+    return number
 
 
 def fields(records: Sequence[R]) -> list[dict[str, Any]]:

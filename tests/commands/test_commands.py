@@ -100,15 +100,19 @@ def test_a_closed_pipe_ends_every_command_quietly():
 
 def examples(command):
     """Returns the arguments of the examples of a command in the help, each without its explanation."""
-    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
+    lines = re.findall(rf"^  jaxdqn {command} (\S.*?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
 @pytest.mark.parametrize("example", examples("train"), ids=" ".join)
 def test_an_example_of_training_parses(example):
-    game, algorithm, *arguments = example
-    with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
-        configuration_options.parse(game, algorithm, train.parse_run_options(arguments)[-1])
+    game, *words = example
+    algorithms, arguments = train._split(train.parse_run_options(words)[-1])
+    shows_help = pytest.raises(SystemExit, match="0") if "--help" in arguments else contextlib.nullcontext()
+    for algorithm in algorithms:
+        is_own = algorithm.startswith("my_")
+        with pytest.raises(ValueError, match="no module 'my_") if is_own else shows_help:
+            configuration_options.parse(game, algorithm, arguments)
 
 
 @pytest.mark.parametrize("example", examples("play"), ids=" ".join)
@@ -361,7 +365,7 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
 
 def test_a_wrapper_on_the_command_line_is_a_part_of_the_name_of_the_game(monkeypatch):
     studies = []
-    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **options: studies.append(study))
     wrapper = "tests.helpers.host_games:RewardPlusOne"
     arguments = ["gymnasium:FrozenLake-v1?map_name=8x8&is_slippery=False", "dqn", "--wrapper", wrapper]
     commands.main(["train", *arguments, "--wrapper", wrapper])

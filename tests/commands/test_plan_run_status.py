@@ -277,7 +277,7 @@ def test_the_reason_of_a_failure_is_the_line_of_the_error(text, line):
 
 def test_an_error_of_jax_has_its_own_line():
     with pytest.raises(TypeError) as error:
-        jax.jit(lambda x: jax.lax.scan(lambda carry, _: (carry + 1j, None), x, None, 2))(1.0)
+        jax.jit(lambda x: jax.lax.scan(lambda carry, _: (carry + 1j, None), x, None, 2))(np.float32(1.0))
     assert failures.error_line("".join(traceback.format_exception(error.value))).startswith("TypeError: scan ")
 
 

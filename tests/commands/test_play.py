@@ -242,7 +242,7 @@ BAD = [
     (["cartpole.json", "--delay", "-1"], "--delay -1.0 is out of range"),
     (["cartpole.json", "--every", "0"], "--every 0 is out of range"),
     (["cartpole.json", "--width", "0"], "--width 0 is out of range"),
-    (["cartpole.json", "--width", "wide"], "invalid int value: 'wide'"),
+    (["cartpole.json", "--width", "wide"], "'wide' must be a whole number, such as 2000, 2_000 or 2e3"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
     (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN'. Omit this option."),
@@ -250,7 +250,7 @@ BAD = [
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
     (["other.json"], "do not fit their network on catch (observations of shape [100], 3 actions)"),
-    ([], "the following arguments are required: STUDY"),
+    ([], "results holds no study: train one with `jaxdqn train GAME ALGORITHM`, or give the folder of a study."),
 ]
 
 

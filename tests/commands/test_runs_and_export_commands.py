@@ -85,8 +85,9 @@ def test_a_damaged_record_is_reported_and_left_out(results, capsys):
     assert err.startswith("left out: results/rates/runs/0123456789abcdef.json is not a complete record")
 
 
-def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
+def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, monkeypatch, capsys):
     store.write(tmp_path, synthetic_runs.facts(algorithm="a\x1b[2Jb"), synthetic_runs.curves())
+    monkeypatch.setenv("COLUMNS", "200")
     assert "a\\x1b[2Jb" in run(f"runs {tmp_path}", capsys).out
 
 

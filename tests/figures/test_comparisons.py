@@ -384,7 +384,7 @@ def test_seeds_of_games_without_a_scale_are_drawn_separately():
 def test_an_arm_of_one_run_is_no_pilot():
     runs = [*runs_of(["catch"], ["DQN"]), *runs_of(["catch"], ["C51"], seeds=1)]
     assert "Not shown, with too few runs: C51." in seeds_needed.seeds_needed(runs).get_label()
-    with pytest.raises(ValueError, match="No arm has two completed runs"):
+    with pytest.raises(ValueError, match="No arm has two runs on a game"):
         seeds_needed.seeds_needed(runs_of(["catch"], seeds=1))
 
 
