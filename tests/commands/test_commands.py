@@ -105,7 +105,10 @@ def examples(command):
 
 
 @pytest.mark.parametrize("example", examples("train"), ids=" ".join)
-def test_an_example_of_training_parses(example):
+def test_an_example_of_training_parses(example, tmp_path, monkeypatch):
+    (tmp_path / "my_algorithms.py").write_text("from jaxdqn.algorithms.dqn import CONFIG as clipped")
+    (tmp_path / "my_networks.py").write_text("from jaxdqn.networks.network import QNetwork as Wide")
+    monkeypatch.syspath_prepend(tmp_path)
     game, algorithm, *arguments = example
     with pytest.raises(SystemExit, match="0") if arguments == ["--help"] else contextlib.nullcontext():
         configuration_options.parse(game, algorithm, train.parse_run_options(arguments)[-1])
@@ -361,7 +364,7 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
 
 def test_a_wrapper_on_the_command_line_is_a_part_of_the_name_of_the_game(monkeypatch):
     studies = []
-    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **options: studies.append(study))
     wrapper = "tests.helpers.host_games:RewardPlusOne"
     arguments = ["gymnasium:FrozenLake-v1?map_name=8x8&is_slippery=False", "dqn", "--wrapper", wrapper]
     commands.main(["train", *arguments, "--wrapper", wrapper])
