@@ -45,10 +45,10 @@ def sentence(failed: Iterable[Failure], runs: Iterable[Run]) -> str:
     labels = by_arm.labels([*arms, *numbers])
     sentences = []
     for arm, number in numbers.items():
-        # A failure names the settings of its study only: two studies in one folder may differ in others.
-        runs_of_arm = (
-            f"{number} of {counted(number + len(arms[arm]), 'run')}" if arm in arms else counted(number, "run")
-        )
+        # A failure names the settings of its study only: runs of another study in the folder may differ in others.
+        is_known = arm in arms or not any((other.game, other.algorithm) == (arm.game, arm.algorithm) for other in arms)
+        of_arm = counted(number + len(arms.get(arm, ())), "run")
+        runs_of_arm = f"{number} of {of_arm}" if is_known else counted(number, "run")
         verb = "is" if number == 1 else "are"
         sentences.append(f"{runs_of_arm} of {labels[arm]} on {arm.game} failed and {verb} left out.")
     return " ".join(sentences)

@@ -31,6 +31,7 @@ examples:
   jaxdqn list games
   jaxdqn list settings                              the settings that `train` and `search` start from
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
+  jaxdqn train catch dqn double_dqn c51 --steps 1e4
   jaxdqn train "gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8" dqn
   jaxdqn train gymnasium:my_envs:Maze-v0 dqn --wrapper my_envs:Pictures    modules of the current folder
   jaxdqn train my_games:corridor my_algorithms:clipped --network my_networks:Wide
@@ -38,12 +39,13 @@ examples:
   jaxdqn plan experiments/classic_control.py        the time and memory that a study needs
   jaxdqn run experiments/classic_control.py         the same as running the script
   jaxdqn search cartpole dqn --space learning_rate=log:1e-5:1e-1 discount=0.8:0.999 n_step=1,3
-  jaxdqn status results/classic_control
+  jaxdqn status                                     all studies in results
+  jaxdqn status classic_control                     a study by its name in results
   jaxdqn runs --where learning_rate=0.001 game=cartpole
-  jaxdqn figure results/classic_control curves
+  jaxdqn figure classic_control curves --where game=cartpole
   jaxdqn export results/catch --to csv --out curves.csv
   jaxdqn pack results/catch                         stores all runs in one file
-  jaxdqn play results/catch                         plays with trained weights, in the terminal
+  jaxdqn play catch                                 plays with trained weights, in the terminal
 """
 
 

@@ -215,7 +215,7 @@ def _save(
     return text, [*lines, written_files.line("table", table, before)]
 
 
-def _with_others(runs: Sequence[Run], every: Sequence[Run]) -> Sequence[Run]:
+def _with_others(runs: Sequence[Run], every: Sequence[Run]) -> tuple[Run, ...]:
     """Returns the runs with those of the same folder that have the same budget and evaluation, if they can be compared.
 
     Earlier commands trained them, with other settings or seeds. A line on stderr says how many are shown and left out.
@@ -233,7 +233,7 @@ def _with_others(runs: Sequence[Run], every: Sequence[Run]) -> Sequence[Run]:
     if len(others) > len(alike):
         number = counted(len(others) - len(alike), "other run")
         print(f"{number} of this folder: not shown, because {printable(reason)}", file=sys.stderr)
-    return [*alike, *runs]
+    return (*alike, *runs)
 
 
 def save_figures(

@@ -1,11 +1,12 @@
 """Tables of text that fit the width of the terminal: 80 columns where there is none."""
 
+import re
 import shutil
-import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
 _GAP = "  "
+_PIECE = re.compile(r"(?:[^\s_]+_*|_+)\s*")  # a word, or a part of one with its `_`, and the space behind it
 _NARROWEST = 6  # characters of a column that is wrapped
 
 
@@ -24,7 +25,7 @@ def table(rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
       columns: length of a line; None is the width of the terminal.
     """
     widths = _widths(rows, (width() if columns is None else columns) - len(_GAP) * (len(rows[0]) - 1))
-    is_number = [all(_is_number(row[index]) for row in rows[1:]) for index in range(len(rows[0]))]
+    is_number = [_holds_numbers(column) for column in zip(*rows[1:], strict=True)] or [False] * len(widths)
     lines = []
     for row in rows:
         cells = [_wrapped(cell, wide) for cell, wide in zip(row, widths, strict=True)]
@@ -56,9 +57,7 @@ def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
     of the first column last, because it often holds names that are copied.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    words = [
-        max((len(word) for cell in column for word in cell.split()), default=0) for column in zip(*rows, strict=True)
-    ]
+    words = [_longest_piece(column) for column in zip(*rows, strict=True)]
     narrow = [min(_NARROWEST, word) for word in words]
     for least in (words, [words[0], *narrow[1:]], narrow):
         while sum(widths) > columns:
@@ -70,14 +69,33 @@ def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
     return widths
 
 
+def _longest_piece(column: Sequence[str]) -> int:
+    return max((len(piece.rstrip()) for cell in column for piece in _PIECE.findall(cell)), default=0)
+
+
 def _wrapped(cell: str, wide: int) -> list[str]:
-    return textwrap.wrap(cell, wide, break_on_hyphens=False) or [""]
+    """Returns a cell as lines of at most this width, broken between words, after `_`, or else anywhere."""
+    lines = [""]
+    for piece in _PIECE.findall(cell):
+        if len(lines[-1]) + len(piece.rstrip()) > wide and lines[-1]:
+            lines.append("")
+        while len(piece.rstrip()) > wide:
+            lines[-1:] = [piece[:wide], ""]
+            piece = piece[wide:]
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def _holds_numbers(column: Sequence[str]) -> bool:
+    """Returns whether the cells of a column are numbers, some with a unit; some may be empty or `-`."""
+    filled = [cell for cell in column if cell not in ("", "-")]
+    return bool(filled) and all(_is_number(cell) for cell in filled)
 
 
 def _is_number(cell: str) -> bool:
-    """Returns whether a cell holds a number, a number with its unit, or nothing."""
+    """Returns whether a cell holds a number, or a number with its unit."""
     try:
-        float(cell.split(" ")[0].replace(",", "") or 0)
+        float(cell.split(" ")[0].replace(",", ""))
     except ValueError:
-        return cell == "-"
+        return False
     return True

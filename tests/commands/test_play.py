@@ -15,7 +15,7 @@ from jaxdqn import commands
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import show
-from jaxdqn.store import store, weights
+from jaxdqn.store import manifest, store, weights
 from tests.helpers import faulty_games, synthetic_runs, trained
 
 
@@ -282,6 +282,23 @@ def test_nothing_needs_a_display_or_a_terminal(cartpole, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("cartpole: ")  # nothing greets before it
     assert (tmp_path / "film.gif").exists()
+
+
+def test_play_says_that_a_study_is_not_finished_or_has_not_begun(tmp_path, monkeypatch, capsys):
+    about = {"game": "catch", "algorithm": "still", "settings": {}}
+    folder = tmp_path / "results" / "study"
+    folder.mkdir(parents=True)
+    cells = {f"{number:016x}": about | {"seed": number} for number in range(2)}
+    manifest.write(folder, manifest.Manifest("study", 1_000, cells))
+    monkeypatch.chdir(tmp_path)
+    status, _, err = jaxdqn(capsys)
+    assert status == 2
+    assert "error: no run of results/study is finished (0 running, 0 failed, 2 missing): train it first" in err
+    (folder / "runs").mkdir()
+    still_paddle(folder / "runs" / f"{0:016x}")
+    status, out, err = jaxdqn(capsys, "--episodes", "1e0")
+    assert (status, out.count("episode ")) == (0, 1)
+    assert err == "study   results/study\nnote: the study is not finished: 1 of 2 runs done\n"
 
 
 def test_play_ends_when_the_reader_closes_the_pipe(tmp_path):

@@ -13,13 +13,14 @@ def test_columns_are_aligned_and_numbers_stand_to_the_right():
     ]
 
 
-def test_a_long_table_is_wrapped_between_words_first():
+def test_a_long_table_is_wrapped_between_words_and_after_underscores_first():
     assert text_tables.table(ROWS, 36).splitlines() == [
         "name          settings         score",
         "a1b2c3d4e5f6  learning_rate      1.5",
         "              0.001",
         "b                                 10",
     ]
+    assert text_tables.table(ROWS, 30).splitlines()[2:4] == ["              rate", "              0.001"]
     for columns, is_name_whole in ((29, True), (24, False)):
         narrow = text_tables.table(ROWS, columns)
         assert max(map(len, narrow.splitlines())) <= columns
