@@ -113,7 +113,7 @@ def test_a_part_that_lacks_what_training_uses_is_refused(own):
 
 def test_the_command_trains_parts_of_the_user_and_the_record_names_them(own, monkeypatch):
     studies = []
-    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, options: studies.append(study))
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **options: studies.append(study))
     commands.main(["train", f"{own}:corridor", f"{own}:Loss", "--network", f"{own}:Network"])
     (study,) = studies
     assert study.games == (f"{own}:corridor",)

@@ -39,7 +39,7 @@ def num_failed(path: str | Path) -> int:
     """
     number = 0
     for folder in store.folders(path):
-        with contextlib.suppress(DamagedResult):
+        with contextlib.suppress(DamagedResult, OSError):
             number += len(failed_runs.read(folder.parent))
     return number
 
