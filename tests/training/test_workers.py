@@ -13,7 +13,7 @@ from jaxdqn.code_versions import CodeVersions
 from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import device_layout, program, worker_process, workers
+from jaxdqn.training import device_layout, host_checkpoint, program, worker_process, workers
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
@@ -154,7 +154,9 @@ def test_after_an_error_of_one_worker_the_others_answer_the_next_request(monkeyp
     failing, other = Scripted(("ok", None)), Scripted(("ok", None))
     started = [failing, other]
     monkeypatch.setattr(workers, "_start", lambda task, place: started[place])
-    wave = workers.start(SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False)
+    wave = workers.start(
+        SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False, host_checkpoint.UNLIMITED
+    )
     states = [None, None]
     for ask in (lambda: wave.advance(states, 0), lambda: wave.save(states), lambda: wave.end(states)):
         failing.answers.append(("error", "out of memory"))
