@@ -14,7 +14,8 @@ MinAtar:
 Atari: DQN on Pong with the Nature paper's network, an update of 32 transitions every 4 steps; sbx and stable-baselines3
 in their own Atari wrappers.
 
-Games: Pong's emulator alone, with its pictures, in steps of four frames; the MinAtar games alone. Actions are random.
+Games: Pong's emulator alone, with its pictures, in steps of four frames; the MinAtar games alone; CartPole in Python
+alone, with the checks of what an environment returns, and gymnasium's vector of it, without. Actions are random.
 
 Frames: replay that stores each picture once. An operation adds a step of 8 environments, samples 32 transitions and
 writes them to memory; 100,000 transitions.
@@ -40,6 +41,7 @@ SCRIPT, PEERS_SCRIPT = "benchmark_pixels_jaxdqn.py", "benchmark_peers.py"
 PROGRAMS = (("pqn", "minatar_breakout"), ("dqn", "minatar_breakout"), ("pqn", "minatar_seaquest"))  # to compile
 COMPILE_AIM = 20.0  # s
 PONG = "atari:pong,sticky=0,noops=30"  # what stable-baselines3's wrappers play; Pong has no lives to lose
+CARTPOLE = "gymnasium:CartPole-v1"
 ATARI = {"batch_size": 32, "learning_starts": 40}
 
 
@@ -113,6 +115,10 @@ def game_rows() -> Iterator[Row]:
     for number in (1, 8):
         emulator = _ours("emulator", game=PONG, num_environments=number, steps=400 // number)
         yield Row(f"Pong, {number} at once", "environment steps", (emulator,), {}, at_least=1_200)
+    cartpole = {"game": CARTPOLE, "num_environments": 8, "steps": 500}
+    unchecked = Contender("gymnasium", SCRIPT, "gymnasium_vector", cartpole)
+    row = "CartPole in Python, 8 at once"
+    yield Row(row, "environment steps", (_ours("emulator", **cartpole), unchecked), {"gymnasium": 0.98})
     for game in MINATAR:
         for number, steps in ((1, 10_000), (8, 4_000), (64, 1_000)):
             alone = _ours("game_alone", game=f"minatar_{game}", num_environments=number, steps=steps)

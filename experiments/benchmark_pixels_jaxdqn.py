@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
 import benchmark_replay
 import benchmark_worker
@@ -18,6 +20,7 @@ from benchmark_worker import Slice
 from jaxdqn import config_fields, games
 from jaxdqn.algorithms import configuration_of
 from jaxdqn.config import Config
+from jaxdqn.games.gymnasium import GYMNASIUM
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import NATURE
 from jaxdqn.settings import FAMILIES
@@ -78,7 +81,7 @@ def atari_dqn(game: str, steps: int, batch_size: int, train_every: int, capacity
     devices.compute_in_this_thread()  # as the process of a run on a host game does
     made: Any = games.make(game)
     programs = host_programs.make(made)
-    run = host_loop.init(config, 0, game=made, programs=programs, num_evaluated=1)
+    run = host_loop.init(config, 0, game=made, programs=programs, evaluation=Evaluation(1, episodes=1))
     evaluation = Evaluation(steps, episodes=1)
 
     def work() -> float:
@@ -95,13 +98,32 @@ def atari_dqn(game: str, steps: int, batch_size: int, train_every: int, capacity
 def emulator(game: str, num_environments: int, steps: int) -> Slice:
     """A host game alone, under random actions; `steps` are those of each environment."""
     made: Any = games.make(game)
-    environments, rng = made.make_vector(num_environments), np.random.default_rng(0)
-    environments.reset(seed=list(range(num_environments)))
+    return _stepping(made.make_vector(num_environments), steps)
+
+
+def gymnasium_vector(game: str, num_environments: int, steps: int) -> Slice:
+    """gymnasium's own vector of an environment, which checks nothing, as `emulator`."""
+    return _stepping(
+        gymnasium.make_vec(
+            game.removeprefix(GYMNASIUM),
+            num_environments,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode.NEXT_STEP},
+            disable_env_checker=True,
+        ),
+        steps,
+    )
+
+
+def _stepping(environments: Any, steps: int) -> Slice:
+    number, rng = environments.num_envs, np.random.default_rng(0)
+    environments.reset(seed=list(range(number)))
+    num_actions = environments.single_action_space.n
 
     def work() -> float:
         for _ in range(steps):
-            environments.step(rng.integers(made.num_actions, size=num_environments))
-        return steps * num_environments
+            environments.step(rng.integers(num_actions, size=number))
+        return steps * number
 
     return work
 
@@ -174,7 +196,7 @@ def sgemm(size: int, repeats: int) -> Slice:
 
 CONTENDERS = {
     function.__name__: function
-    for function in (minatar, compilation, atari_dqn, emulator, game_alone, frame_ring, sgemm)
+    for function in (minatar, compilation, atari_dqn, emulator, gymnasium_vector, game_alone, frame_ring, sgemm)
 }
 
 if __name__ == "__main__":

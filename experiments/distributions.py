@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 
 from jaxdqn import distributional
 from jaxdqn.algorithms import c51, quantile
-from jaxdqn.analysis import by_arm, study_tables
+from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
@@ -119,7 +119,7 @@ def figures(runs: Sequence[Run]) -> Mapping[str, Figure]:
 def functions(runs: Sequence[Run]) -> Figure:
     """Returns a panel for each family: the true distribution function, and the learned one of every seed."""
     number = max(ARMS[run.facts["algorithm"]][1] for run in runs if ARMS[run.facts["algorithm"]][1] <= DRAWN)
-    selected = [run for run in by_arm.completed(runs) if ARMS[run.facts["algorithm"]][1] == number]
+    selected = [run for run in runs if ARMS[run.facts["algorithm"]][1] == number]
     looks = style.styles(FAMILIES)
     with style.look():
         figure, panels = style.panels(
@@ -177,7 +177,7 @@ def table(runs: Sequence[Run]) -> str:
 def measured(runs: Sequence[Run]) -> list[Run]:
     """Returns a run for each run: its algorithm is the family, its setting is N, and its score is the distance."""
     found = []
-    for run in sorted(by_arm.completed(runs), key=lambda run: list(ARMS).index(run.facts["algorithm"])):
+    for run in sorted(runs, key=lambda run: list(ARMS).index(run.facts["algorithm"])):
         family, number = ARMS[run.facts["algorithm"]]
         distance = _distance(learned_distribution(_facts_path(run)))
         curves = {"steps": run.curves["steps"][-1:], "wasserstein": np.array([distance])}

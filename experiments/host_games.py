@@ -52,10 +52,10 @@ def figure(runs: Sequence[Run]) -> Figure:
 
 def table(runs: Sequence[Run]) -> str:
     """Returns the mean scores over training, and the mean of their differences if both games have scores."""
-    completed = by_arm.completed(divergence.as_worst(runs))
-    last = min((len(run.curves["steps"]) for run in completed), default=1)
+    runs = divergence.as_worst(runs)
+    last = min((len(run.curves["steps"]) for run in runs), default=1)
     scores: dict[str, dict[int, float]] = {IN_JAX: {}, ON_HOST: {}}
-    for run in completed:
+    for run in runs:
         scores[run.facts["game"]["name"]][run.facts["seed"]] = float(by_arm.final([run], "evaluation_return", last)[0])
     text = study_tables.table(runs, last=last)
     if not all(scores.values()):

@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxdqn.analysis import table_formats
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.store import failures, schema, store
+from jaxdqn.store import failures, store
 from jaxdqn.store.record import Run
 from jaxdqn.study import execute, load_script, spec
 from jaxdqn.study.spec import Study
@@ -73,16 +73,14 @@ def _described(run: Run) -> tuple[str, str, str]:
 
 
 def _final(run: Run) -> str:
-    """Returns the last score of a run, and whether it crashed."""
-    scores = run.curves["evaluation_return"]
-    last = f"{float(scores[-1]):.4g}" if len(scores) else "no score"
-    return f"{last}, crashed" if schema.crashed(run.facts) else last
+    """Returns the last score of a run."""
+    return f"{float(run.curves['evaluation_return'][-1]):.4g}"
 
 
 def _spread(arm: Sequence[Run]) -> str:
-    """Returns the smallest and the largest last score of the runs that have one."""
-    of_arm = [float(run.curves["evaluation_return"][-1]) for run in arm if len(run.curves["evaluation_return"])]
-    return f"{min(of_arm):.4g} to {max(of_arm):.4g}" if of_arm else "no score"
+    """Returns the smallest and the largest last score of the runs."""
+    of_arm = [float(run.curves["evaluation_return"][-1]) for run in arm]
+    return f"{min(of_arm):.4g} to {max(of_arm):.4g}"
 
 
 def _arm(run: Run) -> str:

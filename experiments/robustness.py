@@ -117,9 +117,7 @@ def over_settings(runs: Iterable[Run]) -> str:
     rows = [("game", "algorithm", "settings", "solved by", "best", "median", "worst")]
     arms = by_arm.compared(runs)
     for (game, algorithm), settings in itertools.groupby(arms, key=lambda arm: (arm.game, arm.algorithm)):
-        scores = [
-            normalised(game, by_arm.final(by_arm.completed(arms[arm]), "evaluation_return", LAST)) for arm in settings
-        ]
+        scores = [normalised(game, by_arm.final(arms[arm], "evaluation_return", LAST)) for arm in settings]
         means = np.array([statistics.iqm(score) for score in scores])
         best, middle, worst = (f"{value:.2f}" for value in np.quantile(means, (1.0, 0.5, 0.0)))
         rows.append((game, algorithm, str(len(means)), str(sum(means >= 1)), best, middle, worst))

@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 
 import search_comparison
 from jaxdqn import config_fields
-from jaxdqn.analysis import by_arm, divergence
+from jaxdqn.analysis import by_arm, divergence, failed_runs
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.commands.script import save_figures
 from jaxdqn.config import Config
@@ -99,9 +99,9 @@ def evaluate(
     for study in studies:
         requested = records.manifest(study, spec.cells(study)).cells
         report = execute.run(study, out, only=requested, script=script)
-        if report.num_failed or report.damaged:
-            failed = f"{report.num_failed} runs failed: see the tracebacks in {out / study.name / 'failures'}"
-            raise SystemExit("\n".join([*report.damaged, *([failed] if report.num_failed else [])]))
+        if report.failed or report.damaged:
+            reasons = failed_runs.reasons(report.failed, out / study.name / "failures")
+            raise SystemExit("\n".join([*report.damaged, *reasons]))
         cells |= requested
     manifest.write(out / experiment.name, Manifest(experiment.name, experiment.steps, cells))  # one for all games
 

@@ -4,7 +4,10 @@ Counts are in environment steps unless the name says otherwise. Numbers are trac
 (`jaxdqn.config_fields`), so a grid over numbers needs one compilation.
 """
 
-from jaxdqn import exploration, optimizers, target_network
+import dataclasses
+
+from jaxdqn import code_versions, exploration, optimizers, target_network
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.config_fields import configuration, number, part, paths, static, version_of
 from jaxdqn.exploration import Exploration
 from jaxdqn.interfaces import Algorithm
@@ -78,6 +81,12 @@ class Config:
     exploration: Exploration = part(exploration.EpsilonGreedy())
     target_update: TargetUpdate = part(target_network.Periodic())
     replay: Replay = part(Uniform())
+
+
+def part_code(config: Config) -> CodeVersions:
+    """Returns the versions of the code of the parts of a configuration that are not of this package."""
+    values = [value for value in paths(config).values() if dataclasses.is_dataclass(value)]
+    return code_versions.of(map(type, values))
 
 
 def part_versions(config: Config) -> dict[str, int]:

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from jaxdqn import plain_numbers
+from jaxdqn.own_parts import type_name
 from jaxdqn.spelling import did_you_mean
 
 C = TypeVar("C")
@@ -163,9 +164,11 @@ def replace_at(config: C, path: str, value: Any) -> C:
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns the configuration as plain Python values for a result file; each part contains the name of its type.
 
+    A type of the user has the name `module:name`.
+
     Fields declared with `omit_default` are left out where they have their default.
     """
-    facts: dict[str, Any] = {"type": type(config).__name__}
+    facts: dict[str, Any] = {"type": type_name(type(config))}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata["omit_default"] and value == field.default:
@@ -179,7 +182,7 @@ def to_dict(config: Any) -> dict[str, Any]:
     return facts
 
 
-def from_dict(allowed: Any, facts: Any) -> Any:
+def from_dict(allowed: Any, facts: Any, own: tuple[type, ...] = ()) -> Any:
     """Returns the configuration from the output of `to_dict`; fields that are missing get their defaults.
 
     The input can be an untrusted file. Type names select among the given types only, and each value must be allowed by
@@ -188,11 +191,12 @@ def from_dict(allowed: Any, facts: Any) -> Any:
     Args:
       allowed: type of a configuration, a union of such types, or a tuple of both.
       facts: as returned by `to_dict`; lists may be tuples.
+      own: types of the user, which every part may have.
 
     Raises:
       ValueError: a type, name or value is not allowed; the message names the dotted field.
     """
-    config = _rebuilt(_types(allowed), facts, "", _types(allowed))
+    config = _rebuilt((*_types(allowed), *own), facts, "", (*_types(allowed), *own), own)
     try:
         check(config)
     except OverflowError as problem:
@@ -247,11 +251,11 @@ def _types(hint: Any) -> tuple[type, ...]:
     return members if dataclasses.is_dataclass(hint) else ()
 
 
-def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...]) -> Any:
+def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type, ...], own: tuple[type, ...]) -> Any:
     label = path or "The configuration"
     if not isinstance(facts, dict) or "type" not in facts:
         raise ValueError(f"{label} = {facts!r:.60} must be a dictionary with a type.")
-    by_name = {cls.__name__: cls for cls in types}
+    by_name = {type_name(cls): cls for cls in types}
     cls = by_name.get(facts["type"]) if isinstance(facts["type"], str) else None
     if cls is None:
         raise ValueError(f"{label} is of type {facts['type']!r:.60}: it must be one of {', '.join(by_name)}.")
@@ -264,7 +268,7 @@ def _rebuilt(types: tuple[type, ...], facts: Any, path: str, allowed: tuple[type
         if name not in fields:
             raise ValueError(f"{dotted!r:.60} is not a field of {cls.__name__}, which has {', '.join(fields)}.")
         if fields[name].metadata["kind"] == "part" and not (value is None and fields[name].default is None):
-            values[name] = _rebuilt(_types(hints[name]) or allowed, value, dotted, allowed)
+            values[name] = _rebuilt((*(_types(hints[name]) or allowed), *own), value, dotted, allowed, own)
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)

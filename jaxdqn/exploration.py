@@ -5,6 +5,9 @@ network's output and the noise of one choice into actions; `random_action` turns
 ones; `current_value` is the value of the rule's schedule, such as epsilon; `episode_policy` is the part of the policy
 that stays the same for an episode, such as the member of an ensemble that acts, `()` for most rules. `requires` says
 what the rule requires of the network.
+
+In a game with action masks, the values of illegal actions in the output are far below all others. An illegal action
+that a rule chooses all the same is replaced by a random legal one (`jaxdqn.action_masks`).
 """
 
 from typing import ClassVar, NamedTuple

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxdqn.code_versions import CodeVersions
 from jaxdqn.interfaces import Array, Key
 
 
@@ -77,6 +78,9 @@ class Game(NamedTuple):
       render_board: `state -> uint8 [height, width, 3]`, one pixel for each cell of a board; None where the game has no
         board.
       gymnasium_rendering: the gymnasium environment that renders the game's states; None where there is none.
+      code: versions of the code of the game outside of this package; `jaxdqn.games.make` sets it.
+      legal_actions: `state -> bool [num_actions]`, the actions that can be taken: at least one in every state before
+        the end of an episode. `step` is never called with another action. None where all actions are always legal.
     """
 
     name: str
@@ -91,13 +95,16 @@ class Game(NamedTuple):
     random_step: RandomStep | None = None
     render_board: Callable[[Any], Array] | None = None
     gymnasium_rendering: GymnasiumRendering | None = None
+    code: CodeVersions = CodeVersions()  # immutable
+    legal_actions: Callable[[Any], Array] | None = None
 
 
 class HostGame(NamedTuple):
     """A game that steps in Python, outside of compiled code: many copies of one gymnasium environment.
 
     Where the flag `life_lost` (bool `[E]`) is in the `info` of a step, a copy has ended an episode for learning and
-    acting, and its game goes on: returns and the number of episodes are those of whole games.
+    acting, and its game goes on: returns and the number of episodes are those of whole games. Nothing else in `info` is
+    read. Values that cannot be used are the environment's error (`jaxdqn.games.checked_environment`).
 
     Attributes:
       name: as `jaxdqn.games.make` takes it, such as `gymnasium:LunarLander-v3` or `atari:pong`.
@@ -106,17 +113,21 @@ class HostGame(NamedTuple):
       make_vector: `(num_environments, asynchronous=False) -> gymnasium.vector.VectorEnv` with NEXT_STEP autoreset:
         after the end of an episode, the next `step` ignores the action and returns the reset observation. Observations
         are one array `[E, *observation_shape]` of `observation_dtype`; actions are one array `[E]` of numbers in
-        `[0, num_actions)`. `asynchronous` runs each copy in a process of its own.
+        `[0, num_actions)`, of any integer type: a copy gets its action in the type of its own action space.
+        `asynchronous` runs each copy in a process of its own.
       make_rendered: `() -> gymnasium.Env`, one copy with the same observations and actions that renders `rgb_array`
         frames.
       observation_shape: without a batch axis.
-      observation_dtype: the environment's own, with 64 bits reduced to 32.
+      observation_dtype: the environment's own, with 64 bits reduced to 32; float32 for integers beyond 32 bits.
       num_actions: actions are numbered from 0, also where the environment starts at another number.
       max_steps: the longest episode, in steps; None where the environment sets no limit.
       saves_state: whether each copy has an attribute `saved_state`, bytes with its whole state: setting it in another
         copy, also in another process, continues the episode exactly. Otherwise a run that is resumed takes all its
         actions again.
       packages: names of the packages that step the game; their versions are recorded with each run.
+      code: versions of the code of the game outside of this package, gymnasium and `packages`; they determine results.
+      has_masks: whether `info["action_mask"]` of each reset and step, bool `[E, num_actions]`, says which actions are
+        legal; otherwise all are.
     """
 
     name: str
@@ -129,6 +140,8 @@ class HostGame(NamedTuple):
     max_steps: int | None
     saves_state: bool = False
     packages: tuple[str, ...] = ()
+    code: CodeVersions = CodeVersions()  # immutable
+    has_masks: bool = False
 
 
 AnyGame = Game | HostGame

@@ -80,6 +80,16 @@ def feed_forward(
     return Network(init, noise, apply, output, (), step, None)
 
 
+class MaskedObservation(NamedTuple):
+    """An observation with its action mask, `legal`, bool `[..., A]`: the actions that can be taken."""
+
+    observation: Array
+    legal: Array
+
+
+Observation = Any  # an array; a MaskedObservation in games where some actions can be illegal
+
+
 class Step(NamedTuple):
     """One step of `E` environments, as replay stores it. Fields have a leading axis `[E]`.
 
@@ -90,6 +100,8 @@ class Step(NamedTuple):
       cut: bool `[E]`, whether the episode was cut after this step because a resumed run could not continue it. The step
         itself is an ordinary one; no return and no sequence of one episode spans its end. None where the game cannot be
         cut.
+      legal_tm1, legal_t: bool `[E, A]`, the legal actions in `s_tm1` and `s_t`; None where all actions are legal. No
+        action need be legal in the `s_t` of a step that terminated.
     """
 
     s_tm1: Array
@@ -100,6 +112,8 @@ class Step(NamedTuple):
     s_t: Array
     memory: Array | None = None
     cut: Array | None = None
+    legal_tm1: Array | None = None
+    legal_t: Array | None = None
 
 
 class Transition(NamedTuple):
@@ -113,11 +127,11 @@ class Transition(NamedTuple):
       s_t: observation after the k steps, before any reset.
     """
 
-    s_tm1: Array
+    s_tm1: Observation
     a_tm1: Array
     r_t: Array
     discount_t: Array
-    s_t: Array
+    s_t: Observation
 
 
 class Sequence(NamedTuple):
@@ -136,12 +150,12 @@ class Sequence(NamedTuple):
       memory: float32 `[B, M]`, what the network remembered before the first `s_tm1`; None if nothing.
     """
 
-    s_tm1: Array
+    s_tm1: Observation
     a_tm1: Array
     r_t: Array
     discount_t: Array
     last: Array
-    s_t: Array
+    s_t: Observation
     ended: Array
     is_first: Array
     memory: Array | None
@@ -156,7 +170,7 @@ class Return(NamedTuple):
       return_t: float32, the return that starts with the reward of this step.
     """
 
-    s_tm1: Array
+    s_tm1: Observation
     a_tm1: Array
     return_t: Array
 
@@ -189,7 +203,7 @@ class Replay(NamedTuple):
     add: Callable[[Any, Step, Array], Any]
     sample: Callable[[Any, Array, Array, Array], Sample]
     update: Callable[[Any, Array, Array], Any]
-    before_training: Callable[[Any, Callable[[Array], Array]], Any]
+    before_training: Callable[[Any, Callable[[Observation], Array]], Any]
     size: Callable[[Any], Array]
     min_rows: int
     cut: Callable[[Any], Any]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxdqn import noise, optimizers
+from jaxdqn import action_masks, noise, optimizers
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample
@@ -67,7 +67,8 @@ class Learner(NamedTuple):
 
 def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike = np.float32) -> Learner:
     """Returns the learner of a configuration on a game whose observations have this dtype."""
-    network = config.network.make(game.observation_shape, game.num_actions, observation_dtype)
+    made = config.network.make(game.observation_shape, game.num_actions, observation_dtype)
+    network = action_masks.for_game(made, game)
     number, passes = config.num_minibatches, config.algorithm.requires.passes
 
     def optimizer(steps: Array, episodes: Array) -> optax.GradientTransformation:

@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn import config_fields
+from jaxdqn import config_fields, own_parts
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.config_fields import number, part, static, whole
 from jaxdqn.store import store
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_names():
+    """The types of this file have names as the types of the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_parts, "_PACKAGES", ("jaxdqn", "tests"))
+        yield
 
 
 @config_fields.configuration

@@ -10,7 +10,19 @@ import jaxdqn
 PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 
 # What each layer may import from the package, besides itself.
-BASE = {"config_fields", "game_interfaces", "interfaces", "other_names", "outputs", "plain_numbers", "spelling"}
+BASE = {
+    "action_masks",
+    "code_versions",
+    "config_fields",
+    "game_interfaces",
+    "interfaces",
+    "other_names",
+    "outputs",
+    "own_parts",
+    "plain_numbers",
+    "spelling",
+    "user_modules",
+}
 PARTS = {
     "networks",
     "replay",
@@ -25,13 +37,17 @@ PARTS = {
     "noise",
 }
 MAY_IMPORT = {
-    "config_fields": {"plain_numbers", "spelling"},
-    "game_interfaces": {"interfaces"},
+    "action_masks": {"game_interfaces", "interfaces", "outputs"},
+    "config_fields": {"own_parts", "plain_numbers", "spelling"},
+    "code_versions": set(),
+    "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
+    "own_parts": {"code_versions", "user_modules"},
     "other_names": set(),
     "plain_numbers": set(),
     "spelling": {"other_names"},
+    "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},
     "networks": BASE | {"distributional", "noise"},  # a risk is a part of a head
     "replay": BASE | {"returns", "schedules", "targets"},
@@ -43,13 +59,13 @@ MAY_IMPORT = {
     "learner": BASE | {"config", "noise", "optimizers"},
     "training": BASE
     | {"config", "exploration", "learner", "games", "networks", "noise", "replay", "rewards_and_terminations"},
-    "settings": BASE | PARTS | {"algorithms", "config", "training"},
+    "settings": BASE | PARTS | {"algorithms", "config", "games", "training"},
     "store": set(),
     "analysis": {"store", "spelling"},
     "export": {"store", "analysis", "spelling"},
     "figures": {"store", "analysis", "spelling"},
     "play": BASE | {"config", "games", "learner", "networks", "exploration", "store", "analysis"},
-    "study": BASE | {"config", "games", "training", "store", "export"},
+    "study": BASE | {"analysis", "config", "games", "training", "store", "export"},
     "search": BASE | {"config", "games", "training", "store", "analysis", "study"},
     "commands": BASE
     | {

@@ -1,7 +1,9 @@
 """The algorithms by name: one file each, composed from the parts, with a configuration to start from."""
 
+import dataclasses
 from typing import NamedTuple
 
+from jaxdqn import own_parts
 from jaxdqn.algorithms import (
     averaged_dqn,
     bootstrapped_dqn,
@@ -25,6 +27,7 @@ from jaxdqn.algorithms import (
 )
 from jaxdqn.config import Config
 from jaxdqn.spelling import not_known
+from jaxdqn.user_modules import is_part
 
 
 class Entry(NamedTuple):
@@ -74,9 +77,20 @@ ALGORITHMS = {
 def configuration_of(name: str) -> Config:
     """Returns the configuration to start from of the algorithm of that name.
 
+    Args:
+      name: of the table, or `module:name` of a `Config` or of a loss of your own; a loss replaces that of DQN.
+
     Raises:
-      ValueError: the table has no such name. The message suggests similar names and lists the table.
+      ValueError: the table has no such name, and the message suggests similar names and lists the table; or your own
+        algorithm cannot be imported, or is something else.
     """
+    if is_part(name):
+        own = own_parts.named(name)
+        if isinstance(own, Config):
+            return own
+        if not hasattr(own, "loss"):
+            raise ValueError(f"{name} is a {type(own).__name__}: it must be a Config, or have a method `loss`.")
+        return dataclasses.replace(dqn.CONFIG, algorithm=own)
     if name not in ALGORITHMS:
         raise ValueError(not_known("no algorithm is called", name, ALGORITHMS))
     return ALGORITHMS[name].config

@@ -92,7 +92,8 @@ def _values(network: Network, parameters: Parameters, sequence: Sequence, first:
     output, memories = network.unroll(parameters, late[0], memory, late[1])
     last = sequence.last[:, first:] - first
     before_next = jnp.take_along_axis(memories, last[..., None], axis=1)  # after the last of the n steps
-    after, _ = network.unroll_step(parameters, sequence.s_t[:, first:], jax.lax.stop_gradient(before_next))
+    s_t = jax.tree.map(lambda x: x[:, first:], sequence.s_t)
+    after, _ = network.unroll_step(parameters, s_t, jax.lax.stop_gradient(before_next))
     return output.q_values, jax.lax.stop_gradient(after.q_values)
 
 

@@ -1,8 +1,7 @@
 """Sorts runs into the arms of a comparison, and stacks the curves of an arm as `[runs, points]`.
 
 The runs of an arm have one game, algorithm and settings (`settings_of_runs`), and differ by seed only. A run that
-crashed belongs to its arm, but its shorter curves cannot be pooled: use `completed` runs, and report the `remarks`. A
-run that diverged counts as in `jaxdqn.analysis.divergence`.
+diverged counts as in `jaxdqn.analysis.divergence`. A run that failed has no record: `failed_runs` counts them.
 """
 
 from collections import defaultdict
@@ -12,15 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdqn.analysis import divergence, settings_of_runs
+from jaxdqn.analysis import code_of_runs, divergence, settings_of_runs
 from jaxdqn.store import schema
 from jaxdqn.store.record import Curves, Run
 
 # Facts that are equal in an arm: runs that differ in one of these do not sample the same distribution.
-_SHARED = ("steps", "evaluation", "training_version", "algorithm_version", "part_versions")
+_SHARED = ("steps", "evaluation", "training_version", "algorithm_version", "part_versions", "switches")
 
 # Facts that are equal in all arms: scores of runs that differ in one of these cannot be compared.
-_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version")
+_PROTOCOL = ("steps", "evaluation.every", "evaluation.episodes", "evaluation.epsilon", "training_version", "switches")
 
 
 class Arm(NamedTuple):
@@ -40,13 +39,17 @@ def arms(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     """
     runs = list(runs)
     grouped: dict[Arm, list[Run]] = defaultdict(list)
-    for run, of_run in zip(runs, settings_of_runs.of_runs([run.facts for run in runs]), strict=True):
-        settings = tuple((field, _hashable(value)) for field, value in sorted(of_run.items()))
-        grouped[Arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
-    for arm, members in grouped.items():
+    for run, settings in zip(runs, settings_of_runs.of_runs([run.facts for run in runs]), strict=True):
+        grouped[arm(run.facts["game"]["name"], run.facts["algorithm"], settings)].append(run)
+    for key, members in grouped.items():
         members.sort(key=lambda run: run.facts["seed"])
-        _check_arm(arm, members)
-    return {arm: tuple(members) for arm, members in grouped.items()}
+        _check_arm(key, members)
+    return {key: tuple(members) for key, members in grouped.items()}
+
+
+def arm(game: str, algorithm: str, settings: Mapping[str, Any]) -> Arm:
+    """Returns the arm of a run with these facts."""
+    return Arm(game, algorithm, tuple((field, _hashable(value)) for field, value in sorted(settings.items())))
 
 
 def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
@@ -64,31 +67,18 @@ def compared(runs: Iterable[Run]) -> dict[Arm, tuple[Run, ...]]:
     for arm, (run, *_) in grouped.items():
         same_game = firsts.setdefault(arm.game, (arm, run))
         _check_alike(same_game, (arm, run), ("game.version",))
+        if code := code_of_runs.differences(same_game[1].facts, run.facts, code_of_runs.OF_GAME):
+            raise ValueError(
+                f"Runs {same_game[1].facts['id']} and {run.facts['id']} are on two versions of {arm.game}, which "
+                f"differ in {', '.join(code)}, and cannot be compared: run one of the arms again."
+            )
         _check_alike(next(iter(firsts.values())), (arm, run), _PROTOCOL)
     return grouped
 
 
-def completed(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """Returns the runs that did not crash, in the same order."""
-    return tuple(run for run in runs if not schema.crashed(run.facts))
-
-
-def without_crashes(arms: Mapping[Arm, Sequence[Run]]) -> dict[Arm, tuple[Run, ...]]:
-    """Returns the arms with at least one completed run, without the runs that crashed."""
-    kept = {arm: completed(members) for arm, members in arms.items()}
-    return {arm: members for arm, members in kept.items() if members}
-
-
 def remarks(arms: Mapping[Arm, Sequence[Run]], labels: Mapping[Arm, str], score: str = "evaluation_return") -> str:
-    """Returns a sentence for each arm with crashed or diverged runs, with their number; else an empty string."""
-    sentences = []
-    for arm, members in arms.items():
-        of = f"{labels[arm]} on {arm.game}"
-        count = len(members) - len(completed(members))
-        if count:
-            runs = f"{count} of {len(members)} {'run' if len(members) == 1 else 'runs'} of {of}"
-            sentences.append(f"{runs} crashed and {'is' if count == 1 else 'are'} left out.")
-        sentences.append(divergence.sentence(members, of, score))
+    """Returns a sentence for each arm with diverged runs, with their number; else an empty string."""
+    sentences = (divergence.sentence(runs, f"{labels[arm]} on {arm.game}", score) for arm, runs in arms.items())
     return " ".join(filter(None, sentences))
 
 
@@ -114,7 +104,7 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
     A diverged run has the worst return of these runs from its divergence on; after `compared`, that of all runs.
 
     Raises:
-      ValueError: if there are no runs, one has no such curve or crashed, or they were evaluated at different steps.
+      ValueError: if there are no runs, one has no such curve, or they were evaluated at different steps.
     """
     if not runs:
         raise ValueError(f"No runs to take {name!r} from: run the study first, or choose other runs.")
@@ -124,8 +114,6 @@ def curve(runs: Sequence[Run], name: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in run.curves:
             known = ", ".join(sorted(run.curves))
             raise ValueError(f"Run {run.facts['id']} has no curve {name!r}: it has {known}.")
-        if schema.crashed(run.facts):
-            raise ValueError(f"Run {run.facts['id']} crashed: use `by_arm.completed` to leave it out.")
         if not np.array_equal(run.curves["steps"], steps):
             raise ValueError(
                 f"Runs {runs[0].facts['id']} and {run.facts['id']} were evaluated at different steps "
@@ -217,6 +205,7 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
         ]
         if run.facts["game"]["version"] != first.facts["game"]["version"]:
             differing.append("the version of the game")
+        differing += code_of_runs.differences(first.facts, run.facts)
         if differing:
             raise ValueError(
                 f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "

@@ -48,9 +48,8 @@ def compare(
 ) -> Comparison:
     """Returns the final scores of arms on each game, with intervals, and on all games if these have a common scale.
 
-    All games together have a column for each aggregate (`jaxdqn.analysis.aggregates`). Runs that crashed are left out,
-    and the explanation says so. Nothing is bold in a column of one arm, or if some arm has fewer than three runs and
-    so no interval.
+    All games together have a column for each aggregate (`jaxdqn.analysis.aggregates`).
+    Nothing is bold in a column of one arm, or if some arm has fewer than three runs and so no interval.
 
     Args:
       runs: of any games, algorithms and settings.

@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxdqn.store import schema
 from jaxdqn.store.record import Run
 
 RETURNS = ("evaluation_return", "episode_return")  # curves for which higher is better
 
 
 def diverged(run: Run) -> bool:
-    """Returns whether a run did not crash, and had a loss that was not finite at some step."""
-    return run.facts.get("diverged_at") is not None and not schema.crashed(run.facts)
+    """Returns whether a run had a loss that was not finite at some step."""
+    return run.facts.get("diverged_at") is not None
 
 
 def as_worst(runs: Iterable[Run]) -> list[Run]:
@@ -33,7 +32,7 @@ def as_worst(runs: Iterable[Run]) -> list[Run]:
     Other runs are not changed. To apply the function twice has the same effect as once.
 
     Args:
-      runs: all compared runs. The worst return is the lowest return of the runs that did not crash.
+      runs: all compared runs. The worst return is their lowest return.
     """
     runs = list(runs)
     games = {run.facts["game"]["name"] for run in runs if diverged(run)}
@@ -83,11 +82,7 @@ def sentence(members: Sequence[Run], of: str, score: str = "evaluation_return") 
 
 def _worst(runs: Sequence[Run], game: str, name: str) -> float:
     """Returns the lowest finite value of a curve on a game; NaN if there is none."""
-    curves = [
-        run.curves[name]
-        for run in runs
-        if run.facts["game"]["name"] == game and name in run.curves and not schema.crashed(run.facts)
-    ]
+    curves = [run.curves[name] for run in runs if run.facts["game"]["name"] == game and name in run.curves]
     values = np.concatenate([*curves, np.zeros(0)])
     return float(np.min(values[np.isfinite(values)], initial=np.inf)) if np.isfinite(values).any() else np.nan
 

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 def final(
     runs: Iterable[Run], *, score: str = "evaluation_return", last: int = 1, transform: Transform | None = None
 ) -> Scores:
-    """Returns one score a run: the mean over the last points of its curve. Runs that crashed are left out.
+    """Returns one score a run: the mean over the last points of its curve.
 
     A run that diverged counts as the worst return of its game (`jaxdqn.analysis.divergence`). On other curves it has no
     score.
@@ -46,15 +46,15 @@ def final(
     Raises:
       ValueError: if there are no runs, they do not form arms or follow several protocols, or there is no such curve.
     """
-    arms, completed, labels = _completed(runs)
-    finals = {arm: by_arm.final(members, score, last) for arm, members in completed.items()}
-    return _scores(arms, completed, labels, finals, transform, score)
+    arms = _arms(runs)
+    finals = {arm: by_arm.final(members, score, last) for arm, members in arms.items()}
+    return _scores(arms, finals, transform, score)
 
 
 def along(
     runs: Iterable[Run], *, score: str = "evaluation_return", transform: Transform | None = None
 ) -> tuple[np.ndarray, Scores]:
-    """Returns the steps of evaluation, int64 `[points]`, and the scores at them. Runs that crashed are left out.
+    """Returns the steps of evaluation, int64 `[points]`, and the scores at them.
 
     Args:
       runs: as `final`.
@@ -64,10 +64,10 @@ def along(
     Raises:
       ValueError: as `final`, or if games were evaluated at different steps.
     """
-    arms, completed, labels = _completed(runs)
-    steps, _ = by_arm.curve([run for members in completed.values() for run in members], score)
-    curves = {arm: by_arm.curve(members, score)[1] for arm, members in completed.items()}
-    return steps, _scores(arms, completed, labels, curves, transform, score)
+    arms = _arms(runs)
+    steps, _ = by_arm.curve([run for members in arms.values() for run in members], score)
+    curves = {arm: by_arm.curve(members, score)[1] for arm, members in arms.items()}
+    return steps, _scores(arms, curves, transform, score)
 
 
 def pooled(scores: Scores) -> Scores:
@@ -115,7 +115,7 @@ def references(
         if not isinstance(end, str):
             return end
         if game not in choose(finals.values, end):
-            raise ValueError(f"{end} has no completed run on {game}: its score cannot be a reference for that game.")
+            raise ValueError(f"{end} has no run on {game}: its score cannot be a reference for that game.")
         return float(np.mean(finals.values[end][game]))
 
     return {game: Reference(value(low, game), value(high, game)) for game in finals.games}
@@ -153,7 +153,7 @@ def on_shared_games(scores: Scores, label: str, base: str) -> tuple[dict[str, np
     arm, bases = choose(scores.values, label), choose(scores.values, base)
     games = [game for game in arm if game in bases]
     if not games:
-        raise ValueError(f"{label!r} and {base!r} share no game on which both have a completed run.")
+        raise ValueError(f"{label!r} and {base!r} share no game on which both have a run.")
     return {game: arm[game] for game in games}, {game: bases[game] for game in games}
 
 
@@ -169,29 +169,24 @@ def choose(by_label: Mapping[str, dict[str, np.ndarray]], label: str) -> dict[st
     return by_label[label]
 
 
-def _completed(
-    runs: Iterable[Run],
-) -> tuple[dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, tuple[Run, ...]], dict[by_arm.Arm, str]]:
-    """Returns all arms, the arms with completed runs (without the others), and the labels of all arms."""
+def _arms(runs: Iterable[Run]) -> dict[by_arm.Arm, tuple[Run, ...]]:
+    """Returns the runs by arm; there is at least one."""
     arms = by_arm.compared(runs)
-    completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
-    completed = {arm: members for arm, members in completed.items() if members}
-    if not completed:
-        raise ValueError("No runs to compare: run the study first, or choose runs that did not crash.")
-    return arms, completed, by_arm.labels(arms)
+    if not arms:
+        raise ValueError("No runs to compare: run the study first, or choose other runs.")
+    return arms
 
 
 def _scores(
     arms: Mapping[by_arm.Arm, Sequence[Run]],
-    completed: Mapping[by_arm.Arm, Sequence[Run]],
-    labels: Mapping[by_arm.Arm, str],
     numbers: Mapping[by_arm.Arm, np.ndarray],
     transform: Transform | None,
     score: str,
 ) -> Scores:
+    labels = by_arm.labels(arms)
     values: dict[str, dict[str, np.ndarray]] = {}
     seeds: dict[str, dict[str, tuple[int, ...]]] = {}
-    for arm, members in completed.items():
+    for arm, members in arms.items():
         scores = numbers[arm] if transform is None else np.asarray(transform(arm.game, numbers[arm]), np.float64)
         values.setdefault(labels[arm], {})[arm.game] = scores
         seeds.setdefault(labels[arm], {})[arm.game] = tuple(run.facts["seed"] for run in members)

@@ -1,6 +1,6 @@
 """Tables of a study in Markdown, one row for each arm: final scores and cost, first steps at a score, episodes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,9 +20,8 @@ def table(
 ) -> str:
     """Returns one row per arm: game, algorithm, settings, runs, final score with interval, and cost.
 
-    If runs crashed, a column counts them, and score, interval, cost and divergence are those of the other runs. A run
-    that diverged counts as the worst return of its game (`jaxdqn.analysis.divergence`). An arm has no score if some
-    run has no finite score. With fewer than three runs there is no interval, and the cell says so.
+    A run that diverged counts as the worst return of its game (`jaxdqn.analysis.divergence`). An arm has no score if
+    some run has no finite score. With fewer than three runs there is no interval, and the cell says so.
 
     Args:
       runs: of any games, algorithms and settings.
@@ -38,20 +37,18 @@ def table(
     if not arms:
         raise ValueError("No runs to tabulate: run the study first, or choose other runs.")
     heading = f"{statistics.name(statistic)} of {score}, last {last}"
-    rows = [(*_names(arms, "diverged"), heading, "95 % interval", "wall seconds", "at once")]
+    rows = [(*_names(arms, always=True), heading, "95 % interval", "wall seconds", "at once")]
     for arm, members in arms.items():
-        completed = by_arm.completed(members)
-        point = ends = seconds = at_once = "-"
-        if completed:
-            scores = by_arm.final(completed, score, last)
-            if np.all(np.isfinite(scores)):
-                estimate = resampling.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
-                point = f"{estimate.point:.4g}"
-                ends = table_formats.ends(estimate) or f"none: {counted(len(scores), 'run')}"
-            costs = [run.facts["cost"] for run in completed]
-            seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
-            at_once = by_arm.span([cost["runs_at_once"] for cost in costs])
-        rows.append((*_identity(arm, arms, "diverged"), point, ends, seconds, at_once))
+        point = ends = "-"
+        scores = by_arm.final(members, score, last)
+        if np.all(np.isfinite(scores)):
+            estimate = resampling.interval(scores, statistic, np.random.default_rng(bootstrap_seed))
+            point = f"{estimate.point:.4g}"
+            ends = table_formats.ends(estimate) or f"none: {counted(len(scores), 'run')}"
+        costs = [run.facts["cost"] for run in members]
+        seconds = f"{np.mean([cost['wall_seconds'] for cost in costs]):.3g}"
+        at_once = by_arm.span([cost["runs_at_once"] for cost in costs])
+        rows.append((*_identity(arm, arms, always=True), point, ends, seconds, at_once))
     diverged = [divergence.sentence(members, by_arm.described(arm), score) for arm, members in arms.items()]
     return "\n".join(filter(None, [table_formats.markdown(rows), " ".join(filter(None, diverged))]))
 
@@ -67,9 +64,8 @@ def first_reached(
     """Returns one row per arm: the first step at which the statistic over its runs is at least the game's threshold.
 
     The statistic is that of all runs, not the score of the best run. It may fall below the threshold again, so the last
-    column has the share of later evaluations at which it is at least the threshold: `87 % of 23`. If runs crashed, a
-    column counts them, and the statistic is that of the other runs. Steps at which some run has no finite score are
-    skipped.
+    column has the share of later evaluations at which it is at least the threshold: `87 % of 23`. Steps at which some
+    run has no finite score are skipped.
 
     Args:
       runs: of any games, algorithms and settings; runs of games without a threshold are left out.
@@ -81,16 +77,14 @@ def first_reached(
     arms = {arm: members for arm, members in by_arm.compared(runs).items() if arm.game in thresholds}
     rows = [(*_names(arms), "threshold", "first step", f"{statistics.name(statistic)} there", "later also")]
     for arm, members in arms.items():
-        completed = by_arm.completed(members)
         step, there, later = "never", "-", "-"
-        if completed:
-            steps, values = by_arm.curve(completed, score)
-            known = np.flatnonzero(np.all(np.isfinite(values), axis=0))
-            reached = known[statistic(values[:, known]) >= thresholds[arm.game]]
-            if len(reached):
-                step = f"{steps[reached[0]]:,}"
-                there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
-                later = _share(len(reached) - 1, len(steps) - 1 - int(reached[0]))
+        steps, values = by_arm.curve(members, score)
+        known = np.flatnonzero(np.all(np.isfinite(values), axis=0))
+        reached = known[statistic(values[:, known]) >= thresholds[arm.game]]
+        if len(reached):
+            step = f"{steps[reached[0]]:,}"
+            there = _in_brackets(values[:, reached[0]], statistic, bootstrap_seed)
+            later = _share(len(reached) - 1, len(steps) - 1 - int(reached[0]))
         rows.append((*_identity(arm, arms), f"{thresholds[arm.game]:g}", step, there, later))
     return table_formats.markdown(rows)
 
@@ -110,7 +104,7 @@ def episodes(
     of an episode on its game, in every window.
 
     Args:
-      runs: stored with the attachment `episodes`; runs that crashed are counted and left out.
+      runs: stored with the attachment `episodes`.
       windows: of the episodes `[N]`, by heading, such as `{"first 100": slice(100)}`.
       y: the array of the attachment: `episode_return`, `last_reward`.
       transform: of the scores before the mean, such as 1 for an episode that is won.
@@ -119,15 +113,14 @@ def episodes(
     """
     arms = by_arm.compared(runs)
     rows = [(*_names(arms), *(f"{statistics.name(statistic)}, {name}" for name in windows))]
-    completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
-    logs = {arm: [transform(store.attachment(run, "episodes")[y]) for run in completed[arm]] for arm in arms}
+    logs = {arm: [transform(store.attachment(run, "episodes")[y]) for run in arms[arm]] for arm in arms}
     for arm in arms:
         lowest = [np.min(log, initial=np.inf) for other in arms if other.game == arm.game for log in logs[other]]
         worst = float(min(lowest, default=np.nan))
         cells = []
         for window in windows.values():
-            means = [_over(window, run, log, worst) for run, log in zip(completed[arm], logs[arm], strict=True)]
-            cells.append(_in_brackets(np.array(means or [np.nan]), statistic, bootstrap_seed))
+            means = [_over(window, run, log, worst) for run, log in zip(arms[arm], logs[arm], strict=True)]
+            cells.append(_in_brackets(np.array(means), statistic, bootstrap_seed))
         rows.append((*_identity(arm, arms), *cells))
     return table_formats.markdown(rows)
 
@@ -158,34 +151,20 @@ def _holds(window: slice, number: int) -> bool:
     return all(abs(bound) <= number for bound in bounds) and len(range(number)[window]) > 0
 
 
-def _names(arms: Mapping[by_arm.Arm, Sequence[Run]], *always: str) -> tuple[str, ...]:
+def _names(arms: Mapping[by_arm.Arm, Sequence[Run]], *, always: bool = False) -> tuple[str, ...]:
     """Returns the headings of `_identity`."""
-    return ("game", "algorithm", "settings", "runs", *_counted(arms, always))
+    return ("game", "algorithm", "settings", "runs", *(["diverged"] if always or _any_diverged(arms) else []))
 
 
-def _identity(arm: by_arm.Arm, arms: Mapping[by_arm.Arm, Sequence[Run]], *always: str) -> tuple[str, ...]:
+def _identity(arm: by_arm.Arm, arms: Mapping[by_arm.Arm, Sequence[Run]], *, always: bool = False) -> tuple[str, ...]:
     """Returns game, algorithm, settings and number of runs of a row.
 
-    Crashed and diverged runs have a column each if the table has any such run, or if it always has that column.
+    Diverged runs have a column if the table has any, or always.
     """
     settings = ", ".join(f"{field} {value}" for field, value in arm.settings) or "-"
-    numbers = _endings(arms[arm])
-    return (
-        arm.game,
-        arm.algorithm,
-        settings,
-        str(len(arms[arm])),
-        *(str(numbers[name]) for name in _counted(arms, always)),
-    )
+    diverged = [str(sum(map(divergence.diverged, arms[arm])))] if always or _any_diverged(arms) else []
+    return (arm.game, arm.algorithm, settings, str(len(arms[arm])), *diverged)
 
 
-def _counted(arms: Mapping[by_arm.Arm, Sequence[Run]], always: Collection[str]) -> list[str]:
-    """Returns which of `crashed` and `diverged` have a column."""
-    of_arms = [_endings(members) for members in arms.values()]
-    return [name for name in _endings(()) if name in always or any(numbers[name] for numbers in of_arms)]
-
-
-def _endings(members: Sequence[Run]) -> dict[str, int]:
-    """Returns the numbers of crashed and diverged runs."""
-    crashed = len(members) - len(by_arm.completed(members))
-    return {"crashed": crashed, "diverged": sum(map(divergence.diverged, members))}
+def _any_diverged(arms: Mapping[by_arm.Arm, Sequence[Run]]) -> bool:
+    return any(divergence.diverged(run) for members in arms.values() for run in members)

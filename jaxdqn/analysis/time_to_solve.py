@@ -111,16 +111,13 @@ def table(runs: Sequence[Run], succeeds: Succeeds) -> str:
         ("game", "algorithm", "diverged", "solved", "median episode", "95 % interval", "later successes", "episodes")
     ]
     for arm, members in by_arm.compared(runs).items():
-        completed = by_arm.completed(members)
-        if not completed:
-            continue
-        solved, budget = times(completed, succeeds)
+        solved, budget = times(members, succeeds)
         estimate = median(solved)
         ends = f"{_episode(estimate.low)} to {_episode(estimate.high)}"
-        interval = ends if estimate.low > 0 else f"none: {len(completed)} of at least {FEWEST} runs"
+        interval = ends if estimate.low > 0 else f"none: {len(members)} of at least {FEWEST} runs"
         share = f"{np.sum(np.isfinite(solved))} of {len(members)}"
-        diverged = sum(map(divergence.diverged, completed))
-        share_kept = kept(completed, succeeds)
+        diverged = sum(map(divergence.diverged, members))
+        share_kept = kept(members, succeeds)
         later = "-" if math.isnan(share_kept) else f"{100 * share_kept:.0f} %"
         middle = _episode(estimate.point)
         rows.append((arm.game, arm.algorithm, str(diverged), share, middle, interval, later, f"{budget:,}"))

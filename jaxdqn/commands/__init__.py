@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import jaxdqn
+from jaxdqn import user_modules
 from jaxdqn.commands import export, figure, list, pack, plan, play, run, runs, search, status, train
 from jaxdqn.commands.errors import ends_quietly, system_errors_as_sentences
 
@@ -31,6 +32,9 @@ examples:
   jaxdqn list settings                              the settings that `train` and `search` start from
   jaxdqn train acrobot double_dqn --steps 150000 --seeds 10 --learning-rate 5e-4 --out my_results
   jaxdqn train catch dqn double_dqn c51 --steps 1e4
+  jaxdqn train "gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8" dqn
+  jaxdqn train gymnasium:my_envs:Maze-v0 dqn --wrapper my_envs:Pictures    modules of the current folder
+  jaxdqn train my_games:corridor my_algorithms:clipped --network my_networks:Wide
   jaxdqn train catch dqn --help                     all options of the algorithm's configuration
   jaxdqn plan experiments/classic_control.py        the time and memory that a study needs
   jaxdqn run experiments/classic_control.py         the same as running the script
@@ -49,8 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line.
 
     Invalid input exits with status 2 after an error message of one sentence; so does an error of the operating system.
-    Without a command, help is printed.
+    Without a command, help is printed. Modules of the user are searched in the current folder first, as by
+    `python -m jaxdqn`.
     """
+    user_modules.search_current_folder()
     words = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     with ends_quietly(), system_errors_as_sentences():

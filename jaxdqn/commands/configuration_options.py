@@ -12,6 +12,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from jaxdqn import config_fields, other_names, settings
+from jaxdqn.commands import own_part_options
 from jaxdqn.commands.options import add_settings
 from jaxdqn.config import Config
 from jaxdqn.plain_numbers import whole_of
@@ -51,9 +52,10 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
     """
     base = _base_settings(arguments) or settings.name_for(game)
     family = settings.named(base)
-    default = family.configuration(algorithm)
-    # The declared type of `algorithm` is a protocol. The options come from the type of the default.
-    types = typing.get_type_hints(Config) | {"algorithm": type(default.algorithm)}
+    default, own, arguments = own_part_options.take(family.configuration(algorithm), arguments)
+    # The declared type of `algorithm` is a protocol. The options come from the type of the default, as for own parts.
+    declared = typing.get_type_hints(Config)
+    types = declared | {name: type(part) for name, part in vars(default).items() if _is_own(part, declared[name])}
     names = [field.name for field in dataclasses.fields(Config)]
     rows = [(name, types[name], dataclasses.field(default=getattr(default, name))) for name in names]
     configuration: Any = dataclasses.make_dataclass("Configuration", rows, frozen=True)
@@ -68,7 +70,8 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
             everything,
             prog=f"jaxdqn train {game} {algorithm}",
             description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table. The defaults "
-            f"below are the settings {base} of `jaxdqn list settings`.",
+            f"below are the settings {base} of `jaxdqn list settings`. A part of your own is an option, too: --network "
+            "my_module:MyNetwork.",
             args=arguments,
             default=everything(Options(base, family.steps, family.evaluation), configuration()),
             config=(tyro.conf.CascadeSubcommandArgs,),
@@ -82,7 +85,15 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
         )
     if parsed.options.seeds < 1:
         raise ValueError(f"--seeds {parsed.options.seeds} is out of range: it is the number of runs, at least 1.")
-    return parsed.options, Config(**{name: getattr(parsed.config, name) for name in names})
+    config = Config(**{name: getattr(parsed.config, name) for name in names})
+    for path, part in own.items():
+        config = config_fields.replace_at(config, path, part)
+    return parsed.options, config
+
+
+def _is_own(part: Any, declared: Any) -> bool:
+    """Returns whether a part has a type that its field does not declare."""
+    return dataclasses.is_dataclass(part) and type(part) not in (declared, *typing.get_args(declared))
 
 
 def is_given(option: str, arguments: Iterable[str]) -> bool:

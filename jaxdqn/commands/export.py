@@ -11,6 +11,7 @@ from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import ends_quietly, one_sentence, printable
 from jaxdqn.commands.options import folder_of, whole
 from jaxdqn.commands.runs import WHERE
+from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
     from jaxdqn.export.csv_tables import Table
@@ -113,6 +114,8 @@ def _records(options: argparse.Namespace) -> "list[Record]":
     found = select_runs.read(folder)
     for problem in found.damaged:
         print(f"left out: {printable(problem)}", file=sys.stderr)
+    if num_failed := select_runs.num_failed(folder):
+        print(f"left out: {counted(num_failed, 'failed run')}, without a record", file=sys.stderr)
     if not found.records:
         raise ValueError(f"{options.study} holds no complete runs: run the study first.")
     selected = select_runs.select(found.records, options.where)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Draws one figure, or makes one table, from the stored runs of a study, with 95 % stratified bootstrap intervals over
-seeds. It trains nothing. Runs with different protocols (budget, evaluation, versions) raise an error. Crashed runs are
+seeds. It trains nothing. Runs with different protocols (budget, evaluation, versions) raise an error. Failed runs are
 left out, and the caption gives their number. A diverged run counts as the worst return of its game.
 """
 _EPILOG = """\
@@ -58,6 +58,7 @@ def main(chosen: argparse.Namespace) -> None:
     Args:
       chosen: the options of `add`.
     """
+    from jaxdqn.analysis import failed_runs
     from jaxdqn.commands import select_runs
     from jaxdqn.figures import captions, inputs
 
@@ -75,7 +76,8 @@ def main(chosen: argparse.Namespace) -> None:
         runs = inputs.chosen(selected, chosen.games, chosen.arms)
         options, scale = _options(chosen, entry, inputs.chosen(selected, chosen.games, None))
         drawn = entry.draw(runs, **options)
-        facts = " ".join(filter(None, [scale, captions.provenance(runs)]))
+        failed = inputs.chosen_failures(failed_runs.read(folder, requested), chosen.games, chosen.arms)
+        facts = " ".join(filter(None, [scale, captions.provenance(runs), failed_runs.sentence(failed, runs)]))
         before = written_files.contents(path)
         written = entry.output.save(drawn, path, facts, formats)
     lines = (written_files.line(entry.output.noun, file, before) for file in written)

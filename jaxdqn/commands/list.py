@@ -24,13 +24,15 @@ def _games() -> dict[str, str]:
     from jaxdqn.games import GAMES, PREFIXES
 
     kinds = {prefix + kind.names: kind.summary for prefix, kind in PREFIXES.items()}
-    return {name: entry.summary for name, entry in GAMES.items()} | kinds
+    own = {"MODULE:NAME": "a game of your own: a jaxdqn.game_interfaces.Game, or a function that returns one"}
+    return {name: entry.summary for name, entry in GAMES.items()} | kinds | own
 
 
 def _algorithms() -> dict[str, str]:
     from jaxdqn.algorithms import ALGORITHMS
 
-    return {name: entry.summary for name, entry in ALGORITHMS.items()}
+    own = {"MODULE:NAME": "an algorithm of your own: a Config, or a configuration with a method `loss`"}
+    return {name: entry.summary for name, entry in ALGORITHMS.items()} | own
 
 
 def _settings() -> dict[str, str]:

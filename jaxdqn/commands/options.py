@@ -83,11 +83,22 @@ def add_settings(parser: Any) -> None:
     )
 
 
+def add_wrappers(parser: Any) -> None:
+    """Adds the option `--wrapper`, for `jaxdqn.games.names.wrapped`."""
+    parser.add_argument(
+        "--wrapper",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="a wrapper of your own around a gymnasium environment; several options: the first one is innermost",
+    )
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options for running a study."""
     running = parser.add_argument_group("running the study")
     running.add_argument("--async", dest="asynchronous", action="store_true", help=ASYNCHRONOUS)
-    running.add_argument("--retry-failed", action="store_true", help="run failed and crashed runs again")
+    running.add_argument("--retry-failed", action="store_true", help="run failed runs again")
     add_checkpoint(running)
     add_memory(running)
     running.add_argument(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxdqn.store.status import Status
     from jaxdqn.study.plan import Planned
     from jaxdqn.study.spec import Study
+    from jaxdqn.training.evaluate import Evaluation
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +86,9 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
             )
         )
     print(text_tables.table(rows))
+    for program in planned:
+        if copies := _environments(program, study.evaluation):
+            print(f"{program.group.game}: {copies}")
     known = [program for program in planned if program.seconds is not None]
     compiling = sum(program.compile_seconds or 0.0 for program in known)
     training = sum(program.seconds or 0.0 for program in known)
@@ -101,6 +105,20 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
         print(
             f"Warning: compiling takes longer than training ({duration(compiling)} and {duration(training)}): {remedy}."
         )
+
+
+def _environments(program: "Planned", evaluation: "Evaluation") -> str:
+    """Returns the number of environments of a game that steps in Python; an empty text for a game in JAX."""
+    from jaxdqn.game_interfaces import HostGame
+    from jaxdqn.study import spec
+
+    if not isinstance(spec.game(program.group.game), HostGame):
+        return ""
+    number, at_once = program.group.cells[0].config.num_environments, counted(program.layout.width, "run")
+    if evaluation.is_shared(number):
+        return f"one environment for training and evaluation, {at_once} at a time"
+    each = f"{number} + {evaluation.num_environments} environments for training and evaluation"
+    return f"{each} of a run, {at_once} at a time"
 
 
 def _bytes(number: float) -> str:

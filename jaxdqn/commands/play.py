@@ -4,7 +4,6 @@ Slow modules are imported inside functions, so `--help` is fast.
 """
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ examples:
   jaxdqn play                                                   the study that was trained last
   jaxdqn play results/catch                                     the best weights of a study, in the terminal
   jaxdqn play results/catch --arm tutorial --run-seed 0         the weights of one run
+  jaxdqn play results/lunar_lander --best --out film.gif        weights at the highest evaluation return
   jaxdqn play results/cartpole --out film.gif                   one episode as an animation
   jaxdqn play results/cartpole --arm strong --typical --out film.gif      a typical episode of a typical run
   jaxdqn play results/cartpole --out strip.png --episodes 3     six frames of each of three episodes
@@ -49,13 +49,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         "(default: the study in results that was trained last)",
     )
     which = parser.add_argument_group("which weights of a folder (default: the highest return of the last evaluation)")
-    which.add_argument("--game", metavar="NAME", help="the game, if there are several or if your own module defines it")
+    which.add_argument("--game", metavar="NAME", help="the game, if there are several")
+    which.add_argument(
+        "--trust",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="your own modules whose code may run, if the run has a game, wrapper or network of your own",
+    )
     which.add_argument("--arm", metavar="LABEL", help="the label of the algorithm in the study")
     which.add_argument("--run-seed", type=whole, metavar="N", help="training seed of the run")
     which.add_argument(
         "--typical",
         action="store_true",
         help="the run closest to the median of its arm, in the episode closest to its mean (of 20, or --episodes)",
+    )
+    which.add_argument(
+        "--best", action="store_true", help="weights at the highest evaluation return of a run, not its last ones"
     )
     how = parser.add_argument_group("episodes")
     how.add_argument("--episodes", type=whole, metavar="N", help="number of episodes (default: 3, with --out 1)")
@@ -85,28 +95,36 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _main(options: argparse.Namespace) -> None:
+    from jaxdqn import games
     from jaxdqn.game_interfaces import HostGame
     from jaxdqn.play import agent, episodes, pictures, select_weights, show
     from jaxdqn.store import weights
+    from jaxdqn.training import devices
 
     folder, _ = folder_of(options.study)
     with one_sentence():
         _check(options)
+        devices.available()
+        game = options.game and games.canonical(options.game)
         encode = None if options.out is None else pictures.encoder(options.out)
         _check_begun(folder)
         chosen = select_weights.select(
-            folder, game=options.game, arm=options.arm, seed=options.run_seed, typical=options.typical
+            folder,
+            game=game,
+            arm=options.arm,
+            seed=options.run_seed,
+            typical=options.typical,
+            best=options.best,
         )
-        trained = weights.load(chosen)
+        trained = weights.load(chosen, best=options.best)
         _say_if_unfinished(folder)
-        player = agent.make(trained, game_given=options.game)
+        player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
-    with contextlib.ExitStack() as stack:
-        with one_sentence():
-            playing = stack.enter_context(
-                episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered)
-            )
+    with (
+        one_sentence(),
+        episodes.player(player, seed=options.seed, epsilon=options.epsilon, rendered=rendered) as playing,
+    ):
         # Stored facts are data from outside: escape control characters.
         print(printable(show.description(trained)))
         every = options.every or max(1, round(playing.pace / _FRAMES_PER_SECOND))
@@ -118,6 +136,7 @@ def _main(options: argparse.Namespace) -> None:
         else:
             show.play(playing, number, shown)
     if encode is not None:
+        film = pictures.of_one_size(film)
         _write(options.out, encode([frames for frames in film if frames], seconds), sum(map(len, film)))
     elif not rendered and (isinstance(player.game, HostGame) or player.game.gymnasium_rendering):
         print("(to see the game: --out film.gif)")

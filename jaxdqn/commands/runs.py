@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIELDS = ("id", "study", "game", "algorithm", "settings", "seed", "steps", "score", "ended")
 _DESCRIPTION = """\
 Lists stored runs. A field is any fact of a run, by its dotted path in the run's JSON; `configuration.` may be left out.
-You can show fields and select runs by them. Further fields are `settings` and `ended` (finished, diverged or crashed).
+You can show fields and select runs by them. Further fields are `settings` and `ended` (finished or diverged).
 The field `score` (last evaluation return) can only be shown.
 """
 _EPILOG = """\
@@ -62,7 +62,8 @@ def main(options: argparse.Namespace) -> None:
 
     with ends_quietly():
         with one_sentence():
-            found = select_runs.read(folder_of(options.folder)[0])
+            folder = folder_of(options.folder)[0]
+            found, num_failed = select_runs.read(folder), select_runs.num_failed(folder)
             names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
             rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
@@ -71,7 +72,8 @@ def main(options: argparse.Namespace) -> None:
             csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(map(_exact, row) for row in rows)])
         else:
             print(text_tables.table([names, *(list(map(_rounded, row)) for row in rows)]))
-        print(f"{len(rows)} of {counted(len(found.records), 'run')}", file=sys.stderr)
+        failed = f"; {counted(num_failed, 'failed run')} without a record" if num_failed else ""
+        print(f"{len(rows)} of {counted(len(found.records), 'run')}{failed}", file=sys.stderr)
 
 
 def _rows(every: "Sequence[Record]", selected: "Sequence[Record]", names: Sequence[str]) -> list[list[Any]]:
@@ -96,15 +98,15 @@ def _key(record: "Record") -> tuple[Path, str]:
 
 
 def score(record: "Record") -> float | str | None:
-    """Returns the last evaluation return; None if the run crashed or diverged, or the value is missing or not finite.
+    """Returns the last evaluation return; None if the run diverged, or the value is missing or not finite.
 
     Returns "damaged" if the curves of the run are damaged.
     """
-    from jaxdqn.store import schema, store
+    from jaxdqn.store import store
     from jaxdqn.store.record import DamagedResult
 
     facts = record.facts
-    if schema.crashed(facts) or facts["diverged_at"] is not None or _CURVE not in facts["curves"]["names"]:
+    if facts["diverged_at"] is not None or _CURVE not in facts["curves"]["names"]:
         return None
     try:
         last = store.curve(record, _CURVE)[-1:].tolist()

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxdqn.analysis import by_arm, study_tables
+from jaxdqn.analysis import by_arm, failed_runs, study_tables
 from jaxdqn.commands import text_tables, written_files
 from jaxdqn.commands.errors import one_sentence, printable, sentence_of
 from jaxdqn.commands.options import add_run_options, positive
@@ -22,7 +22,7 @@ from jaxdqn.figures.captions import Drawn
 from jaxdqn.spelling import counted
 from jaxdqn.store import files, manifest, store
 from jaxdqn.store.record import DamagedResult, Run
-from jaxdqn.study import execute, provenance, records, spec
+from jaxdqn.study import execute, missing_runs, provenance, records, spec, stored_versions
 from jaxdqn.study import plan as planning
 from jaxdqn.study.executors import on_ray, on_slurm
 from jaxdqn.study.executors.driver import Unfinished
@@ -39,7 +39,7 @@ class RunOptions(NamedTuple):
 
     Attributes:
       asynchronous: whether each environment of a host game has its own process.
-      retry_failed: whether failed and crashed runs are run again.
+      retry_failed: whether failed runs are run again.
       checkpoint_seconds: seconds of training between checkpoints.
       memory: bytes that all runs together may use, or None for the default.
       tensorboard: folder for live curves in TensorBoard, or None.
@@ -70,12 +70,21 @@ class RunOptions(NamedTuple):
 
 
 def _executor(parsed: argparse.Namespace) -> Callable[..., execute.Report]:
-    """Returns `execute.run`, or a function with the same arguments that runs the study on Ray or Slurm."""
+    """Returns `execute.run`, or a function with the same arguments that runs the study on Ray or Slurm.
+
+    Raises:
+      ValueError: GPUs of tasks are demanded without Ray or Slurm.
+    """
     resources = Resources(parsed.tasks, parsed.cpus_per_task, parsed.gpus_per_task)
     if parsed.executor == "ray":
         return functools.partial(on_ray.run, address=parsed.address, resources=resources)
     if parsed.executor == "slurm":
         return functools.partial(on_slurm.run, settings=dict(parsed.slurm), resources=resources)
+    if parsed.gpus_per_task:
+        raise ValueError(
+            f"--gpus-per-task {parsed.gpus_per_task} is for tasks of --executor ray or slurm: here, a study uses all "
+            "devices that JAX finds."
+        )
     return execute.run
 
 
@@ -122,6 +131,7 @@ def main(
     add_run_options(parser)
     parsed = parser.parse_args()
     with one_sentence():
+        options = RunOptions.of(parsed)
         if full is not None and parsed.full:
             study = full()
         whole = toy if parsed.toy else study
@@ -134,7 +144,7 @@ def main(
         tabulate,
         name=chosen.name if is_whole else f"{chosen.name}-{parsed.seeds}_seeds",  # keep the figure of the whole study
         figure_only=parsed.figure_only,
-        options=RunOptions.of(parsed),
+        options=options,
     )
 
 
@@ -167,7 +177,8 @@ def run_and_show(
     num_failed = 0 if figure_only else _run(study, out, options)
     with one_sentence():
         found = store.read(folder / "runs")
-        runs = manifest.requested_runs(found.runs, records.manifest(study, spec.cells(study)))
+        requested = records.manifest(study, spec.cells(study))
+        runs: Sequence[Run] = manifest.requested_runs(found.runs, requested)
         damaged = "\n".join(f"damaged: {printable(problem)}" for problem in found.damaged)
         if not runs and damaged:
             raise SystemExit(damaged)
@@ -178,7 +189,8 @@ def run_and_show(
             raise ValueError(f"{folder / 'runs'} holds no run of this study{remedy}.")
         if with_others:
             runs = _with_others(runs, found.runs)
-        text, written = _save(runs, folder / (name or study.name), draw, tabulate)
+        left_out = failed_runs.sentence(failed_runs.read(folder, requested), runs)
+        text, written = _save(runs, left_out, folder / (name or study.name), draw, tabulate)
     print(text_tables.markdown_fitted(text))
     print(f"runs    {folder / 'runs'}", *written, sep="\n")
     if damaged:
@@ -187,12 +199,14 @@ def run_and_show(
         raise SystemExit(1)
 
 
-def _save(runs: Sequence[Run], path: pathlib.Path, draw: Draw, tabulate: Tabulate) -> tuple[str, list[str]]:
-    """Writes the figures and the table. Returns the table, and a line for each file."""
+def _save(
+    runs: Sequence[Run], left_out: str, path: pathlib.Path, draw: Draw, tabulate: Tabulate
+) -> tuple[str, list[str]]:
+    """Writes the figures and the table, and what is left out. Returns the table, and a line for each file."""
     before = written_files.contents(path)
     try:
-        figures = save_figures(draw(runs), path, caption.provenance(runs))
-        text = tabulate(runs)
+        figures = save_figures(draw(runs), path, caption.provenance(runs), left_out)
+        text = "\n".join(filter(None, [tabulate(runs), left_out]))
     except DamagedResult as problem:  # in weights or episodes, which are read only now
         raise SystemExit(f"damaged: {printable(problem)}") from None
     table = path.with_name(f"{path.name}.md")
@@ -222,15 +236,18 @@ def _with_others(runs: Sequence[Run], every: Sequence[Run]) -> tuple[Run, ...]:
     return (*alike, *runs)
 
 
-def save_figures(drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str) -> list[pathlib.Path]:
+def save_figures(
+    drawn: "Figure | Mapping[str, Figure | Drawn]", path: pathlib.Path, facts: str, left_out: str = ""
+) -> list[pathlib.Path]:
     """Saves one figure, or several figures with a suffix of the path, and returns the files.
 
-    `facts` is the caption of figures without a provenance of their own.
+    `facts` is the caption of figures without a provenance of their own; `left_out` is added to all.
     """
     figures = drawn if isinstance(drawn, Mapping) else {"": drawn}
     saved = []
     for suffix, one in figures.items():
         figure, below = one if isinstance(one, Drawn) else (one, facts)
+        below = " ".join(filter(None, [below, left_out]))
         saved += style.save(figure, path.with_name("-".join(filter(None, (path.name, suffix)))), below)
     return saved
 
@@ -263,6 +280,10 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
         tempfile.TemporaryDirectory(
             dir=runs if runs.is_dir() else runs.parent
         ).cleanup()  # raises an error if the folder is not writable
+        cells = spec.by_identifier(study)
+        stored_versions.check_packages(runs, cells)
+        for note in stored_versions.notes(runs, cells):
+            print(f"note: {note}", file=sys.stderr)
     devices.use_all_cores()
     if options.run is not execute.run:
         devices.leave_accelerators()
@@ -281,10 +302,12 @@ def _run(study: Study, out: pathlib.Path, options: RunOptions) -> int:
 
 
 def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Report:
-    """Runs the missing runs. Runs that need more than the given memory end the command before any training."""
-    if options.memory is not None:
+    """Runs the missing runs. A run that needs more memory than there is ends the command before any training."""
+    if options.run is execute.run or options.memory is not None:  # the memory of other machines is not known here
         with one_sentence():
-            planning.plan(study, memory=options.memory)
+            folder = out / study.name
+            failed = set() if options.retry_failed else missing_runs.failed(folder)
+            planning.check_memory(study, missing_runs.stored(folder) | failed, options.memory)
     with contextlib.ExitStack() as stack:
         exporters: list[Exporter] = []
         with one_sentence():
@@ -305,18 +328,14 @@ def _execute(study: Study, out: pathlib.Path, options: RunOptions) -> execute.Re
 
 def _print(report: execute.Report, failures: pathlib.Path) -> None:
     """Prints a summary of the work that was done."""
-    lines = [
-        f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored; "
-        f"{counted(report.num_compilations, 'program')} compiled in "
+    summary = (
+        f"{counted(report.num_written, 'run')} trained, {report.num_skipped} already stored, "
+        f"{report.num_failed} failed; {counted(report.num_compilations, 'program')} compiled in "
         f"{report.compile_seconds:.0f} s, trained and evaluated in {report.wall_seconds:.0f} s"
-    ]
-    if report.num_crashed:
-        lines.append(f"{report.num_crashed} of these runs crashed; their records contain the traceback")
+    )
+    # After a command that finds nothing but failures, they are all there is to say.
+    lines = [summary] if report.num_written or report.num_skipped or not report.failed else []
     if report.num_diverged:
         lines.append(f"{report.num_diverged} of these runs diverged; their records contain the step")
-    if report.num_failed:
-        lines.append(
-            f"{counted(report.num_failed, 'run')} failed; tracebacks are in {failures}; "
-            "--retry-failed runs failed runs again"
-        )
+    lines += map(printable, failed_runs.reasons(report.failed, failures))
     print(*lines, sep="\n", file=sys.stderr)

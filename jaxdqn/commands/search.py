@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_checkpoint, add_memory, add_settings, count, whole
+from jaxdqn.commands.options import add_checkpoint, add_memory, add_settings, add_wrappers, count, whole
 from jaxdqn.spelling import counted
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--set", nargs="+", default=[], metavar="FIELD=VALUE", help="values of other fields, equal for all points"
     )
     add_settings(what)
+    add_wrappers(what)
     what.add_argument("--steps", type=whole, default=20_000, help="environment steps of a run (default: 20000)")
     what.add_argument("--every", type=whole, default=1_000, help="steps between evaluations (default: 1000)")
     what.add_argument("--episodes", type=whole, default=20, help="episodes of an evaluation (default: 20)")
@@ -149,12 +150,14 @@ def parsed(options: argparse.Namespace) -> "Search":
       ValueError: a name or value is invalid. The message names it.
     """
     from jaxdqn import games, settings
+    from jaxdqn.games import names
     from jaxdqn.search import halving, samplers
     from jaxdqn.search.spec import Search
     from jaxdqn.training.evaluate import Evaluation
 
-    games.make(options.game)
-    family = settings.named(options.settings or settings.name_for(options.game))
+    game = names.wrapped(options.game, options.wrapper)
+    games.make(game)
+    family = settings.named(options.settings or settings.name_for(game))
     default = family.configuration(options.algorithm)
     ranges = {"tuning": (FIRST_SEED, FIRST_FINAL_SEED), "final": (FIRST_FINAL_SEED, FIRST_TEST_SEED)}
     for kind, (first, end) in ranges.items():
@@ -165,8 +168,8 @@ def parsed(options: argparse.Namespace) -> "Search":
     rungs = ([quarter] if quarter else []) if options.rungs is None else options.rungs
     num_evaluations = (rungs or [options.steps])[0] // max(options.every, 1)  # until the first rung
     return Search(
-        name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{options.game}-{options.algorithm}-search".lower()),
-        game=options.game,
+        name=options.name or re.sub("[^a-z0-9_-]+", "-", f"{game}-{options.algorithm}-search".lower()),
+        game=game,
         config=_changed(default, options.set),
         space={path: range_of(path, text) for path, text in map(_split, options.space)},
         tuning_seeds=range(FIRST_SEED, FIRST_SEED + options.tuning_seeds),
@@ -276,13 +279,15 @@ def _draw(search: "Search", out: Path, runs: "Sequence[Run]") -> "Mapping[str, F
 
 
 def _changed(config: "Config", changes: Sequence[str]) -> "Config":
-    from jaxdqn import config_fields
+    from jaxdqn import config_fields, own_parts, user_modules
 
     for path, text in map(_split, changes):
         try:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = text  # a string needs no quotes
+        if user_modules.is_part(text):
+            value = own_parts.named(text)
         config = config_fields.replace_at(config, path, value)
     config_fields.check(config)
     return config

@@ -4,15 +4,16 @@ A field is any fact of a run, named by its dotted path, such as `evaluation.ever
 in `learning_rate`. The value of a part of the configuration is its type, `optimizer=Adam`; that of a game is its name.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jaxdqn.analysis import settings_of_runs
+from jaxdqn.analysis import failed_runs, settings_of_runs
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import schema, store
-from jaxdqn.store.record import Record, Run
+from jaxdqn.store.record import DamagedResult, Record, Run
 
 R = TypeVar("R", Record, Run)
 
@@ -30,11 +31,24 @@ def read(path: str | Path) -> store.Records:
     )
 
 
+def num_failed(path: str | Path) -> int:
+    """Returns the number of failed runs at a path, which have no record; `read` reports studies that are damaged.
+
+    Raises:
+      FileNotFoundError, ValueError: as `jaxdqn.store.store.folders`.
+    """
+    number = 0
+    for folder in store.folders(path):
+        with contextlib.suppress(DamagedResult, OSError):
+            number += len(failed_runs.read(folder.parent))
+    return number
+
+
 def fields(records: Sequence[R]) -> list[dict[str, Any]]:
     """Returns the facts of each run by dotted path, and two more fields.
 
-    `settings` is a text: the settings that tell the runs of a folder apart (`settings_of_runs`); `ended` is finished,
-    diverged or crashed.
+    `settings` is a text: the settings that tell the runs of a folder apart (`settings_of_runs`); `ended` is finished or
+    diverged.
     """
     folders: dict[Path | None, list[int]] = {}
     for index, record in enumerate(records):
@@ -48,8 +62,7 @@ def fields(records: Sequence[R]) -> list[dict[str, Any]]:
 
 def _fields(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     text = ", ".join(f"{name} {_short(value)}" for name, value in sorted(settings.items()))
-    finished = "finished" if facts["diverged_at"] is None else "diverged"
-    ended = "crashed" if schema.crashed(facts) else finished
+    ended = "finished" if facts["diverged_at"] is None else "diverged"
     return schema.leaves(facts) | _parts(facts) | {"settings": text, "ended": ended}
 
 

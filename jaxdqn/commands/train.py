@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jaxdqn.commands.command import Command
 from jaxdqn.commands.errors import one_sentence
-from jaxdqn.commands.options import add_run_options
+from jaxdqn.commands.options import add_run_options, add_wrappers
 
 if TYPE_CHECKING:
     from jaxdqn.commands.configuration_options import Options
@@ -37,14 +37,16 @@ def main(options: argparse.Namespace) -> None:
     from jaxdqn import games, settings
     from jaxdqn.commands import script
     from jaxdqn.figures.learning_curves import learning_curves
+    from jaxdqn.games import names
 
     with one_sentence():
-        games.make(options.game)
-        run_options, rest = parse_run_options(options.rest)
+        run_options, wrappers, rest = parse_run_options(options.rest)
+        game = names.wrapped(options.game, wrappers)
+        games.make(game)
         algorithms, arguments = _split([options.algorithm, *rest])
-        given, study = _study(options.game, algorithms, arguments)
+        given, study = _study(game, algorithms, arguments)
     family = settings.named(given.settings)
-    if not family.holds(options.game):
+    if not family.holds(game):
         print(f"note: the settings {given.settings} are meant for {' '.join(family.games)}", file=sys.stderr)
     script.run_and_show(study, given.out, learning_curves, with_others=True, options=run_options)
 
@@ -114,16 +116,17 @@ def _name(game: str, algorithms: Sequence[str]) -> str:
     return re.sub("[^a-z0-9_-]+", "-", "-".join([game, *names, *more]).lower())
 
 
-def parse_run_options(arguments: Sequence[str]) -> "tuple[RunOptions, list[str]]":
-    """Returns the options for running the study, and the other arguments."""
+def parse_run_options(arguments: Sequence[str]) -> "tuple[RunOptions, list[str], list[str]]":
+    """Returns the options for running the study, the wrappers of the game, and the other arguments."""
     from jaxdqn.commands.script import RunOptions
 
     options, rest = _parser().parse_known_args(arguments)
-    return RunOptions.of(options), rest
+    return RunOptions.of(options), options.wrapper, rest
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("jaxdqn train", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+    add_wrappers(parser.add_argument_group("environment"))
     add_run_options(parser)
     return parser
 

@@ -83,7 +83,7 @@ def facts(records: Sequence[Record]) -> Table:
 def scores(records: Sequence[Record], *, score: str = "evaluation_return", last: int = 1) -> Table:
     """Returns the table of scores: a row for each run with its budget, how it ended, and its score.
 
-    The score of a run that crashed or diverged is None.
+    The score of a run that diverged is None.
 
     Args:
       records: facts of the runs.
@@ -98,12 +98,11 @@ def scores(records: Sequence[Record], *, score: str = "evaluation_return", last:
 
     def rows() -> Iterator[list[Any]]:
         for record in records:
-            crashed = schema.crashed(record.facts)
-            has_score = not crashed and record.facts["diverged_at"] is None
+            has_score = record.facts["diverged_at"] is None
             final = float(by_arm.final([store.load(record)], score, last)[0]) if has_score else None
-            yield [*identity(record, settings), record.facts["steps"], record.facts["diverged_at"], crashed, final]
+            yield [*identity(record, settings), record.facts["steps"], record.facts["diverged_at"], final]
 
-    return Table((*columns, "steps", "diverged_at", "crashed", score), rows())
+    return Table((*columns, "steps", "diverged_at", score), rows())
 
 
 def identity_columns(records: Iterable[Record | Run]) -> tuple[tuple[str, ...], tuple[str, ...]]:

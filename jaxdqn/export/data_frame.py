@@ -34,7 +34,7 @@ def runs(path: str | Path) -> "pandas.DataFrame":
     Returns:
       a data frame with a row per run, a column per fact by dotted path, such as `id`, `game.name`, `seed`,
       `configuration.learning_rate`, `diverged_at`, `cost.wall_seconds`, and the column `score`, float64: the last
-      evaluation return, NaN if the run crashed or diverged.
+      evaluation return, NaN if the run diverged.
 
     Raises:
       FileNotFoundError, ValueError: the path has no runs, or pandas is not installed.
@@ -100,5 +100,5 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _score(run: Run) -> float:
-    has_score = not schema.crashed(run.facts) and run.facts["diverged_at"] is None and _SCORE in run.curves
+    has_score = run.facts["diverged_at"] is None and _SCORE in run.curves
     return float(run.curves[_SCORE][-1]) if has_score else np.nan

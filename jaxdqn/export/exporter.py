@@ -28,7 +28,7 @@ Values = Mapping[str, float]
 # Facts that are known before a run starts. An exporter gets no others at its start.
 IDENTITY = ("id", "study", "game", "algorithm", "settings", "configuration", "seed", "steps", "evaluation")
 # Facts that are known at the end of a run only.
-OUTCOME = ("diverged_at", "crash", "cost")
+OUTCOME = ("diverged_at", "failure", "cost")
 
 
 class Exporter(NamedTuple):
@@ -37,7 +37,8 @@ class Exporter(NamedTuple):
     Attributes:
       begin: `facts -> handle`; uses the facts in `IDENTITY`.
       point: `(handle, environment steps, values by curve) -> None`; steps must increase, and NaN values are not sent.
-      end: `(handle, stored facts) -> None`. A run that has not ended is closed with the exporter.
+      end: `(handle, facts) -> None`, with the stored facts; those of a failed run have its traceback as `failure`. A
+        run that has not ended is closed with the exporter.
     """
 
     begin: Callable[[Facts], Any]
@@ -60,7 +61,7 @@ def advance(exporter: Exporter, handles: Sequence[Any], curves: Mapping[str, np.
       exporter: the exporter.
       handles: handles of the runs.
       curves: arrays `[M]` by name, including `steps`, with one value for each run in the order of the handles; M may
-        exceed their number. A run with `steps` of -1 has crashed and has no point.
+        exceed their number. A run with `steps` of -1 has failed and has no point.
     """
     for member, handle in enumerate(handles):
         for step, values in points({name: values[member : member + 1] for name, values in curves.items()}):

@@ -64,7 +64,7 @@ def opened(folder: str | Path, *, project: str = "jaxdqn", is_online: bool = Fal
         run.config.update(_more(facts))
         run.summary.update(schema.leaves({key: facts.get(key) for key in OUTCOME}))
         del running[facts["id"]]
-        run.finish(exit_code=int(schema.crashed(facts)))
+        run.finish(exit_code=int("failure" in facts))
 
     try:
         yield Exporter(begin, _point, end)

@@ -28,8 +28,7 @@ def aggregate_intervals(
 ) -> "Figure":
     """Returns a figure of each aggregate over all games for each algorithm, with its 95 % bootstrap interval.
 
-    Runs that crashed are left out, and so are algorithms with different numbers of runs on the games. The label of the
-    figure says so.
+    Algorithms with different numbers of runs on the games are left out, and the label of the figure says so.
 
     Args:
       runs: of any games, algorithms and settings.

@@ -23,7 +23,6 @@ def provenance(runs: Iterable[Run]) -> str:
     runs = list(runs)
     if not runs:
         raise ValueError("No runs to describe: run the study first, or choose other runs.")
-    num_crashed = len(runs) - len(by_arm.completed(runs))
     sentences = (
         f"{_agreed('Study', runs, lambda facts: facts['study'])}: {_number(len(runs), 'run')}, {_seeds(runs)}",
         _agreed("Evaluated", runs, lambda facts: _protocol(facts["evaluation"])),
@@ -32,7 +31,6 @@ def provenance(runs: Iterable[Run]) -> str:
             "jax", runs, lambda facts: f"{facts['versions'].get('jax', 'of unknown version')} on {_machine(facts)}"
         ),
         _counted(sum(map(divergence.diverged, runs)), runs, "diverged"),
-        _counted(num_crashed, runs, f"crashed and {'is' if num_crashed == 1 else 'are'} left out"),
     )
     return " ".join(f"{sentence}." for sentence in sentences if sentence)
 

@@ -45,15 +45,14 @@ def scaling(
       ValueError: there are no runs, they do not form arms, they follow several protocols, or a game has no size.
     """
     arms = by_arm.compared(runs)
-    completed = by_arm.without_crashes(arms)
-    if not completed:
-        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    if not arms:
+        raise ValueError("No runs to draw: run the study first, or choose other runs.")
     unknown = sorted({arm.game for arm in arms} - set(sizes))
     if unknown:
         raise ValueError(f"sizes lacks {', '.join(unknown)}: give the size of every game.")
     labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
-    found = {arm: time_to_solve.times(members, succeeds) for arm, members in completed.items()}
+    found = {arm: time_to_solve.times(members, succeeds) for arm, members in arms.items()}
     seen: dict[int, int] = {}  # length of the shortest log of each size, in episodes
     for arm, (_, number) in found.items():
         seen[sizes[arm.game]] = min(number, seen.get(sizes[arm.game], number))
@@ -81,7 +80,7 @@ def scaling(
             )
         ends = [seen[size] for size in every]
         (end,) = panel.plot(every, ends, color="#B0B0B0", linewidth=0.9, zorder=1.2)
-        entries = by_arm.counted(completed, labels)
+        entries = by_arm.counted(arms, labels)
         handles = {entries[label]: lines[label] for label in lines}
         if law is not None:
             fine = np.linspace(every[0] - 0.5, every[-1] + 0.5, 200)

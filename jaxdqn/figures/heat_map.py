@@ -37,8 +37,8 @@ def heat_map(
 ) -> "Figure":
     """Returns a figure of a statistic over seeds for each pair of values of two settings, with its 95 % interval.
 
-    A cell is blank if it has no run, or if some run has no finite score. Runs that crashed are left out, and the label
-    of the figure says so. Each panel has its own scale of colours; with a transform all panels share one.
+    A cell is blank if it has no run, or if some run has no finite score. Each panel has its own scale of colours;
+    with a transform all panels share one.
 
     Args:
       runs: of any games and algorithms; where other settings vary too, each combination of them has a panel.
@@ -65,17 +65,15 @@ def heat_map(
         raise ValueError(f"fields = {fields} are the same: name two settings, or draw the sensitivity to one.")
     name = name or f"final {style.score_name(score, transform)}"
     arms = by_arm.compared(runs)
-    completed = {arm: by_arm.completed(members) for arm, members in arms.items()}
-    if not any(completed.values()):
-        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    if not arms:
+        raise ValueError("No runs to draw: run the study first, or choose other runs.")
     places = {arm: (_value(arm, across), _value(arm, up)) for arm in arms}
     columns, rows = (sorted({place[axis] for place in places.values()}, key=schema.sort_key) for axis in (0, 1))
     panels: dict[str, dict[tuple[int, int], np.ndarray]] = defaultdict(dict)
     for arm, title in _titles(arms, fields).items():
         cell = (rows.index(places[arm][1]), columns.index(places[arm][0]))
-        if completed[arm]:
-            scores = by_arm.final(completed[arm], score, last)
-            panels[title][cell] = scores if transform is None else np.asarray(transform(arm.game, scores))
+        scores = by_arm.final(arms[arm], score, last)
+        panels[title][cell] = scores if transform is None else np.asarray(transform(arm.game, scores))
     with style.look():
         figure, axes = style.panels(
             list(panels), xlabel=xlabel or _short(across), ylabel=ylabel or _short(up), title=None
@@ -91,7 +89,7 @@ def heat_map(
                 figure.colorbar(image, ax=panel)
         if limits != (None, None):
             figure.colorbar(image, ax=list(axes.values()), shrink=0.5, label=name)
-    number = by_arm.span([len(members) for members in completed.values() if members])
+    number = by_arm.span([len(members) for members in arms.values()])
     style.describe(
         figure,
         f"The score of a run is {style.averaged(last)}. Colours and numbers: {statistics.name(statistic)} over seeds "

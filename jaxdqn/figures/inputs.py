@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jaxdqn.analysis import by_arm, normalise, scores
+from jaxdqn.analysis import by_arm, failed_runs, normalise, scores
 from jaxdqn.analysis.normalise import Reference
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.store import manifest, store
+from jaxdqn.store.failures import Failure
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.record import Run
 
@@ -24,13 +25,16 @@ def stored(path: Path, requested: Manifest | None = None) -> tuple[Path, store.R
     """
     if not store.exists(path):
         raise FileNotFoundError(f"{path} is no folder: give the folder of a study, such as results/NAME.")
+    folder = path.parent if path.name == "runs" else path
     found = store.read(path / "runs" if store.exists(path / "runs") else path)
     if requested is not None:
         found = found._replace(runs=manifest.requested_runs(found.runs, requested))
     if not found.runs:
         damaged = f" ({len(found.damaged)} damaged)" if found.damaged else ""
+        if failed := failed_runs.read(folder, requested):
+            raise ValueError(f"{path} holds no run{damaged}: {failed_runs.reasons(failed, folder / 'failures')[0]}.")
         raise ValueError(f"{path} holds no run{damaged}: run the study first, or give the folder of another.")
-    return (path.parent if path.name == "runs" else path), found
+    return folder, found
 
 
 def chosen(runs: Sequence[Run], games: Sequence[str] | None, arms: Sequence[str] | None) -> list[Run]:
@@ -56,6 +60,18 @@ def chosen(runs: Sequence[Run], games: Sequence[str] | None, arms: Sequence[str]
     if not kept:
         raise ValueError("No run has both one of these games and one of these arms: choose others.")
     return kept
+
+
+def chosen_failures(
+    failed: Iterable[Failure], games: Sequence[str] | None, arms: Sequence[str] | None
+) -> list[Failure]:
+    """Returns the failures of these games and arms, as `chosen` does for runs."""
+    return [
+        failure
+        for failure in failed
+        if (games is None or failure.about.get("game") in games)
+        and (arms is None or failure.about.get("algorithm") in arms)
+    ]
 
 
 def references(

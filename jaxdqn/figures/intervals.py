@@ -36,7 +36,7 @@ def intervals(
     """Returns a figure of one score for each algorithm with its 95 % bootstrap interval over seeds.
 
     All games together have a panel for each aggregate (`jaxdqn.analysis.aggregates`), with the algorithms that have the
-    same number of runs on every game. Runs that crashed are left out, and the label of the figure says so.
+    same number of runs on every game.
 
     Args:
       runs: of any games and algorithms, one configuration for each algorithm and game.

@@ -41,9 +41,8 @@ def learning_curves(
     """Returns a figure of a statistic over seeds with its 95 % bootstrap band, against environment steps.
 
     A point at which some run of an arm has no finite value is left blank for the whole arm: a statistic over the other
-    runs would describe only the runs that went well. Arms without any known point, games without any such arm and runs
-    that crashed are left out; a run that diverged has the worst return of its game from then on. The label of the
-    figure says so.
+    runs would describe only the runs that went well. Arms without any known point and games without any such arm are
+    left out; a run that diverged has the worst return of its game from then on. The label of the figure says so.
 
     Args:
       runs: of any games and algorithms; a grid of settings becomes a line for each setting.
@@ -71,14 +70,13 @@ def learning_curves(
         raise ValueError(f"yscale = {yscale!r} is not known: choose 'linear' or 'log'.")
     runs = list(runs)
     arms = by_arm.compared(runs)
-    completed = by_arm.without_crashes(arms)
-    if not completed:
-        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    if not arms:
+        raise ValueError("No runs to draw: run the study first, or choose other runs.")
     labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
     bands: dict[Arm, tuple[np.ndarray, Interval]] = {}
     empty = []
-    for arm, members in completed.items():
+    for arm, members in arms.items():
         steps, values = by_arm.curve(members, score)  # [P], [runs, P]
         values = values if transform is None else transform(arm.game, values)
         known = np.all(np.isfinite(values), axis=0)  # [P]
@@ -105,14 +103,14 @@ def learning_curves(
         for panel in axes.values():
             panel.set_yscale(yscale)
             style.count_axis(panel)
-        entries = by_arm.counted({arm: completed[arm] for arm in bands}, labels)
+        entries = by_arm.counted({arm: arms[arm] for arm in bands}, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines} | references)
     blank = sum(int(np.sum(np.isnan(band.point))) for _, band in bands.values())
     style.describe(
         figure,
         f"Lines: {statistics.name(statistic)} over seeds; bands: pointwise 95 % stratified bootstrap interval over "
         "seeds; not smoothed.",
-        bootstrap_intervals.caveat(len(completed[arm]) for arm in bands),
+        bootstrap_intervals.caveat(len(arms[arm]) for arm in bands),
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
         f"Not shown, since no point has a finite value of every run: {', '.join(empty)}." if empty else "",
         by_arm.remarks(arms, labels, score),

@@ -51,8 +51,8 @@ def paired_differences(
 ) -> "Figure":
     """Returns a figure of differences to the base: dots for single pairs, and a statistic with its 95 % interval.
 
-    There is a panel for each game and, with a transform, one for each aggregate over all games. Runs that crashed and
-    runs without a partner are left out; the label of the figure says so.
+    There is a panel for each game and, with a transform, one for each aggregate over all games. Runs without a
+    partner are left out; the label of the figure says so.
 
     Args:
       runs: of any games, algorithms and settings that share seeds.

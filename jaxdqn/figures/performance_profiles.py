@@ -33,8 +33,7 @@ def performance_profiles(
 ) -> "Figure":
     """Returns a figure of the share of runs above each score, one line for each algorithm, with 95 % bootstrap bands.
 
-    Runs that crashed are left out, and so are algorithms with different numbers of runs on the games. The label of the
-    figure says so.
+    Algorithms with different numbers of runs on the games are left out, and the label of the figure says so.
 
     Args:
       runs: of any games, algorithms and settings.

@@ -28,7 +28,7 @@ def probability_of_improvement(
     """Returns a figure of the probability that each algorithm improves on the base, with 95 % bootstrap intervals.
 
     It is averaged over the games that both have. Only the order of scores within a game counts, so that scores need not
-    be normalised. Runs that crashed are left out, and the label of the figure says so.
+    be normalised.
 
     Args:
       runs: of any games, algorithms and settings.

@@ -30,8 +30,8 @@ def sample_efficiency(
 ) -> "Figure":
     """Returns a figure of an aggregate over the runs of all games along training, with its 95 % bootstrap band.
 
-    A point at which some run of an algorithm has no finite value is left blank. Runs that crashed are left out, and so
-    are algorithms with different numbers of runs on the games. The label of the figure says so.
+    A point at which some run of an algorithm has no finite value is left blank. Algorithms with different numbers of
+    runs on the games are left out. The label of the figure says so.
 
     Args:
       runs: of any games, algorithms and settings, evaluated at the same steps.

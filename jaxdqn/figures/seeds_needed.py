@@ -32,8 +32,8 @@ def seeds_needed(
 ) -> "Figure":
     """Returns a figure of the expected width of 95 % intervals for 3 to 100 seeds, estimated from pilot runs.
 
-    There is a panel for each game or, with a transform, one for all games together. Runs that crashed are left out, and
-    so are algorithms with a single run. The label of the figure says so, and has the number of seeds for `width`.
+    There is a panel for each game or, with a transform, one for all games together. Algorithms with a
+    single run are left out. The label of the figure says so, and has the number of seeds for `width`.
 
     Args:
       runs: the pilot runs, of any games, algorithms and settings.
@@ -108,7 +108,7 @@ def _panels(found: "Scores") -> "dict[str, dict[str, dict[str, np.ndarray]]]":
     }
     panels = {name: arms for name, arms in panels.items() if arms}
     if not panels:
-        raise ValueError("No arm has two completed runs on a game: the spread cannot be estimated from one run.")
+        raise ValueError("No arm has two runs on a game: the spread cannot be estimated from one run.")
     return panels
 
 

@@ -39,8 +39,6 @@ def sensitivity(
 ) -> "Figure":
     """Returns a figure of the final score against a setting, with 95 % bootstrap intervals over seeds.
 
-    Runs that crashed are left out, and the label of the figure says so; the value of their setting stays on the axis.
-
     Args:
       runs: of any games and algorithms; where other settings vary too, each combination of them is a line.
       field: dotted name of a setting whose values are numbers. The axis is logarithmic if all are positive.
@@ -61,36 +59,35 @@ def sensitivity(
     from jaxdqn.analysis import bootstrap_intervals, by_arm
 
     arms = by_arm.compared(runs)
-    completed = by_arm.without_crashes(arms)
-    if not completed:
-        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    if not arms:
+        raise ValueError("No runs to draw: run the study first, or choose other runs.")
     settings = {arm: _number(arm, field) for arm in arms}
     labels = by_arm.labels(arms, without=field)
     looks = style.styles(labels.values(), order)
     lines: dict[str, Any] = {}
     with style.look():
-        games = list(dict.fromkeys(arm.game for arm in completed))
+        games = list(dict.fromkeys(arm.game for arm in arms))
         name = field.split(".")[-1].replace("_", " ") if xlabel is None else xlabel
         ylabel = ylabel or f"final {style.score_name(score, transform)}"
         figure, axes = style.panels(games, xlabel=name, ylabel=ylabel, title=title)
         every = sorted(set(settings.values()))
         for panel in axes.values():
             _settings_axis(panel, every)
-        for (game, label), points in _lines(completed, labels).items():
+        for (game, label), points in _lines(arms, labels).items():
             points.sort(key=settings.__getitem__)
-            scores = [by_arm.final(completed[arm], score, last) for arm in points]  # [runs] each
+            scores = [by_arm.final(arms[arm], score, last) for arm in points]  # [runs] each
             if transform is not None:
                 scores = [transform(game, final) for final in scores]
             shift = (list(looks).index(label) + 0.5) / len(looks) - 0.5
             positions = _positions([settings[arm] for arm in points], every, shift)
             lines[label] = _draw(axes[game], positions, scores, statistic, looks[label], bootstrap_seed)
-        entries = by_arm.counted(completed, labels)
+        entries = by_arm.counted(arms, labels)
         style.legend(figure, {entries[label]: lines[label] for label in looks if label in lines})
     style.describe(
         figure,
         f"The score of a run is {style.averaged(last)}. Lines: {statistics.name(statistic)} over seeds; bars: 95 % "
         "stratified bootstrap interval over seeds; dots: runs.",
-        bootstrap_intervals.caveat(map(len, completed.values())),
+        bootstrap_intervals.caveat(map(len, arms.values())),
         by_arm.remarks(arms, by_arm.labels(arms), score),
     )
     return figure

@@ -41,8 +41,8 @@ def episode_curves(
     Scores are averaged over the last `window` episodes of each seed, from the first episode that ends a whole window;
     then the statistic over seeds and its 95 % bootstrap band are computed at each episode number. Seeds finish
     different numbers of episodes in the same number of steps: a panel ends where the first seed has no more episodes,
-    or its log was full. Runs that crashed are left out; the log of a run that diverged is continued with the worst
-    score of its game. The label of the figure says so.
+    or its log was full. The log of a run that diverged is continued with the worst score of its game. The label of the
+    figure says so.
 
     Args:
       runs: stored runs with the attachment `episodes`, of any games and algorithms; each setting has its own panel.
@@ -63,17 +63,16 @@ def episode_curves(
     """
     runs = list(runs)
     arms = by_arm.compared(runs)
-    completed = by_arm.without_crashes(arms)
-    if not completed:
-        raise ValueError("No runs to draw: run the study first, or choose runs that did not crash.")
+    if not arms:
+        raise ValueError("No runs to draw: run the study first, or choose other runs.")
     labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
-    games = list(dict.fromkeys(arm.game for arm in completed))
-    ordered = sorted(completed, key=lambda arm: (games.index(arm.game), list(looks).index(labels[arm])))
+    games = list(dict.fromkeys(arm.game for arm in arms))
+    ordered = sorted(arms, key=lambda arm: (games.index(arm.game), list(looks).index(labels[arm])))
     scores = {}
-    worst = _worst(completed, y)
+    worst = _worst(arms, y)
     for arm in ordered:
-        values = _scores(completed[arm], y, worst[arm.game])[:, :num_episodes]  # [runs, N]
+        values = _scores(arms[arm], y, worst[arm.game])[:, :num_episodes]  # [runs, N]
         if not 1 <= window <= values.shape[1]:
             name = f"{labels[arm]} on {arm.game}"
             raise ValueError(f"window = {window} is out of range: every run of {name} has {values.shape[1]} episodes.")
@@ -81,7 +80,7 @@ def episode_curves(
     strides = {arm: -(-values.size * len(scores) // _DOTS) for arm, values in scores.items()}  # rounded up
 
     with style.look():
-        names = {arm: f"{labels[arm]} (n = {len(completed[arm])})" for arm in ordered}
+        names = {arm: f"{labels[arm]} (n = {len(arms[arm])})" for arm in ordered}
         if len(games) > 1:
             names = {arm: f"{arm.game}: {name}" for arm, name in names.items()}
         figure, axes = style.panels(list(names.values()), xlabel="training episode", ylabel=ylabel, title=title)
@@ -97,9 +96,9 @@ def episode_curves(
         if references:
             style.legend(figure, references)
     lengths = {arm: values.shape[1] for arm, values in scores.items()}
-    full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in completed[arm])}
+    full = {n for arm, n in lengths.items() if any(run.facts.get("episodes_logged") == n for run in arms[arm])}
     remarks = by_arm.remarks(arms, labels)
-    caveat = bootstrap_intervals.caveat(map(len, completed.values()))
+    caveat = bootstrap_intervals.caveat(map(len, arms.values()))
     figure.set_label(_reading(statistic, window, sorted(strides.values()), num_episodes, sorted(full), remarks, caveat))
     return figure
 

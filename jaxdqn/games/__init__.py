@@ -5,17 +5,23 @@ A game is an `game_interfaces.Game`: `reset(key) -> state`, `step(key, state, ac
 
 Games that step in Python, outside of compiled code, have names such as `gymnasium:LunarLander-v3` or `atari:pong`. To
 add a kind, write a file with a function `make(name) -> HostGame` and add a line to `PREFIXES`.
+
+A game in a module of your own is named `module:name`, such as `my_games:corridor`: `corridor` is a `Game`, or a
+function `() -> Game`.
 """
 
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxdqn import other_names
+from jaxdqn import code_versions, other_names, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
-from jaxdqn.games import acrobot, cartpole, catch, deep_sea, mountain_car, probes, random_walk
+from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
+from jaxdqn.games.names import canonical, modules
 from jaxdqn.spelling import did_you_mean
+
+__all__ = ["GAMES", "PREFIXES", "canonical", "make", "modules"]
 
 
 class Entry(NamedTuple):
@@ -36,6 +42,10 @@ MINATAR: dict[str, tuple[rules.Rules, str]] = {  # of each game its rules, and a
 GAMES: dict[str, Entry] = {
     "catch": Entry(catch.make, "catch a falling ball with a paddle on a 10 x 10 board; pixels"),
     "catch_noisy": Entry(functools.partial(catch.make, noise=1.0), "catch with noise of +1 or -1 in every reward"),
+    "connect_three": Entry(
+        connect.make, "three discs in a row, 3 x 4 cells, random opponent; full columns are illegal"
+    ),
+    "connect_four": Entry(functools.partial(connect.make, 6, 7, 4), "four discs in a row, 6 x 7 cells, likewise"),
     "cartpole": Entry(cartpole.make, "keep the pole upright, at most 500 steps; gymnasium's CartPole-v1"),
     "cartpole_200": Entry(functools.partial(cartpole.make, max_steps=200), "cartpole, at most 200 steps; CartPole-v0"),
     "mountain_car": Entry(mountain_car.make, "swing a weak car up the hill, at most 200 steps; MountainCar-v0"),
@@ -107,7 +117,8 @@ PREFIXES: dict[str, Prefix] = {
     "gymnasium:": Prefix(
         _gymnasium,
         "ID",
-        "any discrete-action gymnasium environment, e.g. gymnasium:LunarLander-v3 (box2d extra)",
+        "any discrete-action gymnasium environment, e.g. gymnasium:LunarLander-v3, or with arguments "
+        '"gymnasium:FrozenLake-v1?is_slippery=False" (box2d extra)',
     ),
 }
 
@@ -116,7 +127,8 @@ def make(name: str) -> AnyGame:
     """Makes the game with a given name.
 
     Args:
-      name: a name in `GAMES`, or one that begins with a prefix of `PREFIXES`, such as `gymnasium:LunarLander-v3`.
+      name: a name in `GAMES`, one that begins with a prefix of `PREFIXES`, such as `gymnasium:LunarLander-v3`, or
+        `module:name` of a game of your own. `canonical` returns the name that the game then has.
 
     Returns:
       A new game.
@@ -127,11 +139,33 @@ def make(name: str) -> AnyGame:
     prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
     if prefix is not None:
         return PREFIXES[prefix].make(name)
+    if user_modules.is_part(name):
+        return _own(name)
     if name not in GAMES:
         kinds = ", ".join(f"{prefix}{kind.names}" for prefix, kind in PREFIXES.items())
         hint = other_names.game(name) or did_you_mean(name, GAMES)
         raise ValueError(
             f"no game is called {name!r}.{hint} `jaxdqn list games` lists the games; others are {kinds}, such as "
-            "gymnasium:LunarLander-v3."
+            "gymnasium:LunarLander-v3, or my_module:my_game."
         )
     return GAMES[name].make()
+
+
+def _own(name: str) -> AnyGame:
+    """Returns the game of a module of the user, which then has the name that finds it again."""
+    found = user_modules.part(name)
+    try:
+        game = found() if callable(found) else found
+    except Exception as error:
+        line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise ValueError(f"{name} cannot be made: calling it raised {type(error).__name__}: {line}.") from error
+    if not isinstance(game, Game | HostGame):
+        kind = "returns" if callable(found) else "is"
+        raise ValueError(
+            f"{name} {kind} a {type(game).__name__}: it must be a jaxdqn.game_interfaces.Game, or a function without "
+            "arguments that returns one."
+        )
+    functions = (
+        (game.reset, game.step, game.observe) if isinstance(game, Game) else (game.make_vector, game.make_rendered)
+    )
+    return game._replace(name=name, code=code_versions.of([name.partition(":")[0], *functions]))

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from gymnasium.vector import VectorEnv
 
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.games import emulator_vectors
+from jaxdqn.games import checked_environment, environment_vectors
 from jaxdqn.spelling import did_you_mean
 
 PREFIX = "atari:"
@@ -92,12 +92,13 @@ def make(name: str) -> HostGame:
     engine = options.pop("engine")
     make_single = functools.partial(AtariEnvironment, title, **options)
     single = make_single()
+    one_by_one = functools.partial(environment_vectors.make, name, make_single)
     make_threads = functools.partial(_make_threads, title, options)
     return HostGame(
         name=name,
         version=VERSION,
-        make_vector=make_threads if engine == "threads" else functools.partial(emulator_vectors.make, make_single),
-        make_rendered=make_single,
+        make_vector=make_threads if engine == "threads" else one_by_one,
+        make_rendered=functools.partial(checked_environment.alone, name, make_single),
         observation_shape=single.observation_space.shape,
         observation_dtype=single.observation_space.dtype,
         num_actions=int(single.action_space.n),

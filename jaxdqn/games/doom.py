@@ -11,7 +11,7 @@ import functools
 import math
 
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.games import emulator_vectors
+from jaxdqn.games import checked_environment, environment_vectors
 from jaxdqn.spelling import not_known
 
 PREFIX = "doom:"
@@ -49,8 +49,8 @@ def make(name: str) -> HostGame:
     return HostGame(
         name=name,
         version=VERSION,
-        make_vector=functools.partial(emulator_vectors.make, make_single),
-        make_rendered=make_single,
+        make_vector=functools.partial(environment_vectors.make, name, make_single),
+        make_rendered=functools.partial(checked_environment.alone, name, make_single),
         observation_shape=single.observation_space.shape,
         observation_dtype=single.observation_space.dtype,
         num_actions=int(single.action_space.n),

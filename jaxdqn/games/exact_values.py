@@ -3,8 +3,9 @@
     q(s, a) = r(s, a) + discount x Σ_c p(c) x (not terminated) x maxₐ' q(s', a')
 
 Sources: Bellman (1957), "Dynamic programming"; Sutton and Barto, "Reinforcement learning", 2nd edition, section 4.4.
-The sum is over the values c of the noise of a step, and r is the mean reward. The game must list its states
-(`Game.states`). If its steps are random, it must also list their noise (`Game.random_step`). Its start may be random.
+The sum is over the values c of the noise of a step, and r is the mean reward; a' is legal in s'. The game
+must list its states (`Game.states`). If its steps are random, it must also list their noise (`Game.random_step`). Its
+start may be random.
 
 A time limit does not end the value: `truncated` is not used. States are compared without their field `time`, because
 `time` only counts towards the time limit in every game here.
@@ -34,6 +35,8 @@ class Model(NamedTuple):
       successor: int `[S, A, C]`, index of the next state; arbitrary where `terminated`.
       reward: float64 `[S, A, C]`.
       terminated: bool `[S, A, C]`.
+      legal: bool `[S, A]`, the legal actions; None where all are legal. An illegal action counts as a termination with
+        reward 0.
     """
 
     states: Any
@@ -42,6 +45,7 @@ class Model(NamedTuple):
     successor: np.ndarray
     reward: np.ndarray
     terminated: np.ndarray
+    legal: np.ndarray | None
 
 
 class Solution(NamedTuple):
@@ -50,7 +54,7 @@ class Solution(NamedTuple):
     Attributes:
       states: the game's states with a leading axis `[S]`, as `game.states()` lists them.
       observations: `[S, *observation_shape]`; several states may share an observation.
-      q_values: float64 `[S, A]`.
+      q_values: float64 `[S, A]`, -inf for illegal actions.
     """
 
     states: Any
@@ -70,7 +74,7 @@ def solve(game: Game, discount: float) -> Solution:
 
     Raises:
       ValueError: the discount is not in [0, 1]; the game does not list its states, lists one twice or misses one; its
-        steps are random in a way that it does not list; or the values do not converge.
+        steps are random in a way that it does not list; a state has no legal action; or the values do not converge.
     """
     if not 0.0 <= discount <= 1.0:
         raise ValueError(f"discount must lie in [0, 1], got {discount}")
@@ -90,11 +94,24 @@ def model(game: Game) -> Model:
         states = game.states()
         observations = jax.jit(jax.vmap(game.observe))(states)
         probability = np.ones(1) if game.random_step is None else game.random_step.noise.probabilities
-        tables = _transitions(game, states)
-        return Model(jax.tree.map(np.asarray, states), np.asarray(observations), probability, *tables)
+        legal = _legal(game, states)
+        tables = _transitions(game, states, legal)
+        return Model(jax.tree.map(np.asarray, states), np.asarray(observations), probability, *tables, legal)
 
 
-def _transitions(game: Game, states: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _legal(game: Game, states: Any) -> np.ndarray | None:
+    if game.legal_actions is None:
+        return None
+    legal = np.asarray(jax.jit(jax.vmap(game.legal_actions))(states))
+    if not legal.any(axis=1).all():
+        raise ValueError(
+            f"game {game.name!r} lists {(~legal.any(axis=1)).sum()} states without a legal action; list only states "
+            "before the end of an episode in `states`"
+        )
+    return legal
+
+
+def _transitions(game: Game, states: Any, legal: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps every state with every action. Returns successor (arbitrary at the end), reward, terminated `[S, A, C]`."""
     identity = _identity(states, num_axes=1)
     index = {row.tobytes(): i for i, row in enumerate(identity)}
@@ -117,6 +134,8 @@ def _transitions(game: Game, states: Any) -> tuple[np.ndarray, np.ndarray, np.nd
     states_t, reward, terminated = jax.jit(step)(inputs, states, actions)  # [S, A, NUM_KEYS or C, ...]
 
     reward, terminated = np.asarray(reward, np.float64), np.asarray(terminated)
+    if legal is not None:
+        reward, terminated = np.where(legal[..., None], reward, 0.0), terminated | ~legal[..., None]
     # The state after the end does not affect the value.
     identity_t = np.where(terminated[..., None], identity[0], _identity(states_t, num_axes=3))
     if game.random_step is None:
@@ -164,14 +183,16 @@ def _identity(states: Any, num_axes: int) -> np.ndarray:
 def _value_iteration(name: str, known: Model, discount: float) -> np.ndarray:
     """Applies the Bellman optimality equation until every value is within the tolerance of its limit."""
     reward, discount_t = known.reward @ known.probability, discount * ~known.terminated
+    legal = np.ones(reward.shape, bool) if known.legal is None else known.legal
     q_values = np.zeros_like(reward)
     for _ in range(MAX_SWEEPS):
         previous = q_values
-        q_values = reward + (discount_t * previous.max(axis=1)[known.successor]) @ known.probability
+        best = np.where(legal, previous, -np.inf).max(axis=1)
+        q_values = reward + (discount_t * best[known.successor]) @ known.probability
         # The equation is a contraction: a change of c in one sweep leaves an error of at most c / (1 - discount).
         scale = max(1.0, np.abs(q_values).max())
         if np.abs(q_values - previous).max() <= TOLERANCE * (1.0 - discount) * scale:
-            return q_values
+            return np.where(legal, q_values, -np.inf)
     raise ValueError(
         f"the values of game {name!r} did not converge in {MAX_SWEEPS} sweeps with discount {discount}; use a smaller "
         "discount if rewards never end"

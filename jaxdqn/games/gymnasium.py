@@ -1,166 +1,155 @@
 """Any gymnasium environment with discrete actions as a host game: `gymnasium:ID`, or `gymnasium:MODULE:ID`.
 
-gymnasium makes, vectorises and resets the environment (NEXT_STEP: the step after the end of an episode only resets).
-This module converts observations and actions into one form:
+`jaxdqn.games.names` describes names with arguments and wrappers of the user. These wrappers are around the environment
+that gymnasium makes, and inside those of this package: `action_spaces` numbers combinations of actions from 0, and
+`checked_environment` checks what the environment returns and brings observations into one form.
 
-- `Box` observations stay as they are, except that 64-bit numbers become 32-bit numbers.
-- `Discrete` observations become one-hot vectors.
-- Other spaces that gymnasium can flatten become vectors: float32, or an integer type if all parts are integers below 32
-  bits.
-- Actions are numbered from 0.
+An environment that saves its state (`saved_states`) is restored where a run is resumed.
+
+An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
+and step must have it: 0 or 1 for each action.
 """
 
 import contextlib
 import functools
-import importlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
-import numpy as np
-from gymnasium import spaces, wrappers
-from gymnasium.vector import AutoresetMode, VectorEnv
 
+from jaxdqn import code_versions, user_modules
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games import action_spaces, environment_values, environment_vectors, names, saved_states
+from jaxdqn.games.checked_environment import ACTION_MASK, Checked
+from jaxdqn.games.environment_errors import in_one_line
+from jaxdqn.games.names import GYMNASIUM, EnvironmentName
 from jaxdqn.spelling import did_you_mean
 
-GYMNASIUM = "gymnasium:"
 VERSION = 1
-_IN_32_BITS: dict[str, Any] = {"float64": np.float32, "int64": np.int32, "uint64": np.uint32}  # as JAX does by default
-_SUPPORTED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict or Tuple of these"
+MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
+
+Wrappers = Sequence[Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]]
 
 
 def make(name: str) -> HostGame:
-    """Makes the game with a name such as `gymnasium:LunarLander-v3`.
+    """Makes the game with a name such as `gymnasium:LunarLander-v3` or `gymnasium:FrozenLake-v1?is_slippery=False`.
 
     For your own environment, use `gymnasium:my_module:MyEnv-v0`: importing `my_module` must register `MyEnv-v0`.
 
     Raises:
-      ValueError: the environment does not exist, a dependency is not installed, its actions are not discrete, or its
-        observations have no fixed size. The message is one sentence.
+      ValueError: the name is malformed, the environment or a wrapper does not exist, a dependency is not installed,
+        making it raises an error, its actions are not discrete, or its observations have no fixed size. The message is
+        one sentence.
     """
+    parts = names.parse(name)
+    name = names.spelled(parts)
+    _find(name, parts.environment)
+    wrappers: Wrappers = [user_modules.part(wrapper) for wrapper in parts.wrappers]
     with _one_sentence(name):
-        _find(name)
-        single = gymnasium.make(name.removeprefix(GYMNASIUM))
-    try:
-        wrap = _wrappers(name, single)
-        wrapped = functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
-    finally:
+        single = _make_single(parts, wrappers)
+        actions, observations, spec = single.action_space, single.observation_space, single.spec
+        modes = (single.metadata or {}).get("render_modes", [])
+        has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
+        saves_state = saved_states.can_save(action_spaces.numbered(single)) if action_spaces.count(actions) else False
+        code = code_versions.of(_code(parts, wrappers, single))
         single.close()
-    observations, actions, spec = wrapped.observation_space, wrapped.action_space, single.spec
-    assert isinstance(observations, spaces.Box)
-    assert isinstance(actions, spaces.Discrete)
+    if actions is None or observations is None:
+        raise ValueError(
+            f"{name} has no spaces: set observation_space and action_space where it is made, before reset."
+        )
+    action_spaces.check(name, actions)
+    if not environment_values.is_supported(observations):
+        raise ValueError(
+            f"{name} has the observation space {observations}: supported are {environment_values.SUPPORTED}; use a "
+            "wrapper that returns one of these, --wrapper MODULE:CLASS."
+        )
+    stored = environment_values.stored_space(observations)
+    make_copy = functools.partial(_make_numbered, parts, wrappers, saves_state)
     return HostGame(
         name=name,
-        version=VERSION,
-        make_vector=functools.partial(_make_vector, name, wrap),
-        make_rendered=functools.partial(_make_rendered, name, wrap, single.metadata.get("render_modes", [])),
-        observation_shape=observations.shape,
-        observation_dtype=observations.dtype,
-        num_actions=int(actions.n),
+        version=MASKED_VERSION if has_masks else VERSION,
+        make_vector=functools.partial(environment_vectors.make, name, make_copy, has_masks=has_masks),
+        make_rendered=functools.partial(_make_rendered, parts, wrappers, modes, has_masks),
+        observation_shape=stored.shape,
+        observation_dtype=stored.dtype,
+        num_actions=action_spaces.count(actions) or 0,
         max_steps=spec.max_episode_steps if spec is not None else None,
+        saves_state=saves_state,
+        has_masks=has_masks,
+        code=code,
     )
 
 
-def _make_vector(
-    name: str, wrap: list[Callable[..., Any]], num_environments: int, asynchronous: bool = False
-) -> VectorEnv:
-    """Makes a vector of copies of the environment; `asynchronous` runs each copy in a process of its own."""
-    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    if asynchronous:
-        options["context"] = "forkserver"  # a fork of a process in which JAX has started can hang
-    with _one_sentence(name):
-        return gymnasium.make_vec(
-            name.removeprefix(GYMNASIUM),
-            num_environments,
-            vectorization_mode="async" if asynchronous else "sync",
-            vector_kwargs=options,
-            wrappers=wrap,
-            disable_env_checker=True,  # the checker is for authors of environments and slows down every step
-        )
+def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
+    """Returns whether the first reset returns an action mask. An error is raised again by the reset of a run."""
+    with contextlib.suppress(Exception, SystemExit):
+        return ACTION_MASK in single.reset(seed=0)[1]
+    return False
 
 
-def _make_rendered(name: str, wrap: list[Callable[..., Any]], modes: list[str]) -> gymnasium.Env[Any, Any]:
+def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
+    """Yields the modules, classes and functions that an environment consists of."""
+    module, _, environment = parts.environment.rpartition(":")
+    yield from filter(None, [module, *(wrapper.partition(":")[0] for wrapper in parts.wrappers)])
+    yield from wrappers
+    entry_point = gymnasium.spec(environment).entry_point
+    yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point
+    while isinstance(single, gymnasium.Wrapper):
+        yield type(single)
+        single = single.env
+    yield type(single)
+
+
+def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> gymnasium.Env[Any, Any]:
+    # gymnasium's own checker is for authors of environments and slows down every step.
+    single = gymnasium.make(parts.environment, disable_env_checker=True, **parts.arguments, **options)
+    for wrapper in wrappers:
+        single = wrapper(single)
+        if not isinstance(single, gymnasium.Env):
+            raise TypeError(f"the wrapper {wrapper!r} returns a {type(single).__name__}, which is no gymnasium.Env")
+    return single
+
+
+def _make_numbered(
+    parts: EnvironmentName, wrappers: Wrappers, saves_state: bool, **options: Any
+) -> gymnasium.Env[Any, Any]:
+    numbered = action_spaces.numbered(_make_single(parts, wrappers, **options))
+    return saved_states.SavesState(numbered) if saves_state else numbered
+
+
+def _make_rendered(
+    parts: EnvironmentName, wrappers: Wrappers, modes: list[str], has_masks: bool
+) -> gymnasium.Env[Any, Any]:
     """Makes one copy that renders frames.
 
     Raises:
-      ValueError: the environment cannot render frames.
+      ValueError: the environment cannot render frames, or making it raises an error.
     """
+    name = names.spelled(parts)
     if "rgb_array" not in modes:
         raise ValueError(f"{name} cannot render frames: it has the render modes {modes}, and needs rgb_array.")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rgb_array frames need no screen
-    with _one_sentence(name):
-        single = gymnasium.make(name.removeprefix(GYMNASIUM), render_mode="rgb_array")
-    return functools.reduce(lambda inner, wrapper: wrapper(inner), wrap, single)
+    with _one_sentence(f"{name} with render_mode='rgb_array'"):
+        return Checked(_make_numbered(parts, wrappers, False, render_mode="rgb_array"), has_masks=has_masks)
 
 
-def _wrappers(name: str, single: gymnasium.Env[Any, Any]) -> list[Callable[..., Any]]:
-    """Returns the wrappers that convert observations and actions into one form.
-
-    Raises:
-      ValueError: the spaces of the environment are not supported.
-    """
-    actions, observations = single.action_space, single.observation_space
-    if not isinstance(actions, spaces.Discrete):
-        raise ValueError(
-            f"{name} has the action space {actions}: choose an environment whose action space is Discrete."
-        )
-    wrap: list[Callable[..., Any]] = []
-    if actions.start != 0:
-        wrap.append(functools.partial(_count_actions_from_zero, start=int(actions.start), number=int(actions.n)))
-    if isinstance(observations, spaces.Box):
-        dtype = _IN_32_BITS.get(str(observations.dtype))
-    else:
-        if not _is_flat(observations):
-            raise ValueError(f"{name} has the observation space {observations}: supported are {_SUPPORTED}.")
-        wrap.append(wrappers.FlattenObservation)
-        flat = spaces.flatten_space(observations).dtype
-        is_small = flat is not None and np.issubdtype(flat, np.integer) and flat.itemsize < 4
-        dtype = None if is_small or flat == np.float32 else np.float32
-    if dtype is not None:
-        wrap.append(functools.partial(_in_type, dtype=dtype))
-    return wrap
-
-
-def _is_flat(space: spaces.Space[Any]) -> bool:
-    """Returns whether every observation of a space flattens to a vector of one size."""
-    if isinstance(space, spaces.Dict):
-        return all(map(_is_flat, space.spaces.values()))
-    if isinstance(space, spaces.Tuple):
-        return all(map(_is_flat, space.spaces))
-    return isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)
-
-
-def _count_actions_from_zero(single: gymnasium.Env[Any, Any], *, start: int, number: int) -> gymnasium.Env[Any, Any]:
-    return wrappers.TransformAction(single, lambda action: action + start, spaces.Discrete(number))
-
-
-def _in_type(single: gymnasium.Env[Any, Any], *, dtype: Any) -> gymnasium.Env[Any, Any]:
-    space = single.observation_space
-    assert isinstance(space, spaces.Box)
-    lowest, highest = (-np.inf, np.inf) if dtype is np.float32 else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    low, high = (np.clip(bound, lowest, highest).astype(dtype) for bound in (space.low, space.high))
-    converted = spaces.Box(low, high, space.shape, dtype)
-    return wrappers.TransformObservation(single, lambda observation: np.asarray(observation, dtype), converted)
-
-
-def _find(name: str) -> None:
+def _find(name: str, qualified: str) -> None:
     """Imports the module in a name, and checks that the environment is registered under exactly this name.
 
     gymnasium resolves a name without a version to the latest version, which can change. Names must have a version here.
 
+    Args:
+      name: of the game, for errors.
+      qualified: `ID` or `MODULE:ID`.
+
     Raises:
       ValueError: the module cannot be imported, or the environment is not registered.
     """
-    module, separator, environment = name.removeprefix(GYMNASIUM).rpartition(":")
+    module, separator, environment = qualified.rpartition(":")
     if separator:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # importing a module can raise any error
-            reason = f"{type(error).__name__}: {_first_line(error)}"
-            raise ValueError(f"{name} cannot be made: importing {module!r} raised {reason}.") from error
+        user_modules.load(module, name)
     try:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:
@@ -170,7 +159,7 @@ def _find(name: str) -> None:
 
 @contextlib.contextmanager
 def _one_sentence(name: str) -> Iterator[None]:
-    """Converts errors of gymnasium and of imports into a ValueError of one sentence."""
+    """Converts what making an environment raises into a ValueError of one sentence."""
     with warnings.catch_warnings():
         # The bindings of Box2D and the loader of pygame warn on import.
         warnings.filterwarnings("ignore", message=r".*([Ss]wig|pkg_resources).*", category=DeprecationWarning)
@@ -184,9 +173,12 @@ def _one_sentence(name: str) -> Iterator[None]:
             ) from None
         except ImportError as error:
             raise ValueError(f"{name} cannot be made, because an import failed: {_first_line(error)}.") from None
-
         except gymnasium.error.Error as error:
             raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
+        except (Exception, SystemExit) as error:
+            is_argument = isinstance(error, TypeError) and " argument" in str(error)
+            remedy = "; arguments follow the name, as in ID?size=8&is_slippery=False" if is_argument else ""
+            raise ValueError(f"{name} cannot be made: {in_one_line(error)}{remedy}.") from error
 
 
 def _first_line(error: Exception) -> str:

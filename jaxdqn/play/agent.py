@@ -1,11 +1,12 @@
 """Builds an agent from trained weights: its game, its network, and the parameters of the network."""
 
 import typing
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn import config_fields, games
+from jaxdqn import action_masks, config_fields, games, own_parts
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, observation_dtype
 from jaxdqn.interfaces import Network, Parameters
@@ -18,7 +19,7 @@ class Agent(NamedTuple):
 
     Attributes:
       game: the game in the record of the weights.
-      network: maps observations to action values.
+      network: maps observations to action values; in a game with masks, it takes `MaskedObservation`s.
       parameters: of the network, with the structure that its `init` returns.
     """
 
@@ -27,23 +28,28 @@ class Agent(NamedTuple):
     parameters: Parameters
 
 
-def make(trained: Weights, *, game_given: str | None = None) -> Agent:
+def make(trained: Weights, *, trusted: Collection[str] = ()) -> Agent:
     """Returns the agent with trained weights.
 
     Args:
       trained: as returned by `jaxdqn.store.weights.load`.
-      game_given: the game that the user named, if any. Making a game such as `gymnasium:MODULE:ID` imports the module
-        and runs its code, so the name in a file is not enough.
+      trusted: modules that the user named. Games such as `gymnasium:MODULE:ID` and networks such as `MODULE:CLASS` run
+        code of the user, so the names in a file are not enough.
 
     Raises:
-      ValueError: the game is not known, has another version now, or is in a module that only the file names; the record
-        does not describe a network; or the arrays do not fit the network. The message names the first array that
+      ValueError: the game is not known, has another version now, or needs a module that only the file names; the
+        record does not describe a network; or the arrays do not fit the network. The message names the first array that
         differs, with both shapes.
     """
     facts = trained.facts
     name = facts["game"]["name"]
-    if ":" in name.partition(":")[2] and name != game_given:  # PREFIX:MODULE:ID
-        raise ValueError(f"{trained.path} needs code of a module to run: if you trust the module, add --game {name}.")
+    stored = facts["configuration"].get("network")
+    needed = sorted((games.modules(name) | own_parts.modules(stored)) - set(trusted))
+    if needed:
+        raise ValueError(
+            f"{trained.path} needs code of {' and '.join(needed)} to run: if you trust it, add --trust "
+            f"{' '.join(needed)}."
+        )
     game = games.make(name)
     if game.version != facts["game"]["version"]:
         raise ValueError(
@@ -52,13 +58,13 @@ def make(trained: Weights, *, game_given: str | None = None) -> Agent:
         )
     try:
         allowed = typing.get_type_hints(Config)["network"]
-        network = config_fields.from_dict(allowed, facts["configuration"].get("network"))
+        network = config_fields.from_dict(allowed, stored, own_parts.types(stored))
         made = network.make(game.observation_shape, game.num_actions, observation_dtype(game))
         template = jax.eval_shape(made.init, jax.random.key(0))
     except (ValueError, TypeError, OverflowError) as problem:
         raise ValueError(f"{trained.path} describes no network for {game.name}: {problem}") from None
     _check_fit(trained, game, template)
-    return Agent(game, made, weights.unflatten(jax.device_put(trained.arrays)))
+    return Agent(game, action_masks.for_game(made, game), weights.unflatten(jax.device_put(trained.arrays)))
 
 
 def _check_fit(trained: Weights, game: AnyGame, template: Any) -> None:

@@ -54,6 +54,15 @@ def resized(frame: np.ndarray, width: int) -> np.ndarray:
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
 
 
+def of_one_size(episodes: Sequence[Frames]) -> list[list[np.ndarray]]:
+    """Returns frames of one size: smaller ones get a black margin at the right and at the bottom."""
+    height, width = np.max([frame.shape[:2] for frames in episodes for frame in frames], axis=0)
+    return [
+        [np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))) for frame in frames]
+        for frames in episodes
+    ]
+
+
 def gif(episodes: Sequence[Frames], seconds: float) -> bytes:
     """Returns an animation that repeats; all frames share one palette, so that only changed pixels take space."""
     frames = [frame for frames in episodes for frame in frames]

@@ -47,9 +47,7 @@ def standing(facts_path: Path, record: Mapping[str, Any]) -> Standing | None:
         runs = [store.load(other) for other in others if _is_in_arm(other.facts, record)]
     except (OSError, DamagedResult):
         return None
-    scores = {
-        run.facts["id"]: float(by_arm.final([run], _SCORE)[0]) for run in divergence.as_worst(by_arm.completed(runs))
-    }
+    scores = {run.facts["id"]: float(by_arm.final([run], _SCORE)[0]) for run in divergence.as_worst(runs)}
     own = scores.get(facts_path.stem)
     if own is None or len(scores) < 2 or not all(map(math.isfinite, scores.values())):
         return None

@@ -22,11 +22,13 @@ def select(
     arm: str | None = None,
     seed: int | None = None,
     typical: bool = False,
+    best: bool = False,
 ) -> Path:
     """Returns the path of the record of the selected weights, for `weights.load`.
 
-    Without `typical`, the run with the highest return in its last evaluation is selected. Ties are broken by the
-    mean return of all evaluations, then by algorithm and seed. Runs that diverged come last.
+    Without `typical`, the run with the highest return in its last evaluation is selected, with `best` that with the
+    highest return in any. Ties are broken by the mean return of all evaluations, then by algorithm and seed. Runs that
+    diverged come last.
 
     Args:
       path: a record (JSON), weights (npz) with their record beside them, or a folder of such files, such as a study.
@@ -35,6 +37,7 @@ def select(
       seed: selects only weights of the run with this seed.
       typical: selects the run whose score is nearest to the median of its arm; the median includes runs without
         weights. Ties are broken by the seed.
+      best: whether the weights at the highest evaluation return of each run will be loaded, instead of the last ones.
 
     Returns:
       The path of a JSON record.
@@ -56,7 +59,7 @@ def select(
         return next(iter(records))
     if typical:
         return _typical(path, records)
-    return min(records, key=lambda facts_path: _rank(facts_path, records[facts_path]))
+    return min(records, key=lambda facts_path: _rank(facts_path, records[facts_path], best))
 
 
 def _typical(path: Path, records: Records) -> Path:
@@ -143,10 +146,12 @@ def _value(record: Mapping[str, Any], option: str) -> Any:
         return None
 
 
-def _rank(facts_path: Path, record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Returns a sort key; the best weights have the smallest key."""
+def _rank(facts_path: Path, record: Mapping[str, Any], best: bool) -> tuple[Any, ...]:
+    """Returns a sort key; the weights to select have the smallest key."""
     returns = rank_runs.evaluation_returns(facts_path, record)
-    scores = (-returns[-1], -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
+    scores = (
+        (-(max(returns) if best else returns[-1]), -sum(returns) / len(returns)) if returns else (math.inf, math.inf)
+    )
     diverged = record.get("diverged_at") is not None
     order = (schema.sort_key(_value(record, "arm")), schema.sort_key(_value(record, "run-seed")), str(facts_path))
     return (diverged, *scores, *order)

@@ -76,11 +76,17 @@ def description(trained: Weights) -> str:
         *(f"{field} {value}" for field, value in sorted(_dictionary(facts.get("settings")).items())),
         f"seed {facts['seed']}" if "seed" in facts else None,
         f"{facts['steps']:,} steps" if isinstance(facts.get("steps"), int) else None,
-        f"last evaluation {returns[-1]:g}" if returns else None,
+        _evaluation(trained, returns) if returns else None,
         f"number {rank.rank} of {rank.num_runs} runs, whose median is {rank.median:g}" if rank else None,
     ]
     about = ", ".join(str(fact) for fact in known if fact is not None) or "weights"
     return f"{facts['game']['name']}: {about} ({trained.path})"
+
+
+def _evaluation(trained: Weights, returns: list[float]) -> str:
+    if trained.step is None:
+        return f"last evaluation {returns[-1]:g}"
+    return f"best evaluation {max(returns):g} after {trained.step:,} steps (the last one {returns[-1]:g})"
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn.action_masks import with_mask
 from jaxdqn.interfaces import Array, Step, Transition
 from jaxdqn.replay import ring
 from jaxdqn.replay.ring import Ring, RingState
@@ -186,7 +187,9 @@ def make(
         spanned = jax.vmap(spanned_by)(window.r_t, window.terminated, window.truncated, available, window.cut)
         first = window_slots[:, 0]
         last = jnp.take_along_axis(window_slots, spanned.last[:, None], axis=1)[:, 0]
-        s_tm1, s_t = stacked(state, first, 0), stacked(state, last, 1)
+        s_tm1 = with_mask(stacked(state, first, 0), jax.tree.map(lambda x: x[:, 0], window.legal_tm1))
+        of_last = jax.vmap(lambda x, last: x[last])
+        s_t = with_mask(stacked(state, last, 1), jax.tree.map(lambda x: of_last(x, spanned.last), window.legal_t))
         return Transition(s_tm1, window.a_tm1[:, 0], spanned.r_t, spanned.discount_t, s_t), first
 
     def cut(state: FrameRingState) -> FrameRingState:

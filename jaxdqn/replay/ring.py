@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn.action_masks import with_mask
 from jaxdqn.interfaces import Array, Step, Transition
 from jaxdqn.returns import NStepReturn
 
@@ -169,11 +170,11 @@ def numbered(size: Array, number: Array) -> tuple[Array, Array]:
 def _transition(window: Step, spanned: NStepReturn) -> Transition:
     """Returns the n-step transition of a window of steps."""
     return Transition(
-        s_tm1=window.s_tm1[0],
+        s_tm1=with_mask(*jax.tree.map(lambda x: x[0], (window.s_tm1, window.legal_tm1))),
         a_tm1=window.a_tm1[0],
         r_t=spanned.r_t,
         discount_t=spanned.discount_t,
-        s_t=window.s_t[spanned.last],
+        s_t=with_mask(*jax.tree.map(lambda x: x[spanned.last], (window.s_t, window.legal_t))),
     )
 
 
@@ -183,9 +184,11 @@ def _stored(step: Step) -> dict[str, Array]:
 
 
 def _storage_types(example: Step) -> list[jnp.dtype]:
-    """Returns the storage type of each field: observations keep theirs; all others are float32, exact for actions."""
-    float32, observation = jnp.dtype(jnp.float32), jnp.dtype(example.s_t.dtype)
-    return [observation if name in ("s_tm1", "s_t") else float32 for name in _stored(example)]
+    """Returns the storage type of each field: observations and masks keep theirs; the others are float32, exact for
+    actions.
+    """
+    own: dict[str, Any] = {"s_tm1": example.s_t.dtype, "s_t": example.s_t.dtype, "legal_tm1": bool, "legal_t": bool}
+    return [jnp.dtype(own.get(name, jnp.float32)) for name in _stored(example)]
 
 
 def _pack(step: Step) -> tuple[Array, ...]:

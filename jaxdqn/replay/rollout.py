@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn import targets
+from jaxdqn.action_masks import with_mask
 from jaxdqn.config_fields import configuration, number, static
-from jaxdqn.interfaces import Array, Provides, Replay, Requires, Return, Sample, Step
+from jaxdqn.interfaces import Array, Observation, Provides, Replay, Requires, Return, Sample, Step
 from jaxdqn.replay import frame_ring, ring, uniform
 from jaxdqn.returns import NStepReturn
 
@@ -71,7 +72,7 @@ class Rollout:
         def add(state: RolloutState, step: Step, is_valid: Array) -> RolloutState:
             return state._replace(ring=memory.add(state.ring, step, is_valid), num_waiting=state.num_waiting + is_valid)
 
-        def before_training(state: RolloutState, value: Callable[[Array], Array]) -> RolloutState:
+        def before_training(state: RolloutState, value: Callable[[Observation], Array]) -> RolloutState:
             size = memory.size(state.ring)
             num_new = jnp.minimum(state.num_waiting, size)
 
@@ -83,7 +84,7 @@ class Rollout:
                 ended = rows.terminated | rows.truncated | (place >= num_new - 1)
                 if rows.cut is not None:
                     ended = ended | rows.cut
-                return earned.r_t, earned.discount_t, ended, value(rows.s_t)
+                return earned.r_t, earned.discount_t, ended, value(with_mask(rows.s_t, rows.legal_t))
 
             # The values of one step of all environments at a time: activations of all steps need much memory.
             places = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32)[:, None], (length, num_environments))
@@ -101,7 +102,8 @@ class Rollout:
             slots = memory.slots(state.ring, environment, age)
             rows = memory.rows(state.ring, slots)
             weight = uniform.weights_of_distinct(batch_size, total, num_minibatches)
-            return Sample(Return(rows.s_tm1, rows.a_tm1, state.returns[environment, place]), slots, weight)
+            s_tm1 = with_mask(rows.s_tm1, rows.legal_tm1)
+            return Sample(Return(s_tm1, rows.a_tm1, state.returns[environment, place]), slots, weight)
 
         def update(state: RolloutState, indices: Array, priority: Array) -> RolloutState:
             del indices, priority

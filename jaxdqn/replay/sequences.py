@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn.action_masks import with_mask
 from jaxdqn.config_fields import configuration, number, part, static
 from jaxdqn.interfaces import ANY, Array, Provides, Replay, Requires, Sample, Sequence, Step
 from jaxdqn.replay import frame_ring, ring, sum_tree
@@ -149,12 +150,12 @@ def _sequence(rows: Step, n_step: int, spanned_by: Callable[..., NStepReturn]) -
     if rows.cut is not None:
         ended = ended | rows.cut
     return Sequence(
-        s_tm1=rows.s_tm1,
+        s_tm1=with_mask(rows.s_tm1, rows.legal_tm1),
         a_tm1=rows.a_tm1,
         r_t=returns.r_t,
         discount_t=returns.discount_t,
         last=last,
-        s_t=jax.vmap(lambda s_t, last: s_t[last])(rows.s_t, last),
+        s_t=jax.vmap(lambda s_t, last: jax.tree.map(lambda x: x[last], s_t))(with_mask(rows.s_t, rows.legal_t), last),
         ended=ended,
         is_first=jnp.pad(ended[:, :-1], ((0, 0), (1, 0))),
         memory=None if rows.memory is None else rows.memory[:, 0],

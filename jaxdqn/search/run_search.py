@@ -32,6 +32,7 @@ from jaxdqn.store.claims import Claims
 from jaxdqn.study import provenance, records, spec, stop_signals
 from jaxdqn.study.execute import CHECKPOINT_SECONDS
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import device_layout
 
 if TYPE_CHECKING:
     import optuna
@@ -91,10 +92,12 @@ def run(
         It is recorded with the points and their runs.
 
     Raises:
-      ValueError: if Optuna is missing, the folder holds another search, or another process runs this one.
+      ValueError: if Optuna is missing, the folder holds another search, another process runs this one, or a run of its
+        configuration does not fit in the memory.
       KeyboardInterrupt: after a request to stop.
     """
     samplers.check()
+    device_layout.choose(search.config, spec.game(search.game), 1, memory)
     started = time.perf_counter()
     code = provenance.code(script or provenance.script())  # now: it may change before the first wave ends
     folder = pathlib.Path(out) / search.name / "tuning"

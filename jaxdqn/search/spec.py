@@ -10,14 +10,15 @@ from typing import Any
 
 import jax
 
-from jaxdqn import config_fields, plain_numbers
-from jaxdqn.config import Config, part_versions
+from jaxdqn import config_fields, games, plain_numbers
+from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.search import halving, samplers
 from jaxdqn.search.samplers import Sampler
 from jaxdqn.store import schema
 from jaxdqn.study import grids, spec
 from jaxdqn.study.grids import Choice, Range
 from jaxdqn.study.spec import Study
+from jaxdqn.training import devices
 from jaxdqn.training.evaluate import Evaluation
 
 DEFAULT, TUNED = "default", "tuned"  # the arms of the comparison on test seeds
@@ -74,6 +75,7 @@ class Search:
             object.__setattr__(self, name, plain_numbers.as_whole(getattr(self, name)))
         for name in ("tuning_seeds", "test_seeds", "final_seeds", "rungs"):
             object.__setattr__(self, name, plain_numbers.as_whole_numbers(getattr(self, name)))
+        object.__setattr__(self, "game", games.canonical(self.game))
         _check(self)
 
 
@@ -136,8 +138,10 @@ def about(search: Search) -> dict[str, Any]:
     versions: dict[str, int] = {}
     for settings in _corners(search):
         versions |= part_versions(config_at(search, settings))
+    code = [part_code(config_at(search, settings)) for settings in _corners(search)]
+    game = spec.game(search.game)
     return {
-        "game": {"name": search.game, "version": spec.game(search.game).version},
+        "game": {"name": search.game, "version": game.version} | schema.without_empty(game.code._asdict()),
         "configuration": config_fields.to_dict(search.config),
         "space": {path: _plain(range_) for path, range_ in search.space.items()},
         "tuning_seeds": list(search.tuning_seeds),
@@ -152,7 +156,14 @@ def about(search: Search) -> dict[str, Any]:
         "finalists": search.finalists,
         "last": search.last,
         "seed": search.seed,
-    } | ({"part_versions": versions} if versions else {})
+    } | schema.without_empty(
+        {
+            "part_versions": versions,
+            "part_sources": {module: digest for one in code for module, digest in one.sources.items()},
+            "part_packages": {package: version for one in code for package, version in one.packages.items()},
+            "switches": devices.switches(),
+        }
+    )
 
 
 def _plain(range_: Range) -> dict[str, Any]:

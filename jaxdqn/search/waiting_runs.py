@@ -136,7 +136,7 @@ def _program(runs: Runs, study: Study, cell: Cell, width: int) -> tuple[Program,
     key = (cell.game, jax.tree.structure(cell.config), study.evaluation, width, runs.memory)
     if key not in runs.programs:
         game = spec.game(cell.game)
-        layout = device_layout.choose(cell.config, game, width, runs.memory)
+        layout = device_layout.choose(cell.config, game, width, runs.memory, study.evaluation)
         runs.programs[key] = program.make(cell.config, game, study.evaluation, layout), layout
     return runs.programs[key]
 
@@ -152,9 +152,9 @@ def _train_wave(
         if not at.is_new:
             runs.advanced(every * len(cells), wave.scores(at))
     endings = compiled.end(at.states)[: len(cells)]
-    crashes = [ending.crash for ending in endings if ending.crash is not None]
-    if crashes:
-        raise RuntimeError(f"A run crashed in its game:\n{crashes[0]}")
+    failed = [ending.failure for ending in endings if ending.failure is not None]
+    if failed:
+        raise RuntimeError(f"The environment of a run failed:\n{failed[0]}")
     _keep(runs, compiled, at)
     if until == members[0][0].steps and runs.is_stored:
         _record(runs, members, endings, compiled.compile_seconds, layout)
@@ -187,7 +187,7 @@ def _keep_and_save(runs: Runs, compiled: Program, at: Wave) -> None:
 
 
 def _keep(runs: Runs, compiled: Program, at: Wave) -> None:
-    """Keeps the runs of a wave as snapshots, except crashed runs."""
+    """Keeps the runs of a wave as snapshots, except failed runs."""
     if (snapshot := wave.snapshot(compiled, at)) is not None:
         _wait(runs, snapshot)
 

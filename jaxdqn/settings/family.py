@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from jaxdqn import config_fields
 from jaxdqn.algorithms import configuration_of, dqn
 from jaxdqn.config import Config, Network
+from jaxdqn.games import names
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.heads import ImplicitQuantiles, ProposedFractions
@@ -41,8 +42,9 @@ class Family(NamedTuple):
     result: str | None
 
     def holds(self, game: str) -> bool:
-        """Returns whether the game with this name is of the family."""
-        return any(fnmatch.fnmatchcase(game, pattern) for pattern in self.games)
+        """Returns whether the game with this name is of the family, whatever arguments its environment has."""
+        plain = names.without_arguments(game)
+        return any(fnmatch.fnmatchcase(plain, pattern) for pattern in self.games)
 
     def configuration(self, algorithm: str) -> Config:
         """Returns the configuration of the algorithm of that name with these settings.

@@ -75,14 +75,14 @@ def shapes_by_name(named: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
     return {name: list(values.shape) for name, values in sorted(named.items())}
 
 
-def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Arrays:
+def stored_curves(curves: Mapping[str, np.ndarray]) -> Arrays:
     """Returns curves in the dtypes of the store: int64 for `steps` and other integers, float32 for all other values.
 
     Raises:
       ValueError: as `check_curves`.
     """
     named = {name: np.asarray(values) for name, values in curves.items()}
-    check_curves(named, may_be_empty=may_be_empty)
+    check_curves(named)
     return {
         # float32 would round counts above 16.7 million.
         name: values.astype(np.int64) if name == "steps" or values.dtype.kind in "iu" else _single(values)
@@ -90,12 +90,8 @@ def stored_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Ar
     }
 
 
-def check_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> None:
+def check_curves(curves: Mapping[str, np.ndarray]) -> None:
     """Checks that arrays are curves: 1-D, of equal length, with `steps` whole and increasing.
-
-    Args:
-      curves: arrays by name.
-      may_be_empty: allows curves without points, as of a run that crashed before its first evaluation.
 
     Raises:
       ValueError: an array is not a curve; the message names it.
@@ -106,7 +102,7 @@ def check_curves(curves: Mapping[str, np.ndarray], *, may_be_empty: bool) -> Non
     for name, values in curves.items():
         if values.dtype.kind not in "iuf":
             raise ValueError(f"The curve {name!r} has dtype {values.dtype}: curves are real numbers.")
-        if values.ndim != 1 or values.shape != steps.shape or (values.size == 0 and not may_be_empty):
+        if values.ndim != 1 or values.shape != steps.shape or values.size == 0:
             raise ValueError(f"The curve {name!r} has shape {values.shape}: it must be 1-D and as long as 'steps'.")
     if not np.all(np.isfinite(steps)) or np.any(steps != np.floor(steps)) or np.any(np.diff(steps) <= 0):
         raise ValueError("The curve 'steps' must be whole and increasing: it counts environment steps.")

@@ -1,6 +1,6 @@
 """Failed runs: one file per run with the traceback, in the folder `failures/` of a study.
 
-A failed run ended with an error before its record was written. A run that its game crashed has a record instead.
+A failed run ended with an error, of this program or of its environment, before its record was written.
 """
 
 import json
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxdqn.store import files
+
+_NOTE_OF_JAX = "\n--------------------\nFor simplicity, JAX"
 
 
 class Failure(NamedTuple):
@@ -26,8 +28,22 @@ class Failure(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Returns the last line of the traceback, which is the error."""
-        return self.traceback.strip().rpartition("\n")[2]
+        """Returns the line of the traceback that is the error."""
+        return error_line(self.traceback)
+
+
+def error_line(traceback: str) -> str:
+    """Returns the line of a traceback that is the error, without the lines below it.
+
+    JAX adds a note on hidden frames below its errors. An error from another process holds the traceback there, whose
+    error is returned. Of a text without a traceback, the last line is returned.
+    """
+    lines = traceback.partition(_NOTE_OF_JAX)[0].strip().splitlines() or [""]
+    starts = [number for number, line in enumerate(lines) if line.endswith("Traceback (most recent call last):")]
+    if not starts:
+        return lines[-1]
+    below = lines[starts[-1] + 1 :]
+    return next((line for line in below if line and not line[0].isspace()), lines[-1])
 
 
 def write(folder: Path, id: str, about: Mapping[str, Any], traceback: str) -> None:

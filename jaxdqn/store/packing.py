@@ -79,30 +79,6 @@ def drop(folder: str | Path, ids: Collection[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def set_aside(folder: str | Path, id: str, aside: Path) -> None:
-    """Moves a run, loose or packed, to loose files in another folder. The names of these contain the time of the run.
-
-    Args:
-      folder: folder of the study's runs.
-      id: identifier of the run.
-      aside: the other folder; created if it is missing.
-
-    Raises:
-      FileNotFoundError: there is no such run.
-      DamagedResult: the run is damaged.
-    """
-    folder = Path(folder)
-    found = _full_run(folder, id)
-    facts, packed = loose_records.content(found.facts, found.arrays)
-    aside.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # another process moves the same run
-        loose_records.put(aside / f"{id}-{found.facts['created'].replace(':', '')}.json", facts, packed)
-    loose_records.remove(folder, [id])
-    if id in store.ids(folder):
-        with contextlib.suppress(ValueError):  # another process dropped it
-            drop(folder, [id])
-
-
 def _full_run(folder: Path, id: str) -> FullRun:
     run = store.find(folder, id)
     if run is None:

@@ -113,7 +113,7 @@ def run_at(path: Path) -> Run:
 def check_curves(record: Mapping[str, Any], curves: Curves) -> None:
     """Raises ValueError if the arrays are no curves, or not those that the facts name."""
     try:
-        arrays.check_curves(curves, may_be_empty=schema.crashed(record))
+        arrays.check_curves(curves)
     except ValueError as problem:
         raise ValueError(f"holds no curves ({without_period(problem)})") from problem
     if sorted(curves) != record["curves"]["names"]:

@@ -42,8 +42,8 @@ REQUIRED: dict[str, type | UnionType] = {
 # Keys that a record may omit; None means the same as a missing key.
 OPTIONAL: dict[str, type | UnionType] = {
     "base_settings": str | None,  # name in `jaxdqn.settings` of the settings that the configuration was made from
-    "crash": str | None,  # traceback, if an error of the game ended the run before its budget
-    "new_episodes_at": list | None,  # environment steps at which a resumed run could not restore its game
+    "best_step": int | None,  # environment steps at the highest evaluation return, of runs with weights
+    "new_episodes_at": list | None,  # environment steps at which episodes were cut, by a resumption or an evaluation
     "trained_by": list | None,  # commit, machine and last step (`until`) of each part of a resumed run
 }
 
@@ -81,11 +81,6 @@ def check_kind(kind: str, facts: Mapping[str, Any]) -> None:
         raise ValueError(f"The kind of attachment {kind!r} is the name of a fact: choose another.")
 
 
-def crashed(facts: Mapping[str, Any]) -> bool:
-    """Returns whether an error of the game ended the run before its budget; its curves are then shorter."""
-    return facts.get("crash") is not None
-
-
 def at(facts: Mapping[str, Any], path: str) -> Any:
     """Returns the value at a dotted path, such as `game.name`.
 
@@ -118,6 +113,11 @@ def without_none(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: without_none(item) for key, item in value.items() if item is not None}
+
+
+def without_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns facts without those that are empty or None, which need no place in a record."""
+    return {key: value for key, value in facts.items() if value}
 
 
 def json_value(value: Any, path: str = "") -> Any:

@@ -85,8 +85,7 @@ def write(
     Args:
       folder: folder of the study's runs; created if it is missing. Its file system must support hard links.
       facts: the facts that `jaxdqn.store.schema.REQUIRED` lists, with `id` from `identifier`; more keys are allowed.
-      curves: arrays `[P]` by name, including `steps` (whole and increasing); P >= 1 unless the run crashed. NaN marks a
-        missing value.
+      curves: arrays `[P]` by name, including `steps` (whole and increasing); P >= 1. NaN marks a missing value.
       attachments: by kind (lower-case letters), arrays of any shape by name. Floats are stored as float32, integers as
         the smallest type that holds them.
 
@@ -97,7 +96,7 @@ def write(
     folder = Path(folder)
     record = schema.json_value(facts)
     schema.check(record)
-    stored = {"curves": arrays.stored_curves(curves, may_be_empty=schema.crashed(record))}
+    stored = {"curves": arrays.stored_curves(curves)}
     for kind, named in sorted((attachments or {}).items()):
         schema.check_kind(kind, record)
         stored[kind] = arrays.stored_attachment(kind, named)

@@ -5,6 +5,9 @@ They are a pair of files. The facts describe the arrays:
     <any name>.json    facts: at least `game` (name, version), `configuration`, `weights` (file, sha256, shapes)
     <any name>.npz     arrays by parameter path, such as `params/Dense_0/kernel`
 
+These are the last parameters of the run. If the evaluation return was higher at an earlier step, the fact `best_step`,
+the arrays include the parameters of that step, with `best/` before their paths.
+
 The record of a run with weights (`jaxdqn.store.store`) has the same form. If the study is packed, the earlier path of
 the facts still identifies the run. All files are data from outside: nothing in them is unpickled or names code, and
 facts may not point out of their folder.
@@ -23,6 +26,8 @@ from jaxdqn.store import archive, arrays, files, schema
 from jaxdqn.store.arrays import Arrays
 from jaxdqn.store.record import DamagedResult, refuse_constant
 
+BEST = "best/"  # before the path of a parameter that belongs to `best_step`
+
 
 class Weights(NamedTuple):
     """Trained parameters.
@@ -31,11 +36,14 @@ class Weights(NamedTuple):
       facts: facts of the run, including `game` and `configuration`.
       arrays: read-only arrays by parameter path.
       path: path of the facts.
+      step: environment steps of the run at these parameters, if they were chosen by evaluation return; None for the
+        last ones.
     """
 
     facts: dict[str, Any]
     arrays: Arrays
     path: Path
+    step: int | None = None
 
 
 def remedy(facts: Any = None) -> str:
@@ -111,11 +119,12 @@ def save(path: str | Path, facts: Mapping[str, Any], named: Mapping[str, np.ndar
     return facts_path
 
 
-def load(path: str | Path) -> Weights:
+def load(path: str | Path, *, best: bool = False) -> Weights:
     """Returns the weights whose facts are at a path.
 
     Args:
       path: path of the facts.
+      best: whether to return the parameters at the highest evaluation return; False returns the last ones.
 
     Raises:
       FileNotFoundError: one of the two files is missing.
@@ -134,7 +143,18 @@ def load(path: str | Path) -> Weights:
     wrong = [parameter for parameter, values in named.items() if values.dtype.kind != "f"]
     if wrong:
         raise ValueError(f"{path} has dtype {named[wrong[0]].dtype} for {wrong[0]}: weights must be real numbers.")
-    return Weights(record, named, path)
+    if best:
+        return _best(path, record, named)
+    return Weights(record, {name: values for name, values in named.items() if not name.startswith(BEST)}, path)
+
+
+def _best(path: Path, record: dict[str, Any], named: Arrays) -> Weights:
+    """Returns the parameters at the highest evaluation return, which may be the last ones."""
+    step = record.get("best_step")
+    if not isinstance(step, int):
+        raise ValueError(f"{path} does not say which weights are the best: leave out --best, or train again.")
+    earlier = {name.removeprefix(BEST): values for name, values in named.items() if name.startswith(BEST)}
+    return Weights(record, earlier or named, path, step)
 
 
 def _unpacked(path: Path, record: dict[str, Any]) -> Arrays:

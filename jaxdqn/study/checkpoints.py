@@ -4,10 +4,12 @@ Files of the folder `checkpoints/` of a study or a search:
 
     <wave>-<step>-<random>/  the arrays of a wave at that step
     <wave>.json              its runs, step, versions and curves by name; written last, it makes the checkpoint count
+    <wave>.begun             the step at which a call began runs; it is removed when they end
 
 A wave is named after its runs. Its newest checkpoint replaces the one before; it is removed when its runs are stored.
 """
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -123,6 +125,27 @@ def write(folder: pathlib.Path, snapshot: Snapshot) -> None:
         _remove_arrays(folder, wave, keep=_arrays_of(folder / f"{wave}.json"))
 
 
+def begin(folder: pathlib.Path, ids: Sequence[str], step: int) -> bool:
+    """Notes that a call begins runs at a step, and returns whether a call that did not `end` began them there, too.
+
+    If the disk has no room for the note, the result is False.
+    """
+    path = folder / f"{_name(ids)}.begun"
+    with contextlib.suppress(OSError):
+        if path.exists() and path.read_text() == str(step):
+            return True
+        folder.mkdir(exist_ok=True)
+        files.replace(path, str(step).encode())
+    return False
+
+
+def end(folder: pathlib.Path, ids: Sequence[str]) -> None:
+    """Removes the note of `begin`, since the runs have ended or failed."""
+    with contextlib.suppress(OSError):  # other files are in the folder
+        (folder / f"{_name(ids)}.begun").unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def read(folder: pathlib.Path) -> tuple[Checkpoint, ...]:
     """Returns the checkpoints of a folder, those with most steps first. Unreadable ones are left out."""
     found = []
@@ -179,6 +202,8 @@ def remove_left_over(folder: pathlib.Path) -> None:
     for path in folder.glob("*-*"):
         if path.name not in kept and path.is_dir() and files.is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
+    for path in filter(files.is_abandoned, folder.glob("*.begun")):
+        path.unlink(missing_ok=True)
 
 
 def _name(ids: Sequence[str]) -> str:

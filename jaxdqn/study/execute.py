@@ -9,10 +9,23 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from jaxdqn.analysis import failed_runs
 from jaxdqn.export.exporter import Exporter
 from jaxdqn.store import manifest
 from jaxdqn.store.claims import Claims
-from jaxdqn.study import checkpoints, missing_runs, plan, progress, provenance, records, run_group, spec, stop_signals
+from jaxdqn.store.failures import Failure
+from jaxdqn.study import (
+    checkpoints,
+    missing_runs,
+    plan,
+    progress,
+    provenance,
+    records,
+    run_group,
+    spec,
+    stop_signals,
+    stored_versions,
+)
 from jaxdqn.study.run_group import GroupReport, StudyContext
 from jaxdqn.study.spec import Study
 from jaxdqn.study.stop_signals import StopRequest
@@ -29,8 +42,7 @@ class Report(NamedTuple):
       num_written: runs trained and recorded now.
       num_skipped: runs recorded before, or by another process first.
       num_diverged: of those recorded now.
-      num_crashed: of those recorded now, ended by an error of their game.
-      num_failed: cells without a run, since an error stopped it now or before; `failures/` holds the traceback.
+      failed: the failures of cells without a run, since an error stopped it now or before.
       damaged: sentences about records that cannot be read; their runs are left out.
       num_compilations: groups compiled, one program each.
       compile_seconds: of these compilations.
@@ -41,12 +53,16 @@ class Report(NamedTuple):
     num_written: int
     num_skipped: int
     num_diverged: int
-    num_crashed: int
-    num_failed: int
+    failed: tuple[Failure, ...]
     damaged: tuple[str, ...]
     num_compilations: int
     compile_seconds: float
     wall_seconds: float
+
+    @property
+    def num_failed(self) -> int:
+        """Returns the number of failures."""
+        return len(self.failed)
 
 
 def run(
@@ -74,12 +90,12 @@ def run(
       only: identifiers of the cells to run; None runs all.
       checkpoint_seconds: of training between checkpoints; 0 writes one after each evaluation period.
       memory: bytes that runs may use at once; None for half of what there is.
-      retry_failed: whether cells that failed or crashed before run again.
+      retry_failed: whether cells that failed before run again.
       exporters: to which curves are sent while runs train.
       script: that runs the study, if this process runs another one; it is recorded with the runs.
 
     Raises:
-      ValueError: if `only` names no cell of the study.
+      ValueError: if `only` names no cell of the study, or stored runs were played by other versions of an emulator.
       OSError: if a result cannot be stored; those stored before stay.
       KeyboardInterrupt: after a request to stop.
     """
@@ -94,6 +110,7 @@ def run(
         cells = {id: cell for id, cell in cells.items() if id in only}
     if retry_failed:
         missing_runs.retry(folder, cells)
+    stored_versions.check_packages(folder / "runs", cells)
     left, damaged = missing_runs.find(folder, cells)
     if left:
         (folder / "runs").mkdir(exist_ok=True)  # figures read it even if no run can be stored
@@ -121,14 +138,13 @@ def run(
                 _sleep(stop)
     endings = [ending for report in reports for ending in report.endings]
     compiled = [report.compile_seconds for report in reports if report.compile_seconds is not None]
-    num_failed = len((missing_runs.failed(folder) - missing_runs.stored(folder)) & set(cells))
+    failed = tuple(failure for failure in failed_runs.read(folder) if failure.id in cells)
     return Report(
         folder=folder / "runs",
         num_written=len(endings),
-        num_skipped=len(cells) - len(endings) - len(damaged) - num_failed,
+        num_skipped=len(cells) - len(endings) - len(damaged) - len(failed),
         num_diverged=sum(ending.diverged_at is not None for ending in endings),
-        num_crashed=sum(ending.crash is not None for ending in endings),
-        num_failed=num_failed,
+        failed=failed,
         damaged=damaged,
         num_compilations=len(compiled),
         compile_seconds=sum(compiled),

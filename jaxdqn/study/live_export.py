@@ -34,7 +34,7 @@ class Live:
             self._tried(receiver, functools.partial(exporter.advance, receiver, handles, curves))
 
     def end(self, runs: Sequence[Facts]) -> None:
-        """Ends the runs; their facts are those recorded."""
+        """Ends the runs; their facts are those recorded, and for a failed run `failure` is the traceback."""
         for receiver, handles in list(self._handles):
             self._tried(receiver, functools.partial(_end, receiver, handles, runs))
 

@@ -1,10 +1,9 @@
 """The cells of a study that have no result yet."""
 
-import contextlib
 import pathlib
 from collections.abc import Collection, Iterable
 
-from jaxdqn.store import failures, packing, schema, store
+from jaxdqn.store import failures, store
 from jaxdqn.store.record import DamagedResult
 
 
@@ -36,16 +35,11 @@ def stored(folder: pathlib.Path) -> set[str]:
 
 
 def failed(folder: pathlib.Path) -> set[str]:
-    """Returns the identifiers of the cells whose runs ended with an error of this program."""
+    """Returns the identifiers of the cells whose runs ended with an error."""
     return {path.stem for path in (folder / "failures").glob("*.json")}
 
 
 def retry(folder: pathlib.Path, ids: Iterable[str]) -> None:
-    """Makes cells that failed or crashed missing again. The record of a crash moves to `failures/crashed`."""
+    """Makes cells that failed missing again."""
     for id in ids:
         failures.remove(folder / "failures", id)
-        # Another process with the same option may move the record first.
-        with contextlib.suppress(DamagedResult, FileNotFoundError):
-            found = store.find(folder / "runs", id)
-            if found is not None and schema.crashed(found.facts):
-                packing.set_aside(folder / "runs", id, folder / "failures" / "crashed")

@@ -67,7 +67,7 @@ def plan(
     planned = []
     for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
         config, game = group.cells[0].config, spec.game(group.game)
-        layout = device_layout.choose(config, game, len(group.cells), memory)
+        layout = device_layout.choose(config, game, len(group.cells), memory, study.evaluation)
         taken = [(seconds or {}).get((cell.game, cell.algorithm)) for cell in group.cells]
         known = [one for one in taken if one is not None]
         planned.append(
@@ -81,6 +81,16 @@ def plan(
             )
         )
     return tuple(planned)
+
+
+def check_memory(study: Study, done: Collection[str] = (), memory: float | None = None) -> None:
+    """Checks that the memory holds a run of each program, before anything is compiled; arguments are those of `plan`.
+
+    Raises:
+      ValueError: if one run needs more. The message has the bytes that are needed and available.
+    """
+    for group in groups(cell for cell in spec.cells(study) if cell.id not in done):
+        device_layout.choose(group.cells[0].config, spec.game(group.game), len(group.cells), memory)
 
 
 def calibrated(study: Study, planned: Planned) -> Planned:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.store import schema
+from jaxdqn.store import schema, weights
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.study import provenance, spec
 from jaxdqn.study.spec import Cell, Study
@@ -76,11 +76,11 @@ def facts(
             "runs_at_once": layout.width,
         },
         "diverged_at": ending.diverged_at,
-        "crash": ending.crash,
         "created": now(),
     }
     optional = {
         "base_settings": study.base_settings,
+        "best_step": ending.best_step if cell.seed in study.weights_of else None,
         "new_episodes_at": list(ending.renewed_at),
         "trained_by": list(trained_by) if len(trained_by) > 1 else [],
     }
@@ -88,10 +88,14 @@ def facts(
 
 
 def attachments(study: Study, cell: Cell, ending: Ending) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays stored beside the curves: the log of episodes, and the weights of chosen seeds."""
+    """Returns the arrays stored beside the curves: the log of episodes, and the weights of chosen seeds.
+
+    Weights are the last ones and, if those of an earlier step had a higher evaluation return, also these.
+    """
     kept = {"episodes": ending.episodes}
     if cell.seed in study.weights_of:
-        kept["weights"] = ending.parameters
+        best = {} if ending.best_step in (None, study.steps) else ending.best_parameters
+        kept["weights"] = ending.parameters | {weights.BEST + path: values for path, values in best.items()}
     return {kind: arrays for kind, arrays in kept.items() if arrays}
 
 

@@ -21,8 +21,13 @@ from jaxdqn.study.stop_signals import StopRequest
 from jaxdqn.study.wave import Wave, WaveContext
 from jaxdqn.training import device_layout, program
 from jaxdqn.training.device_layout import Layout
+from jaxdqn.training.host_checkpoint import Restoring
 from jaxdqn.training.program import Program
 from jaxdqn.training.state import Ending
+
+# A resumed run may take earlier steps again for as long as it trains between checkpoints, or so long if this is longer:
+# a job that is always ended after the same time must still make progress.
+_FEWEST_SECONDS = 10.0
 
 
 class StudyContext(NamedTuple):
@@ -81,9 +86,11 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
     """
     cells = {cell.id: cell for cell in group.cells}
     try:
-        layout = device_layout.choose(group.cells[0].config, spec.game(group.game), len(cells), context.memory)
+        layout = device_layout.choose(
+            group.cells[0].config, spec.game(group.game), len(cells), context.memory, context.study.evaluation
+        )
     except ValueError:  # too large for the memory
-        _fail(context, [cells[id] for id in _claim_all(context, cells)])
+        _fail(context, [cells[id] for id in _claim_all(context, cells)], traceback.format_exc())
         return GroupReport([], None, 0.0)
     recorded: list[Ending] = []
     compiled, seconds = None, 0.0
@@ -98,11 +105,12 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
                 context.bar.note(f"{len(ids)} runs are left to another process: this one gave no sign of life for long")
             except Exception:
                 others = _claim_all(context, cells) if compiled is None else ()  # no cell of the group compiles
-                _fail(context, [*members, *(cells[id] for id in others)])
+                _fail(context, [*members, *(cells[id] for id in others)], traceback.format_exc())
             else:
                 seconds += ended.seconds_in_this_process
                 recorded += _record(context, members, ended, endings, live, compiled.compile_seconds, layout)
                 _remove_checkpoints(context, ids)
+            checkpoints.end(context.checkpoints, ids)
             context.claims.release(ids)
     return GroupReport(recorded, compiled.compile_seconds if compiled is not None else None, seconds)
 
@@ -122,7 +130,18 @@ def _claimed(
             return
         context.bar.left(len(missing_runs.remaining(context.folder, context.requested)))
         holding = [one for one in checkpoints.read(context.checkpoints) if set(claimed) <= set(one.ids)]
-        yield claimed, max(holding, key=lambda one: one.step, default=None)
+        found = max(holding, key=lambda one: one.step, default=None)
+        _note_lack_of_progress(context, claimed, found)
+        yield claimed, found
+
+
+def _note_lack_of_progress(context: StudyContext, ids: Sequence[str], found: Checkpoint | None) -> None:
+    step = found.step if found else 0
+    if checkpoints.begin(context.checkpoints, ids, step):
+        context.bar.note(
+            f"the last call began {counted(len(ids), 'run')} at step {step:,}, too, and was ended before the next "
+            "checkpoint: give it more time, or give --checkpoint fewer seconds"
+        )
 
 
 def _claim(context: StudyContext, ids: Collection[str], width: int) -> tuple[str, ...]:
@@ -155,6 +174,7 @@ def _compiled(context: StudyContext, group: plan.Group, layout: Layout) -> Itera
         layout,
         num_logged=study.episodes_logged,
         asynchronous=context.asynchronous,
+        restoring=Restoring(max(context.checkpoint_seconds, _FEWEST_SECONDS), context.bar.note),
     )
     context.bar.compiled(compiled.compile_seconds)
     with contextlib.closing(compiled):
@@ -206,39 +226,38 @@ def _record(
     compile_seconds: float,
     layout: Layout,
 ) -> list[Ending]:
-    """Records the runs of a wave and returns the endings of those recorded. The curves of a crashed run end before."""
+    """Records the runs of a wave and returns the endings of those recorded; runs whose environment failed fail."""
     curves_of_all, origins = wave.curves(ended), wave.trained_by(ended)
     seconds = np.array(ended.seconds)
     recorded, all_facts = [], []
     for row, (cell, ending) in enumerate(zip(cells, endings, strict=True)):
-        curves = {name: values[row] for name, values in curves_of_all.items()}
-        if ending.crash is not None:
-            num_points = int((curves["steps"] > 0).sum())
-            curves = {name: values[:num_points] for name, values in curves.items()}
         facts = records.facts(context.study, cell, ending, seconds, compile_seconds, layout, origins[row], context.code)
+        if ending.failure is not None:
+            _fail(context, [cell], ending.failure)
+            facts["failure"] = ending.failure  # for exporters
+        else:
+            curves = {name: values[row] for name, values in curves_of_all.items()}
+            with contextlib.suppress(store.CompleteAlready):  # another process recorded this run first
+                store.write(context.folder / "runs", facts, curves, records.attachments(context.study, cell, ending))
+                recorded.append(ending)
         all_facts.append(facts)
-        with contextlib.suppress(store.CompleteAlready):  # another process recorded this run first
-            store.write(context.folder / "runs", facts, curves, records.attachments(context.study, cell, ending))
-            recorded.append(ending)
     live.end(all_facts)
     return recorded
 
 
 def _remove_checkpoints(context: StudyContext, ids: Sequence[str]) -> None:
-    """Removes the checkpoint of a wave, and others whose runs are all recorded. Those of failed runs stay."""
-    checkpoints.remove(context.checkpoints, ids)  # with what an interrupted writer left
+    """Removes the checkpoints whose runs are all recorded. Those of failed runs stay."""
     stored = missing_runs.stored(context.folder)
-    for old in checkpoints.read(context.checkpoints):
-        if stored.issuperset(old.ids):
-            checkpoints.remove(context.checkpoints, old.ids)
+    for wave_ids in (ids, *(old.ids for old in checkpoints.read(context.checkpoints))):
+        if stored.issuperset(wave_ids):
+            checkpoints.remove(context.checkpoints, wave_ids)  # with what an interrupted writer left
 
 
-def _fail(context: StudyContext, cells: Sequence[Cell]) -> None:
-    """Records the error being handled as a failure of all these cells; the study continues without them."""
+def _fail(context: StudyContext, cells: Sequence[Cell], text: str) -> None:
+    """Records a traceback as the failure of all these cells; the study continues without them."""
     if not cells:
         return
-    text = traceback.format_exc()
     for cell in cells:
         failures.write(context.folder / "failures", cell.id, records.about_failure(cell), text)
     context.claims.release([cell.id for cell in cells])
-    context.bar.note(f"{counted(len(cells), 'run')} failed: {text.strip().rpartition(chr(10))[2]}")
+    context.bar.note(f"{counted(len(cells), 'run')} failed: {failures.error_line(text)}")

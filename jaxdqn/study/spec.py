@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxdqn import config_fields, games, plain_numbers
-from jaxdqn.config import Config, part_versions
+from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
 from jaxdqn.study import grids
 from jaxdqn.study.grids import Grid
-from jaxdqn.training import check_config, sample_and_learn
+from jaxdqn.training import check_config, devices, sample_and_learn
 from jaxdqn.training.evaluate import Evaluation
 
 
@@ -28,8 +28,8 @@ class Study:
 
     Attributes:
       name: of the folder of its results: lower-case letters, digits, `_` and `-`.
-      games: names from the table `jaxdqn.games.GAMES`, or with a prefix of `jaxdqn.games.PREFIXES`, such as
-        `gymnasium:LunarLander-v3`.
+      games: names from the table `jaxdqn.games.GAMES`, with a prefix of `jaxdqn.games.PREFIXES`, such as
+        `gymnasium:LunarLander-v3`, or of a game of your own as `module:name`. Each becomes its canonical name.
       algorithms: a configuration for each arm, by the label it has in figures.
       seeds: one run each; all arms share them.
       more_seeds: seeds that single arms have in addition, by label.
@@ -127,8 +127,9 @@ def _cells(study: Study) -> Iterator[Cell]:
 
 def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
     """Returns all that determines the results of an arm's runs on a game, but for their seeds."""
-    return {
-        "game": {"name": name, "version": game(name).version},
+    of_game, of_parts = game(name), part_code(config)
+    facts = {
+        "game": {"name": name, "version": of_game.version} | schema.without_empty(of_game.code._asdict()),
         "configuration": config_fields.to_dict(config),
         "seed": None,
         "steps": study.steps,
@@ -138,6 +139,12 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
         "algorithm_version": config.algorithm.version,
         "part_versions": part_versions(config) or None,
     }
+    outside = {
+        "part_sources": of_parts.sources,
+        "part_packages": of_parts.packages,
+        "switches": devices.switches(),
+    }
+    return facts | schema.without_empty(outside)
 
 
 def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
@@ -152,11 +159,13 @@ def _arms(study: Study) -> Iterator[tuple[str, dict[str, Any], Config]]:
 
 
 def _normalised(study: Study) -> dict[str, Any]:
-    """Returns the fields that hold numbers, with each number in Python's form if it is one."""
+    """Returns the fields that hold numbers, with each number in Python's form if it is one, and canonical names."""
     values: dict[str, Any] = {
         name: plain_numbers.as_whole(getattr(study, name)) for name in ("steps", "episodes_logged")
     }
     values |= {name: plain_numbers.as_whole_numbers(getattr(study, name)) for name in ("seeds", "weights_of")}
+    if plain_numbers.is_list(study.games) and all(isinstance(name, str) for name in study.games):
+        values["games"] = tuple(map(games.canonical, study.games))
     if isinstance(study.more_seeds, Mapping):
         more = {label: plain_numbers.as_whole_numbers(seeds) for label, seeds in study.more_seeds.items()}
         values["more_seeds"] = more
@@ -196,6 +205,7 @@ def _check(study: Study) -> None:
         if seed not in trained:
             raise ValueError(f"weights_of names {seed!r}, which is no seed of the study: its weights cannot be kept.")
     study.evaluation.check()
+    devices.check_precision()
     _check_arms(study)
     schema.json_value(next(_cells(study)).determinants)  # a value that no record can hold must not be trained
 

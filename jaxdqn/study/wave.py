@@ -124,8 +124,8 @@ def trained_by(wave: Wave) -> tuple[Provenance, ...]:
 
 
 def snapshot(program: Program, wave: Wave) -> Snapshot | None:
-    """Returns a snapshot of the runs that did not crash; None if all crashed, or before the first point."""
-    places, state = program.save(wave.states)  # places: of the runs in the program that did not crash
+    """Returns a snapshot of the runs that did not fail; None if all failed, or before the first point."""
+    places, state = program.save(wave.states)  # places: of the runs in the program that did not fail
     rows = {place: row for row, place in enumerate(places) if place < len(wave.ids)}  # without padding
     if not rows or not wave.curve_points:
         return None

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdqn.config import Config
-from jaxdqn.interfaces import Array, Network, Parameters
+from jaxdqn.interfaces import Array, Network, Observation, Parameters
 
 
 class ActorState(NamedTuple):
@@ -47,7 +47,7 @@ def act(
     network: Network,
     parameters: Parameters,
     actor: ActorState,
-    observation: Array,
+    observation: Observation,
     noise: tuple[Any, Any],
     counts: Any,
 ) -> tuple[Array, ActorState, ActorState]:
@@ -58,7 +58,8 @@ def act(
       network: from observations to action values.
       parameters: of the network.
       actor: the state so far.
-      observation: `[E, *observation_shape]`.
+      observation: `[E, *observation_shape]`, with its mask in a game with masks. The exploration rule may still choose
+        an illegal action at random.
       noise: of the exploration rule, `[E]`, and of the network (`Network.noise`).
       counts: steps and episodes so far.
     """

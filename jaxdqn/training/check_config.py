@@ -8,6 +8,15 @@ from jaxdqn.networks.heads import Categorical
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.training.evaluate import Evaluation
 
+_MEMBERS = {
+    "algorithm": ("loss", "requires", "version"),
+    "network": ("make",),
+    "optimizer": ("make",),
+    "exploration": ("draw", "episode_policy", "choose", "random_action", "current_value", "requires"),
+    "target_update": ("init", "has_copies"),
+    "replay": ("make", "capacity", "provides", "requires"),
+}
+
 
 def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> None:
     """Raises ValueError if the counts, the parts and the game do not fit each other.
@@ -15,6 +24,7 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
     Raises:
       ValueError: the message names the field, its value, and the allowed values.
     """
+    _check_members(config)
     _check_counts(config, evaluation, steps)
     network = config.network.make(game.observation_shape, game.num_actions)
     for name, part in (
@@ -26,6 +36,18 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
     for path, part in config_fields.paths(config).items():
         if isinstance(part, Categorical) and part.v_min >= part.v_max:
             raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")
+
+
+def _check_members(config: Config) -> None:
+    """Raises ValueError if a part lacks a method or an attribute that training uses."""
+    for field, members in _MEMBERS.items():
+        part = getattr(config, field)
+        missing = [member for member in members if not hasattr(part, member)]
+        if missing:
+            raise ValueError(
+                f"{field} = {type(part).__name__} has no {' and no '.join(missing)}: a part of your own needs what the "
+                "parts of jaxdqn have there."
+            )
 
 
 def _check_counts(config: Config, evaluation: Evaluation, steps: int) -> None:

@@ -1,7 +1,6 @@
 """The number of runs that share a device, side by side or one after another, from their size in memory."""
 
 import math
-import os
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +10,7 @@ from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
+from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.state import RunState
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
@@ -72,34 +72,41 @@ def size(config: Config, game: AnyGame) -> Size:
     )
 
 
-def choose(config: Config, game: AnyGame, num_members: int, memory: float | None = None) -> Layout:
+def choose(
+    config: Config, game: AnyGame, num_members: int, memory: float | None = None, evaluation: Evaluation | None = None
+) -> Layout:
     """Returns the layout of `num_members` runs on this machine.
 
     On a CPU core runs train one after another, since small networks are slower there when runs are batched. On an
-    accelerator as many runs train side by side as the memory holds. Host games have one process on each core.
+    accelerator as many runs train side by side as the memory holds. Host games have one process on each core, or one in
+    all if there is one environment in all.
 
     Args:
       config: the configuration of one run.
       game: the game of all runs.
       num_members: number of runs.
       memory: bytes that the runs may use together, over all devices; None allows half of the memory.
+      evaluation: of the runs, which may share the environment of training.
 
     Raises:
-      ValueError: if one run needs more than `memory`, or more than a device has.
+      ValueError: if one run needs more than `memory`, or more than a device has, or the user demands a device that is
+        missing.
     """
-    found = jax.devices()
+    found = devices.available()
     sizes = size(config, game)
     needed = sizes.total
     of_devices = [_memory(device, len(found)) for device in found]
     # A run is on one device, and devices of a CPU share their memory.
     most = sum(of_devices) if found[0].platform == "cpu" else max(of_devices)
     if needed > (most if memory is None else memory):
-        raise ValueError(_too_large(config, game, sizes, memory, most))
+        owner = "this machine has" if found[0].platform == "cpu" else "a device here has"
+        raise ValueError(_too_large(config, game, sizes, memory, most, owner))
     if memory is None:
         memory = 0.5 * sum(of_devices)
     fitting = max(1, int(memory / needed))  # one run is tried in all of the memory
     if isinstance(game, HostGame):
-        return Layout(tuple(found[:1]), min(num_members, len(devices.cores()), fitting), batch=1)
+        is_alone = evaluation is not None and evaluation.is_shared(config.num_environments)
+        return Layout(tuple(found[:1]), 1 if is_alone else min(num_members, len(devices.cores()), fitting), batch=1)
     used = tuple(found[: min(num_members, fitting)])
     is_cpu = used[0].platform == "cpu"
     most = max(1, int(memory / len(used) / needed))
@@ -110,17 +117,19 @@ def choose(config: Config, game: AnyGame, num_members: int, memory: float | None
     return Layout(used, per_device, batch=1 if is_cpu else per_device)
 
 
-def _too_large(config: Config, game: AnyGame, sizes: Size, memory: float | None, most: float) -> str:
-    """Returns the error for a run that does not fit in `memory`, or in `most` bytes of a device if that is None."""
-    limit, of_limit, remedy = (
-        (most, "a device here has", "use a larger one") if memory is None else (memory, "may be used", "allow more")
+def _too_large(config: Config, game: AnyGame, sizes: Size, memory: float | None, most: float, owner: str) -> str:
+    """Returns the error for a run that does not fit in `memory`, or in the `most` bytes of the owner without it."""
+    limit, available, remedy = (
+        (most, f"{owner} {int(most):,}", "use a larger one")
+        if memory is None
+        else (memory, f"{int(memory):,} may be used", "allow more")
     )
     excess = sizes.total - limit
     environments = config.num_environments
     fitting = int(config.replay.capacity * (1 - excess / sizes.replay)) // environments * environments
     lower = f", or lower replay.capacity = {config.replay.capacity:_} to about {fitting:_}" if fitting > 0 else ""
     needed = f"{sizes.total:,} bytes ({sizes.replay:,} for replay)"
-    return f"A run on {game.name} needs {needed}, {math.ceil(excess):,} more than {of_limit}: {remedy}{lower}."
+    return f"A run on {game.name} needs {needed}, and {available}: {remedy}{lower}."
 
 
 def _shapes(config: Config, game: AnyGame) -> RunState:
@@ -147,4 +156,4 @@ def _memory(device: Any, num_devices: int) -> float:
     statistics = device.memory_stats() if device.platform != "cpu" else None
     if statistics and "bytes_limit" in statistics:
         return float(statistics["bytes_limit"])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / num_devices
+    return devices.memory() / num_devices

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn import exploration, plain_numbers
+from jaxdqn.action_masks import LOWEST, legal_actions, legal_or_random, with_mask
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import exact_values
 from jaxdqn.interfaces import Array, Key, Network, Number, Parameters
@@ -25,12 +26,25 @@ class Evaluation:
       episodes: whole episodes each time; their mean return is one point of the curve.
       epsilon: probability of a random action; 0 is greedy.
       exact_values: whether values are compared with the exact ones, in games that list their states.
+      environments: the most environments that play at once, of games that step in Python; None is one an episode. The
+        returns are the same for any number. With 1, and one environment for training, there is one environment in all:
+        each evaluation then cuts the training episode short, and runs train one after another.
     """
 
     every: int
     episodes: int
     epsilon: float = 0.0
     exact_values: bool = False
+    environments: int | None = None
+
+    @property
+    def num_environments(self) -> int:
+        """Returns the number of environments that play at once."""
+        return min(self.episodes, self.environments or self.episodes)
+
+    def is_shared(self, num_environments: int) -> bool:
+        """Returns whether evaluation takes the one environment of training."""
+        return self.environments == 1 and num_environments == 1
 
     def __post_init__(self) -> None:
         for name in ("every", "episodes"):
@@ -42,6 +56,10 @@ class Evaluation:
         for name in ("every", "episodes"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} = {getattr(self, name)!r} must be a whole number of at least 1.")
+        if self.environments is not None and (type(self.environments) is not int or self.environments < 1):
+            raise ValueError(
+                f"evaluation.environments = {self.environments!r} must be a whole number of at least 1, or None."
+            )
         if type(self.epsilon) not in (int, float) or not 0 <= self.epsilon <= 1:
             raise ValueError(f"evaluation.epsilon = {self.epsilon!r} must be a number between 0 and 1.")
         if type(self.exact_values) is not bool:
@@ -79,8 +97,9 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
 
     def step(episodes: _Episodes) -> _Episodes:
         policy_key, game_key = jax.random.split(jax.random.fold_in(play_key, episodes.time))
-        output, memory = network.step(parameters, jax.vmap(game.observe)(episodes.game), episodes.memory)
-        action = _act(policy_key, output.q_values, evaluation.epsilon)
+        observation, legal = jax.vmap(game.observe)(episodes.game), legal_actions(game, episodes.game)
+        output, memory = network.step(parameters, with_mask(observation, legal), episodes.memory)
+        action = _act(policy_key, output.q_values, legal, evaluation.epsilon)
         state, time_step = jax.vmap(game.step)(jax.random.split(game_key, number), episodes.game, action)
         return _Episodes(
             game=state,
@@ -97,12 +116,15 @@ def evaluate(key: Key, parameters: Parameters, network: Network, game: Game, eva
     return jax.lax.while_loop(is_under_way, step, episodes).returns
 
 
-def _act(key: Key, q_values: Array, epsilon: float) -> Array:
-    uniform_key, action_key = jax.random.split(key)
+def _act(key: Key, q_values: Array, legal: Array | None, epsilon: float) -> Array:
+    uniform_key, action_key, *replacement_key = jax.random.split(key, 2 if legal is None else 3)
     batch, num_actions = q_values.shape
     uniform = jax.random.uniform(uniform_key, (batch,))
     random_action = jax.random.randint(action_key, (batch,), 0, num_actions)
-    return exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
+    action = exploration.epsilon_greedy(q_values, epsilon, uniform, random_action)
+    if legal is None:
+        return action
+    return legal_or_random(action, legal, jax.random.uniform(replacement_key[0], legal.shape))
 
 
 def value_errors(
@@ -111,29 +133,38 @@ def value_errors(
     """Returns the errors of the action values against the exact optimal ones, float32 `[]` each, no gradient.
 
     The first is the mean of `|q[s, a] − q*[s, a]|` over observations and actions; the second the mean over
-    observations of `max_a q[s, a] − max_a q*[s, a]`. States that look the same count once, with the mean of their
-    exact values: no network can do better than that. A network that remembers takes each observation for the first of
-    an episode. NaN where `evaluation.exact_values` is off, or the game does not list its states.
+    observations of `max_a q[s, a] − max_a q*[s, a]`. Only legal actions count. States that look the same, with the same
+    legal actions, count once, with the mean of their exact values: no network can do better than that. A network that
+    remembers takes each observation for the first of an episode. NaN where `evaluation.exact_values` is off, or the
+    game does not list its states.
     """
     if not evaluation.exact_values or isinstance(game, HostGame) or game.states is None:
         return jnp.float32(jnp.nan), jnp.float32(jnp.nan)
     model = exact_values.model(game)
-    seen, looks_like = np.unique(model.observations, axis=0, return_inverse=True)
+    looks = model.observations.reshape(len(model.observations), -1)
+    if model.legal is not None:
+        looks = np.concatenate([looks, model.legal], axis=1)
+    _, first, looks_like = np.unique(looks, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(looks_like)[:, None].astype(np.float32)
     exact_q = _optimal_values(model, discount)
-    mean_q = jnp.zeros((len(seen), game.num_actions)).at[looks_like].add(exact_q) / count
-    q_values = network.step(parameters, jnp.asarray(seen), initial_memory(network, len(seen)))[0].q_values
-    return jnp.abs(q_values - mean_q).mean(), (q_values.max(-1) - mean_q.max(-1)).mean()
+    mean_q = jnp.zeros((len(first), game.num_actions)).at[looks_like].add(exact_q) / count
+    seen, legal = jnp.asarray(model.observations[first]), None
+    if model.legal is not None:
+        legal = jnp.asarray(model.legal[first])
+        mean_q = jnp.where(legal, mean_q, LOWEST)  # as the network has it
+    q_values = network.step(parameters, with_mask(seen, legal), initial_memory(network, len(first)))[0].q_values
+    return jnp.abs(q_values - mean_q).mean(where=legal), (q_values.max(-1) - mean_q.max(-1)).mean()
 
 
 def _optimal_values(model: exact_values.Model, discount: Number) -> Array:
-    """Returns the optimal action values, float32 `[S, A]`, where the discount may be traced."""
-    reward = (model.reward @ model.probability).astype(np.float32)
+    """Returns the optimal action values, float32 `[S, A]`, where the discount may be traced; 0 for illegal actions."""
+    reward, legal = (model.reward @ model.probability).astype(np.float32), model.legal
     discount_t = discount * (~model.terminated * model.probability).astype(np.float32)  # [S, A, C], times probability
 
     def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         number, q_values, _ = carry
-        better = reward + (discount_t * q_values.max(axis=1)[model.successor]).sum(axis=-1)
+        best = (q_values if legal is None else jnp.where(legal, q_values, -jnp.inf)).max(axis=1)
+        better = reward + (discount_t * best[model.successor]).sum(axis=-1)
         return number + 1, jnp.asarray(better), jnp.abs(better - q_values).max()
 
     def goes_on(carry: tuple[Array, Array, Array]) -> Array:

@@ -1,21 +1,43 @@
 """Runs on host games as arrays, and back.
 
-Emulators can save their state (`HostGame.saves_state`): a resumed run restores it. Other environments cannot be stored.
+Some environments can save their state (`HostGame.saves_state`): a resumed run restores it. Others cannot be stored.
 There a resumed run resets them with the same seeds and takes the same actions again, which restores deterministic
-environments; observations and returns of the episodes are compared with the stored ones. If they differ, or an
-environment raises an error, new episodes begin, and the run records the step.
+environments; observations and returns of the episodes are compared with the stored ones. If they differ, if this takes
+too long, or if an environment raises an error, new episodes begin, and the run records the step.
 """
 
+import time
+from collections.abc import Callable, Iterator
 from importlib import metadata
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
+from jaxdqn.games.checked_environment import ACTION_MASK
 from jaxdqn.training import checkpoint, host_loop
+from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import ActionHistory, Crash, EnvironmentState, HostRun
+from jaxdqn.training.host_state import ActionHistory, HostRun, action_type
+
+_SILENT_SECONDS, _SECONDS_BETWEEN_NOTES = 2.0, 30.0
+
+
+class Restoring(NamedTuple):
+    """How a resumed run brings its environments to the same state.
+
+    Attributes:
+      seconds: for which it may take earlier actions again.
+      note: called with a sentence on the progress.
+    """
+
+    seconds: float = float("inf")
+    note: Callable[[str], None] = lambda text: None
+
+
+UNLIMITED = Restoring()
 
 
 def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
@@ -29,7 +51,7 @@ def save(host: HostRun, game: HostGame) -> list[np.ndarray]:
     return [
         *checkpoint.leaves(host.state),
         seeds,
-        np.frombuffer(bytes(actions), np.uint16),
+        np.frombuffer(bytes(actions), action_type(game.num_actions)),
         np.array(renewed_at, np.int64),
         *(np.frombuffer(one, np.uint8) for one in (*_versions(game), *states)),
     ]
@@ -42,22 +64,23 @@ def load(
     *,
     game: HostGame,
     programs: Programs,
-    num_evaluated: int,
+    evaluation: Evaluation,
     num_logged: int = 0,
     asynchronous: bool = False,
+    restoring: Restoring = UNLIMITED,
 ) -> HostRun:
-    """Returns the run that was saved; arguments but the first are those of `host_loop.init`.
+    """Returns the run that was saved; arguments but the first and the last are those of `host_loop.init`.
 
     Raises:
       checkpoint.Unusable: if the arrays are not those of such a run, or were made with other packages of the game.
-      Crash: an environment raised an error.
+      EnvironmentFailure: an environment raised an error.
     """
     host = host_loop.init(
         config,
         seed,
         game=game,
         programs=programs,
-        num_evaluated=num_evaluated,
+        evaluation=evaluation,
         num_logged=num_logged,
         asynchronous=asynchronous,
     )
@@ -77,9 +100,12 @@ def load(
             episode_return=np.array(state.episode_return),
         )
         host = host._replace(state=state, history=history)
-        if _is_restored(host, saved[len(game.packages) :]) if game.saves_state else _is_where_it_was(host):
+        states, about = saved[len(game.packages) :], f"{game.name}, seed {seed}"
+        if _is_restored(host, states) if game.saves_state else _is_where_it_was(host, game, restoring, about):
             return host
-        return _renewed(host, seed, game, programs)
+        restoring.note(f"{about}: new episodes begin at step {state.step:,}; the environments are not where they were")
+        seeds = np.random.SeedSequence([seed, host.state.step]).generate_state(config.num_environments)
+        return host_loop.renewed(host, seeds, programs)
     except BaseException:
         host_loop.close(host)
         raise
@@ -98,40 +124,40 @@ def _is_restored(host: HostRun, states: list[bytes]) -> bool:
         return False
 
 
-def _is_where_it_was(host: HostRun) -> bool:
+def _is_where_it_was(host: HostRun, game: HostGame, restoring: Restoring, about: str) -> bool:
     """Returns whether the environments, given the same seeds and actions again, are in the state of the run."""
     ended = np.zeros(len(host.history.seeds), bool)
     earned = np.zeros(len(ended), np.float32)
     try:
-        shown, _ = host.environments.reset(seed=host.history.seeds.tolist())
-        for action in np.frombuffer(bytes(host.history.actions), np.uint16).reshape(-1, len(ended)).astype(np.int32):
-            shown, reward, terminated, truncated, _ = host.environments.step(action)
+        shown, info = host.environments.reset(seed=host.history.seeds.tolist())
+        actions = np.frombuffer(bytes(host.history.actions), action_type(game.num_actions))
+        for action in _in_time(actions.reshape(-1, len(ended)).astype(np.int64), restoring, about):
+            shown, reward, terminated, truncated, info = host.environments.step(action)
             np.add(earned, reward, out=earned, casting="same_kind")
             ended = terminated | truncated
             earned[ended] = 0.0
-    except Exception:  # the first time, no error was raised
+    except Exception:  # it takes too long, or an error is raised that was not raised the first time
         return False
     before, returned = host.state.game, host.state.episode_return
-    pairs = ((shown, before.observation), (ended, before.resetting), (earned, returned))
-    return all(now.tobytes() == then.tobytes() for now, then in pairs)  # to the bit, and a NaN is itself
+    now = shown, ended, earned, info.get(ACTION_MASK)
+    then = before.observation, before.resetting, returned, before.legal
+    # To the bit, and a NaN is itself. The masks of a game without masks are None.
+    return [x.tobytes() for x in now if x is not None] == [x.tobytes() for x in then if x is not None]
 
 
-def _renewed(host: HostRun, seed: int, game: HostGame, programs: Programs) -> HostRun:
-    """Returns the run with all its episodes cut short, and new ones that begin here."""
-    config, state, step = host.parts.config, host.state, host.state.step
-    seeds = np.random.SeedSequence([seed, step]).generate_state(len(host.history.seeds))
-    try:
-        observation, _ = host.environments.reset(seed=seeds.tolist())
-    except Exception as error:
-        raise Crash from error
-    parts, iteration = host.parts, step // config.train_every
-    first = iteration // host.chunk_length * host.chunk_length
-    numbers = programs.draw(config, state.training_key, np.int32(first))
-    position = host_loop.position_of(config, state, iteration - first)
-    decision = programs.act(config, state.learner.parameters, parts.actor, numbers, observation, position)
-    environment = EnvironmentState(observation, decision, np.zeros(len(seeds), bool))
-    state = state._replace(
-        game=environment, episode_return=np.zeros_like(state.episode_return), replay=parts.replay.cut(state.replay)
-    )
-    history = ActionHistory(seeds, bytearray(), (*host.history.renewed_at, step))
-    return host._replace(state=state, history=history)
+def _in_time(actions: np.ndarray, restoring: Restoring, about: str) -> Iterator[np.ndarray]:
+    """Yields the actions `[K, E]` one by one, and tells how far it is.
+
+    Raises:
+      TimeoutError: `restoring.seconds` have passed.
+    """
+    started = time.monotonic()
+    note_at = started + min(_SILENT_SECONDS, restoring.seconds)
+    for number, action in enumerate(actions):
+        if (now := time.monotonic()) > note_at:
+            done = f"{number:,} of {len(actions):,} earlier steps are taken again in {now - started:.0f} s"
+            restoring.note(f"{about}: {done}, of at most {restoring.seconds:.0f} s")
+            if now > started + restoring.seconds:
+                raise TimeoutError
+            note_at = min(now + _SECONDS_BETWEEN_NOTES, started + restoring.seconds)
+        yield action

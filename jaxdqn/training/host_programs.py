@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn.action_masks import legal_or_random
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.interfaces import Array, Key, Parameters, Step
+from jaxdqn.interfaces import Array, Key, MaskedObservation, Observation, Parameters, Step
 from jaxdqn.training import sample_and_learn, state
 from jaxdqn.training.acting import ActorState, act
 from jaxdqn.training.curves import Sums
@@ -88,7 +89,7 @@ def make(game: HostGame) -> Programs:
         parameters: Parameters,
         actor: ActorState,
         numbers: RandomNumbers,
-        observation: Array,
+        observation: Observation,
         packed: Array,
     ) -> Decision:
         return _act(parts_of(config, game), parameters, actor, numbers, observation, Position(*packed))
@@ -100,7 +101,7 @@ def make(game: HostGame) -> Programs:
         rows: Rows,
         actor: ActorState,
         numbers: RandomNumbers,
-        observation: Array,
+        observation: Observation,
         packed: Array,
     ) -> tuple[Any, Decision]:
         parts = parts_of(config, game)
@@ -113,7 +114,7 @@ def make(game: HostGame) -> Programs:
         rows: Rows,
         actor: ActorState,
         numbers: RandomNumbers,
-        observation: Array,
+        observation: Observation,
         packed: Array,
     ) -> tuple[RunState, Sums, Decision]:
         parts, position = parts_of(config, game), Position(*packed)
@@ -125,7 +126,7 @@ def make(game: HostGame) -> Programs:
         decision = _act(parts, run.learner.parameters, actor, numbers, observation, position)
         return run._replace(step=None, learned_at=None, num_episodes=None), sums, decision
 
-    def values(config: Config, parameters: Parameters, observation: Array, memory: Any) -> tuple[Array, Any]:
+    def values(config: Config, parameters: Parameters, observation: Observation, memory: Any) -> tuple[Array, Any]:
         output, memory = parts_of(config, game).learner.network.step(parameters, observation, memory)
         return output.q_values, memory
 
@@ -158,13 +159,17 @@ def _act(
     parameters: Parameters,
     actor: ActorState,
     numbers: RandomNumbers,
-    observation: Array,
+    observation: Observation,
     position: Position,
 ) -> Decision:
     noise = jax.tree.map(lambda x: x[position.acting_row, position.acting_step], (numbers.exploration, numbers.acting))
     counts, network = (position.step, position.num_episodes), parts.learner.network
     chosen, before, after = act(parts.config, network, parameters, actor, observation, noise, counts)
     action = jnp.where(position.is_random > 0, parts.config.exploration.random_action(noise[0]), chosen)
+    if isinstance(observation, MaskedObservation):
+        assert numbers.replacement is not None
+        replacement = numbers.replacement[position.acting_row, position.acting_step]
+        action = legal_or_random(action, observation.legal, replacement)
     return Decision(action, network.stored_memory(before.memory), after)
 
 

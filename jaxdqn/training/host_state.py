@@ -16,11 +16,13 @@ class EnvironmentState(NamedTuple):
       observation: `[E, *observation_shape]`.
       decision: made on this observation, its actions not taken yet.
       resetting: bool `[E]`, whether the next step of a copy only resets it.
+      legal: bool `[E, A]`, the legal actions; None in a game without masks.
     """
 
     observation: np.ndarray
     decision: Decision
     resetting: np.ndarray
+    legal: np.ndarray | None
 
 
 class ActionHistory(NamedTuple):
@@ -28,14 +30,20 @@ class ActionHistory(NamedTuple):
 
     Attributes:
       seeds: uint32 `[E]`, of the last reset that the loop called.
-      actions: the bytes of all actions since then, uint16 `[K, E]`; it grows in place. Empty if the game saves states.
-      renewed_at: the steps at which a resumed run cut its episodes short and began new ones, because the environments
-        could not be brought to the same state.
+      actions: the bytes of all actions since then, `[K, E]` of `action_type`; it grows in place. Empty if the game
+        saves states.
+      renewed_at: the steps at which episodes were cut short and new ones began, because a resumed run could not bring
+        the environments to the same state, or evaluation took the environment of training.
     """
 
     seeds: np.ndarray
     actions: bytearray
     renewed_at: tuple[int, ...]
+
+
+def action_type(num_actions: int) -> Any:
+    """Returns the smallest type that holds all actions; a run of millions of steps keeps every action."""
+    return np.uint16 if num_actions <= 2**16 else np.uint32
 
 
 class HostRun(NamedTuple):
@@ -47,7 +55,7 @@ class HostRun(NamedTuple):
       chunk_length: number of iterations whose random numbers are drawn at once.
       state: the run; learner, replay and keys on the device, counters and log in NumPy, `game` an `EnvironmentState`.
       environments: of training; they step, and carry what cannot be stored.
-      evaluation_environments: one for each evaluation episode.
+      evaluation_environments: of evaluation; those of training where both share one.
       history: of the training environments.
     """
 
@@ -60,7 +68,7 @@ class HostRun(NamedTuple):
     history: ActionHistory
 
 
-class Crash(Exception):
+class EnvironmentFailure(Exception):
     """An environment raised an error, which is the cause of this one."""
 
     def text(self) -> str:

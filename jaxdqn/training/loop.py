@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn.action_masks import legal_actions, legal_or_random, with_mask
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import Game, observation_dtype
 from jaxdqn.interfaces import Array, Key, Step
@@ -52,9 +53,10 @@ def advance(config: Config, run: RunState, *, game: Game, evaluation: Evaluation
     run = run._replace(step=next_step)
     key = jax.random.fold_in(run.evaluation_key, run.step)
     network, parameters = parts.learner.network, run.learner.parameters
-    returns = evaluate(key, parameters, network, game, evaluation)
+    evaluation_return = evaluate(key, parameters, network, game, evaluation).mean()
     errors = value_errors(parameters, network, game, config.discount, evaluation)
-    return run, curves.point(parts, metrics, run, sums, returns.mean(), errors)
+    run = state.with_best(run, evaluation_return)
+    return run, curves.point(parts, metrics, run, sums, evaluation_return, errors)
 
 
 def parts_of(config: Config, game: Game) -> Parts:
@@ -117,23 +119,34 @@ def _collect(
     config, game, network = parts.config, parts.game, parts.learner.network
 
     def step(carry: tuple[RunState, Sums], numbers: Any) -> tuple[tuple[RunState, Sums], None]:
-        (run, sums), (exploration_noise, network_noise, of_game) = carry, numbers
+        (run, sums), (exploration_noise, network_noise, replacement, of_game) = carry, numbers
         assert run.actor is not None
-        s_tm1 = jax.vmap(game.observe)(run.game)
+        s_tm1, legal_tm1 = jax.vmap(game.observe)(run.game), legal_actions(game, run.game)
         action, before, after = act(
             config,
             network,
             run.learner.parameters,
             run.actor,
-            s_tm1,
+            with_mask(s_tm1, legal_tm1),
             (exploration_noise, network_noise),
             (run.step, run.num_episodes),
         )
         if is_random:
             action = config.exploration.random_action(exploration_noise)
+        if legal_tm1 is not None:
+            action = legal_or_random(action, legal_tm1, replacement)
         game_state, seen = jax.vmap(game.step)(of_game.key, run.game, action)
-        memory = network.stored_memory(before.memory)
-        stored = Step(s_tm1, action, seen.reward, seen.terminated, seen.truncated, seen.observation, memory)
+        stored = Step(
+            s_tm1,
+            action,
+            seen.reward,
+            seen.terminated,
+            seen.truncated,
+            seen.observation,
+            network.stored_memory(before.memory),
+            legal_tm1=legal_tm1,
+            legal_t=legal_actions(game, game_state),
+        )
         ended = seen.terminated | seen.truncated
         run = run._replace(
             step=run.step + config.num_environments,
@@ -143,7 +156,8 @@ def _collect(
         )
         return sample_and_learn.count(run, sums, seen.reward, ended), None
 
-    (run, sums), _ = jax.lax.scan(step, (run, sums), (numbers.exploration, numbers.acting, of_games))
+    of_steps = numbers.exploration, numbers.acting, numbers.replacement, of_games
+    (run, sums), _ = jax.lax.scan(step, (run, sums), of_steps)
     return run, sums
 
 

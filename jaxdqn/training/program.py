@@ -18,6 +18,7 @@ from jaxdqn.training import checkpoint, loop, workers
 from jaxdqn.training.curves import Curves
 from jaxdqn.training.device_layout import Layout
 from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.host_checkpoint import UNLIMITED, Restoring
 from jaxdqn.training.state import Ending, RunState, ending
 
 
@@ -53,6 +54,7 @@ def make(
     *,
     num_logged: int = 0,
     asynchronous: bool = False,
+    restoring: Restoring = UNLIMITED,
 ) -> Program:
     """Returns the program of all configurations that share the structure of `config`.
 
@@ -63,10 +65,11 @@ def make(
       layout: for the machine.
       num_logged: how many training episodes each run logs.
       asynchronous: whether each environment of a host game has a process; JAX games have none.
+      restoring: how resumed runs of host games bring their environments to the same state.
     """
     started = time.perf_counter()
     if isinstance(game, HostGame):
-        functions = workers.start(config, game, evaluation, layout.width, num_logged, asynchronous)
+        functions = workers.start(config, game, evaluation, layout.width, num_logged, asynchronous, restoring)
         return Program(*functions, compile_seconds=time.perf_counter() - started)
     init, advance, like = _compile(config, game, evaluation, layout, num_logged)
     seconds = time.perf_counter() - started
@@ -82,8 +85,8 @@ def make(
 
     def end(states: tuple[Any, RunState]) -> list[Ending]:
         kept = states[1]
-        diverged_at, log, parameters = jax.device_get((kept.diverged_at, kept.log, kept.learner.parameters))
-        return [ending(int(diverged_at[i]), _at(log, i), _at(parameters, i)) for i in range(len(diverged_at))]
+        found = jax.device_get((kept.diverged_at, kept.log, kept.learner.parameters, kept.best))
+        return [ending(*_at(found, i)) for i in range(layout.width)]
 
     def save(states: tuple[Any, RunState]) -> tuple[list[int], list[np.ndarray]]:
         return list(range(layout.width)), checkpoint.leaves(states[1])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdqn import action_masks
 from jaxdqn.interfaces import Array, Key
 from jaxdqn.training.curves import Sums
 from jaxdqn.training.state import EpisodeLog, Parts, RunState
@@ -33,12 +34,15 @@ class RandomNumbers(NamedTuple):
       acting: the noise of the network in each of the V steps, `[V, ...]`; an empty pytree if the network has none.
       sampling: uint32 `[U, B]`, the random bits that select the examples of each batch.
       learning: the noise or the key of each update, `[U, ...]`, from `Learner.noise`.
+      replacement: float32 `[V, E, A]`, uniform in [0, 1), for random legal actions in place of illegal ones; None in a
+        game without masks.
     """
 
     exploration: Any
     acting: Any
     sampling: Array
     learning: Any
+    replacement: Array | None
 
 
 def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
@@ -63,14 +67,16 @@ def num_bytes(tree: Any) -> int:
 
 def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
     """Returns the random numbers of acting and learning in one iteration. `agent_key` is consumed."""
-    config = parts.config
-    exploration_key, sampling_key, acting_key, learning_key = jax.random.split(agent_key, 4)
+    config, masked = parts.config, action_masks.is_masked(parts.game)
+    keys = jax.random.split(agent_key, 5 if masked else 4)
+    exploration_key, sampling_key, acting_key, learning_key, *replacement_key = keys
     shape = (config.train_every // config.num_environments, config.num_environments)
     return RandomNumbers(
         exploration=config.exploration.draw(exploration_key, shape, parts.game.num_actions),
         acting=jax.vmap(parts.learner.network.noise)(jax.random.split(acting_key, shape[0])),
         sampling=jax.random.bits(sampling_key, (config.num_updates, config.batch_size)),
         learning=jax.vmap(parts.learner.noise)(jax.random.split(learning_key, config.num_updates)),
+        replacement=jax.random.uniform(replacement_key[0], (*shape, parts.game.num_actions)) if masked else None,
     )
 
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxdqn import action_masks
 from jaxdqn import learner as learning
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, HostGame
@@ -33,6 +35,20 @@ class EpisodeLog(NamedTuple):
     end_step: Value
 
 
+class Best(NamedTuple):
+    """The parameters at the highest evaluation return so far; at the first of equal ones.
+
+    Attributes:
+      evaluation_return: float32 `[]`, the mean over the episodes; minus infinity before the first evaluation.
+      step: int32 `[]`, environment steps of the run at that evaluation.
+      parameters: of the network, then.
+    """
+
+    evaluation_return: Value
+    step: Value
+    parameters: Any
+
+
 class RunState(NamedTuple):
     """The whole state of a run.
 
@@ -46,6 +62,7 @@ class RunState(NamedTuple):
       num_episodes: int32 `[]`, episodes ended so far.
       learned_at: int32 `[]`, the step of the last learning phase, or of the last iteration that could not learn yet.
       diverged_at: int32 `[]`, the step of the first non-finite loss, or -1.
+      best: the parameters at the highest evaluation return.
       log: of the first episodes; None if none are logged.
       training_key: constant; with the number of an iteration it gives all random numbers of that iteration.
       evaluation_key: constant; with a step it gives all random numbers of the evaluation at that step.
@@ -60,6 +77,7 @@ class RunState(NamedTuple):
     num_episodes: Value
     learned_at: Value
     diverged_at: Value
+    best: Best
     log: EpisodeLog | None
     training_key: Key
     evaluation_key: Key
@@ -70,16 +88,20 @@ class Ending(NamedTuple):
 
     Attributes:
       diverged_at: the step of the first non-finite loss, or None.
-      crash: the traceback of an environment that raised an error, or None. Curves have no points from then on.
-      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a crash.
+      failure: the traceback of an environment that raised an error, or None. Curves have no points from then on.
+      parameters: of the network, by path such as `params/Dense_0/kernel`; empty after a failure.
       episodes: the log cut to the episodes that ended, by name; empty without a log.
-      renewed_at: steps at which an interruption cut episodes short, and new ones began; of host games only.
+      best_step: environment steps at the highest evaluation return; None if there is none.
+      best_parameters: of the network at that step, by path.
+      renewed_at: steps at which episodes were cut short, and new ones began; of host games only.
     """
 
     diverged_at: int | None
-    crash: str | None
+    failure: str | None
     parameters: dict[str, Any]
     episodes: dict[str, Any]
+    best_step: int | None
+    best_parameters: dict[str, Any]
     renewed_at: tuple[int, ...] = ()
 
 
@@ -110,6 +132,7 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
     flags = jnp.zeros(batch, bool)
     learner = learning.make(config, game, observation_dtype)
     actor = acting.init(config, learner.network, game.num_actions)
+    legal = jnp.ones((*batch, game.num_actions), bool) if action_masks.is_masked(game) else None
     example = Step(
         s_tm1=observations,
         a_tm1=jnp.zeros(batch, jnp.int32),
@@ -119,6 +142,8 @@ def parts(config: Config, game: AnyGame, observation_dtype: Any) -> Parts:
         s_t=observations,
         memory=learner.network.stored_memory(actor.memory),
         cut=flags if isinstance(game, HostGame) else None,
+        legal_tm1=legal,
+        legal_t=legal,
     )
     learned = ConfiguredReturn(
         config.discount, config.reward_clip, config.terminal_reward, config.bootstrap_time_limits
@@ -137,9 +162,10 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
       num_logged: how many episodes the log holds.
     """
     network_key, game_key, training_key, evaluation_key = jax.random.split(key, 4)
+    learner = parts.learner.init(network_key)
     return RunState(
         step=jnp.int32(0),
-        learner=parts.learner.init(network_key),
+        learner=learner,
         replay=parts.replay.init(),
         game=begin(game_key),
         actor=jax.tree.map(jnp.copy, parts.actor),
@@ -147,6 +173,7 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
         num_episodes=jnp.int32(0),
         learned_at=jnp.int32(0),
         diverged_at=jnp.int32(-1),
+        best=Best(jnp.float32(-jnp.inf), jnp.int32(0), jax.tree.map(jnp.copy, learner.parameters)),
         log=EpisodeLog(jnp.zeros(num_logged), jnp.zeros(num_logged), jnp.zeros(num_logged, jnp.int32))
         if num_logged
         else None,
@@ -155,12 +182,34 @@ def init(parts: Parts, key: Key, begin: Any, num_logged: int) -> RunState:
     )
 
 
-def ending(diverged_at: int, log: EpisodeLog | None, parameters: Any) -> Ending:
-    """Returns the ending of a run that did not crash, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
+def with_best(run: RunState, evaluation_return: Value) -> RunState:
+    """Returns the run with its present parameters as the best ones if they had a higher return than those before.
+
+    Args:
+      run: at an evaluation.
+      evaluation_return: float32 `[]`, the mean return of its episodes. It does not count if the run has diverged.
+    """
+    is_best = (run.diverged_at < 0) & (evaluation_return > run.best.evaluation_return)
+    now = Best(evaluation_return, run.step, run.learner.parameters)
+    return run._replace(best=jax.tree.map(lambda new, old: jnp.where(is_best, new, old), now, run.best))
+
+
+def ending(diverged_at: Value, log: EpisodeLog | None, parameters: Any, best: Best) -> Ending:
+    """Returns the ending of a run that did not fail, from NumPy arrays; `diverged_at` is -1 if it did not diverge."""
     episodes = {}
     if log is not None:
         num_ended = int((log.end_step > 0).sum())  # no episode ends at step 0
         episodes = {name: values[:num_ended] for name, values in log._asdict().items()}
+    return Ending(
+        int(diverged_at) if diverged_at >= 0 else None,
+        None,
+        _by_path(parameters),
+        episodes,
+        int(best.step) if best.evaluation_return > -np.inf else None,
+        _by_path(best.parameters),
+    )
+
+
+def _by_path(parameters: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    by_path = {"/".join(str(key.key) for key in path): leaf for path, leaf in leaves}
-    return Ending(diverged_at if diverged_at >= 0 else None, None, by_path, episodes)
+    return {"/".join(str(key.key) for key in path): leaf for path, leaf in leaves}

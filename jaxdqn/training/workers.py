@@ -7,10 +7,7 @@ process dies with it, another takes its place for the next run. The other runs c
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -18,22 +15,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxdqn import games
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.training import (
-    checkpoint,
-    cpu_cores,
-    curves,
-    devices,
-    host_checkpoint,
-    host_loop,
-    host_programs,
-    host_state,
-)
+from jaxdqn.training import checkpoint, curves, devices, host_programs, worker_process
 from jaxdqn.training.curves import COUNTS, FIXED, Curves
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.state import Ending, ending
+from jaxdqn.training.host_checkpoint import Restoring
+from jaxdqn.training.state import Ending
+from jaxdqn.training.worker_process import Task
 
 
 class WorkerProgram(NamedTuple):
@@ -47,24 +36,20 @@ class WorkerProgram(NamedTuple):
     close: Callable[[], None]
 
 
-class _Task(NamedTuple):
-    """The settings that all runs of a process share."""
-
-    platform: str  # of the process that hands out the tasks
-    config: Config  # any of the group, to compile with
-    game: str
-    evaluation: Evaluation
-    num_logged: int
-    asynchronous: bool
-
-
 class _Worker(NamedTuple):
     process: Any
     connection: Connection
+    note: Callable[[str], None]
 
 
 def start(
-    config: Config, game: HostGame, evaluation: Evaluation, width: int, num_logged: int, asynchronous: bool
+    config: Config,
+    game: HostGame,
+    evaluation: Evaluation,
+    width: int,
+    num_logged: int,
+    asynchronous: bool,
+    restoring: Restoring,
 ) -> WorkerProgram:
     """Returns the functions of `width` runs, whose processes have compiled; arguments are those of `program.make`.
 
@@ -72,10 +57,20 @@ def start(
       ValueError: a metric of the algorithm cannot be a curve.
     """
     names = (*FIXED, *curves.metric_names(host_programs.parts_of(config, game)))
-    task = _Task(jax.default_backend(), config, game.name, evaluation, num_logged, asynchronous)
-    workers = [_start(task, place) for place in range(width)]
+    task = Task(
+        platform=jax.default_backend(),
+        config=config,
+        game=game.name,
+        code=game.code,
+        switches=devices.switches(),
+        evaluation=evaluation,
+        num_logged=num_logged,
+        asynchronous=asynchronous,
+        restoring_seconds=restoring.seconds,
+    )
+    workers = [_start(task, place, restoring.note) for place in range(width)]
     try:
-        broken = [_crash(_answer(worker)) for worker in workers]  # an environment can crash during compilation
+        broken = [_failure(_answer(worker)) for worker in workers]  # an environment can fail during compilation
     except BaseException:
         _stop(workers)
         raise
@@ -83,12 +78,12 @@ def start(
     def begin(kind: str, values: Sequence[Any]) -> list[str | None]:
         for place, worker in enumerate(workers):
             if not worker.process.is_alive() and worker.process.exitcode != 0:  # 0: it has sent its error
-                workers[place] = _start(task, place)
-                broken[place] = _crash(_answer(workers[place]))
-        for worker, crash, value in zip(workers, broken, values, strict=True):
-            if crash is None:
+                workers[place] = _start(task, place, restoring.note)
+                broken[place] = _failure(_answer(workers[place]))
+        for worker, failure, value in zip(workers, broken, values, strict=True):
+            if failure is None:
                 _tell(worker, kind, value)
-        return [_crash(answer) for answer in _answers(workers, broken)]
+        return [_failure(answer) for answer in _answers(workers, broken)]
 
     def init(configs: Sequence[Config], seeds: Sequence[int]) -> list[str | None]:
         return begin("init", list(zip(configs, seeds, strict=True)))
@@ -98,7 +93,7 @@ def start(
         return begin("load", list(zip(runs, configs, seeds, strict=True)))
 
     def save(states: list[str | None]) -> tuple[list[int], list[np.ndarray]]:
-        going = [place for place, crash in enumerate(states) if crash is None]
+        going = [place for place, failure in enumerate(states) if failure is None]
         for place in going:
             _tell(workers[place], "save")
         answers = _answers(workers, states)
@@ -107,30 +102,33 @@ def start(
 
     def advance(states: list[str | None], step: int) -> tuple[list[str | None], Curves]:
         del step  # each run knows its own
-        going = [worker for worker, crash in zip(workers, states, strict=True) if crash is None]
+        going = [worker for worker, failure in zip(workers, states, strict=True) if failure is None]
         for worker in going:
             _tell(worker, "advance")
         answers = _answers(workers, states)
         points = [value if kind == "ok" else _no_point(names) for kind, value in answers]
-        return [_crash(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
+        return [_failure(answer) for answer in answers], jax.tree.map(lambda *values: np.stack(values), *points)
 
     def end(states: list[str | None]) -> list[Ending]:
-        for worker, crash in zip(workers, states, strict=True):
-            if crash is None:
+        for worker, failure in zip(workers, states, strict=True):
+            if failure is None:
                 _tell(worker, "end")
-        return [value if kind == "ok" else Ending(None, value, {}, {}) for kind, value in _answers(workers, states)]
+        return [
+            value if kind == "ok" else Ending(None, value, {}, {}, None, {})
+            for kind, value in _answers(workers, states)
+        ]
 
     return WorkerProgram(init, advance, end, save, load, lambda: _stop(workers))
 
 
-def _start(task: _Task, place: int) -> _Worker:
+def _start(task: Task, place: int, note: Callable[[str], None]) -> _Worker:
     # Spawned: a fork of a process in which JAX has started can hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, task), name=f"jaxdqn run {place}")
+    process = context.Process(target=worker_process.serve, args=(theirs, task), name=f"jaxdqn run {place}")
     process.start()
     theirs.close()  # so that the end of the process is the end of the connection
-    return _Worker(process, ours)
+    return _Worker(process, ours, note)
 
 
 def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
@@ -140,7 +138,7 @@ def _tell(worker: _Worker, kind: str, value: Any = None) -> None:
 
 
 def _answer(worker: _Worker) -> tuple[str, Any]:
-    """Returns the answer of a worker: `("ok", value)`, or `("crash", text)`.
+    """Returns the answer of a worker: `("ok", value)`, or `("failed", text)`.
 
     Raises:
       checkpoint.Unusable: the worker cannot continue from the checkpoint that it was given.
@@ -149,28 +147,31 @@ def _answer(worker: _Worker) -> tuple[str, Any]:
     return _checked(_received(worker))
 
 
-def _answers(workers: Sequence[_Worker], crashes: Sequence[str | None]) -> list[tuple[str, Any]]:
-    """Returns the answer of each worker, as `_answer`; for a run that crashed before, its crash.
+def _answers(workers: Sequence[_Worker], failures: Sequence[str | None]) -> list[tuple[str, Any]]:
+    """Returns the answer of each worker, as `_answer`; for a run that failed before, its failure.
 
     All answers are received before an error is raised. Otherwise the next message would get the answer to this one.
     """
     said = [
-        ("crash", crash) if crash is not None else _received(worker)
-        for worker, crash in zip(workers, crashes, strict=True)
+        ("failed", failure) if failure is not None else _received(worker)
+        for worker, failure in zip(workers, failures, strict=True)
     ]
     return [_checked(answer) for answer in said]
 
 
 def _received(worker: _Worker) -> tuple[str, Any]:
-    """Returns the next answer of a worker; a crash if its process ended without an answer."""
+    """Returns the next answer of a worker; a failure if its process ended without an answer."""
     try:
-        answer: tuple[str, Any] = worker.connection.recv()
-        return answer
+        while True:
+            answer: tuple[str, Any] = worker.connection.recv()
+            if answer[0] != "note":
+                return answer
+            worker.note(answer[1])
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        return "crash", f"The process in which the environment ran {how}.\n"
+        return "failed", f"The process in which the environment ran {how}.\n"
 
 
 def _checked(answer: tuple[str, Any]) -> tuple[str, Any]:
@@ -201,12 +202,12 @@ def _member(arrays: list[np.ndarray], i: int) -> list[np.ndarray]:
     return [values[i][tuple(map(slice, shape[i]))] for values, shape in zip(stacked, shapes, strict=True)]
 
 
-def _crash(answer: tuple[str, Any]) -> str | None:
-    return answer[1] if answer[0] == "crash" else None
+def _failure(answer: tuple[str, Any]) -> str | None:
+    return answer[1] if answer[0] == "failed" else None
 
 
 def _no_point(names: Sequence[str]) -> Curves:
-    """Returns a point for a run that crashed; it is discarded."""
+    """Returns a point for a run that failed; it is discarded."""
     return {name: np.int32(-1) if name in COUNTS else np.float32(np.nan) for name in names}
 
 
@@ -219,76 +220,3 @@ def _stop(workers: Sequence[_Worker]) -> None:
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
-
-
-def _serve(connection: Connection, task: _Task) -> None:
-    """The main function of a worker process, which has a core to itself if its environments have no processes."""
-    with contextlib.nullcontext() if task.asynchronous else cpu_cores.kept_to(1, "run"):
-        _answer_all(connection, task)
-
-
-def _answer_all(connection: Connection, task: _Task) -> None:
-    """Answers each message with one."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and clusters send them to all; the parent decides
-        signal.signal(number, signal.SIG_IGN)
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # an accelerator is shared by all workers
-    if task.platform == "cpu":
-        devices.leave_accelerators()
-    devices.compute_in_this_thread()
-    devices.keep_compiled_programs()
-    try:
-        made = games.make(task.game)
-        assert isinstance(made, HostGame)
-        game: HostGame = made
-        programs = host_programs.make(game)
-        host_loop.compile(task.config, game=game, programs=programs, num_evaluated=task.evaluation.episodes)
-        started: tuple[str, Any] = "ok", None
-    except host_state.Crash as crash:
-        started = "crash", crash.text()
-    except BaseException:
-        started = "error", traceback.format_exc()
-    host: host_state.HostRun | None = None
-    # The connection ends when the parent closes it or has ended.
-    with contextlib.suppress(EOFError, OSError):
-        connection.send(started)
-        while started[0] == "ok":
-            kind, value = connection.recv()
-            host, answer = _served(kind, value, host, task, game, programs)
-            connection.send(answer)
-    if host is not None:
-        host_loop.close(host)
-
-
-def _served(
-    kind: str, value: Any, host: host_state.HostRun | None, task: _Task, game: HostGame, programs: Any
-) -> tuple[host_state.HostRun | None, tuple[str, Any]]:
-    """Returns the run after a message, and the answer to it."""
-    try:
-        if kind in ("init", "load"):
-            if host is not None:
-                host_loop.close(host)
-            host, begin = None, host_loop.init if kind == "init" else host_checkpoint.load
-            host = begin(
-                *value,
-                game=game,
-                programs=programs,
-                num_evaluated=task.evaluation.episodes,
-                num_logged=task.num_logged,
-                asynchronous=task.asynchronous,
-            )
-            return host, ("ok", None)
-        assert host is not None
-        if kind == "save":
-            return host, ("ok", host_checkpoint.save(host, game))
-        if kind == "advance":
-            host, point = host_loop.advance(host, game=game, programs=programs, evaluation=task.evaluation)
-            return host, ("ok", jax.device_get(point))
-        parameters = jax.device_get(host.state.learner.parameters)
-        ended = ending(int(host.state.diverged_at), host.state.log, parameters)
-        return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
-    except host_state.Crash as crash:
-        return host, ("crash", crash.text())
-    except checkpoint.Unusable as problem:
-        return host, ("unusable", str(problem))
-    except Exception:
-        return host, ("error", traceback.format_exc())

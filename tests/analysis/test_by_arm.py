@@ -33,12 +33,6 @@ def test_runs_evaluated_at_different_steps_are_refused(steps):
         by_arm.curve(runs, "evaluation_return")
 
 
-def test_a_crashed_run_has_no_curve_to_pool_even_if_it_is_as_long():
-    runs = [literal([1, 2], seed=0), literal([1, 2], seed=1, crash="Traceback ...")]
-    with pytest.raises(ValueError, match=f"Run {runs[1].facts['id']} crashed"):
-        by_arm.curve(runs, "evaluation_return")
-
-
 def test_no_runs_are_refused():
     with pytest.raises(ValueError, match="No runs to take 'loss' from"):
         by_arm.curve([], "loss")
@@ -83,21 +77,6 @@ def test_thinning_never_keeps_more_than_asked():
 
 def test_curves_without_points_are_thin():
     assert by_arm.thin({"steps": np.zeros(0, np.int64)}, 5)["steps"].shape == (0,)
-
-
-def test_completed_runs_are_those_that_did_not_crash_in_their_order():
-    runs = [literal([1], seed=seed, crash="Traceback ..." if seed == 1 else None) for seed in (2, 1, 0)]
-    assert [run.facts["seed"] for run in by_arm.completed(runs)] == [2, 0]
-
-
-def test_crashed_runs_are_counted_in_a_sentence_an_arm():
-    crashed = [literal([1], seed=seed, crash="Traceback ...") for seed in (0, 1)]
-    runs = [*crashed, literal([1], seed=2), literal([1], algorithm="C51", crash="..."), literal([1], algorithm="PER")]
-    arms = by_arm.arms(runs)
-    assert by_arm.remarks(arms, by_arm.labels(arms)) == (
-        "2 of 3 runs of DQN on catch crashed and are left out. 1 of 1 run of C51 on catch crashed and is left out."
-    )
-    assert by_arm.remarks(by_arm.arms(runs[-1:]), by_arm.labels(arms)) == ""
 
 
 def test_groups_are_by_tuples_of_values_in_order_of_appearance():
@@ -288,3 +267,40 @@ def test_games_of_several_budgets_are_refused():
 
 def test_without_a_word_on_it_the_last_evaluation_is_the_final_score():
     assert by_arm.final([literal([1, 2, 3, 9])], "evaluation_return").tolist() == [9]
+
+
+def of_code(seed=0, algorithm="DQN", sources=None, packages=None, **more):
+    outside = {name: value for name, value in (("sources", sources), ("packages", packages)) if value}
+    run = literal([1, 2], seed=seed, algorithm=algorithm, **more)
+    run.facts["game"] = {"name": "mine", "version": 1, **outside}
+    return run
+
+
+def test_runs_on_two_versions_of_an_environment_are_neither_pooled_nor_compared():
+    for old, new, words in (
+        ({"sources": {"a": "1", "b": "2"}}, {"sources": {"a": "1", "b": "3"}}, "the source of b"),
+        ({"packages": {"maze": "1.0"}}, {"packages": {"maze": "1.1"}}, "the version of maze"),
+        ({}, {"sources": {"a": "1"}}, "the source of a"),
+    ):
+        with pytest.raises(ValueError, match=f"of DQN on mine differ in {words} and cannot be pooled"):
+            by_arm.arms([of_code(0, **old), of_code(1, **new)])
+        with pytest.raises(
+            ValueError, match=f"on two versions of mine, which differ in {words}, and cannot be compared"
+        ):
+            by_arm.compared([of_code(0, **old), of_code(0, "C51", **new)])
+        assert len(by_arm.compared([of_code(0, **old), of_code(0, "C51", **old)])) == 2
+
+
+def test_parts_of_two_versions_are_compared_but_not_pooled():
+    old, new = {"part_sources": {"nets": "1"}}, {"part_sources": {"nets": "2"}}
+    with pytest.raises(ValueError, match="differ in the source of nets and cannot be pooled"):
+        by_arm.arms([of_code(0, **old), of_code(1, **new)])
+    assert len(by_arm.compared([of_code(0, "old", **old), of_code(0, "new", **new)])) == 2
+
+
+def test_runs_with_other_switches_of_jax_are_neither_pooled_nor_compared():
+    other = {"switches": {"jax_default_matmul_precision": "highest"}}
+    with pytest.raises(ValueError, match="differ in switches and cannot be pooled"):
+        by_arm.arms([of_code(0), of_code(1, **other)])
+    with pytest.raises(ValueError, match=r"differ in switches .*highest.* and cannot be compared"):
+        by_arm.compared([of_code(0), of_code(0, "C51", **other)])

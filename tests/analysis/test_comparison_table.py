@@ -224,9 +224,3 @@ def test_csv_keeps_every_digit_and_quotes_what_must_be():
     assert row["arm"] == "DQN, 3 steps"
     assert (float(row["point"]), float(row["high"])) == (1 / 3, 2 / 3)
     assert (row["runs"], row["bold"]) == ("5", "true")
-
-
-def test_crashed_runs_are_told():
-    runs = [*CLEAR, *runs_of([0.0] * 4, algorithm="worst")[3:]]
-    runs[-1].facts["crash"] = "Traceback ..."
-    assert "1 of 4 runs of worst on catch crashed and is left out." in comparison_table.compare(runs).reading

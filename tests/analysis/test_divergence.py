@@ -52,11 +52,6 @@ def test_twice_is_as_once():
         np.testing.assert_array_equal(first.curves["evaluation_return"], second.curves["evaluation_return"])
 
 
-def test_what_crashed_runs_scored_is_no_worst_return():
-    runs = [*two_arms(), literal([-500, -500, -500, -500], seed=9, algorithm="plain", crash="Traceback ...")]
-    assert min(divergence.as_worst(runs)[3].curves["evaluation_return"]) == WORST
-
-
 @pytest.mark.parametrize("last", [1, 3, 4])
 def test_a_final_score_is_the_worst_return_also_where_it_averages_points_before_the_divergence(last):
     arms = by_arm.compared(two_arms())

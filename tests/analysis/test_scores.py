@@ -57,13 +57,6 @@ def test_games_evaluated_at_other_steps_have_no_common_axis():
         scores.along([*study(), of([1.0], game="game 2", algorithm="arm 1")])
 
 
-def test_crashed_runs_are_left_out_and_told():
-    runs = [*study(), of([1.0], game="game 0", algorithm="arm 1", seed=7, crash="Traceback ...")]
-    found = scores.final(runs)
-    assert found.seeds["arm 1"]["game 0"] == (1, 4)
-    assert found.left_out == "1 of 3 runs of arm 1 on game 0 crashed and is left out."
-
-
 def test_games_without_a_common_scale_are_not_pooled():
     with pytest.raises(ValueError, match=r"2 games \(game 0, game 1\) have no common scale: normalise"):
         scores.pooled(scores.final(study()))
@@ -93,11 +86,10 @@ def test_references_are_numbers_or_means_of_arms():
 def test_a_reference_that_is_no_arm_or_not_everywhere_is_refused():
     with pytest.raises(ValueError, match="no arm 'arm 3': there are 'arm 1', 'arm 2'"):
         scores.references(study(), 0.0, "arm 3")
-    with pytest.raises(ValueError, match="arm 2 has no completed run on game 1"):
+    with pytest.raises(ValueError, match="arm 2 has no run on game 1"):
         scores.references(study()[:-2], "arm 2", 1.0)
 
 
-@pytest.mark.parametrize("runs", [[], [of([1.0], crash="Traceback ...")]], ids=["none", "crashed"])
-def test_no_runs_are_refused(runs):
+def test_no_runs_are_refused():
     with pytest.raises(ValueError, match="No runs to compare"):
-        scores.final(runs)
+        scores.final([])

@@ -36,35 +36,6 @@ def rows_of(table):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 
 
-def test_crashed_runs_have_a_column_and_count_for_nothing_else():
-    runs = runs_of([2.0, 4.0]) + runs_of([1.0], algorithm="C51")
-    for seed, algorithm in ((2, "DQN"), (3, "DQN"), (0, "PER")):
-        facts = synthetic_runs.facts(seed=seed, algorithm=algorithm, crash="Traceback ...", diverged_at=10)
-        facts["cost"] |= {"wall_seconds": 1000.0, "runs_at_once": 64}
-        runs.append(Run(facts, {"steps": np.zeros(0, int), "evaluation_return": np.zeros(0)}))
-    names, _, dqn, c51, per = rows_of(study_tables.table(runs))
-    assert names[3:6] == ["runs", "crashed", "diverged"]
-    assert dqn[3:7] == ["4", "2", "0", "4"]  # a final score is one more than `runs_of` is given
-    assert dqn[7:] == ["none: 2 runs", "12.5", "2"]
-    assert c51[3:] == ["1", "0", "0", "2", "none: 1 run", "12.5", "2"]
-    assert per[3:] == ["1", "1", "0", "-", "-", "-", "-"]
-
-
-def test_where_no_run_crashed_no_column_says_so():
-    assert "crashed" not in study_tables.table(runs_of([1.0, 2.0]))
-    assert "crashed" not in study_tables.first_reached(runs_of([1.0, 2.0]), {"catch": 0.0})
-
-
-def test_a_crashed_run_neither_reaches_a_threshold_nor_keeps_others_from_it():
-    runs = runs_of([11.0, 11.0]) + runs_of([50.0], algorithm="C51")
-    for run in runs[1:]:
-        run.facts["crash"] = "Traceback ..."
-    names, _, dqn, c51 = rows_of(study_tables.first_reached(runs, {"catch": 10.0}))
-    assert names[3:5] == ["runs", "crashed"]
-    assert dqn[3:] == ["2", "1", "10", "20", "10 (no interval: 1 run)", "100 % of 1"]
-    assert c51[3:] == ["1", "1", "10", "never", "-", "-"]
-
-
 def test_all_lines_of_a_table_are_equally_long():
     table = study_tables.table(runs_of([1.0, 2.0]) + runs_of([1.0], algorithm="a much longer name"))
     assert len({len(line) for line in table.splitlines()}) == 1

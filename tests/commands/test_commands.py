@@ -1,5 +1,6 @@
 """The command `jaxdqn` on the command line."""
 
+import argparse
 import contextlib
 import dataclasses
 import errno
@@ -16,7 +17,7 @@ import pytest
 import jaxdqn as package
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
-from jaxdqn.commands import configuration_options, play, script, train
+from jaxdqn.commands import configuration_options, play, script, search, train
 from jaxdqn.games import GAMES
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Conv, Dense, Impala
@@ -39,8 +40,8 @@ def test_list_prints_every_entry_with_its_summary(table, entries):
 
 def test_the_list_of_games_ends_with_the_kinds_of_games_in_python_and_their_extras():
     last = jaxdqn("list", "games").stdout.splitlines()[len(GAMES) :]
-    assert [line.split()[0] for line in last] == ["atari:ROM", "doom:SCENARIO", "gymnasium:ID"]
-    for line, extra in zip(last, ("atari", "doom", "box2d"), strict=True):
+    assert [line.split()[0] for line in last] == ["atari:ROM", "doom:SCENARIO", "gymnasium:ID", "MODULE:NAME"]
+    for line, extra in zip(last, ("atari", "doom", "box2d"), strict=False):
         assert line.endswith(f"({extra} extra)")
 
 
@@ -99,21 +100,27 @@ def test_a_closed_pipe_ends_every_command_quietly():
 
 def examples(command):
     """Returns the arguments of the examples of a command in the help, each without its explanation."""
-    lines = re.findall(rf"^  jaxdqn {command} (.+?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
+    lines = re.findall(rf"^  jaxdqn {command} (\S.*?)(?:   .*)?$", commands.EPILOG + play.EPILOG, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
 @pytest.mark.parametrize("example", examples("train"), ids=" ".join)
-def test_an_example_of_training_parses(example, monkeypatch):
-    with pytest.raises(SystemExit, match="0") if "--help" in example else contextlib.nullcontext():
-        study_of(shlex.join(example), monkeypatch)
+def test_an_example_of_training_parses(example, tmp_path, monkeypatch):
+    (tmp_path / "my_algorithms.py").write_text("from jaxdqn.algorithms.dqn import CONFIG as clipped")
+    (tmp_path / "my_networks.py").write_text("from jaxdqn.networks.network import QNetwork as Wide")
+    monkeypatch.syspath_prepend(tmp_path)
+    game, *words = example
+    algorithms, arguments = train._split(train.parse_run_options(words)[-1])
+    for algorithm in algorithms:
+        with pytest.raises(SystemExit, match="0") if "--help" in arguments else contextlib.nullcontext():
+            configuration_options.parse(game, algorithm, arguments)
 
 
 @pytest.mark.parametrize("example", examples("play"), ids=" ".join)
 def test_an_example_of_playing_parses(example, capsys):
     with pytest.raises(SystemExit, match="2"):
         commands.main(["play", *example, "--episodes", "0"])
-    assert "error: --episodes 0 is out of range" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("error: --episodes 0 is out of range")
 
 
 def test_any_field_is_an_option():
@@ -215,10 +222,14 @@ def test_a_study_names_its_settings_and_a_note_says_that_they_are_for_other_game
 
 def test_options_for_running_a_study_may_be_mixed_with_fields():
     arguments = "--async --learning-rate 0.1 --executor ray --memory 2G --seeds 3 --slurm time=9 mem=2G --discount 0.5"
-    running, rest = train.parse_run_options(shlex.split(arguments))
+    running, _, rest = train.parse_run_options(shlex.split(arguments))
     assert rest == shlex.split("--learning-rate 0.1 --seeds 3 --discount 0.5")
     assert (running.asynchronous, running.memory, running.run.func) == (True, 2 * 2**30, on_ray.run)
-    assert train.parse_run_options(["--learning-rate", "0.1"]) == (script.DEFAULT_OPTIONS, ["--learning-rate", "0.1"])
+    assert train.parse_run_options(["--learning-rate", "0.1"]) == (
+        script.DEFAULT_OPTIONS,
+        [],
+        ["--learning-rate", "0.1"],
+    )
 
 
 def test_the_help_of_train_shows_fields_and_options_for_running(capsys):
@@ -351,3 +362,35 @@ def test_train_ends_in_records_a_figure_and_a_table(tmp_path):
     } | {"runs", "study.json"}
     assert "\nprobe_both  dqn" in done.stdout
     assert str(folder / "probe_both-dqn.png") in done.stdout
+
+
+def test_a_wrapper_on_the_command_line_is_a_part_of_the_name_of_the_game(monkeypatch):
+    studies = []
+    monkeypatch.setattr(script, "run_and_show", lambda study, *rest, **options: studies.append(study))
+    wrapper = "tests.helpers.host_games:RewardPlusOne"
+    arguments = ["gymnasium:FrozenLake-v1?map_name=8x8&is_slippery=False", "dqn", "--wrapper", wrapper]
+    commands.main(["train", *arguments, "--wrapper", wrapper])
+    expected = f"gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8|{wrapper}|{wrapper}"
+    assert studies[0].games == (expected,)
+    searching = argparse.ArgumentParser()
+    search.add(searching)
+    parsed = searching.parse_args([*arguments, "--space", "learning_rate=log:1e-4:1e-2"])
+    assert search.parsed(parsed).game == expected.rpartition("|")[0]
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "catch", "dqn", "--wrapper", wrapper])
+
+
+def test_modules_of_the_current_folder_are_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "envs_of_this_folder.py").write_text("")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", os.getcwd())])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "gymnasium:envs_of_this_folder:Own-v0", "dqn"])
+    assert "gymnasium has no environment for" in capsys.readouterr().err  # the module was imported
+    assert sys.path[0] == str(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "gymnasium:envs_of_another_folder:Own-v0", "dqn"])
+    assert re.fullmatch(
+        "error: .*no module 'envs_of_another_folder': run the command in the folder .* PYTHONPATH.*\n",
+        capsys.readouterr().err,
+    )

@@ -1,23 +1,31 @@
 """`jaxdqn plan`, `run` and `status` on the command line, with small studies."""
 
 import argparse
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 import textwrap
 import time
+import traceback
 
+import jax
 import numpy as np
 import pytest
 
 from jaxdqn import commands
-from jaxdqn.commands import options
+from jaxdqn.algorithms import dqn
+from jaxdqn.commands import options, plan
 from jaxdqn.store import claims, failures, manifest, status, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.store.manifest import Manifest
 from jaxdqn.store.status import Seconds
 from jaxdqn.study import load_script, progress, spec
+from jaxdqn.study import plan as plans
+from jaxdqn.study.spec import Study
+from jaxdqn.training import device_layout
+from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import synthetic_runs
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -71,6 +79,23 @@ def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys)
     assert "unknown" not in shown
 
 
+def test_a_plan_shows_the_number_of_environments_of_games_that_step_in_python(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(device_layout.devices, "cores", lambda: list(range(2)))
+    text = SCRIPT.replace('"catch"', '"gymnasium:CartPole-v1"').replace("(200, 1))", "(200, 7, environments=3))", 1)
+    script.write_text(text)
+    commands.main(["plan", str(script), "--out", str(tmp_path)])
+    shown = capsys.readouterr().out
+    number = dqn.CONFIG.num_environments
+    assert (
+        f"\ngymnasium:CartPole-v1: {number} + 3 environments for training and evaluation of a run, 2 runs at" in shown
+    )
+    assert "\nprobe_value: " not in shown
+    alone, evaluation = dataclasses.replace(dqn.CONFIG, num_environments=1), Evaluation(200, 7, environments=1)
+    study = Study("alone", ("gymnasium:CartPole-v1",), {"DQN": alone}, (0, 1), 400, evaluation)
+    (planned,) = plans.plan(study)
+    assert plan._environments(planned, evaluation) == "one environment for training and evaluation, 1 run at a time"
+
+
 def test_a_plan_shows_the_memory_of_single_frames_and_a_refusal_what_to_change(script, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")  # of the table
     stacked = """
@@ -94,14 +119,14 @@ STUDY = Study("stacked", ("minatar_breakout",), {"DQN": CONFIG}, range(3), 400, 
         commands.main(["plan", str(script), "--memory", "8M"])
     said = capsys.readouterr().err
     found = re.fullmatch(
-        rf"error: A run on minatar_breakout needs ([\d,]+) bytes \({replay:,} for replay\), ([\d,]+) more than may be "
+        rf"error: A run on minatar_breakout needs ([\d,]+) bytes \({replay:,} for replay\), and ([\d,]+) may be "
         r"used: allow more, or lower replay.capacity = 100_000 to about ([\d_]+)\.\n",
         said,
     )
     assert found, said
-    needed, excess, capacity = (int(re.sub("[,_]", "", number)) for number in found.groups())
-    assert needed - excess == 8 * 2**20
-    assert capacity == int(100_000 * (1 - excess / replay)) // 8 * 8
+    needed, allowed, capacity = (int(re.sub("[,_]", "", number)) for number in found.groups())
+    assert allowed == 8 * 2**20
+    assert capacity == int(100_000 * (1 - (needed - allowed) / replay)) // 8 * 8
 
 
 def test_a_script_without_a_study_is_refused_in_one_sentence(tmp_path, capsys):
@@ -222,6 +247,67 @@ def test_the_status_counts_runs_and_estimates_the_time_left(folder, capsys):
     assert "study: 4 of 10 runs done" in shown
     assert "0000000000000004 failed: ValueError: it broke" in shown
     assert "about 1 min left with compilation" in shown
+
+
+NOTE = """
+--------------------
+For simplicity, JAX has removed its internal frames from the traceback of the following exception. Set \
+JAX_TRACEBACK_FILTERING=off to include these."""
+FIRST = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\n    ^^^\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (FIRST + "ValueError: it broke\n", "ValueError: it broke"),
+        (
+            FIRST + "XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory" + NOTE,
+            "XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory",
+        ),
+        (FIRST + "TypeError: scan carry\n  * is float32\nbut is float64." + NOTE, "TypeError: scan carry"),
+        (FIRST + "KeyError: 1\n\nDuring handling of it, another:\n\n" + FIRST + "OSError: no file", "OSError: no file"),
+        (FIRST + "RuntimeError: A run failed:\n" + FIRST + "MemoryError" + NOTE + "\n", "MemoryError"),
+        ('ray::work() (pid=1)\n  File "a.py"\nOSError: no file' + NOTE, "OSError: no file"),
+        ("", ""),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_line_of_the_error(text, line):
+    assert failures.Failure("0", {}, text).reason == failures.error_line(text) == line
+
+
+def test_an_error_of_jax_has_its_own_line():
+    with pytest.raises(TypeError) as error:
+        jax.jit(lambda x: jax.lax.scan(lambda carry, _: (carry + 1j, None), x, None, 2))(np.float32(1.0))
+    assert failures.error_line("".join(traceback.format_exception(error.value))).startswith("TypeError: scan ")
+
+
+def test_a_run_larger_than_the_memory_is_refused_before_anything_is_compiled(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(device_layout.devices, "memory", lambda: 1e6)
+    command = ["train", "catch", "dqn", "--replay.capacity", "1000000", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(command)
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"error: A run on catch needs [\d,]+ bytes \([\d,]+ for replay\), and this machine has 1,000,000: .*\n", said
+    )
+    with pytest.raises(SystemExit, match="2"):
+        commands.main([*command, "--gpus-per-task", "1"])
+    assert "--gpus-per-task 1 is for tasks of --executor ray or slurm" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(
+            [
+                "search",
+                "catch",
+                "dqn",
+                "--space",
+                "learning_rate=1e-3,1e-2",
+                "--set",
+                "replay.capacity=1000000",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+    assert "and this machine has 1,000,000" in capsys.readouterr().err
 
 
 def test_a_process_that_packs_the_study_runs_nothing(folder, capsys):

@@ -16,7 +16,7 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import show
 from jaxdqn.store import manifest, store, weights
-from tests.helpers import synthetic_runs, trained
+from tests.helpers import faulty_games, synthetic_runs, trained
 
 
 def jaxdqn(capsys, *arguments):
@@ -112,6 +112,21 @@ def test_the_best_run_of_a_study_is_played_and_its_name_is_printed(tmp_path, cap
     assert jaxdqn(capsys, tmp_path, "--arm", "DQN")[1].startswith("cartpole: DQN, seed 0")
 
 
+def test_with_best_the_weights_at_the_highest_evaluation_return_are_played(tmp_path, capsys):
+    described = synthetic_runs.facts(game="cartpole", best_step=500, **_configuration())
+    curves = {"steps": [500, 1_000], "evaluation_return": [10.0, 4.0]}
+    last, best = (weights.flatten(trained.parameters("cartpole", seed=seed)) for seed in (0, 1))
+    named = last | {f"best/{name}": values for name, values in best.items()}
+    store.write(tmp_path / "runs", described, curves, {"weights": named})
+    alone = trained.save(tmp_path / "alone", "cartpole", seed=1)
+    about, *played = jaxdqn(capsys, tmp_path, "--best", "--seed", 5)[1].splitlines()
+    assert about.startswith(
+        "cartpole: DQN, seed 0, 20,000 steps, best evaluation 10 after 500 steps (the last one 4) ("
+    )
+    assert played == jaxdqn(capsys, alone, "--seed", 5)[1].splitlines()[1:]
+    assert played != jaxdqn(capsys, tmp_path, "--seed", 5)[1].splitlines()[1:]
+
+
 def test_the_typical_run_is_played_in_its_typical_episode_with_its_return_and_its_rank(tmp_path, capsys):
     for seed, earned in enumerate((30.0, 10.0, 20.0)):
         described = synthetic_runs.facts(game="cartpole", seed=seed, **_configuration())
@@ -189,10 +204,12 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     path = weights.save(tmp_path / "weights", facts, weights.flatten(trained.parameters(known)))
     status, out, err = jaxdqn(capsys, path)
     assert (status, out) == (2, "")
-    assert err == f"error: {path} needs code of a module to run: if you trust the module, add --game {game}.\n"
+    assert err == f"error: {path} needs code of unknown_module to run: if you trust it, add --trust unknown_module.\n"
     assert not (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "another_module")[0] == 2
     assert jaxdqn(capsys, path, "--game", game)[0] == 0
     assert (tmp_path / "unknown_module.py.ran").exists()
+    assert jaxdqn(capsys, path, "--trust", "unknown_module")[0] == 0
 
 
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
@@ -225,7 +242,7 @@ BAD = [
     (["cartpole.json", "--delay", "-1"], "--delay -1.0 is out of range"),
     (["cartpole.json", "--every", "0"], "--every 0 is out of range"),
     (["cartpole.json", "--width", "0"], "--width 0 is out of range"),
-    (["cartpole.json", "--width", "wide"], "'wide' must be a whole number"),
+    (["cartpole.json", "--width", "wide"], "'wide' must be a whole number, such as 2000, 2_000 or 2e3"),
     (["cartpole.json", "--out", "film.avi"], "film.avi has the suffix '.avi': use one of .gif, .png, .mp4."),
     (["cartpole.json", "--out", "no/film.gif"], "is not a writable folder"),
     (["cartpole.json", "--arm", "DQN"], "cartpole.json has no weights with --arm 'DQN'. Omit this option."),
@@ -233,6 +250,7 @@ BAD = [
     (["foreign.json"], "foreign.json has no weights"),
     (["foreign.npz"], "foreign.npz belongs to no JSON in its folder"),
     (["other.json"], "do not fit their network on catch (observations of shape [100], 3 actions)"),
+    ([], "results holds no study: train one with `jaxdqn train GAME ALGORITHM`, or give the folder of a study."),
 ]
 
 
@@ -304,3 +322,15 @@ def test_in_a_terminal_catch_is_live(tmp_path, monkeypatch):
     commands.main(["play", str(still_paddle(tmp_path / "still")), "--episodes", "2", "--delay", "0"])
     assert stream.getvalue().count("\x1b[10A") == 2 * (10 + 1)  # back to the top for each step, and to wipe
     assert stream.getvalue().count("\x1b[48;5;229m") > 1000
+
+
+def test_frames_of_odd_and_growing_sizes_are_drawn_and_a_missing_picture_is_one_sentence(tmp_path, capsys, monkeypatch):
+    name = "gymnasium:tests.helpers.faulty_games:Sound-v0"
+    path, run = trained.save(tmp_path / "own", name), ("--game", name, "--out")
+    monkeypatch.setattr(faulty_games.Sound, "render", lambda self: np.zeros((71 + self.time, 101, 3), np.uint8))
+    assert jaxdqn(capsys, path, *run, tmp_path / "film.gif")[0] == 0
+    assert size(tmp_path / "film.gif") == (101, 81)
+    monkeypatch.setattr(faulty_games.Sound, "render", lambda self: None)
+    status, _, err = jaxdqn(capsys, path, *run, tmp_path / "other.gif")
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"error: {name} cannot be drawn: ValueError: render returned None")

@@ -14,7 +14,7 @@ import pytest
 from jaxdqn import commands
 from jaxdqn.commands import export, runs, select_runs
 from jaxdqn.export import package_versions, tensorboard
-from jaxdqn.store import store
+from jaxdqn.store import failures, store
 from tests.helpers import exported, synthetic_runs
 
 
@@ -58,6 +58,16 @@ def test_runs_are_listed_in_columns(results, capsys):
     assert err == "4 of 4 runs\n"
 
 
+def test_failed_runs_are_counted_by_lists_and_exports(results, capsys):
+    about = {"game": "catch", "algorithm": "DQN", "settings": {}, "seed": 7}
+    failures.write(results / "rates" / "failures", "0" * 16, about, "ValueError: it broke")
+    assert run("runs", capsys).err == "4 of 4 runs; 1 failed run without a record\n"
+    assert run("runs results/cartpole", capsys).err == "1 of 1 run\n"
+    assert (
+        run("export results/rates --to csv --out rates.csv", capsys).err == "left out: 1 failed run, without a record\n"
+    )
+
+
 def test_runs_are_chosen_by_fields_and_shown_by_fields_as_csv(results, capsys):
     chosen = "--where learning_rate=2e-3 game=catch --where seed=1"
     line = f"runs results {chosen} --fields seed,optimizer.eps,score,study --csv"
@@ -75,8 +85,9 @@ def test_a_damaged_record_is_reported_and_left_out(results, capsys):
     assert err.startswith("left out: results/rates/runs/0123456789abcdef.json is not a complete record")
 
 
-def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
+def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, monkeypatch, capsys):
     store.write(tmp_path, synthetic_runs.facts(algorithm="a\x1b[2Jb"), synthetic_runs.curves())
+    monkeypatch.setenv("COLUMNS", "200")
     assert "a\\x1b[2Jb" in run(f"runs {tmp_path}", capsys).out
 
 

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
+from jaxdqn import commands
 from jaxdqn.analysis import study_tables
 from jaxdqn.commands import script
 from jaxdqn.figures.captions import Drawn
 from jaxdqn.figures.learning_curves import learning_curves
-from jaxdqn.store import store
-from jaxdqn.study import execute
+from jaxdqn.store import failures, store
+from jaxdqn.study import execute, records, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
@@ -167,6 +168,50 @@ def _read_lost_weights(runs):
     return str(store.attachment(runs[0]._replace(facts=runs[0].facts | {"weights": described}), "weights"))
 
 
+def test_failed_runs_are_left_out_of_no_figure_and_no_table_in_silence(out, monkeypatch, capsys):
+    folder, captions = out / "whole", []
+    lost = next(run.facts for run in store.read(folder / "runs").runs if run.facts["seed"] == 2)
+    (folder / "runs" / f"{lost['id']}.json").unlink()
+    about = {"game": "probe_value", "algorithm": "two", "settings": {}, "seed": 2}
+    failures.write(folder / "failures", lost["id"], about, "Traceback ...\nValueError: it broke")
+    monkeypatch.setattr(script.style, "save", lambda figure, path, below: captions.append(below) or [])
+    left_out = "1 of 3 runs of two on probe_value failed and is left out."
+    for _ in range(2):  # a second command says the same
+        with pytest.raises(SystemExit, match="1"):
+            main(monkeypatch, "--out", out)
+        said = capsys.readouterr()
+        assert (
+            f"probe_value: 1 run failed with ValueError: it broke ({folder / 'failures' / lost['id']}.json); fix it, "
+            "then run the same command with --retry-failed"
+        ) in said.err.splitlines()
+        assert "4 already stored, 1 failed" in said.err
+        assert left_out in said.out
+    assert left_out in (folder / "whole.md").read_text()
+    assert all(caption.endswith(left_out) for caption in captions)
+    monkeypatch.undo()
+    commands.main(["figure", str(folder), "curves"])
+    assert left_out in capsys.readouterr().out
+    commands.main(["figure", str(folder), "curves", "--arms", "one"])
+    assert "runs of two" not in capsys.readouterr().out
+
+
+def test_a_study_with_only_failed_runs_ends_with_their_reasons(tmp_path, monkeypatch, capsys):
+    study = dataclasses.replace(TOY, algorithms={"one": SMALL})
+    (cell,) = spec.cells(study)
+    (tmp_path / "toy" / "runs").mkdir(parents=True)
+    failures.write(tmp_path / "toy" / "failures", cell.id, records.about(cell), "ValueError: it broke")
+    monkeypatch.setattr(sys, "argv", ["script", "--out", str(tmp_path)])
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="1"):
+            script.main(study, study, learning_curves, "")
+        assert (
+            capsys.readouterr().err.splitlines()[-1].startswith("probe_value: 1 run failed with ValueError: it broke")
+        )
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["figure", str(tmp_path / "toy"), "curves"])
+    assert "holds no run: probe_value: 1 run failed with ValueError: it broke" in capsys.readouterr().err
+
+
 def test_tables_are_written_in_utf_8(out, monkeypatch):
     main(monkeypatch, "--figure-only", "--out", out, tabulate=lambda runs: "γ\n")
     assert (out / "whole" / "whole.md").read_bytes() == "γ\n".encode()
@@ -180,6 +225,25 @@ def test_a_file_in_place_of_the_folder_of_runs_ends_the_command_before_training(
     assert "runs is a file, but runs are stored in a folder of this name" in capsys.readouterr().err
     with pytest.raises(FileExistsError):
         execute.run(STUDY, tmp_path)
+
+
+def test_stored_runs_of_other_versions_are_noted_or_refused_before_training(tmp_path, monkeypatch, capsys):
+    study = Study("versions", ("catch",), {"DQN": SMALL}, range(1), 200, Evaluation(200, 1))
+    monkeypatch.setattr(script, "_execute", lambda *given: sys.exit("training begins"))
+    monkeypatch.setattr(
+        script.stored_versions, "notes", lambda folder, cells: [f"{len(cells)} in {folder.parent.name}"]
+    )
+    with pytest.raises(SystemExit, match="training begins"):
+        script.run_and_show(study, tmp_path, learning_curves)
+    assert "note: 1 in versions\n" in capsys.readouterr().err
+
+    def refuse(folder, cells):
+        raise ValueError("two versions of the emulator")
+
+    monkeypatch.setattr(script.stored_versions, "check_packages", refuse)
+    with pytest.raises(SystemExit, match="2"):
+        script.run_and_show(study, tmp_path, learning_curves)
+    assert "error: two versions of the emulator\n" in capsys.readouterr().err
 
 
 def show_with_others(study, out, capsys):

@@ -63,7 +63,7 @@ def test_drawing_without_results_prints_an_error_of_one_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_table_of_host_games_works_with_completed_runs_of_one_game_only(monkeypatch):
+def test_the_table_of_host_games_works_with_runs_of_one_game_only(monkeypatch):
     monkeypatch.syspath_prepend(EXPERIMENTS)
     table = runpy.run_path(str(EXPERIMENTS / "host_games.py"))["table"]
     runs = [
@@ -71,9 +71,7 @@ def test_the_table_of_host_games_works_with_completed_runs_of_one_game_only(monk
     ]
     num_points = len(runs[0].curves["steps"])
     assert "Mean of gymnasium's minus the one in JAX: " in table(runs)
-    for run in runs[2:]:
-        run.facts["crash"] = "Traceback ..."
-    assert table(runs) == study_tables.table(runs, last=num_points)
+    assert table(runs[:2]) == study_tables.table(runs[:2], last=num_points)
 
 
 @pytest.mark.parametrize(

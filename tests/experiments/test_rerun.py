@@ -59,16 +59,6 @@ def test_a_curve_of_one_run_only_differs():
     assert rerun.row(again, recorded, [recorded])[3] == "3 of 7"
 
 
-def test_a_run_that_crashed_before_its_first_score_has_none():
-    whole, crashed = costing(1.0, seed=0), costing(1.0, seed=1, crash="Traceback ...")
-    whole.curves["evaluation_return"][-1] = 3.0
-    empty = crashed._replace(curves={name: values[:0] for name, values in crashed.curves.items()})
-    assert rerun.row(whole, empty, [whole, empty])[4:] == ("3", "no score, crashed", "3 to 3")
-    assert rerun.row(empty, whole, [empty])[4:] == ("no score, crashed", "3", "no score")
-    crashed.curves["evaluation_return"][-1] = 2.0
-    assert rerun.row(crashed, whole, [whole, crashed])[4:] == ("2, crashed", "3", "2 to 3")
-
-
 def test_the_row_of_a_failed_repetition_contains_the_error(tmp_path, monkeypatch):
     study = Study("tiny", ("catch",), {"DQN": SMALL}, (0, 1), steps=400, evaluation=EVALUATION)
     execute.run(study, tmp_path / "results")

@@ -55,9 +55,9 @@ def test_a_missing_value_is_an_empty_cell_and_infinity_is_a_number(tmp_path):
 
 def test_commas_quotes_and_line_breaks_are_read_back(tmp_path):
     label = 'DQN, "3 steps"\nand; more, µ'
-    write(tmp_path, algorithm=label, crash="Traceback:\r\n  1, 2")
+    write(tmp_path, algorithm=label, note="Traceback:\r\n  1, 2")
     (row,) = read(csv_tables.facts(records(tmp_path)))
-    assert (row["algorithm"], row["crash"]) == (label, "Traceback:\r\n  1, 2")
+    assert (row["algorithm"], row["note"]) == (label, "Traceback:\r\n  1, 2")
 
 
 def test_the_table_of_facts_has_all_facts_of_a_record(tmp_path):
@@ -90,16 +90,14 @@ def test_a_table_of_episodes_without_any_log_is_an_error(tmp_path):
         csv_tables.episodes(records(tmp_path))
 
 
-def test_scores_are_means_of_the_last_points_and_crashed_or_diverged_runs_have_none(tmp_path):
+def test_scores_are_means_of_the_last_points_and_diverged_runs_have_none(tmp_path):
     steps = np.array([10, 20, 30])
     write(tmp_path, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])})
     write(tmp_path, seed=2, curves={"steps": steps, "evaluation_return": np.array([0, 1, 4])}, diverged_at=20)
-    write(tmp_path, seed=1, crash="Traceback", curves={"steps": steps[:1], "evaluation_return": np.array([9])})
     rows = read(csv_tables.scores(records(tmp_path), last=2))
-    assert [(row["steps"], row["diverged_at"], row["crashed"], row["evaluation_return"]) for row in rows] == [
-        ("20000", "", "false", "2.5"),
-        ("20000", "", "true", ""),
-        ("20000", "20", "false", ""),
+    assert [(row["steps"], row["diverged_at"], row["evaluation_return"]) for row in rows] == [
+        ("20000", "", "2.5"),
+        ("20000", "20", ""),
     ]
 
 

@@ -60,7 +60,7 @@ def send_live(receiver, runs):
         receiver.end(handle, run.facts)
 
 
-def test_a_run_has_no_points_after_a_crash():
+def test_a_run_has_no_points_after_a_failure():
     receiver, told = recorded()
     exporter.advance(receiver, ["a", "b"], {"steps": np.array([500, 0]), "loss": np.array([1.0, 0.0])})
     assert told == [("point", "a", 500, {"loss": 1.0})]
@@ -149,11 +149,10 @@ def test_weights_and_biases_contains_the_facts_and_the_outcome_of_the_run(tmp_pa
     assert [record.exit.exit_code for record in found if record.WhichOneof("record_type") == "exit"] == [0]
 
 
-def test_a_crashed_run_without_points_fails_in_weights_and_biases(tmp_path):
-    facts = synthetic_runs.facts(crash="Traceback ...")
-    store.write(tmp_path / "runs", facts, {"steps": np.zeros(0, int), "loss": np.zeros(0)})
+def test_a_failed_run_without_points_fails_in_weights_and_biases(tmp_path):
+    facts = synthetic_runs.facts()
     with weights_and_biases.opened(tmp_path) as receiver:
-        exporter.send(receiver, store.find(tmp_path / "runs", facts["id"]))
+        receiver.end(receiver.begin(facts), facts | {"failure": "Traceback ..."})
     found = exported.records(tmp_path, facts["id"])
     assert [record.exit.exit_code for record in found if record.WhichOneof("record_type") == "exit"] == [1]
     assert exported.history(tmp_path, facts["id"]) == {}

@@ -93,14 +93,6 @@ def test_diverged_runs_are_counted():
     assert "diverged" not in captions.provenance(runs_of())
 
 
-def test_crashed_runs_are_counted_and_are_not_among_the_diverged():
-    runs = runs_of([0, 1]) + runs_of([2], diverged_at=5000) + runs_of([3, 4], diverged_at=10, crash="Traceback ...")
-    text = captions.provenance(runs)
-    assert "5 runs, 5 seeds each (0-4)" in text
-    assert text.endswith("1 of 5 runs diverged. 2 of 5 runs crashed and are left out.")
-    assert "crashed" not in captions.provenance(runs_of())
-
-
 def test_no_runs_are_refused():
     with pytest.raises(ValueError, match="No runs to describe"):
         captions.provenance([])

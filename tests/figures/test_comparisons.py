@@ -43,10 +43,6 @@ def finals(runs, game, algorithm):
     return SCALE(game, by_arm.final(sorted(chosen, key=lambda run: run.facts["seed"]), "evaluation_return"))
 
 
-def crash(run):
-    run.facts["crash"] = "Traceback ..."
-
-
 def entries(figure):
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -84,15 +80,6 @@ def test_draws_are_those_of_the_bootstrap_seed(show):
 
 
 @pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
-def test_crashed_runs_are_left_out_and_told(show):
-    runs = runs_of()
-    for run in runs:  # of every arm and game alike, so that games can be pooled
-        if run.facts["seed"] == 4:
-            crash(run)
-    assert "1 of 5 runs of C51 on pong crashed and is left out." in show(runs).get_label()
-
-
-@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
 def test_runs_of_two_protocols_are_refused_with_the_difference(show):
     runs = runs_of()
     for run in runs:
@@ -111,12 +98,9 @@ def test_a_score_that_is_not_finite_is_refused(show):
 
 
 @pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
-def test_a_figure_of_crashed_runs_only_is_refused(show):
-    runs = runs_of(seeds=1)
-    for run in runs:
-        crash(run)
+def test_a_figure_of_no_runs_is_refused(show):
     with pytest.raises(ValueError, match="No runs to compare"):
-        show(runs)
+        show([])
 
 
 @pytest.mark.parametrize("name", ["aggregates", "profiles", "efficiency"])
@@ -250,10 +234,10 @@ def test_games_without_a_scale_have_panels_of_their_own_only():
 
 def test_runs_without_a_partner_are_counted():
     runs = [run for run in runs_of() if not (run.facts["algorithm"] == "C51" and run.facts["seed"] > 2)]
-    crash(next(run for run in runs if run.facts["algorithm"] == "double DQN"))
+    runs.remove(next(run for run in runs if run.facts["algorithm"] == "double DQN"))
     label = paired_differences.paired_differences(runs, "DQN", transform=SCALE).get_label()
     assert "3 to 5 pairs per game" in label
-    assert "Left out, without a partner: 5 runs." in label  # four of DQN beside C51, one beside the crashed run
+    assert "Left out, without a partner: 5 runs." in label  # four of DQN beside C51, one beside the missing run
     assert "Not in all games, with different numbers of pairs on the games: double DQN." in label
 
 
@@ -349,13 +333,10 @@ def test_a_heat_map_has_the_statistic_of_each_pair_of_values():
 def test_cells_without_a_score_are_blank():
     runs = on_a_grid()[:-3]
     runs[0].curves["evaluation_return"][-1] = np.nan
-    for run in runs[3:6]:
-        crash(run)
     figure = heat_map.heat_map(runs, ("rate", "exploration.end"))
     mask = np.ma.getmaskarray(figure.axes[0].images[0].get_array())
-    assert mask.tolist() == [[True, True], [False, True]]  # missing, crashed, without a number
-    assert len(figure.axes[0].texts) == 1
-    assert "3 of 3 runs of DQN, exploration.end 0.05, rate 0.1 on catch crashed and are left out." in figure.get_label()
+    assert mask.tolist() == [[True, False], [False, True]]  # without a number, missing
+    assert len(figure.axes[0].texts) == 2
 
 
 def test_other_settings_and_algorithms_have_panels_of_their_own():
@@ -403,7 +384,7 @@ def test_seeds_of_games_without_a_scale_are_drawn_separately():
 def test_an_arm_of_one_run_is_no_pilot():
     runs = [*runs_of(["catch"], ["DQN"]), *runs_of(["catch"], ["C51"], seeds=1)]
     assert "Not shown, with too few runs: C51." in seeds_needed.seeds_needed(runs).get_label()
-    with pytest.raises(ValueError, match="No arm has two completed runs"):
+    with pytest.raises(ValueError, match="No arm has two runs on a game"):
         seeds_needed.seeds_needed(runs_of(["catch"], seeds=1))
 
 

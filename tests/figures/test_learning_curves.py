@@ -165,25 +165,9 @@ def test_no_arm_with_any_such_point_is_refused():
         learning_curves.learning_curves(runs, score="episode_return")
 
 
-def test_crashed_runs_are_left_out_and_said_to_be():
-    runs = runs_of(seeds=4) + runs_of(["breakout"], seeds=1)
-    for run in (runs[1], runs[4]):
-        run.facts["crash"] = "Traceback ..."
-        run.curves.update({name: values[:1] for name, values in run.curves.items()})
-    figure = learning_curves.learning_curves(runs, reference_lines={"breakout": {"optimal": 40.0}})
-    (line,) = figure.axes[0].lines
-    _, values = by_arm.curve([runs[0], runs[2], runs[3]], "evaluation_return")
-    np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))  # fewer than four runs lose none to the IQM
-    assert entries(figure) == ["DQN (n = 3)"]
-    assert [panel.get_title() for panel in figure.axes] == ["catch"]
-    assert figure.get_label().endswith(
-        "1 of 4 runs of DQN on catch crashed and is left out. 1 of 1 run of DQN on breakout crashed and is left out."
-    )
-
-
-def test_a_figure_of_crashed_runs_only_is_refused():
-    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose runs that did not crash"):
-        learning_curves.learning_curves([synthetic_runs.run(crash="Traceback ...")])
+def test_a_figure_of_no_runs_is_refused():
+    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose other runs"):
+        learning_curves.learning_curves([])
 
 
 def test_all_decades_of_a_logarithmic_axis_are_equally_high():

@@ -108,27 +108,9 @@ def test_a_setting_without_a_place_on_an_axis_is_refused():
         sensitivity.sensitivity(runs_of(values=["adam"], field="optimizer"), "optimizer")
 
 
-def test_crashed_runs_are_left_out_and_their_values_keep_their_place():
-    runs = runs_of(seeds=3)
-    for run in runs:
-        if run.facts["settings"]["learning_rate"] == 0.01 or run.facts["seed"] == 0:
-            run.facts["crash"] = "Traceback ..."
-            run.curves.update({name: values[:0] for name, values in run.curves.items()})
-    figure = sensitivity.sensitivity(runs)
-    (panel,) = figure.axes
-    assert panel.lines[0].get_xdata() == pytest.approx([0.0001, 0.001])
-    whole = [run for run in runs if run.facts["seed"] > 0]
-    expected = [np.mean(finals(whole, "learning_rate", rate, 1)) for rate in (0.0001, 0.001)]
-    np.testing.assert_allclose(panel.lines[0].get_ydata(), expected)
-    assert panel.get_xticks().tolist() == [0.0001, 0.001, 0.01]
-    assert entries(figure) == ["DQN (n = 2)"]
-    assert "1 of 3 runs of DQN, learning_rate 0.001 on catch crashed and is left out." in figure.get_label()
-    assert "3 of 3 runs of DQN, learning_rate 0.01 on catch crashed and are left out." in figure.get_label()
-
-
-def test_a_figure_of_crashed_runs_only_is_refused():
-    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose runs that did not crash"):
-        sensitivity.sensitivity([synthetic_runs.run(settings={"learning_rate": 0.1}, crash="Traceback ...")])
+def test_a_figure_of_no_runs_is_refused():
+    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose other runs"):
+        sensitivity.sensitivity([])
 
 
 def test_a_score_that_is_not_finite_is_refused():

@@ -171,17 +171,9 @@ def test_reference_lines_lie_in_every_panel_of_their_game_and_are_named_once(tmp
     assert not training_episodes.episode_curves(runs, window=5).legends
 
 
-def test_crashed_runs_are_left_out_and_said_to_be(tmp_path):
-    runs = [*rising(tmp_path), stored(tmp_path, [1.0], seed=3, crash="Traceback ...")]
-    runs += [stored(tmp_path, [1.0], algorithm="C51", crash="Traceback ...")]
-    figure = training_episodes.episode_curves(runs, window=5)
-    assert titles(figure) == ["DQN (n = 3)"]
-    assert figure.axes[0].lines[0].get_xdata()[-1] == 40
-    assert figure.get_label().endswith(
-        "1 of 4 runs of DQN on catch crashed and is left out. 1 of 1 run of C51 on catch crashed and is left out."
-    )
-    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose runs that did not crash"):
-        training_episodes.episode_curves(runs[-1:], window=1)
+def test_a_figure_of_no_runs_is_refused():
+    with pytest.raises(ValueError, match="No runs to draw: run the study first, or choose other runs"):
+        training_episodes.episode_curves([], window=1)
 
 
 @pytest.mark.parametrize("window", [0, 41])

@@ -1,6 +1,5 @@
 """Properties that every game in the table must have."""
 
-import functools
 import subprocess
 import sys
 
@@ -9,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import games
+from jaxdqn import action_masks, games
 
 NUM_ENVIRONMENTS = 16
 
 
 DEEP_SEAS = [name for name in games.GAMES if name.startswith("deep_sea_")]
 ONE_START = {"probe_value", "probe_discount", "probe_action", "probe_time_limit", "probe_random_reward"}
-# Only the smallest and the largest deep sea are checked, and two of the MinAtar games, which share most of their code.
-NOT_CHECKED = {*DEEP_SEAS[1:-1], *(name for name in games.GAMES if name.startswith("minatar_"))}
+# Only the smallest and the largest deep sea are checked, the smaller board of connect, and two of the MinAtar games:
+# these share most of their code.
+NOT_CHECKED = {"connect_four", *DEEP_SEAS[1:-1], *(name for name in games.GAMES if name.startswith("minatar_"))}
 CHECKED = [*(name for name in games.GAMES if name not in NOT_CHECKED), "minatar_breakout", "minatar_freeway"]
 LIMITED = ["cartpole", "mountain_car", "acrobot", "minatar_breakout", "minatar_freeway"]
 
@@ -128,13 +128,29 @@ def test_equal_keys_give_equal_starts_and_random_starts_differ(game):
 def test_random_play_ends_within_max_steps(game):
     if game.name.startswith("minatar_"):
         game = games.GAMES[game.name].make(max_steps=100)
-    actions = np.random.RandomState(0).randint(game.num_actions, size=(game.max_steps, NUM_ENVIRONMENTS))
-    step = functools.partial(jax.vmap(game.step, in_axes=(None, 0, 0)), jax.random.key(0))
-    _, time_step = jax.jit(lambda state, actions: jax.lax.scan(step, state, actions))(_starts(game), jnp.int32(actions))
+    random = np.random.RandomState(0)
+    actions = random.randint(game.num_actions, size=(game.max_steps, NUM_ENVIRONMENTS))
+    uniform = random.rand(*actions.shape, game.num_actions).astype(np.float32)
+
+    def step(state, inputs):
+        action, uniform = inputs
+        legal = action_masks.legal_actions(game, state)
+        if legal is not None:
+            action = action_masks.legal_or_random(action, legal, uniform)
+        state, time_step = jax.vmap(game.step, in_axes=(None, 0, 0))(jax.random.key(0), state, action)
+        return state, (time_step, legal)
+
+    inputs = jnp.int32(actions), jnp.asarray(uniform)
+    _, (time_step, legal) = jax.jit(lambda state: jax.lax.scan(step, state, inputs))(_starts(game))
     ended = time_step.terminated | time_step.truncated  # [max_steps, NUM_ENVIRONMENTS]
     assert ended.any(axis=0).all()
     assert not time_step.truncated[:-1].any()
     assert np.isfinite(time_step.observation).all()
+    if legal is not None:
+        assert (legal.shape, legal.dtype) == (uniform.shape, bool)
+        before_the_end = ~np.pad(ended.cumsum(axis=0) > 0, ((1, 0), (0, 0)))[:-1]
+        assert legal.any(axis=-1)[before_the_end].all()
+        assert not legal[before_the_end].all()
 
 
 @pytest.mark.parametrize("name", [*LIMITED, "cartpole_200", "probe_time_limit"])

@@ -136,6 +136,31 @@ def test_actions_are_numbered_from_zero():
     environments.close()
 
 
+PLUS, TIMES = (f"|tests.helpers.host_games:{name}" for name in ("RewardPlusOne", "RewardTimesTen"))
+
+
+@pytest.mark.parametrize(
+    ("wrappers", "asynchronous", "reward"),
+    [("", False, 4.0), (PLUS + TIMES, False, 50.0), (TIMES + PLUS, False, 41.0), (TIMES + PLUS, True, 41.0)],
+)
+def test_arguments_reach_every_copy_and_the_first_wrapper_is_innermost(wrappers, asynchronous, reward):
+    game = games.make(f"gymnasium:tests.helpers.host_games:Argument-v0?reward=4.0&max_episode_steps=2{wrappers}")
+    environments = game.make_vector(2, asynchronous)
+    environments.reset(seed=[1, 2])
+    rows = [environments.step(np.zeros(2, int))[1:4] for _ in range(2)]
+    assert [row[0].tolist() for row in rows] == [[reward] * 2] * 2
+    assert [row[2].tolist() for row in rows] == [[False] * 2, [True] * 2]
+    environments.close()
+
+
+def test_arguments_and_wrappers_reach_the_rendered_copy():
+    environment = games.make(f"gymnasium:tests.helpers.host_games:Argument-v0?reward=7{PLUS}").make_rendered()
+    environment.reset(seed=0)
+    assert environment.step(0)[1] == 8.0
+    assert environment.render().max() == 7
+    environment.close()
+
+
 def test_many_processes_give_the_same_steps_as_one():
     together, apart = (games.make("gymnasium:CartPole-v1").make_vector(2, asynchronous=flag) for flag in (False, True))
     np.testing.assert_array_equal(together.reset(seed=[1, 2])[0], apart.reset(seed=[1, 2])[0])
@@ -179,11 +204,12 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
             "gymnasium:tests.helpers.host_games:Countr-v0",
             ["no environment", "Did you mean 'gymnasium:tests.helpers.host_games:Counter-v0'"],
         ),
-        ("gymnasium:nowhere:Game-v0", ["cannot be made", "importing 'nowhere'"]),
-        ("gymnasium:one:two:Game-v0", ["cannot be made", "importing 'one:two'"]),
+        ("gymnasium:nowhere:Game-v0", ["cannot be made", "no module 'nowhere'", "PYTHONPATH"]),
+        ("gymnasium:one:two:Game-v0", ["cannot be made", "no module 'one:two'"]),
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
-        ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "action space is Discrete"]),
-        ("gymnasium:tests.helpers.host_games:Words-v0", ["Text", "supported are Box, Discrete"]),
+        ("gymnasium:tests.helpers.host_games:Continuous-v0", ["Box(-1.0, 1.0", "not discrete", "--wrapper"]),
+        ("gymnasium:tests.helpers.host_games:Words-v0", ["Text", "supported are Box, Discrete", "--wrapper"]),
+        ("gymnasium:CartPole-v1?length=2", ["unexpected keyword argument 'length'", "arguments follow the name"]),
         ("gymnasum", ["no game is called 'gymnasum'", "gymnasium:LunarLander-v3"]),
     ],
 )

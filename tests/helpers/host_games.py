@@ -1,11 +1,17 @@
 """Small gymnasium environments for tests, such as `host_games:Counter-v0`. Importing this module registers them."""
 
+import functools
+import json
 import os
+import random
+from typing import ClassVar
 
 import gymnasium
 import jax
 import numpy as np
 from gymnasium import spaces
+
+from tests.helpers import trap
 
 
 class Counter(gymnasium.Env):
@@ -50,6 +56,41 @@ class Lives(gymnasium.Env):
         return np.array([self.time, 1], np.float32), 1.0, is_over, False, info
 
 
+class Saves(Counter):
+    """Counter with a number that no seed determines, and that its saved state has."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        self.secret = random.SystemRandom().randrange(1_000)
+        return super().reset(seed=seed)
+
+    def get_state(self):
+        return json.dumps([self.secret, self.episode, self.time]).encode()
+
+    def set_state(self, state):
+        self.secret, self.episode, self.time = json.loads(state)
+
+    def _observation(self):
+        return np.array([self.secret, self.episode, self.time], np.float32)
+
+
+class Flaky(Counter):
+    """Counter whose second copy fails in its 180th step, unless the file `JAXDQN_TEST_LINK` exists."""
+
+    made = 0
+
+    def __init__(self):
+        Flaky.made += 1
+        self.number, self.steps = Flaky.made, 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.number % 2 == 0 and self.steps == 180 and not os.path.exists(os.environ["JAXDQN_TEST_LINK"]):
+            raise ConnectionError("the simulator went away")
+        return super().step(action)
+
+
 class OneState(gymnasium.Env):
     """One state, reward 1 in each step, and a time limit: with a discount of 0.9 every value is 10."""
 
@@ -81,6 +122,39 @@ class TwoSteps(gymnasium.Env):
         return np.full(1, self.time, np.float32), float(is_over and action == 1), is_over, False, {}
 
 
+class Trap(gymnasium.Env):
+    """Three places in a circle, with the legal actions and costs of `tests.helpers.trap`, and an action mask.
+
+    A time limit of three steps cuts episodes. With a discount of 1/2 the exact values are -2 and, of the dearer of two
+    legal actions, -3.
+    """
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Discrete(3, start=4)
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = int(self.np_random.integers(3))
+        return np.array([self.place - 1], np.float32), self._info()
+
+    def step(self, action):
+        legal = trap.LEGAL[self.place]
+        cost = 1.0 if action - 4 == legal.argmax() else 2.0
+        reward = -cost if legal[action - 4] else trap.FORBIDDEN
+        self.place = (self.place + 1) % 3
+        return np.array([self.place - 1], np.float32), reward, False, False, self._info()
+
+    def _info(self):
+        return {"action_mask": trap.LEGAL[self.place].astype(np.int8), "other": object()}
+
+    def render(self):
+        return np.full((4, 4, 3), self.place, np.uint8)
+
+
 class RandomObservation(OneState):
     """Its observations are random and cannot be reproduced."""
 
@@ -100,11 +174,15 @@ class RandomReward(OneState):
 
 
 class ProcessReporter(OneState):
-    """The reward is the number of cores that its process may use, plus 100 if JAX is limited to the CPU."""
+    """The reward is the number of cores that its process may use.
+
+    It is larger by 100 if JAX is limited to the CPU, and by 1,000 if it multiplies matrices with the highest precision.
+    """
 
     def step(self, action):
         observation, _, *rest = super().step(action)
-        return observation, len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu"), *rest
+        reward = len(os.sched_getaffinity(0)) + 100.0 * (jax.config.jax_platforms == "cpu")
+        return observation, reward + 1_000.0 * (jax.config.jax_default_matmul_precision == "highest"), *rest
 
 
 class FailsAfterReset(OneState):
@@ -138,6 +216,49 @@ class Failing(OneState):
             raise RuntimeError("the engine exploded")
 
         return super().step(action)
+
+
+class TwoActions(OneState):
+    """Takes two actions at once; the reward is ten times the first plus the second."""
+
+    action_space = spaces.MultiDiscrete([2, 3])
+
+    def step(self, action):
+        observation, _, *rest = super().step(0)
+        return observation, float(10 * action[0] + action[1]), *rest
+
+
+class Argument(OneState):
+    """The reward is an argument."""
+
+    def __init__(self, reward=1.0, render_mode=None):
+        self.reward, self.render_mode = reward, render_mode
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, self.reward, *rest
+
+    def render(self):
+        return np.full((4, 4, 3), self.reward, np.uint8)
+
+
+class RewardPlusOne(gymnasium.RewardWrapper):
+    """Adds 1 to the reward."""
+
+    def reward(self, reward):
+        return float(reward) + 1.0
+
+
+doubled = functools.partial(gymnasium.wrappers.TransformReward, func=lambda reward: 2.0 * reward)  # as a wrapper
+
+
+class RewardTimesTen(gymnasium.RewardWrapper):
+    """Multiplies the reward by 10."""
+
+    def reward(self, reward):
+        return float(reward) * 10.0
 
 
 class SpaceSampler(gymnasium.Env):
@@ -181,6 +302,11 @@ gymnasium.register("RandomReward-v0", RandomReward, max_episode_steps=1000, disa
 gymnasium.register("ProcessReporter-v0", ProcessReporter, max_episode_steps=1, disable_env_checker=True)
 gymnasium.register("FailsAfterReset-v0", FailsAfterReset, max_episode_steps=1000, disable_env_checker=True)
 gymnasium.register("TwoSteps-v0", TwoSteps, disable_env_checker=True)
+gymnasium.register("TwoActions-v0", TwoActions, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Argument-v0", Argument, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Trap-v0", Trap, max_episode_steps=3, disable_env_checker=True)
+gymnasium.register("Saves-v0", Saves, max_episode_steps=4, disable_env_checker=True)
+gymnasium.register("Flaky-v0", Flaky, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Endless-v0", OneState, disable_env_checker=True)
 gymnasium.register("Crash-v0", Failing, max_episode_steps=4, disable_env_checker=True)
 gymnasium.register("Die-v0", Failing, max_episode_steps=4, disable_env_checker=True, kwargs={"kills": True})

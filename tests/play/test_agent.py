@@ -55,7 +55,7 @@ def test_the_agent_has_the_action_values_of_the_saved_network(tmp_path, network)
 )
 def test_an_agent_that_stacks_frames_plays_whole_episodes(tmp_path, name, dtype, num_steps):
     path = trained.save(tmp_path / "weights", name, QNetwork(Dense((8,)), frames=3))
-    made = agent.make(weights.load(path), game_given=name)
+    made = agent.make(weights.load(path), trusted=games.modules(name))
     assert made.network.memory.frames.dtype == dtype
     with episodes.player(made, seed=0, epsilon=0.0, rendered=False) as player:
         moments = list(player.play(0))

@@ -131,3 +131,14 @@ def test_error_for_missing_imageio_names_the_command_that_installs_it(tmp_path, 
 
 def test_the_case_of_a_suffix_does_not_matter(tmp_path):
     assert pictures.encoder(tmp_path / "film.GIF") is pictures.gif
+
+
+def test_frames_that_grow_get_a_black_margin():
+    small, large = board(0, height=2, width=3), board(1, height=4, width=5)
+    [[first, second], [third]] = pictures.of_one_size([[small, large], [small]])
+    np.testing.assert_array_equal(second, large)
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_array_equal(first[:2, :3], small)
+    assert first.shape == large.shape
+    assert not first[2:].any()
+    assert not first[:, 3:].any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxdqn.play import episodes
-from tests.helpers import trained
+from tests.helpers import faulty_games, trained
 
 HOST = "gymnasium:CartPole-v1"
 
@@ -93,3 +93,39 @@ def test_rendering_a_game_that_cannot_be_rendered_raises_an_error():
     assert play(agent, [0])[0][-1][2]
     with pytest.raises(ValueError, match="probe_value cannot be rendered: play it without --out"):
         play(agent, [0], rendered=True)
+
+
+FAULTY = "gymnasium:tests.helpers.faulty_games:"
+
+
+@pytest.mark.parametrize("rendered", [False, True])
+def test_an_error_of_an_environment_is_one_sentence(rendered):
+    agent = trained.constant(f"{FAULTY}RaisesLate-v0", 1)
+    message = r"RaisesLate-v0 raised an error at step 5: ConnectionResetError: the simulator went away\.$"
+    with pytest.raises(ValueError, match=message):
+        play(agent, [0], rendered=rendered)
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [("reset", "cannot be reset"), ("render", "cannot be drawn"), ("close", "cannot be closed")]
+)
+def test_an_error_of_resetting_drawing_and_closing_is_one_sentence(method, words, monkeypatch):
+    def fail(self, **options):
+        raise RuntimeError("no OpenGL context")
+
+    agent = trained.constant(f"{FAULTY}Sound-v0", 1)
+    monkeypatch.setattr(faulty_games.Sound, method, fail)
+    with (
+        pytest.raises(ValueError, match=rf"^gymnasium:.*Sound-v0 {words}: RuntimeError: no OpenGL context\.$"),
+        episodes.player(agent, seed=0, epsilon=0.0, rendered=True) as player,
+    ):
+        [moment.render() for moment in player.play(0)]
+
+
+def test_an_action_is_of_the_type_of_its_space(monkeypatch):
+    seen = []
+    monkeypatch.setattr(faulty_games.Sound, "reward", lambda self, action: seen.append(type(action)) or 1.0)
+    for rendered in (False, True):
+        play(trained.constant(f"{FAULTY}Sound-v0", 1), [0], rendered=rendered)
+    assert set(seen) == {np.int64}
+    assert len(seen) == 20

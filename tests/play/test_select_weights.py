@@ -168,3 +168,7 @@ def test_error_for_a_damaged_record_names_it(study):
     (study / "runs" / "0.json").write_text("{")
     with pytest.raises(ValueError, match=r"0\.json is damaged .*: delete it, or choose another"):
         select_weights.select(study)
+
+
+def test_with_best_the_run_with_the_highest_evaluation_of_all_is_selected(study):
+    assert selected(study, best=True) == ("DQN", 1)

@@ -140,9 +140,7 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             record.events.append(("choice", (uniform, self.action)))
             return uniform
 
-    host = host_loop.init(
-        trial.config, 3, game=game, programs=programs, num_evaluated=evaluation.episodes, num_logged=NUM_LOGGED
-    )
+    host = host_loop.init(trial.config, 3, game=game, programs=programs, evaluation=evaluation, num_logged=NUM_LOGGED)
     states, curves, drawn = [jax.tree.map(jax.numpy.copy, host.state._replace(game=None))], [], []
     for _ in range(num_periods):
         with monkeypatch.context() as patch:
@@ -150,8 +148,8 @@ def run_on_host(monkeypatch, trial, record, evaluation, num_periods):
             host, point = host_loop.advance(host, game=game, programs=programs, evaluation=evaluation)
         states.append(host.state)
         curves.append({name: float(value) for name, value in point.items()})
-        drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.envs]))
-    starts = [copy.unwrapped.starts for copy in host.environments.envs]
+        drawn.append(np.array([copy.unwrapped.start for copy in host.evaluation_environments.unwrapped.envs]))
+    starts = [copy.unwrapped.starts for copy in host.environments.unwrapped.envs]
     host_loop.close(host)
     return states, curves, drawn, starts
 

@@ -221,7 +221,6 @@ def test_the_attachment_of_a_run_that_was_never_stored_is_an_error(folder):
         ({"../x": {"x": np.zeros(1)}}, r"'../x' must consist of lower-case letters"),
         ({"cost": {"x": np.zeros(1)}}, "'cost' is the name of a fact"),
         ({"curves": {"x": np.zeros(1)}}, "'curves' is the name of a fact"),
-        ({"crash": {"x": np.zeros(1)}}, "'crash' is the name of a fact"),
         ({"weights": {}}, "'weights' holds no arrays: leave it out"),
         ({"weights": {"": np.zeros(1)}}, "'' of 'weights' must have a name"),
         ({"weights": {"x": np.array(["a"])}}, "'x' of 'weights' has dtype <U1"),
@@ -235,25 +234,10 @@ def test_an_invalid_attachment_is_refused_and_nothing_is_written(folder, attachm
     assert not folder.exists()
 
 
-# Crashed runs.
-
-
-def test_a_crashed_run_keeps_its_shorter_curves_and_its_traceback(folder):
-    facts = synthetic_runs.facts(crash="Traceback ...\nRuntimeError: no more balls")
-    store.write(folder, facts, {"steps": np.array([500]), "loss": np.array([2.0])})
-    run = store.find(folder, facts["id"])
-    assert run.facts["crash"].endswith("no more balls")
-    assert run.curves["loss"].tolist() == [2.0]
-
-
-def test_a_run_that_crashed_before_its_first_evaluation_has_curves_without_points(folder):
-    facts = synthetic_runs.facts(crash="Traceback ...")
-    store.write(folder, facts, {"steps": np.zeros(0), "loss": np.zeros(0)})
-    curves = store.find(folder, facts["id"]).curves
-    assert {name: (values.shape, values.dtype) for name, values in curves.items()} == {
-        "steps": ((0,), np.int64),
-        "loss": ((0,), np.float32),
-    }
+def test_curves_without_points_are_not_written(folder):
+    with pytest.raises(ValueError, match="must be 1-D and as long as"):
+        store.write(folder, synthetic_runs.facts(), {"steps": np.zeros(0), "loss": np.zeros(0)})
+    assert not folder.exists()
 
 
 # Identifiers.
@@ -314,7 +298,7 @@ def test_a_value_that_is_not_plain_or_finite_has_no_identifier(value, message):
         (lambda facts: facts.update(seed=True), "seed = True must be int"),
         (lambda facts: facts.update(schema=2), "schema = 2 is unknown"),
         (lambda facts: facts.update(id="../escape"), "must be 16 hex digits"),
-        (lambda facts: facts.update(crash=True), "crash = True must be"),
+        (lambda facts: facts.update(base_settings=True), "base_settings = True must be"),
         (lambda facts: facts["cost"].update(wall_seconds=float("nan")), "cost.wall_seconds = nan is not finite"),
     ],
 )

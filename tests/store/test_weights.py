@@ -184,3 +184,24 @@ def test_loading_runs_no_code(saved, tmp_path):
     assert not (tmp_path / "sprung").exists()
     np.load(io.BytesIO(content), allow_pickle=True)["x"]  # the trap itself works
     assert (tmp_path / "sprung").exists()
+
+
+def test_the_best_weights_are_those_of_an_earlier_step_or_the_last_ones(tmp_path):
+    last, earlier = {"params/bias": np.zeros(2)}, {"best/params/bias": np.ones(2)}
+    paths = [
+        store.write(tmp_path, synthetic_runs.facts(seed=seed) | facts, synthetic_runs.curves(), {"weights": named})
+        for seed, (facts, named) in enumerate(
+            [({"best_step": 40}, last | earlier), ({"best_step": 100}, last), ({}, last)]
+        )
+    ]
+    found = [weights.load(path, best=True) for path in paths[:2]]
+    assert [(list(one.arrays), one.arrays["params/bias"].tolist(), one.step) for one in found] == [
+        (["params/bias"], [1.0, 1.0], 40),
+        (["params/bias"], [0.0, 0.0], 100),
+    ]
+    for path in paths:
+        assert {name: values.tolist() for name, values in weights.load(path).arrays.items()} == {
+            "params/bias": [0.0, 0.0]
+        }
+    with pytest.raises(ValueError, match="does not say which weights are the best: leave out --best, or train again"):
+        weights.load(paths[2], best=True)

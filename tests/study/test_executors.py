@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+import jax
 import pytest
 
 from jaxdqn import games
@@ -151,7 +152,7 @@ def test_slurm_is_given_one_array_of_all_tasks_and_what_they_need(tmp_path, monk
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     found = parts(STUDY, 4, cpus=2, gpus=1)
-    requests = [work.TaskRequest(task, b"", (), "", "", {}) for task in found]
+    requests = [work.TaskRequest(task, b"", (), "", {}, "", {}) for task in found]
     with on_slurm.opened(tmp_path, "elsewhere", settings, "slurm") as pool:
         pool.submit(requests)
     script = min(tmp_path.glob("slurm/*.sh"))  # submitit keeps a copy for each job of the array
@@ -215,7 +216,7 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
         (folder / "claims").mkdir(parents=True)
         token = work.token_of(folder, "t")
         token.write_text("t")
-        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), "t", {"checkpoint_seconds": 0.0})
+        request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), {}, "t", {"checkpoint_seconds": 0.0})
         watcher = when(lambda: begun(folder), lambda _: os.kill(os.getpid(), signal.SIGUSR2))
         with pytest.raises(Again):
             on_slurm.Job()(request)
@@ -229,6 +230,17 @@ def test_a_preempted_job_leaves_a_checkpoint_and_asks_to_be_run_again(tmp_path, 
         signal.signal(signal.SIGUSR2, before)
     execute.run(STUDY, tmp_path)
     assert results(folder) == results(here)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="there is an accelerator")
+def test_a_task_has_the_switches_of_the_driver_and_the_gpus_that_were_demanded(tmp_path, monkeypatch):
+    applied = []
+    monkeypatch.setattr(work.devices, "set_switches", applied.append)
+    task, switches = tasks.Task((), Needs(1, 1, 10**9)), {"jax_default_matmul_precision": "highest"}
+    request = work.TaskRequest(task, pickle.dumps(STUDY), (), str(tmp_path), switches, "t", {})
+    with pytest.raises(RuntimeError, match="JAX finds no GPU of this task"):
+        work.work(request)
+    assert applied == [switches]
 
 
 def test_on_ray_where_no_node_sees_the_folder_results_travel_back(tmp_path, here):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import random
 import shutil
@@ -19,10 +18,10 @@ from jaxdqn import games, target_network
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
-from jaxdqn.store import failures, packing, store
-from jaxdqn.study import checkpoints, execute, missing_runs, provenance, run_group, spec, stop_signals, wave
+from jaxdqn.store import failures, store
+from jaxdqn.study import checkpoints, execute, provenance, run_group, spec, stop_signals, wave
 from jaxdqn.study.spec import Study
-from jaxdqn.training import device_layout, program
+from jaxdqn.training import device_layout, host_checkpoint, program
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL, results
 
@@ -375,6 +374,12 @@ def test_more_seeds_leave_a_checkpoint_of_fewer_as_it_is(tmp_path, monkeypatch):
     assert results(tmp_path / "cut" / "resumed") == results(tmp_path / "whole" / "resumed")
 
 
+def one_host_run(name):
+    algorithms = {"DQN": dataclasses.replace(SMALL, network=QNetwork(Dense((16,))))}
+    games = (f"gymnasium:tests.helpers.host_games:{name}-v0",)
+    return study(games=games, algorithms=algorithms, seeds=(0,), steps=600, weights_of=())
+
+
 def host_study():
     return study(games=("gymnasium:CartPole-v1",), seeds=(0, 1))
 
@@ -424,8 +429,86 @@ def test_a_game_that_shows_the_same_but_goes_another_way_begins_new_episodes(tmp
     monkeypatch.undo()
     execute.run(other, tmp_path)
     (run,) = store.read(tmp_path / "resumed" / "runs").runs
-    assert run.facts["crash"] is None
     assert run.facts.get("new_episodes_at") == [200]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_game_that_saves_its_state_goes_on_although_no_seed_determines_it(tmp_path, monkeypatch, asynchronous):
+    secret = one_host_run("Saves")
+    assert spec.game(secret.games[0]).saves_state
+    stopping_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(secret, tmp_path, asynchronous=asynchronous)
+    monkeypatch.undo()
+    execute.run(secret, tmp_path, asynchronous=asynchronous)
+    (run,) = store.read(tmp_path / "resumed" / "runs").runs
+    assert "new_episodes_at" not in run.facts
+    assert (store.attachment(run, "episodes")["episode_return"][:10] > 0).all()
+
+
+def test_a_run_whose_environment_failed_goes_on_from_its_checkpoint(tmp_path, monkeypatch, capsys):
+    flaky, link = one_host_run("Flaky"), tmp_path / "link"
+    monkeypatch.setenv("JAXDQN_TEST_LINK", str(link))
+    folder = tmp_path / "resumed"
+    report = execute.run(flaky, tmp_path, checkpoint_seconds=0)
+    assert (report.num_written, report.num_failed) == (0, 1)
+    (kept,) = checkpoints.read(folder / "checkpoints")
+    assert kept.step > 0
+    link.touch()
+    assert execute.run(flaky, tmp_path).num_written == 0
+    begun = starting_steps(monkeypatch)
+    assert execute.run(flaky, tmp_path, retry_failed=True).num_written == 1
+    assert begun == [kept.step]
+    assert not (folder / "checkpoints").exists()
+    assert "the last call began" not in capsys.readouterr().err
+    execute.run(flaky, tmp_path / "whole")
+    assert results(folder) == results(tmp_path / "whole" / "resumed")
+
+
+def test_new_episodes_begin_where_earlier_steps_cannot_be_taken_again_in_time(tmp_path, monkeypatch, capsys):
+    counter = one_host_run("Counter")
+    stopping_after(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(counter, tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(run_group, "_FEWEST_SECONDS", 0.0)
+    execute.run(counter, tmp_path, checkpoint_seconds=0)
+    (run,) = store.read(tmp_path / "resumed" / "runs").runs
+    assert run.facts["new_episodes_at"] == [400]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Counter-v0, seed 0: 0 of " in said
+    assert "earlier steps are taken again in 0 s, of at most 0 s" in said
+    assert "Counter-v0, seed 0: new episodes begin at step 400; the environments are not where they were" in said
+
+
+def test_earlier_steps_are_taken_again_in_order_with_notes_until_the_time_is_over(monkeypatch):
+    clock, notes, taken = iter([0.0, 1.0, 3.0, 5.0, 34.0, 41.0]), [], []
+    monkeypatch.setattr(host_checkpoint.time, "monotonic", lambda: next(clock))
+    restoring = host_checkpoint.Restoring(40.0, notes.append)
+    with pytest.raises(TimeoutError):
+        taken.extend(host_checkpoint._in_time(np.arange(9), restoring, "game"))
+    assert taken == [0, 1, 2, 3]
+    assert notes == [
+        f"game: {number} of 9 earlier steps are taken again in {seconds} s, of at most 40 s"
+        for number, seconds in ((1, 3), (3, 34), (4, 41))
+    ]
+
+
+def test_a_call_that_begins_where_the_last_one_began_says_so(tmp_path, capsys):
+    begun, folder = one_host_run("Counter"), tmp_path / "resumed" / "checkpoints"
+    ids = [cell.id for cell in spec.cells(begun)]
+    folder.mkdir(parents=True)
+    assert [checkpoints.begin(folder, ids, step) for step in (0, 0, 200, 200, 0)] == [False, True, False, True, False]
+    execute.run(begun, tmp_path)
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "the last call began 1 run at step 0, too, and was ended before the next checkpoint: give it more time" in said
+    )
+    assert not folder.exists()
+    for path in (tmp_path / "resumed" / "runs").iterdir():
+        path.unlink()
+    execute.run(begun, tmp_path)
+    assert "the last call began" not in capsys.readouterr().err
 
 
 def test_an_error_is_recorded_with_its_traceback_and_tried_again_only_on_request(tmp_path, monkeypatch):
@@ -518,35 +601,17 @@ def test_cells_that_are_none_of_the_study_are_refused(tmp_path):
         execute.run(study(), tmp_path, only=["0123"])
 
 
-@pytest.mark.parametrize("is_packed", [False, True])
-def test_a_crashed_run_is_run_again_with_retry_failed_and_its_record_is_kept_aside(tmp_path, is_packed):
-    crashing = study(
+def test_a_run_whose_environment_failed_stays_failed_and_keeps_its_checkpoint_until_it_is_run_again(tmp_path):
+    failing = study(
         games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
     )
-    assert execute.run(crashing, tmp_path).num_crashed == 1
-    if is_packed:
-        packing.pack(tmp_path / "resumed" / "runs")
-    assert execute.run(crashing, tmp_path).num_crashed == 0
-    assert execute.run(crashing, tmp_path, retry_failed=True).num_crashed == 1
-    (aside,) = (tmp_path / "resumed" / "failures" / "crashed").glob("*.json")
-    assert (aside.parent / json.loads(aside.read_text())["curves"]["file"]).exists()
-    assert "the engine exploded" in json.loads(aside.read_text())["crash"]
-
-
-def test_two_processes_may_run_crashed_runs_again_at_the_same_time(tmp_path, monkeypatch):
-    crashing = study(
-        games=("gymnasium:tests.helpers.host_games:Crash-v0",), seeds=(1,), algorithms={"DQN": SMALL}, steps=400
-    )
-    execute.run(crashing, tmp_path)
-    find = store.find
-
-    def overtaken(folder, id):
-        found = find(folder, id)
-        (folder / f"{id}.json").rename(tmp_path / "moved by the other one")
-        return found
-
-    monkeypatch.setattr(store, "find", overtaken)
-    missing_runs.retry(tmp_path / "resumed", spec.by_identifier(crashing))
+    report = execute.run(failing, tmp_path, checkpoint_seconds=0)
+    assert (report.num_written, report.num_failed) == (0, 1)
+    assert execute.run(failing, tmp_path).failed == report.failed
+    assert [found.step for found in checkpoints.read(tmp_path / "resumed" / "checkpoints")] == [200]
+    assert execute.run(failing, tmp_path).num_compilations == 0
+    again = execute.run(failing, tmp_path, retry_failed=True)
+    assert (again.num_written, again.num_failed, again.num_compilations) == (0, 1, 1)
 
 
 def test_who_was_silent_for_long_leaves_its_runs_to_the_one_that_took_them(

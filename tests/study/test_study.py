@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import re
 import types
 
@@ -20,11 +19,12 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.play import select_weights
 from jaxdqn.store import schema, store
-from jaxdqn.study import execute, plan, run_group, spec
+from jaxdqn.study import execute, plan, records, run_group, spec
 from jaxdqn.study.spec import Study
 from jaxdqn.target_network import LastCopies
-from jaxdqn.training import device_layout, program
+from jaxdqn.training import device_layout, devices, program
 from jaxdqn.training.evaluate import Evaluation
+from jaxdqn.training.state import Ending
 from tests.helpers.runs import SMALL, advancing, plain, start
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -238,7 +238,7 @@ def test_the_memory_of_an_accelerator_is_its_own_and_that_of_cores_is_shared():
         return types.SimpleNamespace(platform=platform, memory_stats=lambda: {"bytes_limit": 7})
 
     assert device_layout._memory(device("gpu"), 2) == 7.0
-    assert device_layout._memory(device("cpu"), 2) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    assert device_layout._memory(device("cpu"), 2) == devices.memory() / 2
 
 
 @pytest.mark.parametrize("name", ["catch", "gymnasium:CartPole-v1"])
@@ -251,21 +251,53 @@ def test_runs_take_up_half_of_the_memory_there_is(monkeypatch, name, room, at_on
     assert device_layout.choose(SMALL, game, 8).width == at_once
 
 
+def test_runs_with_one_environment_in_all_train_one_after_another():
+    alone, game = dataclasses.replace(SMALL, num_environments=1), games.make("gymnasium:CartPole-v1")
+    for config, environments, is_alone in (
+        (alone, 1, True),
+        (alone, 2, False),
+        (SMALL, 1, False),
+        (alone, None, False),
+    ):
+        evaluation = Evaluation(200, 5, environments=environments)
+        wide = device_layout.choose(config, game, 8, evaluation=evaluation).width > 1
+        assert (wide or len(devices.cores()) == 1) != is_alone
+
+
+def test_the_number_of_environments_of_evaluation_is_in_the_identity_of_a_run_only_if_it_is_given():
+    ids = [
+        spec.cells(Study("any", ("catch",), {"DQN": SMALL}, (0,), 200, Evaluation(200, 5, environments=number)))[0].id
+        for number in (None, 2)
+    ]
+    plain = spec.cells(Study("any", ("catch",), {"DQN": SMALL}, (0,), 200, Evaluation(200, 5)))[0]
+    assert ids[0] == plain.id != ids[1]
+    determinants = plain.determinants | {
+        "evaluation": {"every": 200, "episodes": 5, "epsilon": 0.0, "exact_values": False}
+    }
+    assert store.identifier(schema.without_none(determinants)) == plain.id  # as before there was such a number
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True])
+def test_a_number_of_environments_of_evaluation_that_is_none_is_refused(number):
+    with pytest.raises(ValueError, match=rf"evaluation.environments = {number} must be a whole number of at least 1"):
+        Evaluation(200, 5, environments=number).check()
+
+
 @pytest.mark.parametrize(
     ("platform", "allowed", "reason"),
     [
-        ("cpu", 6_000, "1,976 more than may be used: allow more, or lower replay.capacity = 200 to about 144."),
+        ("cpu", 6_000, "and 6,000 may be used: allow more, or lower replay.capacity = 200 to about 144."),
         (
             "cpu",
             None,
-            "976 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 172.",
+            "and this machine has 7,000: use a larger one, or lower replay.capacity = 200 to about 172.",
         ),
         (
             "gpu",
             None,
-            "4,476 more than a device here has: use a larger one, or lower replay.capacity = 200 to about 76.",
+            "and a device here has 3,500: use a larger one, or lower replay.capacity = 200 to about 76.",
         ),
-        ("cpu", 10, "7,966 more than may be used: allow more."),
+        ("cpu", 10, "and 10 may be used: allow more."),
     ],
 )
 def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch, platform, allowed, reason):
@@ -277,6 +309,15 @@ def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch,
     sentence = f"A run on catch needs 7,976 bytes (7,276 for replay), {reason}"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         device_layout.choose(SMALL, games.make("catch"), 8, allowed)
+
+
+def test_64_bits_are_refused_when_the_study_is_made():
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with pytest.raises(ValueError, match=r"^JAX_ENABLE_X64 is on, but jaxdqn computes in 32 bits: unset it, .*\.$"):
+            dataclasses.replace(TINY)
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.mark.equal_bits
@@ -492,11 +533,27 @@ def test_requested_weights_and_episodes_are_stored_and_change_no_curve(finished,
         assert episodes["end_step"].tolist() == [2, 2, 4, 4, 6, 6, 8]  # two copies, an episode is one step
         np.testing.assert_array_equal(np.abs(episodes["episode_return"]), 1)
         np.testing.assert_array_equal(episodes["last_reward"], episodes["episode_return"])
-    shapes = {name: values.shape for name, values in store.attachment(found[2], "weights").items()}
-    assert shapes == {
+    shapes = {
         "params/Dense_0/kernel": (1, 16),
         "params/Dense_0/bias": (16,),
         "params/Dense_1/kernel": (16, 2),
         "params/Dense_1/bias": (2,),
     }
-    assert "weights" not in found[1].facts
+    returns, kept = found[2].curves["evaluation_return"], store.attachment(found[2], "weights")
+    assert found[2].facts["best_step"] == 200 * (1 + returns.argmax()) < study.steps
+    assert {name: values.shape for name, values in kept.items()} == shapes | {
+        f"best/{name}": shape for name, shape in shapes.items()
+    }
+    assert not np.array_equal(kept["best/params/Dense_0/kernel"], kept["params/Dense_0/kernel"])
+    assert not {"weights", "best_step"} & found[1].facts.keys()
+
+
+@pytest.mark.parametrize(("best_step", "has_best"), [(200, True), (400, False), (None, False)])
+def test_weights_of_an_earlier_step_are_stored_if_their_return_was_higher(best_step, has_best):
+    study = dataclasses.replace(TINY, weights_of=(1,))
+    ending = Ending(None, None, {"params/b": np.zeros(1)}, {}, best_step, {"params/b": np.ones(1)})
+    cell = next(cell for cell in spec.cells(study) if cell.seed == 1)
+    kept = records.attachments(study, cell, ending)["weights"]
+    assert {name: values.tolist() for name, values in kept.items()} == {"params/b": [0.0]} | (
+        {"best/params/b": [1.0]} if has_best else {}
+    )

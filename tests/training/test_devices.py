@@ -55,6 +55,47 @@ def test_where_a_system_does_not_say_which_cores_are_allowed_all_are(monkeypatch
     assert devices.cores() == expected
 
 
+@pytest.mark.parametrize(
+    ("processes", "files", "expected"),
+    [
+        ("", {}, "all"),
+        ("0::/a/b\n", {"a/memory.max": "5000\n", "a/b/memory.max": "max\n", "a/b/c/memory.max": "7\n"}, 5_000),
+        ("0::/\n", {"memory.max": "6000\n"}, 6_000),
+        ("8:pids:/a\n9:cpu,memory:/a\n0::/\n", {"memory/a/memory.limit_in_bytes": "7000"}, 7_000),
+        ("9:memory:/elsewhere\n", {"memory/memory.limit_in_bytes": "8000", "memory.max": "3"}, 8_000),
+        ("9:memory:/a\n", {"memory/a/memory.limit_in_bytes": "9223372036854771712"}, "all"),
+    ],
+)
+def test_memory_is_that_of_the_machine_or_the_limit_of_a_container(monkeypatch, tmp_path, processes, files, expected):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "cgroup").write_text(processes)
+    monkeypatch.setattr(devices, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(devices, "_PROCESS_CGROUPS", tmp_path / "cgroup")
+    of_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert devices.memory() == (of_machine if expected == "all" else expected)
+    monkeypatch.setattr(devices, "_PROCESS_CGROUPS", tmp_path / "of another system")
+    assert devices.memory() == of_machine
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(RuntimeError("Unable to initialize backend 'cuda': no\nmore"), "(Unable to "), (AssertionError(), "find: ")],
+)
+def test_a_demanded_accelerator_that_is_missing_is_one_sentence(monkeypatch, error, words):
+    def no_devices():
+        raise error
+
+    config = types.SimpleNamespace(jax_platforms="cuda")
+    monkeypatch.setattr(devices, "jax", types.SimpleNamespace(config=config, devices=no_devices))
+    with pytest.raises(
+        ValueError, match=r"^JAX_PLATFORMS=cuda demands devices that JAX does not find[^\n]+\.$"
+    ) as said:
+        devices.available()
+    assert words in str(said.value)
+
+
 needs_two_cores = pytest.mark.skipif(len(ALL) < 2, reason="there is but one core to share, or none can be chosen")
 
 

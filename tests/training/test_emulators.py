@@ -29,7 +29,10 @@ class Runner:
         self.game, self.config = games.make(name), dataclasses.replace(CONFIG, num_environments=num_environments)
         kind = self.game.num_actions, num_environments
         self.named = {"game": self.game, "programs": _programs.setdefault(kind, host_programs.make(self.game))}
-        self.host, self.points = host_loop.init(self.config, 0, num_evaluated=1, **self.named), []
+        self.host, self.points = (
+            host_loop.init(self.config, 0, evaluation=EVALUATION, **self.named),
+            [],
+        )
 
     def advance(self):
         self.host, point = host_loop.advance(self.host, evaluation=EVALUATION, **self.named)
@@ -41,12 +44,12 @@ class Runner:
     def interrupt(self, change=lambda arrays: arrays):
         arrays = host_checkpoint.save(self.host, self.game)
         self.close()
-        self.host = host_checkpoint.load(change(arrays), self.config, 0, num_evaluated=1, **self.named)
+        self.host = host_checkpoint.load(change(arrays), self.config, 0, evaluation=EVALUATION, **self.named)
 
     @property
     def memories(self):
         """The memories of the consoles."""
-        return [copy._ale.getRAM().tobytes() for copy in self.host.environments.envs]
+        return [copy.unwrapped._ale.getRAM().tobytes() for copy in self.host.environments.unwrapped.envs]
 
 
 @pytest.mark.parametrize(("package", "name", "num_environments", "saves_state"), [ATARI, REPLAYED, DOOM])

@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from jaxdqn import config_fields, games, learner, schedules
 from jaxdqn.algorithms import pqn, r2d2
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.game_interfaces import Game, HostGame, TimeStep
+from jaxdqn.games import environment_vectors
 from jaxdqn.interfaces import Step
 from jaxdqn.networks.memory import LSTM
 from jaxdqn.networks.network import QNetwork
@@ -25,10 +27,10 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.target_network import Online
-from jaxdqn.training import host_evaluate, host_loop, host_programs, host_state, loop
+from jaxdqn.training import host_checkpoint, host_evaluate, host_loop, host_programs, host_state, loop
 from jaxdqn.training.acting import ActorState
 from jaxdqn.training.evaluate import Evaluation
-from tests.helpers import host_games
+from tests.helpers import faulty_games, host_games
 from tests.helpers.runs import SMALL, advancing, plain
 
 pytestmark = pytest.mark.usefixtures("unoptimised")
@@ -51,7 +53,7 @@ class Runner:
         self.game, self.config, self.evaluation = game, config, evaluation
         self.programs = shared_programs(game.observation_shape, game.observation_dtype, game.num_actions)
         self.host = host_loop.init(
-            config, seed, game=game, programs=self.programs, num_evaluated=evaluation.episodes, num_logged=num_logged
+            config, seed, game=game, programs=self.programs, evaluation=evaluation, num_logged=num_logged
         )
 
     def advance(self):
@@ -182,7 +184,7 @@ def test_a_lost_life_ends_an_episode_for_learning_and_acting_and_not_for_returns
 
 def test_an_evaluation_counts_one_episode_of_every_copy(counted):
     run, curves, *_ = counted
-    seeds = [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+    seeds = [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.env.envs]
     assert len(set(seeds)) == 4
     lengths = [3 + seed % 3 for seed in seeds]  # the rewards are 1, 2, ...
     assert curves["evaluation_return"] == np.mean([n * (n + 1) / 2 for n in lengths])
@@ -195,7 +197,7 @@ def test_no_two_evaluations_play_the_same_episodes():
     seeds = []
     for _ in range(3):
         run.advance()
-        seeds += [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.envs]
+        seeds += [copy.unwrapped.np_random_seed for copy in run.host.evaluation_environments.env.envs]
     assert len(set(seeds)) == 12
 
 
@@ -208,6 +210,104 @@ def test_the_epsilon_of_evaluation_is_the_share_of_random_actions(epsilon, mean)
     run.host = run.host._replace(state=run.state._replace(learner=learner))
     # An episode has nine steps, and each earns its action; 0.6 is four standard deviations.
     np.testing.assert_allclose(run.advance()["evaluation_return"], mean, atol=0.6)
+
+
+@pytest.fixture(scope="module")
+def cartpole():
+    return Runner(games.make("gymnasium:CartPole-v1"), SMALL)
+
+
+@pytest.mark.parametrize("environments", [1, 2, 4, 9])
+def test_the_number_of_environments_does_not_change_an_evaluation(cartpole, environments):
+    evaluation, sizes = Evaluation(every=200, episodes=5, epsilon=0.3), []
+
+    def returns(evaluation):
+        sizes.append(evaluation.num_environments)
+        vector = cartpole.game.make_vector(evaluation.num_environments)
+        host = cartpole.host._replace(evaluation_environments=vector)
+        return host_evaluate.evaluate(host, cartpole.programs, evaluation).tolist()
+
+    expected = returns(evaluation)
+    assert len(set(expected)) > 2
+    assert returns(dataclasses.replace(evaluation, environments=environments)) == expected
+    assert sizes == [5, min(5, environments)]
+
+
+def test_evaluation_makes_as_many_environments_as_it_may(monkeypatch):
+    made, game = [], own("Counter")
+
+    def make_vector(number, asynchronous=False):
+        made.append(number)
+        return game.make_vector(number, asynchronous)
+
+    Runner(game._replace(make_vector=make_vector), SMALL, evaluation=Evaluation(every=200, episodes=3, environments=2))
+    assert made == [2, 2]
+
+
+def test_one_environment_can_serve_training_and_evaluation_and_the_training_episode_is_cut_and_not_ended():
+    made, game = [], own("RandomReward")
+
+    def make_vector(number, asynchronous=False):
+        made.append(number)
+        return game.make_vector(number, asynchronous)
+
+    config = dataclasses.replace(SMALL, num_environments=1, learning_starts=8)
+    evaluation = Evaluation(every=8, episodes=2, environments=1)
+    run = Runner(game._replace(make_vector=make_vector), config, evaluation=evaluation)
+    for _ in range(2):
+        run.advance()
+        assert len(run.host.history.actions) == 0
+        assert not run.state.game.resetting.any()
+        assert run.state.episode_return.tolist() == [0.0]
+    assert made == [1]
+    assert run.host.history.renewed_at == (8, 16)
+    assert run.state.num_episodes == 0
+    rows = np.asarray(run.state.replay.packed[0])[:16, 0]
+    assert rows[:, -1].tolist() == ([0] * 7 + [1]) * 2  # cut
+    assert not rows[:, 3:5].any()  # neither terminated nor truncated
+
+
+def test_resuming_takes_the_same_actions_again_however_many_there_are():
+    number = 2**17  # half of the actions do not fit in 16 bits
+    environment = faulty_games.changed(action_space=spaces.Discrete(number))
+    vector = functools.partial(environment_vectors.make, "game", environment)
+    game = games.make("gymnasium:tests.helpers.faulty_games:Sound-v0")._replace(num_actions=number, make_vector=vector)
+    config = dataclasses.replace(SMALL, learning_starts=300, network=QNetwork(Dense((4,))))
+    run = Runner(game, config, evaluation=Evaluation(every=204, episodes=1))
+    run.advance()
+    arguments = {"game": game, "programs": run.programs, "evaluation": run.evaluation}
+    assert run.state.episode_return.min() > 0  # the sum of the actions of the episode under way
+    resumed = host_checkpoint.load(host_checkpoint.save(run.host, game), config, 0, **arguments)
+    assert resumed.history.renewed_at == ()
+    assert resumed.history.actions == run.host.history.actions
+
+
+def test_actions_that_fit_in_16_bits_are_kept_in_16_bits():
+    assert [host_state.action_type(number) for number in (2, 2**16, 2**16 + 1)] == [np.uint16, np.uint16, np.uint32]
+
+
+def test_an_action_of_training_and_evaluation_is_of_the_type_of_its_space(monkeypatch):
+    seen = []
+    monkeypatch.setattr(faulty_games.Sound, "reward", lambda self, action: seen.append(type(action)) or 1.0)
+    game = games.make("gymnasium:tests.helpers.faulty_games:Sound-v0")
+    Runner(game, dataclasses.replace(SMALL, learning_starts=8), evaluation=Evaluation(every=20, episodes=1)).advance()
+    assert set(seen) == {np.int64}
+    assert len(seen) == 20 + 10
+
+
+def test_too_many_environments_are_an_error_that_names_both_numbers():
+    game = own("OneState")
+
+    def make_vector(number, asynchronous=False):
+        if number == 3:
+            raise OSError("Address already in use")
+        return game.make_vector(number, asynchronous)
+
+    with pytest.raises(host_state.EnvironmentFailure) as failure:
+        Runner(game._replace(make_vector=make_vector), SMALL, evaluation=Evaluation(every=200, episodes=3))
+    reason = failure.value.text().strip().splitlines()[-1]
+    assert "evaluation needs 3 environments beside the 2 of training (Address already in use)" in reason
+    assert "lower evaluation.environments" in reason
 
 
 def test_the_ratio_of_updates_to_steps_is_kept():
@@ -283,7 +383,7 @@ def test_pictures_are_stored_byte_for_byte():
     config = dataclasses.replace(SMALL, num_environments=1, learning_starts=20, replay=Uniform(60), network=network)
     run = Runner(own("Image"), config, evaluation=Evaluation(every=60, episodes=2))
     alone = gymnasium.make("Image-v0")  # 9 steps an episode
-    copy = run.host.environments.envs[0].unwrapped
+    copy = run.host.environments.unwrapped.envs[0].unwrapped
     pictures = [alone.reset(seed=copy.np_random_seed)[0]]
     assert run.advance()["updates"] == 10
     for row in range(60):
@@ -299,10 +399,10 @@ def test_pictures_are_stored_byte_for_byte():
 def test_every_function_is_compiled_once():
     game = own("Counter")
     programs = host_programs.make(game)
-    host_loop.compile(SMALL, game=game, programs=programs, num_evaluated=2)
+    host_loop.compile(SMALL, game=game, programs=programs, evaluation=EVALUATION)
     for seed, rate in ((0, 0.01), (1, 0.02)):
         config = dataclasses.replace(SMALL, learning_rate=rate)
-        host = host_loop.init(config, seed, game=game, programs=programs, num_evaluated=2)
+        host = host_loop.init(config, seed, game=game, programs=programs, evaluation=EVALUATION)
         for _ in range(2):
             host, _ = host_loop.advance(host, game=game, programs=programs, evaluation=EVALUATION)
     assert [function._cache_size() for function in programs] == [1] * len(programs)
@@ -464,9 +564,9 @@ def test_an_evaluation_episode_that_does_not_end_is_cut(monkeypatch):
 def test_an_error_of_an_environment_carries_its_traceback():
     run = Runner(own("Crash"), SMALL)
     run.advance()  # 100 of the 150 steps that each copy has
-    with pytest.raises(host_state.Crash) as crash:
+    with pytest.raises(host_state.EnvironmentFailure) as failure:
         run.advance()
-    text = crash.value.text()
+    text = failure.value.text()
     assert "RuntimeError: the engine exploded" in text
     assert "host_games.py" in text
 
@@ -536,3 +636,14 @@ def test_nothing_is_learned_on_host_games_before_there_is_a_whole_sequence():
         assert int(curves["updates"]) == updates + can_sample
         assert run.state.learned_at == run.state.step
     assert 0 < int(curves["updates"]) < 8
+
+
+def test_the_best_parameters_are_those_at_the_first_highest_evaluation_return():
+    run, seen = Runner(games.make("gymnasium:CartPole-v1"), SMALL), []
+    for _ in range(3):
+        curves = run.advance()
+        seen.append((float(curves["evaluation_return"]), plain(run.state.learner.parameters)))
+    best = max(range(3), key=lambda i: seen[i][0])
+    assert best < 2
+    assert (run.state.best.evaluation_return, run.state.best.step) == (seen[best][0], 200 * (best + 1))
+    jax.tree.map(np.testing.assert_array_equal, plain(run.state.best.parameters), seen[best][1])

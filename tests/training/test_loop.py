@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import config_fields, games, schedules, target_network
+from jaxdqn import learner as learning
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.exploration import EpsilonGreedy
 from jaxdqn.game_interfaces import Game, TimeStep
@@ -306,7 +307,8 @@ def test_the_number_of_evaluations_does_not_change_training():
     advance = advancing(game, Evaluation(every=400, episodes=5))
     for _ in range(2):
         seldom, _ = advance(config, seldom)
-    jax.tree.map(np.testing.assert_array_equal, plain(often), plain(seldom))
+    trained = [plain(run._replace(best=None)) for run in (often, seldom)]  # the best of other evaluations
+    jax.tree.map(np.testing.assert_array_equal, *trained)
 
 
 def test_a_run_continues_from_a_checkpoint_bit_for_bit(tmp_path):
@@ -605,3 +607,32 @@ def test_actions_before_there_is_a_whole_sequence_are_the_policys():
     state, _ = advancing(game, Evaluation(every=16, episodes=1))(config, state)
     actions = np.asarray(state.replay.ring.packed[0])[:8, :, 2]
     assert (actions == 1).all()
+
+
+def test_the_best_parameters_are_those_at_the_first_highest_evaluation_return():
+    game, evaluation = games.make("catch"), Evaluation(every=80, episodes=4)
+    advance, (config, state) = advancing(game, evaluation), start(game, SMALL, seed=4)
+    returns, parameters = [], []
+    for _ in range(10):
+        state, point = advance(config, state)
+        returns.append(float(point["evaluation_return"]))
+        parameters.append(plain(state.learner.parameters))
+    best = int(np.argmax(returns))
+    assert (best, returns.count(max(returns))) == (6, 2)  # or choose another seed
+    assert (state.best.evaluation_return, state.best.step) == (max(returns), 80 * (best + 1))
+    jax.tree.map(np.testing.assert_array_equal, plain(state.best.parameters), parameters[best])
+
+
+@pytest.mark.parametrize(
+    ("evaluation_return", "diverged_at", "step"),
+    [(2.0, -1, 9), (1.0, -1, 5), (0.0, -1, 5), (np.nan, -1, 5), (2.0, 7, 5)],
+    ids=["higher", "equal", "lower", "nan", "diverged"],
+)
+def test_only_a_higher_return_of_a_run_that_has_not_diverged_replaces_the_best(evaluation_return, diverged_at, step):
+    run = states.RunState(**dict.fromkeys(states.RunState._fields))
+    learner = learning.LearnerState(**dict.fromkeys(learning.LearnerState._fields))._replace(parameters={"a": 9.0})
+    best = states.Best(np.float32(1.0), np.int32(5), {"a": 5.0})
+    run = run._replace(step=9, learner=learner, diverged_at=diverged_at, best=best)
+    found = states.with_best(run, np.float32(evaluation_return)).best
+    assert (found.step, found.parameters["a"]) == (step, step)
+    assert found.evaluation_return == (2.0 if step == 9 else 1.0)

@@ -63,7 +63,7 @@ def stored_by_the_loop_for_jax_games():
 def stored_by_the_loop_for_host_games():
     game = games.make("gymnasium:tests.helpers.host_games:Counter-v0")  # copies that are not in step, and reset apart
     programs = host_programs.make(game)
-    host = host_loop.init(FILLING, 0, game=game, programs=programs, num_evaluated=1)
+    host = host_loop.init(FILLING, 0, game=game, programs=programs, evaluation=Evaluation(every=1, episodes=1))
     host, _ = host_loop.advance(host, game=game, programs=programs, evaluation=Evaluation(every=60, episodes=1))
     return game, host.state
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.analysis import by_arm
-from jaxdqn.store import schema, store
+from jaxdqn.code_versions import CodeVersions
+from jaxdqn.store import store
 from jaxdqn.study import execute
 from jaxdqn.study.spec import Study
-from jaxdqn.training import device_layout, program, workers
+from jaxdqn.training import device_layout, host_checkpoint, program, worker_process, workers
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers.runs import SMALL
 
@@ -29,33 +29,35 @@ def study(**changes):
 
 def test_a_failing_environment_ends_only_its_run_and_records_the_traceback(tmp_path):
     found = execute.run(study(games=GAMES), tmp_path)  # a copy has steps for one period, not for two
-    assert (found.num_written, found.num_crashed) == (6, 4)
-    runs = by_arm.group(store.read(found.folder).runs, "game")
-    whole, crashed, died = (runs[game,] for game in GAMES)
-    for run in whole:
-        assert run.facts["crash"] is None
-        assert run.curves["steps"].tolist() == [200, 400]
-    for same_seed in zip(whole, crashed, died, strict=True):
-        for run in same_seed[1:]:
-            assert schema.crashed(run.facts)
-            assert run.curves["steps"].tolist() == [200]
-            for name in run.curves:  # until then all three play alike
-                np.testing.assert_array_equal(run.curves[name], same_seed[0].curves[name][:1], err_msg=name)
-    for run in crashed:
-        assert "RuntimeError: the engine exploded" in run.facts["crash"]
-        assert "host_games.py" in run.facts["crash"]
-    for run in died:
-        assert "ended with status 7" in run.facts["crash"]
+    assert (found.num_written, found.num_failed) == (2, 4)
+    assert all(run.curves["steps"].tolist() == [200, 400] for run in store.read(found.folder).runs)
+    assert {run.facts["game"]["name"] for run in store.read(found.folder).runs} == {GAMES[0]}
+    by_game = {failure.about["game"]: failure for failure in found.failed}
+    assert by_game[GAMES[1]].reason == "RuntimeError: the engine exploded"
+    assert "host_games.py" in by_game[GAMES[1]].traceback
+    assert "ended with status 7" in by_game[GAMES[2]].reason
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the parent has an accelerator")
-def test_a_worker_has_one_core_and_no_accelerator_unless_its_parent_has(tmp_path):
-    report = execute.run(
-        study(games=["gymnasium:tests.helpers.host_games:ProcessReporter-v0"], seeds=(0,), steps=200), tmp_path
-    )
+def test_a_worker_has_one_core_no_accelerator_unless_its_parent_has_and_the_same_switches(tmp_path):
+    with jax.default_matmul_precision("highest"):
+        report = execute.run(
+            study(games=["gymnasium:tests.helpers.host_games:ProcessReporter-v0"], seeds=(0,), steps=200), tmp_path
+        )
     (run,) = store.read(report.folder).runs
-    assert run.curves["evaluation_return"].tolist() == [101.0]
+    assert run.curves["evaluation_return"].tolist() == [1_101.0]
+    assert run.facts["switches"] == {"jax_default_matmul_precision": "highest"}
+
+
+def test_a_worker_refuses_a_game_whose_code_has_changed():
+    name = "gymnasium:tests.helpers.host_games:OneState-v0"
+    task = worker_process.Task("cpu", SMALL, name, games.make(name).code, {}, Evaluation(200, 1), 0, False, 0.0)
+    assert worker_process._game(task).name == name
+    with pytest.raises(
+        RuntimeError, match=f"^the code of {name} has changed since the command began: run the command again$"
+    ):
+        worker_process._game(task._replace(code=CodeVersions({"tests.helpers.host_games": "0"})))
 
 
 @pytest.mark.parametrize("name", [GAMES[0], "catch"])
@@ -80,7 +82,7 @@ def test_environments_in_processes_give_the_same_runs(tmp_path):
 
 def test_the_process_of_one_environment_may_die_without_ending_the_study(tmp_path):
     found = execute.run(study(games=GAMES[2:], seeds=(0, 1, 2)), tmp_path, asynchronous=True)
-    assert (found.num_written, found.num_crashed) == (3, 3)
+    assert (found.num_written, found.num_failed) == (0, 3)
 
 
 @pytest.mark.parametrize("moment", ["init", "advance", "end"])
@@ -103,17 +105,17 @@ def test_a_process_that_is_killed_while_it_waits_ends_only_its_run(tmp_path, mon
 
     monkeypatch.setattr(workers, "start", started)
     report = execute.run(study(), tmp_path)
-    assert (report.num_written, report.num_crashed) == (2, 1)
-    by_seed = {run.facts["seed"]: run.facts["crash"] for run in store.read(report.folder).runs}
-    assert "was killed by signal 9" in by_seed[0]
-    assert by_seed[1] is None
+    assert (report.num_written, report.num_failed) == (1, 1)
+    (failure,) = report.failed
+    assert failure.about["seed"] == 0
+    assert "was killed by signal 9" in failure.reason
 
 
-def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crashes(tmp_path, monkeypatch):
+def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_fails(tmp_path, monkeypatch):
     start, places = workers._start, []
 
-    def killed_at_first(task, place):
-        worker = start(task, place)
+    def killed_at_first(task, place, note):
+        worker = start(task, place, note)
         if not places:
             worker.process.kill()
         places.append(place)
@@ -121,15 +123,15 @@ def test_a_process_that_is_killed_while_it_compiles_is_replaced_and_no_run_crash
 
     monkeypatch.setattr(workers, "_start", killed_at_first)
     report = execute.run(study(), tmp_path)
-    assert (report.num_written, report.num_crashed) == (2, 0)
+    assert (report.num_written, report.num_failed) == (2, 0)
     assert places.count(0) == 2
 
 
 def test_the_traceback_of_an_environment_in_its_own_process_is_recorded(tmp_path):
     found = execute.run(study(games=GAMES[1:2], seeds=(0,)), tmp_path, asynchronous=True)
-    (run,) = store.read(found.folder).runs
-    assert "RuntimeError: the engine exploded" in run.facts["crash"]
-    assert "host_games.py" in run.facts["crash"]
+    (failure,) = found.failed
+    assert failure.reason == "RuntimeError: the engine exploded"
+    assert "host_games.py" in failure.traceback
 
 
 class Scripted:
@@ -152,7 +154,9 @@ def test_after_an_error_of_one_worker_the_others_answer_the_next_request(monkeyp
     failing, other = Scripted(("ok", None)), Scripted(("ok", None))
     started = [failing, other]
     monkeypatch.setattr(workers, "_start", lambda task, place: started[place])
-    wave = workers.start(SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False)
+    wave = workers.start(
+        SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False, host_checkpoint.UNLIMITED
+    )
     states = [None, None]
     for ask in (lambda: wave.advance(states, 0), lambda: wave.save(states), lambda: wave.end(states)):
         failing.answers.append(("error", "out of memory"))

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import pickle
 import secrets
@@ -13,14 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdqn.analysis import failed_runs
 from jaxdqn.spelling import counted
-from jaxdqn.store import failures, manifest, schema, store
+from jaxdqn.store import failures, manifest, store
 from jaxdqn.store.claims import Claims
 from jaxdqn.study import execute, missing_runs, plan, progress, provenance, records, spec, stop_signals
 from jaxdqn.study.executors import tasks
 from jaxdqn.study.executors.tasks import Resources, Task
 from jaxdqn.study.executors.work import TaskRequest, TaskResult, token_of
 from jaxdqn.study.spec import Cell, Study
+from jaxdqn.training import devices
 
 
 class Unfinished(Exception):
@@ -76,7 +79,7 @@ def run(
       out: its results go to `<out>/<study.name>/runs`.
       opened: opens the pool for the study's folder.
       resources: of the tasks.
-      retry_failed: whether cells that failed or crashed before run again.
+      retry_failed: whether cells that failed before run again.
       memory: bytes that the runs of a task may use at once; None for what they need.
       exporters: must be empty, since the points of curves stay elsewhere.
       **options: other options of `execute.run`.
@@ -102,8 +105,9 @@ def run(
                 missing_runs.retry(folder, cells)
                 left, damaged = missing_runs.find(folder, cells)
             named = {"memory": memory, "script": provenance.script(), **options}
+            paths = tuple(map(os.path.abspath, sys.path))  # "" is the current folder
             requests = [
-                TaskRequest(task, packed, tuple(sys.path), str(folder.parent), token, named)
+                TaskRequest(task, packed, paths, str(folder.parent), devices.switches(), token, named)
                 for task in _split(study, set(cells) - set(left), pool, resources, memory)
             ]
             outcomes = _run_tasks(study, folder, pool, requests)
@@ -206,8 +210,8 @@ def _take(folder: pathlib.Path, outcome: Outcome, bar: progress.Bar) -> None:
         elif f"failures/{id}.json" in contents:
             failure = json.loads(contents[f"failures/{id}.json"])
             failures.write(folder / "failures", id, failure["about"], failure["traceback"])
-    if outcome.result.report.num_failed:
-        bar.note(f"{counted(outcome.result.report.num_failed, 'run')} failed")
+    if outcome.result.report.failed:
+        bar.note(f"{counted(len(outcome.result.report.failed), 'run')} failed")
 
 
 def _is_of(path: str, id: str) -> bool:
@@ -224,14 +228,13 @@ def _report(
     """Returns the report, from the records stored: a task that was lost has no report of its own."""
     found = {record.facts["id"]: record.facts for record in store.read_facts(folder / "runs").records}
     made = [found[id] for id in left if id in found]
-    failed = {failure.id for failure in failures.read(folder / "failures")} & set(cells) - set(found)
+    failed = tuple(failure for failure in failed_runs.read(folder) if failure.id in cells)
     return execute.Report(
         folder=folder / "runs",
         num_written=len(made),
         num_skipped=len(set(cells) & set(found) - set(left)),
         num_diverged=sum(facts["diverged_at"] is not None for facts in made),
-        num_crashed=sum(schema.crashed(facts) for facts in made),
-        num_failed=len(failed),
+        failed=failed,
         damaged=damaged,
         num_compilations=sum(report.num_compilations for report in reports),
         compile_seconds=sum(report.compile_seconds for report in reports),

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from jaxdqn.store import failures
 from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
@@ -137,7 +138,7 @@ def _outcome(request: TaskRequest, result: Callable[[], work.TaskResult]) -> Out
     try:
         return Outcome(request.task, result())
     except Exception as problem:  # of the task, or of its lost node
-        return Outcome(request.task, None, (str(problem).strip() or type(problem).__name__).splitlines()[-1])
+        return Outcome(request.task, None, failures.error_line(str(problem)) or type(problem).__name__)
 
 
 def _check_room(nodes: Sequence[dict[str, float]], needs: Sequence[Needs]) -> None:

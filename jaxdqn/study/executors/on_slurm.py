@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType, MappingProxyType
 from typing import Any
 
+from jaxdqn.store import failures
 from jaxdqn.study import execute
 from jaxdqn.study.executors import driver, work
 from jaxdqn.study.executors.driver import Outcome, Pool, Unfinished
@@ -141,4 +142,4 @@ def _outcome(job: Any, request: TaskRequest) -> Outcome:
     problem = job.exception()
     if problem is None:
         return Outcome(request.task, job.result())
-    return Outcome(request.task, None, f"{str(problem).strip().splitlines()[-1]} ({job.paths.stderr})")
+    return Outcome(request.task, None, f"{failures.error_line(str(problem))} ({job.paths.stderr})")

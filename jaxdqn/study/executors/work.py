@@ -23,6 +23,7 @@ class TaskRequest(NamedTuple):
       study: the study, pickled; it is unpickled after `paths` are added, since its modules may be there.
       paths: in which the driver searches Python modules.
       out: the folder of results of the driver, absolute.
+      switches: of JAX, in the driver.
       token: written by the driver into the study's folder; `token_of` returns the file.
       options: of `execute.run`.
     """
@@ -31,6 +32,7 @@ class TaskRequest(NamedTuple):
     study: bytes
     paths: tuple[str, ...]
     out: str
+    switches: dict[str, Any]
     token: str
     options: dict[str, Any]
 
@@ -65,7 +67,7 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     """Runs the cells of a task.
 
     Raises:
-      RuntimeError: if the code here differs from the driver's.
+      RuntimeError: if the code here differs from the driver's, or JAX finds no GPU where the task has one.
       OSError: if a result cannot be stored.
       KeyboardInterrupt: after a request to stop; if the folder is the driver's, checkpoints are left.
     """
@@ -74,8 +76,11 @@ def work(request: TaskRequest, sees: Sees = sees) -> TaskResult:
     needs = request.task.needs
     with cpu_cores.kept_to(needs.cpus, "task"):
         devices.use_cores(needs.cpus)
+        devices.set_switches(request.switches)
         if not needs.gpus:
             devices.leave_accelerators()
+        elif devices.available()[0].platform == "cpu":
+            raise RuntimeError('JAX finds no GPU of this task: install JAX for it there (pip install "jax[cuda12]")')
         devices.keep_compiled_programs()
         _check_cells(study, request.task.cells)
         if sees(pathlib.Path(request.out) / study.name, request.token):
