@@ -18,13 +18,18 @@ def width() -> int:
 def table(rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
     """Returns rows of cells as lines with aligned columns; the first row is the heading.
 
-    Columns of numbers are aligned to the right. If the lines are too long, the widest columns are wrapped.
+    Columns of numbers are aligned to the right. If the lines are too long, columns with nothing but `-` are left out,
+    and the widest columns are wrapped.
 
     Args:
       rows: the cells.
       columns: length of a line; None is the width of the terminal.
     """
-    widths = _widths(rows, (width() if columns is None else columns) - len(_GAP) * (len(rows[0]) - 1))
+    columns = width() if columns is None else columns
+    if sum(_natural(rows)) + len(_GAP) * (len(rows[0]) - 1) > columns:
+        filled = [set(column) != {"-"} for column in zip(*rows[1:], strict=True)] or [True] * len(rows[0])
+        rows = [[cell for cell, is_filled in zip(row, filled, strict=True) if is_filled] for row in rows]
+    widths = _widths(rows, columns - len(_GAP) * (len(rows[0]) - 1))
     is_number = [_holds_numbers(column) for column in zip(*rows[1:], strict=True)] or [False] * len(widths)
     lines = []
     for row in rows:
@@ -56,7 +61,7 @@ def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
     The widest columns become narrower, first down to their longest word. If that is not enough, words are broken, those
     of the first column last, because it often holds names that are copied.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = _natural(rows)
     words = [_longest_piece(column) for column in zip(*rows, strict=True)]
     narrow = [min(_NARROWEST, word) for word in words]
     for least in (words, [words[0], *narrow[1:]], narrow):
@@ -67,6 +72,11 @@ def _widths(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
             widest = max((index for index in range(len(widths)) if room[index] > 0), key=widths.__getitem__)
             widths[widest] -= 1
     return widths
+
+
+def _natural(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Returns the length of the longest cell of each column."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _longest_piece(column: Sequence[str]) -> int:

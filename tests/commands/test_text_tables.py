@@ -36,3 +36,9 @@ def test_a_table_of_markdown_is_fitted_and_other_lines_stay():
     text = "before\n| a | b |\n|---|---|\n| x | -1 |\n\nafter"
     assert text_tables.markdown_fitted(text, 80) == "before\na   b\nx  -1\n\nafter"
     assert text_tables.markdown_fitted("none\n") == "none\n"
+
+
+def test_a_column_without_values_is_left_out_where_the_table_does_not_fit():
+    rows = [("game", "settings", "score"), ("catch", "-", "1"), ("acrobot", "-", "2")]
+    assert text_tables.table(rows, 24) == "game     settings  score\ncatch    -             1\nacrobot  -             2"
+    assert text_tables.table(rows, 23) == "game     score\ncatch        1\nacrobot      2"
