@@ -37,6 +37,10 @@ class CodeVersions(NamedTuple):
     sources: Mapping[str, str] = {}
     packages: Mapping[str, str] = {}
 
+    def __hash__(self) -> int:
+        """Makes a `Game`, which holds versions, a static argument of compiled functions."""
+        return hash((tuple(sorted(self.sources.items())), tuple(sorted(self.packages.items()))))
+
 
 def of(objects: Iterable[Any]) -> CodeVersions:
     """Returns the versions of the code of classes and functions, and of modules that are given by name.

@@ -146,7 +146,7 @@ def about(search: Search) -> dict[str, Any]:
         "space": {path: _plain(range_) for path, range_ in search.space.items()},
         "tuning_seeds": list(search.tuning_seeds),
         "steps": search.steps,
-        "evaluation": dataclasses.asdict(search.evaluation),
+        "evaluation": schema.without_none(dataclasses.asdict(search.evaluation)),
         "sampler": search.sampler.__name__,
         "rungs": list(search.rungs),
         "share": search.share,

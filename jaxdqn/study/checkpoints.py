@@ -4,7 +4,7 @@ Files of the folder `checkpoints/` of a study or a search:
 
     <wave>-<step>-<random>/  the arrays of a wave at that step
     <wave>.json              its runs, step, versions and curves by name; written last, it makes the checkpoint count
-    <wave>.begun             the step at which a call began runs; it is removed when they end
+    <wave>.begun             the step at which a call began runs; it is removed when all runs have ended
 
 A wave is named after its runs. Its newest checkpoint replaces the one before; it is removed when its runs are stored.
 """
@@ -126,7 +126,7 @@ def write(folder: pathlib.Path, snapshot: Snapshot) -> None:
 
 
 def begin(folder: pathlib.Path, ids: Sequence[str], step: int) -> bool:
-    """Notes that a call begins runs at a step, and returns whether a call that did not `end` began them there, too.
+    """Notes that a call begins runs at a step, and returns whether a call that was ended began them there, too.
 
     If the disk has no room for the note, the result is False.
     """
@@ -139,10 +139,11 @@ def begin(folder: pathlib.Path, ids: Sequence[str], step: int) -> bool:
     return False
 
 
-def end(folder: pathlib.Path, ids: Sequence[str]) -> None:
-    """Removes the note of `begin`, since the runs have ended or failed."""
-    with contextlib.suppress(OSError):  # other files are in the folder
-        (folder / f"{_name(ids)}.begun").unlink(missing_ok=True)
+def end(folder: pathlib.Path) -> None:
+    """Removes all notes of `begin`, since all runs have ended or failed, and the folder if it is empty."""
+    for path in folder.glob("*.begun"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # checkpoints of failed runs are in the folder, or there is no folder
         folder.rmdir()
 
 

@@ -136,6 +136,7 @@ def run(
             if left == before:
                 bar.waiting(len(left))  # other processes have claimed all of them
                 _sleep(stop)
+    checkpoints.end(folder / "checkpoints")
     endings = [ending for report in reports for ending in report.endings]
     compiled = [report.compile_seconds for report in reports if report.compile_seconds is not None]
     failed = tuple(failure for failure in failed_runs.read(folder) if failure.id in cells)

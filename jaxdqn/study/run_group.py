@@ -110,7 +110,6 @@ def run_group(context: StudyContext, group: plan.Group) -> GroupReport:
                 seconds += ended.seconds_in_this_process
                 recorded += _record(context, members, ended, endings, live, compiled.compile_seconds, layout)
                 _remove_checkpoints(context, ids)
-            checkpoints.end(context.checkpoints, ids)
             context.claims.release(ids)
     return GroupReport(recorded, compiled.compile_seconds if compiled is not None else None, seconds)
 

@@ -133,7 +133,7 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
         "configuration": config_fields.to_dict(config),
         "seed": None,
         "steps": study.steps,
-        "evaluation": dataclasses.asdict(study.evaluation),
+        "evaluation": schema.without_none(dataclasses.asdict(study.evaluation)),
         "episodes_logged": study.episodes_logged or None,
         "training_version": sample_and_learn.VERSION,
         "algorithm_version": config.algorithm.version,

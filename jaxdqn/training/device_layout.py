@@ -40,7 +40,7 @@ class Size(NamedTuple):
     """The memory of one run, in bytes.
 
     Attributes:
-      networks: parameters and their targets.
+      networks: parameters, their targets, and those at the best evaluation.
       optimizer: its state.
       replay: the memory.
       drawn: random numbers for the iterations of a chunk, and fresh game states, with what is needed to make them.
@@ -64,7 +64,7 @@ def size(config: Config, game: AnyGame) -> Size:
     numbers = _shapes_of_numbers(config, game)
     drawn = _DRAWING * sample_and_learn.chunk_length(numbers) * num_bytes(numbers)
     return Size(
-        networks=num_bytes((learner.parameters, learner.target_parameters)),
+        networks=num_bytes((learner.parameters, learner.target_parameters, state.best.parameters)),
         optimizer=num_bytes(learner.optimizer_state),
         replay=num_bytes(state.replay),
         drawn=drawn,

@@ -220,8 +220,8 @@ def test_options_reach_both_engines():
 
 def _options(game):
     """Returns the options that the vector environment of a game is made with."""
-    arguments = game.make_vector.args
-    return dict(arguments[0].keywords if callable(arguments[0]) else arguments[1])
+    made_with = game.make_vector.args[1]
+    return made_with if isinstance(made_with, dict) else made_with.keywords
 
 
 @pytest.mark.parametrize(

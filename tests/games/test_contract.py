@@ -164,10 +164,10 @@ def test_time_limit_alone_does_not_terminate(name):
     assert (bool(last.terminated), bool(last.truncated)) == (False, True)
 
 
-def test_error_for_an_unknown_name_lists_the_closest_name_and_all_names():
+def test_error_for_an_unknown_name_has_the_closest_name_and_the_command_that_lists_all():
     with pytest.raises(ValueError, match=r"no game is called 'cartpol'. Did you mean 'cartpole'") as error:
         games.make("cartpol")
-    assert all(name in str(error.value) for name in games.GAMES)
+    assert "`jaxdqn list games` lists the games" in str(error.value)
 
 
 @pytest.mark.parametrize("name", LIMITED)

@@ -876,7 +876,7 @@ def test_the_defaults_of_the_command_agree_with_its_help():
     assert list(found.final_seeds) == [5_000, 5_001, 5_002, 5_003]
     assert (found.steps, found.evaluation) == (20_000, Evaluation(every=1_000, episodes=20))
     assert found.budget == 20_000 * (20 * 4 + 4 * 4)  # twenty points trained to the end, and the final
-    assert (found.sampler, found.rule, found.rungs) == (samplers.tpe, halving.best, [5_000])
+    assert (found.sampler, found.rule, found.rungs) == (samplers.tpe, halving.best, (5_000,))
     assert (found.share, found.batch, found.finalists, found.last, found.seed) == (1 / 3, 8, 4, 3, 0)
     assert found.name == "catch-dqn-search"
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
@@ -899,7 +899,7 @@ def test_all_of_a_search_can_be_typed():
     assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102], [10_000, 10_001])
     assert list(found.final_seeds) == [5_000, 5_001]
     assert (found.steps, found.evaluation, found.budget) == (4_000, Evaluation(every=200, episodes=7), 99_000)
-    assert (found.sampler, found.rule, found.rungs) == (samplers.random, halving.best_or_undecided, [400, 2_000])
+    assert (found.sampler, found.rule, found.rungs) == (samplers.random, halving.best_or_undecided, (400, 2_000))
     assert (found.share, found.batch, found.finalists, found.last, found.seed) == (0.25, 6, 3, 2, 4)
     assert (found.name, found.config.learning_rate, found.config.network.activation) == ("mine", 0.5, "tanh")
     assert typed("search catch dqn --space discount=0.9:0.99 --last 0").last is None
@@ -908,9 +908,14 @@ def test_all_of_a_search_can_be_typed():
 def test_a_search_as_it_is_typed():
     found = typed("search catch dqn --space learning_rate=log:1e-5:1e-1 n-step=1,3 --steps 8000 --set batch_size=32")
     assert found.space == {"learning_rate": grids.LogUniform(1e-5, 1e-1), "n_step": grids.Choice((1, 3))}
-    assert (found.name, found.rungs, found.budget, found.config.batch_size) == ("catch-dqn-search", [2000], 768_000, 32)
+    assert (found.name, found.rungs, found.budget, found.config.batch_size) == (
+        "catch-dqn-search",
+        (2000,),
+        768_000,
+        32,
+    )
     assert not set(found.tuning_seeds) & set(found.test_seeds)
-    assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == []
+    assert typed("search catch dqn --space discount=0.9:0.99 --rungs").rungs == ()
     assert typed(
         "search catch dqn --space discount=0.9:0.99 --set network.torso.hidden=(8,)"
     ).config.network.torso.hidden == (8,)

@@ -219,7 +219,7 @@ def test_the_size_of_a_run_is_that_of_its_arrays():
     # What steps in Python can be cut, too. In JAX a step has a key of 8 bytes, and a fresh state of five numbers.
     for name, flags, of_game in (("cartpole", 2, 8 + 5 * 4), ("gymnasium:CartPole-v1", 3, 0)):
         size = device_layout.size(config, games.make(name))
-        assert size.networks == 4 * 2 * num_parameters
+        assert size.networks == 4 * 3 * num_parameters  # online, target and best
         assert size.optimizer == 4 * (2 * num_parameters + 1)  # of Adam, with its count
         assert size.replay == 4 * (200 * (4 + 1 + 1 + flags + 4) + 2)  # whole transitions, and how many there are
         # Four steps draw a number and an action each, and a batch its 16 places; six times that is needed to make them.

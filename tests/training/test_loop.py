@@ -396,7 +396,7 @@ def test_an_evaluation_at_the_limits_is_accepted(evaluation):
     ("change", "sentence"),
     [
         ({"every": 0}, "evaluation.every = 0 must be a whole number of at least 1."),
-        ({"every": 200.0}, "evaluation.every = 200.0 must be a whole number of at least 1."),
+        ({"every": 200.5}, "evaluation.every = 200.5 must be a whole number of at least 1."),
         ({"episodes": 0}, "evaluation.episodes = 0 must be a whole number of at least 1."),
         ({"epsilon": -0.01}, "evaluation.epsilon = -0.01 must be a number between 0 and 1."),
         ({"epsilon": 1.01}, "evaluation.epsilon = 1.01 must be a number between 0 and 1."),

@@ -153,7 +153,7 @@ class Scripted:
 def test_after_an_error_of_one_worker_the_others_answer_the_next_request(monkeypatch):
     failing, other = Scripted(("ok", None)), Scripted(("ok", None))
     started = [failing, other]
-    monkeypatch.setattr(workers, "_start", lambda task, place: started[place])
+    monkeypatch.setattr(workers, "_start", lambda task, place, note: started[place])
     wave = workers.start(
         SMALL, games.make("gymnasium:CartPole-v1"), Evaluation(200, 2), 2, 0, False, host_checkpoint.UNLIMITED
     )
