@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxdqn import code_versions, user_modules
+from jaxdqn.spelling import in_one_line
 
 _PACKAGES = ("jaxdqn",)  # whose types have short names
 
@@ -30,7 +31,7 @@ def named(text: str) -> Any:
     try:
         part = found() if callable(found) and not is_instance else found
     except Exception as error:
-        raise ValueError(f"{text} cannot be made: calling it without arguments raised {_line(error)}.") from error
+        raise ValueError(f"{text} cannot be made: calling it without arguments raised {in_one_line(error)}.") from error
     if not dataclasses.is_dataclass(part) or isinstance(part, type):
         raise ValueError(
             f"{text} is a {type(part).__name__}: it must be a class with the decorator "
@@ -61,7 +62,3 @@ def _names(facts: Any) -> Iterator[str]:
             yield name
         for value in facts.values():
             yield from _names(value)
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0].rstrip('.')}"

@@ -1,4 +1,4 @@
-"""Words of messages: unknown names with suggestions, and counted nouns."""
+"""Words of messages: unknown names with suggestions, errors in one line, and counted nouns."""
 
 import difflib
 from collections.abc import Iterable
@@ -36,6 +36,16 @@ def not_known(sentence: str, name: str, known: Iterable[str], prefix: str = "") 
     """
     known = list(known)
     return f"{sentence} {name!r}.{did_you_mean(name, known, prefix)} Use one of {', '.join(known)}."
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of the message of an error, without its period; the type if there is no message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def in_one_line(error: BaseException) -> str:
+    """Returns the type of an error and the first line of its message: `KeyError: 'seed'`."""
+    return f"{type(error).__name__}: {first_line(error)}" if str(error).strip() else first_line(error)
 
 
 def counted(number: int, noun: str) -> str:

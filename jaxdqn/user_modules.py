@@ -11,7 +11,7 @@ import sys
 import types
 from typing import Any
 
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import did_you_mean, in_one_line
 
 
 def search_current_folder() -> None:
@@ -71,5 +71,4 @@ def part(text: str) -> Any:
 
 
 def _failed(module: str, name: str, error: BaseException) -> ValueError:
-    line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    return ValueError(f"{name} cannot be made: importing {module!r} raised {type(error).__name__}: {line}.")
+    return ValueError(f"{name} cannot be made: importing {module!r} raised {in_one_line(error)}.")

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},
     "outputs": set(),
-    "own_parts": {"code_versions", "user_modules"},
+    "own_parts": {"code_versions", "spelling", "user_modules"},
     "other_names": set(),
     "plain_numbers": set(),
     "spelling": {"other_names"},

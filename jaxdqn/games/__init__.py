@@ -19,7 +19,7 @@ from jaxdqn.game_interfaces import AnyGame, Game, HostGame
 from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
 from jaxdqn.games.names import canonical, modules
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import did_you_mean, in_one_line
 
 __all__ = ["GAMES", "PREFIXES", "canonical", "make", "modules"]
 
@@ -157,8 +157,7 @@ def _own(name: str) -> AnyGame:
     try:
         game = found() if callable(found) else found
     except Exception as error:
-        line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-        raise ValueError(f"{name} cannot be made: calling it raised {type(error).__name__}: {line}.") from error
+        raise ValueError(f"{name} cannot be made: calling it raised {in_one_line(error)}.") from error
     if not isinstance(game, Game | HostGame):
         kind = "returns" if callable(found) else "is"
         raise ValueError(

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+from jaxdqn import spelling
+
 
 @contextlib.contextmanager
 def one_sentence(subject: str) -> Iterator[None]:
@@ -18,11 +20,8 @@ def one_sentence(subject: str) -> Iterator[None]:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Returns the type of an error and the first line of its message."""
-    if isinstance(error, SystemExit):
-        error = ended(error)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+    """Returns `spelling.in_one_line` of an error, and of SystemExit what the environment did."""
+    return spelling.in_one_line(ended(error) if isinstance(error, SystemExit) else error)
 
 
 @contextlib.contextmanager

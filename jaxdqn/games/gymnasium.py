@@ -25,7 +25,7 @@ from jaxdqn.games import action_spaces, environment_values, environment_vectors,
 from jaxdqn.games.checked_environment import ACTION_MASK, Checked
 from jaxdqn.games.environment_errors import in_one_line
 from jaxdqn.games.names import GYMNASIUM, EnvironmentName
-from jaxdqn.spelling import did_you_mean
+from jaxdqn.spelling import did_you_mean, first_line
 
 VERSION = 1
 MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
@@ -52,7 +52,7 @@ def make(name: str) -> HostGame:
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
         has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
-        saves_state = saved_states.can_save(action_spaces.numbered(single)) if action_spaces.count(actions) else False
+        saves_state = saved_states.can_save(single)
         code = code_versions.of(_code(parts, wrappers, single))
         single.close()
     if actions is None or observations is None:
@@ -154,7 +154,7 @@ def _find(name: str, qualified: str) -> None:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:
         hint = did_you_mean(environment, gymnasium.registry, GYMNASIUM + module + separator)
-        raise ValueError(f"gymnasium has no environment for {name!r} ({_first_line(error)}).{hint}") from None
+        raise ValueError(f"gymnasium has no environment for {name!r} ({first_line(error)}).{hint}") from None
 
 
 @contextlib.contextmanager
@@ -169,17 +169,13 @@ def _one_sentence(name: str) -> Iterator[None]:
         except gymnasium.error.DependencyNotInstalled as error:
             remedy = 'pip install "jaxdqn[box2d]"' if "ox2" in str(error) else "install this dependency"
             raise ValueError(
-                f"{name} needs a dependency that is not installed ({_first_line(error)}): {remedy}."
+                f"{name} needs a dependency that is not installed ({first_line(error)}): {remedy}."
             ) from None
         except ImportError as error:
-            raise ValueError(f"{name} cannot be made, because an import failed: {_first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be made, because an import failed: {first_line(error)}.") from None
         except gymnasium.error.Error as error:
-            raise ValueError(f"{name} cannot be made: {_first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be made: {first_line(error)}.") from None
         except (Exception, SystemExit) as error:
             is_argument = isinstance(error, TypeError) and " argument" in str(error)
             remedy = "; arguments follow the name, as in ID?size=8&is_slippery=False" if is_argument else ""
             raise ValueError(f"{name} cannot be made: {in_one_line(error)}{remedy}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
