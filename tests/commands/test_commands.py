@@ -394,3 +394,10 @@ def test_modules_of_the_current_folder_are_found(tmp_path, monkeypatch, capsys):
         "error: .*no module 'envs_of_another_folder': run the command in the folder .* PYTHONPATH.*\n",
         capsys.readouterr().err,
     )
+
+
+def test_train_shows_the_other_runs_of_its_folder(monkeypatch):
+    given = []
+    monkeypatch.setattr(script, "run_and_show", lambda *arguments, **options: given.append(options))
+    commands.main(["train", "catch", "dqn"])
+    assert given[0]["with_others"]
