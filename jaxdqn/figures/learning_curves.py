@@ -41,8 +41,10 @@ def learning_curves(
     """Returns a figure of a statistic over seeds with its 95 % bootstrap band, against environment steps.
 
     A point at which some run of an arm has no finite value is left blank for the whole arm: a statistic over the other
-    runs would describe only the runs that went well. Arms without any known point and games without any such arm are
-    left out; a run that diverged has the worst return of its game from then on. The label of the figure says so.
+    runs would describe only the runs that went well. A point at which no run has one is left out, and the line goes on
+    to the next: where the episodes of many environments end together, no episode ends in most periods. Arms without any
+    known point and games without any such arm are left out; a run that diverged has the worst return of its game from
+    then on. The label of the figure says so.
 
     Args:
       runs: of any games and algorithms; a grid of settings becomes a line for each setting.
@@ -75,11 +77,14 @@ def learning_curves(
     labels = by_arm.labels(arms)
     looks = style.styles(labels.values(), order)
     bands: dict[Arm, tuple[np.ndarray, Interval]] = {}
-    empty = []
+    empty, num_passed_over = [], 0
     for arm, members in arms.items():
         steps, values = by_arm.curve(members, score)  # [P], [runs, P]
         values = values if transform is None else transform(arm.game, values)
-        known = np.all(np.isfinite(values), axis=0)  # [P]
+        some = ~np.all(np.isnan(values), axis=0)  # [P]
+        num_passed_over += int(np.sum(~some)) if np.any(some) else 0
+        steps, values = steps[some], values[:, some]
+        known = np.all(np.isfinite(values), axis=0)
         if np.any(known):
             bands[arm] = steps, _with_gaps(values, known, statistic, bootstrap_seed)
         else:
@@ -112,6 +117,7 @@ def learning_curves(
         "seeds; not smoothed.",
         bootstrap_intervals.caveat(len(arms[arm]) for arm in bands),
         f"Blank where some run has no finite value (points: {blank})." if blank else "",
+        f"Lines pass over points at which no run has a value (points: {num_passed_over})." if num_passed_over else "",
         f"Not shown, since no point has a finite value of every run: {', '.join(empty)}." if empty else "",
         by_arm.remarks(arms, labels, score),
     )

@@ -142,6 +142,16 @@ def test_a_point_without_a_value_of_every_run_is_blank_and_said_to_be():
     assert "Blank" not in learning_curves.learning_curves(runs_of()).get_label()
 
 
+def test_a_line_passes_over_points_at_which_no_run_has_a_value_and_says_so():
+    runs = [with_values(0, [1.0, np.nan, 2.0, np.inf]), with_values(1, [3.0, np.nan, 4.0, np.inf])]
+    figure = learning_curves.learning_curves(runs, score="episode_return")
+    (line,) = figure.axes[0].lines
+    np.testing.assert_array_equal(line.get_xdata(), [1, 3, 4])
+    np.testing.assert_array_equal(line.get_ydata(), [2.0, 3.0, np.nan])
+    assert "Blank where some run has no finite value (points: 1)." in figure.get_label()
+    assert "pass over points at which no run has a value (points: 1)." in figure.get_label()
+
+
 def test_games_and_arms_without_any_value_are_not_drawn_and_said_not_to_be():
     known = [with_values(seed, [seed + 1.0, np.nan]) for seed in (0, 1)]
     unknown = [with_values(seed, [np.nan, np.nan], game="breakout") for seed in (0, 1)]
@@ -151,11 +161,11 @@ def test_games_and_arms_without_any_value_are_not_drawn_and_said_not_to_be():
         unknown + known + other, score="episode_return", reference_lines=references
     )
     assert [panel.get_title() for panel in figure.axes] == ["catch"]
-    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.5, np.nan])
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.5])
     assert entries(figure) == ["DQN (n = 2)", "optimal"]
     assert figure.get_label().endswith(
-        "Blank where some run has no finite value (points: 1). Not shown, since no point has a finite value of every "
-        "run: DQN on breakout, C51 on catch."
+        "Lines pass over points at which no run has a value (points: 1). Not shown, since no point has a finite value "
+        "of every run: DQN on breakout, C51 on catch."
     )
 
 
@@ -171,7 +181,7 @@ def test_a_figure_of_no_runs_is_refused():
 
 
 def test_all_decades_of_a_logarithmic_axis_are_equally_high():
-    runs = [with_values(seed, [100.0, 1.0, np.nan, 0.25]) for seed in (0, 1)]
+    runs = [with_values(seed, [100.0, 1.0, 0.5 if seed else np.nan, 0.25]) for seed in (0, 1)]
     figure = learning_curves.learning_curves(runs, score="episode_return", yscale="log")
     (panel,) = figure.axes
     heights = panel.transData.transform([(0, value) for value in (0.01, 1.0, 100.0)])[:, 1]
