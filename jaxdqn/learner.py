@@ -75,7 +75,7 @@ def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike =
         rate: Any = config.learning_rate  # a number, as optax types it, or an array in a compiled program
         if config.learning_rate_schedule is not None:
             rate = rate * config.learning_rate_schedule(steps, episodes)
-        return optimizers.with_clipping(config.optimizer.make(rate), config.max_gradient_norm)
+        return optimizers.transformation(config.optimizer, rate, config.max_gradient_norm)
 
     def init(key: Key) -> LearnerState:
         parameters, zero = network.init(key), jnp.int32(0)

@@ -2,6 +2,10 @@
 
 The learning rate is an argument of `make`, because all algorithms have one and studies vary it most. All numbers are
 traced: a grid over learning rates or epsilons shares one compiled program.
+
+The optimizers here treat every number of the parameters alike, and say so with `is_elementwise`: they get all
+parameters as one vector. Small networks have many arrays, and an array costs more time than its numbers.
+An optimizer of another module gets the tree of parameters, with their shapes and names, unless it says the same.
 """
 
 from typing import Any, ClassVar
@@ -17,6 +21,8 @@ from jaxdqn.interfaces import Array, Number
 @configuration
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1). Published Atari agents use a larger `eps`, such as 1.5e-4."""
+
+    is_elementwise: ClassVar[bool] = True
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)
@@ -38,6 +44,7 @@ class RAdam:
     """
 
     version: ClassVar[int] = 2  # raised when the same configuration gives a different run
+    is_elementwise: ClassVar[bool] = True
 
     b1: float = number(0.9, at_least=0, below=1)
     b2: float = number(0.999, at_least=0, below=1)
@@ -94,6 +101,8 @@ class RMSProp:
         DQN.
     """
 
+    is_elementwise: ClassVar[bool] = True
+
     decay: float = number(0.9, at_least=0, below=1)
     eps: float = number(1e-8, above=0)
     centred: bool = static(False)
@@ -107,19 +116,29 @@ class RMSProp:
 class SGD:
     """Stochastic gradient descent."""
 
+    is_elementwise: ClassVar[bool] = True
+
     def make(self, learning_rate: float) -> optax.GradientTransformation:
         """Returns the transformation from gradients to parameter updates."""
         return optax.sgd(learning_rate)
 
 
-def with_clipping(
-    transformation: optax.GradientTransformation, max_gradient_norm: float | None
+def transformation(
+    optimizer: Any, learning_rate: Any, max_gradient_norm: Number | None
 ) -> optax.GradientTransformation:
-    """Returns the transformation after a clip of the gradient's global *norm*; with None, gradients are not clipped.
+    """Returns the transformation of an optimizer, after a clip of the gradient's global *norm*.
 
-    All parameters are flattened into one vector. Small networks have many arrays, and the overhead of an array exceeds
-    the time for its numbers.
+    Args:
+      optimizer: a configuration with `make`; it gets one vector where it `is_elementwise`, else the tree.
+      learning_rate: a number, or float32 `[]`.
+      max_gradient_norm: gradients with a larger norm are scaled to this norm; None does not clip.
     """
+    made = optimizer.make(learning_rate)
     if max_gradient_norm is not None:
-        transformation = optax.chain(optax.clip_by_global_norm(max_gradient_norm), transformation)
-    return optax.flatten(transformation)
+        made = optax.chain(optax.clip_by_global_norm(max_gradient_norm), made)
+    return optax.flatten(made) if is_elementwise(optimizer) else made
+
+
+def is_elementwise(optimizer: Any) -> bool:
+    """Returns whether an optimizer treats every number of the parameters alike, whatever array it is in."""
+    return bool(getattr(optimizer, "is_elementwise", False))

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from jaxdqn import optimizers
+from jaxdqn.config_fields import configuration, number
 
 GRADIENTS = np.random.default_rng(0).normal(size=(20, 3)) * [0.01, 1.0, 10.0]
 RATE = 0.1
@@ -96,10 +97,54 @@ def test_sgd_follows_the_gradient():
 
 def test_clipping_scales_the_whole_gradient_and_only_if_its_norm_is_too_large():
     def clipped_sgd(config, rate):
-        return optimizers.with_clipping(config.make(rate), max_gradient_norm=2.0)
+        return optimizers.transformation(config, rate, max_gradient_norm=2.0)
 
     lengths = np.linalg.norm(GRADIENTS, axis=1, keepdims=True)
     assert (lengths < 2).any()
     assert (lengths > 2).any()
     expected = -RATE * (GRADIENTS * np.minimum(1.0, 2.0 / lengths)).sum(axis=0)
     np.testing.assert_allclose(parameters_after(clipped_sgd, optimizers.SGD()), expected, rtol=1e-4)
+
+
+@configuration
+class DecayOfKernels:
+    """An optimizer of a user: weight decay for matrices only, and no learning in the layer `frozen`."""
+
+    decay: float = number(0.5, at_least=0)
+
+    def make(self, learning_rate):
+        def label(path, _):
+            return "none" if path[0].key == "frozen" else "all"
+
+        adamw = optax.adamw(
+            learning_rate, weight_decay=self.decay, mask=lambda tree: jax.tree.map(lambda x: x.ndim > 1, tree)
+        )
+        return optax.multi_transform(
+            {"all": adamw, "none": optax.set_to_zero()}, lambda tree: jax.tree_util.tree_map_with_path(label, tree)
+        )
+
+
+def after_one_update(optimizer, parameters, gradient, max_gradient_norm=None):
+    transformation = optimizers.transformation(optimizer, RATE, max_gradient_norm)
+    state = transformation.init(parameters)
+    changes, state = transformation.update(gradient, state, parameters)
+    return optax.apply_updates(parameters, changes), state
+
+
+@pytest.mark.parametrize("max_gradient_norm", [None, 1e3])
+def test_an_optimizer_of_the_user_gets_the_tree_with_its_shapes_and_names(max_gradient_norm):
+    layer = {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}
+    parameters = {"free": layer, "frozen": layer}
+    gradient = jax.tree.map(jnp.zeros_like, parameters)  # so that the decay alone moves anything
+    after, _ = after_one_update(DecayOfKernels(decay=0.5), parameters, gradient, max_gradient_norm)
+    np.testing.assert_allclose(after["free"]["kernel"], 1 - RATE * 0.5)
+    for layer, name in (("free", "bias"), ("frozen", "kernel"), ("frozen", "bias")):
+        np.testing.assert_array_equal(after[layer][name], 1.0)
+
+
+@pytest.mark.parametrize("optimizer", [optimizers.Adam(), optimizers.RAdam(), optimizers.RMSProp(centred=True)])
+def test_optimizers_of_the_package_keep_one_vector_of_all_parameters(optimizer):
+    parameters = {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}
+    _, state = after_one_update(optimizer, parameters, parameters)
+    assert {leaf.shape for leaf in jax.tree.leaves(state)} <= {(9,), ()}
+    assert sum(leaf.shape == (9,) for leaf in jax.tree.leaves(state)) == 2

@@ -65,7 +65,7 @@ def tapped(parts, record):
 
 def observe(monkeypatch, config, record):
     """Lets the parts that are looked up by name hand out what they compute."""
-    parts, with_clipping = states.parts, optimizers.with_clipping
+    parts, transformation_of = states.parts, optimizers.transformation
     algorithm, optimizer = type(config.algorithm), type(config.optimizer)
     loss, make = algorithm.loss, optimizer.make
 
@@ -85,7 +85,7 @@ def observe(monkeypatch, config, record):
     monkeypatch.setattr(algorithm, "loss", recording_loss)
     monkeypatch.setattr(optimizer, "make", lambda self, rate: recording("clipped", make(self, rate)))
     monkeypatch.setattr(
-        optimizers, "with_clipping", lambda *arguments: recording("gradient", with_clipping(*arguments))
+        optimizers, "transformation", lambda *arguments: recording("gradient", transformation_of(*arguments))
     )
 
 
