@@ -42,12 +42,12 @@ from jaxdqn.figures import style
 from jaxdqn.figures.sensitivity import sensitivity
 from jaxdqn.game_interfaces import DiscreteDistribution
 from jaxdqn.games import random_walk
-from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.heads import Categorical, Head, ImplicitQuantiles, Quantiles
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import CategoricalOutput
 from jaxdqn.play import agent
+from jaxdqn.protocols import Algorithm
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.schedules import Constant
 from jaxdqn.store import weights

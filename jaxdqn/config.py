@@ -6,11 +6,11 @@ Counts are in environment steps unless the name says otherwise. Numbers are trac
 
 import dataclasses
 
-from jaxdqn import code_versions, exploration, optimizers, target_network
+from jaxdqn import code_versions, exploration, optimizers, protocols, target_network
+from jaxdqn.after_update import Reset, ShrinkAndPerturb
 from jaxdqn.code_versions import CodeVersions
 from jaxdqn.config_fields import configuration, number, part, paths, static, version_of
 from jaxdqn.exploration import Exploration
-from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.ensemble import Ensemble
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.value_table import Table
@@ -23,6 +23,7 @@ from jaxdqn.schedules import Schedule
 Network = QNetwork | Table | Ensemble
 Optimizer = optimizers.Adam | optimizers.RAdam | optimizers.RMSProp | optimizers.SGD
 Replay = Uniform | Prioritised | Sequences | Rollout
+AfterUpdate = Reset | ShrinkAndPerturb | protocols.AfterUpdate
 TargetUpdate = target_network.Periodic | target_network.Polyak | target_network.Online | target_network.LastCopies
 
 
@@ -58,9 +59,10 @@ class Config:
       exploration: selects actions during training.
       target_update: update rule of the target network.
       replay: the replay memory.
+      after_update: changes what is learned every so many updates, such as a reset of layers; None changes nothing.
     """
 
-    algorithm: Algorithm = part()
+    algorithm: protocols.Algorithm = part()
     learning_rate: float = number(1e-3, above=0)
     learning_rate_schedule: Schedule | None = part(None)
     discount: float = number(0.99, at_least=0, at_most=1)
@@ -81,6 +83,7 @@ class Config:
     exploration: Exploration = part(exploration.EpsilonGreedy())
     target_update: TargetUpdate = part(target_network.Periodic())
     replay: Replay = part(Uniform())
+    after_update: AfterUpdate | None = part(None, omit_default=True)
 
 
 def part_code(config: Config) -> CodeVersions:

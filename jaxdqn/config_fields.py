@@ -40,6 +40,8 @@ class Allowed(NamedTuple):
     def __contains__(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
+        if isinstance(value, str):
+            return True
         return self.at_least <= value <= self.at_most and self.above < value < self.below
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ Suffix `_tm1` is before a step of the game, `_t` after it. Leading axes: `B` a b
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 
@@ -262,29 +262,17 @@ class Provides(NamedTuple):
     length: int = 1
 
 
-class Algorithm(Protocol):
-    """An algorithm as the rest of the package sees it: a configuration with a version, requirements and a loss.
+class LearnerState(NamedTuple):
+    """The state of learning between updates.
 
     Attributes:
-      version: raised when the same configuration learns differently.
-      requires: of network, replay and target network; `TRANSITIONS` for most.
+      parameters: online parameters, which act and learn.
+      target_parameters: of the target network.
+      optimizer_state: as optax has it.
+      num_updates: int32 `[]`, gradient steps so far.
     """
 
-    version: ClassVar[int]
-
-    @property
-    def requires(self) -> Requires: ...
-
-    def loss(
-        self, network: Network, parameters: Parameters, target_parameters: Parameters, sample: Sample, key: Key
-    ) -> LossOutput:
-        """Returns loss, priority and metrics of each example.
-
-        Args:
-          network: from observations to action values.
-          parameters: the online parameters, which are differentiated.
-          target_parameters: of the target network.
-          sample: `[B]` examples.
-          key: consumed; split into one key for each pass through a network (`Requires.passes`).
-        """
-        ...
+    parameters: Parameters
+    target_parameters: Parameters
+    optimizer_state: Any
+    num_updates: Array

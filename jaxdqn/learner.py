@@ -11,23 +11,7 @@ import optax
 from jaxdqn import action_masks, noise, optimizers
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame
-from jaxdqn.interfaces import Array, Key, LossOutput, Network, Parameters, Sample
-
-
-class LearnerState(NamedTuple):
-    """The state of learning between updates.
-
-    Attributes:
-      parameters: online parameters, which act and learn.
-      target_parameters: of the target network.
-      optimizer_state: as optax has it.
-      num_updates: int32 `[]`, gradient steps so far.
-    """
-
-    parameters: Parameters
-    target_parameters: Parameters
-    optimizer_state: Any
-    num_updates: Array
+from jaxdqn.interfaces import Array, Key, LearnerState, LossOutput, Network, Parameters, Sample
 
 
 class UpdateInfo(NamedTuple):
@@ -57,12 +41,14 @@ class Learner(NamedTuple):
       update: `(state, Sample, key, steps_before, steps_after, episodes) -> (state, UpdateInfo)`, one gradient step for
         each minibatch of the sample; the counts are the environment steps before and after the update, and the
         episodes so far.
+      after_update: `(key, state, steps) -> state`, of `config.after_update`; None if there is none.
     """
 
     network: Network
     init: Callable[[Key], LearnerState]
     noise: Callable[[Key], Any]
     update: Callable[[LearnerState, Sample, Any, Array, Array, Array], tuple[LearnerState, UpdateInfo]]
+    after_update: Callable[[Key, LearnerState, Array], LearnerState] | None
 
 
 def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike = np.float32) -> Learner:
@@ -125,4 +111,9 @@ def make(config: Config, game: AnyGame, observation_dtype: np.typing.DTypeLike =
         priority = info.priority.reshape(-1)
         return state, jax.tree.map(lambda x: x.mean(), info)._replace(priority=priority)
 
-    return Learner(network, init, noise_of_update, update)
+    def restart(optimizer_state: Any, fresh: Any, chosen: Parameters) -> Any:
+        shapes = jax.eval_shape(network.init, jax.random.key(0))
+        return optimizers.restarted(config.optimizer, optimizer_state, fresh, chosen, shapes)
+
+    after_update = None if config.after_update is None else config.after_update.make(init, restart)
+    return Learner(network, init, noise_of_update, update, after_update)

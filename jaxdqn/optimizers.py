@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxdqn.config_fields import configuration, number, static
@@ -142,3 +143,30 @@ def transformation(
 def is_elementwise(optimizer: Any) -> bool:
     """Returns whether an optimizer treats every number of the parameters alike, whatever array it is in."""
     return bool(getattr(optimizer, "is_elementwise", False))
+
+
+def restarted(optimizer: Any, state: Any, fresh: Any, chosen: Any, parameters: Any) -> Any:
+    """Returns the state of an optimizer with that of `fresh` for chosen parameters; the rest keeps its bits.
+
+    What belongs to no parameter, such as a number of updates, stays. A number belongs to the parameter with whose path
+    its own path ends, as optax builds all its states.
+
+    Args:
+      optimizer: a configuration.
+      state: of its `transformation`.
+      fresh: likewise.
+      chosen: a pytree of True and False like the parameters.
+      parameters: or their shapes.
+    """
+    if is_elementwise(optimizer):
+        flags = zip(jax.tree.leaves(chosen), jax.tree.leaves(parameters), strict=True)
+        in_vector = np.concatenate([np.full(leaf.size, is_chosen) for is_chosen, leaf in flags])
+        return jax.tree.map(
+            lambda old, new: jnp.where(in_vector, new, old) if old.shape == in_vector.shape else old, state, fresh
+        )
+    paths = [path for path, is_chosen in jax.tree_util.tree_leaves_with_path(chosen) if is_chosen]
+
+    def pick(path: Any, old: Array, new: Array) -> Array:
+        return new if any(path[-len(end) :] == end for end in paths) else old
+
+    return jax.tree_util.tree_map_with_path(pick, state, fresh)

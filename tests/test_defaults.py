@@ -28,6 +28,7 @@ Categorical.num_atoms: static, 51, at least 2
 Categorical.v_max: number, 10.0, finite
 Categorical.v_min: number, -10.0, finite
 ClippedDoubleDQN.error: part, SquaredError(), finite
+Config.after_update: part, None, finite
 Config.algorithm: part, required, finite
 Config.batch_size: static, 128, at least 1
 Config.bootstrap_time_limits: static, True, finite
@@ -136,6 +137,8 @@ RAdam.eps: number, 1e-08, above 0
 RMSProp.centred: static, False, finite
 RMSProp.decay: number, 0.9, at least 0 and below 1
 RMSProp.eps: number, 1e-08, above 0
+Reset.every: static, 20000, at least 1
+Reset.layers: static, ('Dense_2',), finite
 Rollout.capacity: static, 4096, at least 1
 Rollout.lambda_: number, 0.65, at least 0 and at most 1
 Sequences.capacity: static, 10000, at least 1
@@ -143,6 +146,10 @@ Sequences.length: static, 20, at least 1
 Sequences.priorities: part, None, finite
 Sequences.replacement: static, True, finite
 SquaredError.blend: number, 1.0, above 0 and at most 1
+ShrinkAndPerturb.every: static, 20000, at least 1
+ShrinkAndPerturb.layers: static, ('Dense_0',), finite
+ShrinkAndPerturb.perturb: number, 0.2, at least 0
+ShrinkAndPerturb.shrink: number, 0.8, at least 0 and at most 1
 Table.bins: static, (40, 40), at least 1
 Table.high: static, (1.0, 1.0), finite
 Table.low: static, (-1.0, -1.0), finite

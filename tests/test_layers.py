@@ -20,10 +20,12 @@ BASE = {
     "outputs",
     "own_parts",
     "plain_numbers",
+    "protocols",
     "spelling",
     "user_modules",
 }
 PARTS = {
+    "after_update",
     "networks",
     "replay",
     "targets",
@@ -46,6 +48,7 @@ MAY_IMPORT = {
     "own_parts": {"code_versions", "spelling", "user_modules"},
     "other_names": set(),
     "plain_numbers": set(),
+    "protocols": {"interfaces"},
     "spelling": {"other_names"},
     "user_modules": {"spelling"},
     **{part: set(BASE) for part in PARTS},

@@ -15,12 +15,12 @@ from jaxdqn.algorithms.double_dqn import DoubleDQN
 from jaxdqn.algorithms.dqn import DQN
 from jaxdqn.config import Config
 from jaxdqn.exploration import EpsilonGreedy
-from jaxdqn.interfaces import Algorithm
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.heads import Categorical
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.noisy import Noisy
 from jaxdqn.networks.torsos import Conv, Dense, Impala
+from jaxdqn.protocols import Algorithm
 from jaxdqn.replay.prioritised import Prioritised
 
 PARTS = ("double", "dueling", "prioritised", "n_step", "distributional", "noisy")

@@ -1,6 +1,6 @@
 """Checks in Python, before compilation, that the parts of a run fit each other."""
 
-from jaxdqn import config_fields
+from jaxdqn import config_fields, learner
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.interfaces import Network, Requires
@@ -15,6 +15,7 @@ _MEMBERS = {
     "exploration": ("draw", "episode_policy", "choose", "random_action", "current_value", "requires"),
     "target_update": ("init", "has_copies"),
     "replay": ("make", "capacity", "provides", "requires"),
+    "after_update": ("make", "every"),
 }
 
 
@@ -33,6 +34,7 @@ def check(config: Config, game: AnyGame, evaluation: Evaluation, steps: int) -> 
         ("exploration", config.exploration),
     ):
         _check_requirements(f"{name} = {type(part).__name__}", part.requires, config, network)
+    _check_changes(config, game)
     for path, part in config_fields.paths(config).items():
         if isinstance(part, Categorical) and part.v_min >= part.v_max:
             raise ValueError(f"{path}.v_min = {part.v_min} must be below {path}.v_max = {part.v_max}.")
@@ -42,6 +44,8 @@ def _check_members(config: Config) -> None:
     """Raises ValueError if a part lacks a method or an attribute that training uses."""
     for field, members in _MEMBERS.items():
         part = getattr(config, field)
+        if part is None:
+            continue
         missing = [member for member in members if not hasattr(part, member)]
         if missing:
             raise ValueError(
@@ -78,6 +82,20 @@ def _check_counts(config: Config, evaluation: Evaluation, steps: int) -> None:
                 f"{name} = {needed} is more than replay.capacity = {config.replay.capacity:_} holds of each of "
                 f"{config.num_environments} environments."
             )
+
+
+def _check_changes(config: Config, game: AnyGame) -> None:
+    """Raises ValueError if `after_update` does not fit the counts or the network."""
+    if config.after_update is None:
+        return
+    every, unit = config.after_update.every, config.num_updates * config.num_minibatches
+    if every % unit:
+        nearest = f"{every // unit * unit:_} or " if every > unit else ""
+        raise ValueError(
+            f"after_update.every = {every:_} must be a multiple of num_updates * num_minibatches = {unit:_}, such as "
+            f"{nearest}{(every // unit + 1) * unit:_}."
+        )
+    learner.make(config, game)
 
 
 def _check_requirements(name: str, requires: Requires, config: Config, network: Network) -> None:

@@ -122,7 +122,9 @@ def make(game: HostGame) -> Programs:
         run = run._replace(
             replay=replay, step=position.step, learned_at=position.learned_at, num_episodes=position.num_episodes
         )
-        run, sums = sample_and_learn.learn(parts, run, sums, jax.tree.map(lambda x: x[position.learning_row], numbers))
+        own = jax.tree.map(lambda x: x[position.learning_row], numbers)
+        run, sums = sample_and_learn.learn(parts, run, sums, own)
+        run = sample_and_learn.change_if_due(parts, run, own)
         decision = _act(parts, run.learner.parameters, actor, numbers, observation, position)
         return run._replace(step=None, learned_at=None, num_episodes=None), sums, decision
 

@@ -72,6 +72,7 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
     # Iterations before the end of the first that leaves enough rows to sample from.
     num_waiting = max(num_filling, -(-parts.replay.min_rows // rows_each) - 1)
 
+    period = _period_of_changes(parts.config)
     draw_of = partial(draw, parts, run.training_key)
     longest = min(sample_and_learn.chunk_length(jax.eval_shape(draw_of, first)), num_iterations)
 
@@ -91,19 +92,46 @@ def _train(parts: Parts, run: RunState, metrics: Sequence[str], num_iterations: 
             if parts.config.train_at == "steps":
                 return sample_and_learn.learn(parts, run, sums, own)
             return jax.lax.cond(
-                run.num_episodes > carry[0].num_episodes,
-                lambda: sample_and_learn.learn(parts, run, sums, own),
-                lambda: (run, sums),
+                run.num_episodes > carry[0].num_episodes, lambda: learn_and_change(run, sums, own), lambda: (run, sums)
             )
+
+        def learn_and_change(run: RunState, sums: Sums, own: RandomNumbers) -> tuple[RunState, Sums]:
+            run, sums = sample_and_learn.learn(parts, run, sums, own)
+            return sample_and_learn.change_if_due(parts, run, own), sums
+
+        def learn_until_change(
+            period: int, carry: tuple[Array, tuple[RunState, Sums]]
+        ) -> tuple[Array, tuple[RunState, Sums]]:
+            i, learning = carry
+            num_learned = first + start + i - num_waiting  # iterations that learned before this one
+            stop = jnp.minimum(i + period - num_learned % period, length)
+            run, sums = jax.lax.fori_loop(i, stop, collect_and_learn, learning)
+            is_due = (num_learned + stop - i) % period == 0
+            own, _ = _at(numbers, stop - 1)
+            return stop, (jax.lax.cond(is_due, lambda: sample_and_learn.change(parts, run, own), lambda: run), sums)
 
         # The bounds are the same for all members of a group, so under vmap no loop runs for nothing.
         carry = jax.lax.fori_loop(0, filling, partial(collect, is_random=True), carry)
         if num_waiting > num_filling:
             carry = jax.lax.fori_loop(filling, waiting, partial(collect, is_random=False), carry)
-        return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
+        if period is None:
+            return jax.lax.fori_loop(waiting, length, collect_and_learn, carry)
+        return jax.lax.while_loop(
+            lambda carry: carry[0] < length, partial(learn_until_change, period), (waiting, carry)
+        )[1]
 
     num_chunks = -(-num_iterations // longest)
     return jax.lax.fori_loop(0, num_chunks, chunk, (run, curves.no_sums(metrics)))
+
+
+def _period_of_changes(config: Config) -> int | None:
+    """Returns the number of learning iterations from one change of `config.after_update` to the next.
+
+    None where there are no changes, or where it depends on episodes which iterations learn. Then each iteration asks.
+    """
+    if config.after_update is None or config.train_at == "episode_end":
+        return None
+    return config.after_update.every // (config.num_updates * config.num_minibatches)
 
 
 def draw(parts: Parts, training_key: Key, iteration: Array) -> tuple[RandomNumbers, GameNumbers]:

@@ -36,6 +36,7 @@ class RandomNumbers(NamedTuple):
       learning: the noise or the key of each update, `[U, ...]`, from `Learner.noise`.
       replacement: float32 `[V, E, A]`, uniform in [0, 1), for random legal actions in place of illegal ones; None in a
         game without masks.
+      after_update: a key, of `config.after_update`; None if there is none.
     """
 
     exploration: Any
@@ -43,6 +44,7 @@ class RandomNumbers(NamedTuple):
     sampling: Array
     learning: Any
     replacement: Array | None
+    after_update: Key | None = None
 
 
 def keys_of(training_key: Key, iteration: Array) -> tuple[Key, Key]:
@@ -67,16 +69,16 @@ def num_bytes(tree: Any) -> int:
 
 def draw(parts: Parts, agent_key: Key) -> RandomNumbers:
     """Returns the random numbers of acting and learning in one iteration. `agent_key` is consumed."""
-    config, masked = parts.config, action_masks.is_masked(parts.game)
-    keys = jax.random.split(agent_key, 5 if masked else 4)
-    exploration_key, sampling_key, acting_key, learning_key, *replacement_key = keys
+    config, masked, changes = parts.config, action_masks.is_masked(parts.game), parts.config.after_update is not None
+    exploration_key, sampling_key, acting_key, learning_key, *more = jax.random.split(agent_key, 4 + masked + changes)
     shape = (config.train_every // config.num_environments, config.num_environments)
     return RandomNumbers(
         exploration=config.exploration.draw(exploration_key, shape, parts.game.num_actions),
         acting=jax.vmap(parts.learner.network.noise)(jax.random.split(acting_key, shape[0])),
         sampling=jax.random.bits(sampling_key, (config.num_updates, config.batch_size)),
         learning=jax.vmap(parts.learner.noise)(jax.random.split(learning_key, config.num_updates)),
-        replacement=jax.random.uniform(replacement_key[0], (*shape, parts.game.num_actions)) if masked else None,
+        replacement=jax.random.uniform(more[0], (*shape, parts.game.num_actions)) if masked else None,
+        after_update=more[-1] if changes else None,
     )
 
 
@@ -120,6 +122,27 @@ def learn(parts: Parts, state: RunState, sums: Sums, numbers: RandomNumbers) -> 
     update_indices = jnp.arange(config.num_updates, dtype=jnp.int32)
     (state, sums), _ = jax.lax.scan(update, (state, sums), (update_indices, numbers.sampling, numbers.learning))
     return state._replace(learned_at=state.step), sums
+
+
+def change(parts: Parts, state: RunState, numbers: RandomNumbers) -> RunState:
+    """Returns the run after the change of `config.after_update`.
+
+    Args:
+      parts: the parts of the run; the configuration has such a change.
+      state: the run after a learning phase.
+      numbers: the random numbers of that iteration.
+    """
+    assert parts.learner.after_update is not None
+    assert numbers.after_update is not None
+    return state._replace(learner=parts.learner.after_update(numbers.after_update, state.learner, state.step))
+
+
+def change_if_due(parts: Parts, state: RunState, numbers: RandomNumbers) -> RunState:
+    """Returns the run after a learning phase, with the change of `config.after_update` if the updates so far say so."""
+    if parts.config.after_update is None:
+        return state
+    is_due = state.learner.num_updates % parts.config.after_update.every == 0
+    return jax.lax.cond(is_due, lambda: change(parts, state, numbers), lambda: state)
 
 
 def count(state: RunState, sums: Sums, reward: Array, ended: Array) -> tuple[RunState, Sums]:

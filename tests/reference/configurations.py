@@ -7,7 +7,7 @@ same game on the host.
 import dataclasses
 from typing import Any, NamedTuple
 
-from jaxdqn import distributional, exploration, losses, optimizers, schedules, target_network
+from jaxdqn import after_update, distributional, exploration, losses, optimizers, schedules, target_network
 from jaxdqn.algorithms import (
     averaged_dqn,
     bootstrapped_dqn,
@@ -105,6 +105,7 @@ TRIALS = {
             exploration=exploration.EpsilonGreedy(schedules.ExponentialPerStep(0.9, 0.2, 0.01)),
             target_update=target_network.Periodic(7),
             replay=Uniform(60, replacement=False),
+            after_update=after_update.ShrinkAndPerturb(every=6),
         ),
         epsilon=0.4,
         is_host=True,
@@ -141,6 +142,7 @@ TRIALS = {
             network=QNetwork(Dense((4, 3)), activation="tanh", initializer="glorot_uniform"),
             exploration=exploration.EpsilonGreedy(schedules.MultiplicativePerEpisode(0.8, 0.3, 0.9)),
             target_update=target_network.Polyak(0.1),
+            after_update=after_update.ShrinkAndPerturb(every=12, layers=(), shrink=0.6, perturb=0.3),
         )
     ),
     "dueling dqn on the host": Trial(
@@ -187,6 +189,7 @@ TRIALS = {
             algorithm=averaged_dqn.AveragedDQN(losses.Huber(delta=0.6)),
             target_update=target_network.LastCopies(every=6, num_copies=3),
             exploration=exploration.Boltzmann(schedules.Linear(1.0, 0.2, 50)),
+            after_update=after_update.Reset(every=7, layers=("Dense_1", "params/Dense_2")),
         )
     ),
     "c51": Trial(

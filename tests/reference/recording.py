@@ -212,8 +212,9 @@ def all_noise(trial, training_key, number):
     return [jax.tree.map(lambda x, i=i: x[i], numbers) for i in range(number)]
 
 
-def draws_of(config, numbers):
+def draws_of(trial, numbers):
     """Returns what one iteration drew as the reference takes it, but for positions."""
+    config = trial.config
     updates = []
     for u in range(config.num_updates):
         noises = jax.tree.map(lambda x, u=u: x[u], numbers.learning)
@@ -229,7 +230,13 @@ def draws_of(config, numbers):
         "act": [noise_of(config.network, one, config.num_environments) for one in act],
         "bits": np.array(numbers.sampling),
         "update": updates,
+        "fresh": None if numbers.after_update is None else fresh_parameters(trial, numbers.after_update),
     }
+
+
+def fresh_parameters(trial, key):
+    """Returns the parameters that a key gives, by path."""
+    return by_path(states.parts(trial.config, game_of(trial), np.float32).learner.init(key).parameters)
 
 
 # ------------------------------------------------------------------------------------------------ a whole record
@@ -350,7 +357,7 @@ def record(monkeypatch, trial, periods):
         "starts": starts[0] if starts else starts_of(trial, iterations),
         "iterations": [
             {
-                **draws_of(config, numbers),
+                **draws_of(trial, numbers),
                 "positions": [drawn.indices for _, drawn in events["samples"]] or None,
             }
             for events, numbers in zip(

@@ -47,6 +47,7 @@ def tape(config, starts, actions, *, positions=None, is_host=False, every=1000):
                 "positions": slots,
                 "bits": slots,
                 "update": [[None] * config["num_minibatches"]] * config["num_updates"],
+                "fresh": None,
             }
         )
     return {

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games, target_network
+from jaxdqn.after_update import Reset
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.replay.prioritised import Prioritised
@@ -36,7 +37,11 @@ def study(**changes):
         algorithms={
             "DQN": dataclasses.replace(SMALL, replay=Prioritised(200)),
             "Polyak": dataclasses.replace(
-                SMALL, target_update=target_network.Polyak(0.1), n_step=3, network=QNetwork(Dense((16,)), frames=3)
+                SMALL,
+                target_update=target_network.Polyak(0.1),
+                n_step=3,
+                network=QNetwork(Dense((16,)), frames=3),
+                after_update=Reset(every=35, layers=("Dense_0",)),  # periods have 50 updates
             ),
         },
         seeds=(0, 1, 2),

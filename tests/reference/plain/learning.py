@@ -56,6 +56,20 @@ class Learner:
         }
         return record, loss
 
+    def change(self, fresh):
+        """Resets, or shrinks and perturbs, layers of both networks if that is due, and forgets their running means."""
+        settings = self.settings.get("after_update")
+        if settings is None or self.num_updates % settings["every"]:
+            return
+        fresh_target = target_network.init(self.settings["target_update"], fresh)
+        for path in self.parameters:
+            if settings["layers"] and not any(f"/{name}/" in f"/{path}/" for name in settings["layers"]):
+                continue
+            self.parameters[path] = changed(settings, self.parameters[path], fresh[path])
+            self.target_parameters[path] = changed(settings, self.target_parameters[path], fresh_target[path])
+            for mean in ("mean", "square"):
+                self.optimizer_state[mean][path] = np.zeros_like(self.optimizer_state[mean][path])
+
     def update(self, batch, weight, noises, steps_before, steps_after, episodes):
         """Makes a gradient step for each minibatch of a batch, and returns their records and what curves show.
 
@@ -72,6 +86,13 @@ class Learner:
             records.append(record)
             mean_losses.append(loss)
         return records, diagnostics(records, mean_losses)
+
+
+def changed(settings, old, new):
+    """Returns an array after a reset (Nikishin et al. 2022), or after shrink and perturb (Ash and Adams 2020)."""
+    if settings["type"] == "Reset":
+        return np.array(new)
+    return settings["shrink"] * np.asarray(old) + settings["perturb"] * np.asarray(new)
 
 
 def diagnostics(records, mean_losses):
@@ -111,4 +132,7 @@ def learn(settings, learner, memory, iteration, learned_at, step, episodes):
         updates.append({"transition": batch, "weight": weight})
         steps += records
         shown.append(curves)
+    learner.change(iteration["fresh"])
+    steps[-1]["parameters"] = target_network.copied(learner.parameters)
+    steps[-1]["target_parameters"] = target_network.copied(learner.target_parameters)
     return updates, steps, shown
