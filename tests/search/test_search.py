@@ -14,7 +14,7 @@ import pytest
 
 from jaxdqn import commands, optimizers
 from jaxdqn.algorithms import dqn
-from jaxdqn.commands import search
+from jaxdqn.commands import search_options
 from jaxdqn.figures import search as figures
 from jaxdqn.search import halving, run_search, samplers, waiting_runs
 from jaxdqn.search import spec as searches
@@ -863,11 +863,11 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     ],
 )
 def test_a_range_as_it_is_typed(text, range_):
-    assert search.range_of("field", text) == range_
+    assert search_options.range_of("field", text) == range_
 
 
 def typed(arguments):
-    return search.parsed(commands._parser().parse_args(shlex.split(arguments)))
+    return search_options.parsed(commands._parser().parse_args(shlex.split(arguments)))
 
 
 def test_the_defaults_of_the_command_agree_with_its_help():
@@ -880,7 +880,7 @@ def test_the_defaults_of_the_command_agree_with_its_help():
     assert (found.share, found.batch, found.finalists, found.last, found.seed) == (1 / 3, 8, 4, 3, 0)
     assert found.name == "catch-dqn-search"
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
-    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --rungs").last == 2
+    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --every 1000 --rungs").last == 2
 
 
 def test_a_search_starts_from_the_settings_of_the_game_or_from_those_that_are_named():
