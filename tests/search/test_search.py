@@ -883,6 +883,30 @@ def test_the_defaults_of_the_command_agree_with_its_help():
     assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --every 1000 --rungs").last == 2
 
 
+def test_the_period_of_a_search_follows_from_the_steps_and_counts_are_rounded_up(capsys):
+    line = "search catch dqn --space discount=0.9:0.99"
+    found = typed(f"{line} --steps 1e5 --rungs 7000 40001")
+    assert (found.steps, found.evaluation.every, found.rungs) == (100_000, 5_000, (10_000, 45_000))
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --every 5_000 instead of 1_000: for 20 evaluations",
+        "note: --rungs 10_000 instead of 7_000: a multiple of --every 5_000",
+        "note: --rungs 45_000 instead of 40_001: a multiple of --every 5_000",
+    ]
+    found = typed(f"{line} --steps 4000 --every 300 --set train_every=3")
+    assert (found.steps, found.evaluation.every, found.rungs, found.budget) == (4_200, 300, (900,), 4_200 * 96)
+    assert (found.config.train_every, found.config.learning_starts) == (3, 201)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: learning_starts 201 instead of 200: a multiple of train_every 3",
+        "note: --steps 4_200 instead of 4_000: a multiple of --every 300",
+    ]
+
+
+def test_the_derived_period_of_a_search_is_a_multiple_of_every_listed_value():
+    every = "search catch dqn --space train_every=8,16,48 --set learning_starts=240 --steps 1e5"
+    assert typed(every).evaluation.every % 48 == 0
+    assert typed(f"{every} --every 5000").evaluation.every == 5_040
+
+
 def test_a_search_starts_from_the_settings_of_the_game_or_from_those_that_are_named():
     line = "search cartpole dqn --space discount=0.9:0.99"
     assert typed(line).config == FAMILIES["cartpole"].apply("dqn", dqn.CONFIG)
