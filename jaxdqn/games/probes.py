@@ -227,18 +227,6 @@ def _probe(
     def states() -> ProbeState:
         return ProbeState(jnp.asarray(observations, jnp.float32), jnp.zeros(len(observations), jnp.int32))
 
-    if noise is None:
-        return Game(name, VERSION, reset, step, observe, (1,), num_actions, max_steps, states)
-    random_step = RandomStep(noise, noisy_step)
-    return Game(
-        name,
-        VERSION,
-        reset,
-        random_steps.make_step(random_step),
-        observe,
-        (1,),
-        num_actions,
-        max_steps,
-        states,
-        random_step,
-    )
+    random_step = None if noise is None else RandomStep(noise, noisy_step)
+    any_step = step if random_step is None else random_steps.make_step(random_step)
+    return Game(name, VERSION, reset, any_step, observe, (1,), num_actions, max_steps, states, random_step)
