@@ -40,4 +40,4 @@ def write(rows: Rows, place: int, before: EnvironmentState, action: np.ndarray, 
         step.memory[place] = before.decision.memory
     if step.legal_tm1 is not None:
         step.legal_tm1[place], step.legal_t[place] = before.legal, after.legal
-    rows.is_valid[place] = ~before.resetting
+    np.logical_not(before.resetting, out=rows.is_valid[place])
