@@ -14,7 +14,7 @@ import contextlib
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -30,7 +30,7 @@ from jaxdqn.spelling import did_you_mean, first_line
 VERSION = 1
 MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
 
-Wrappers = Sequence[Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]]
+Wrappers = Sequence[functools.partial[gymnasium.Env[Any, Any]]]
 
 
 def make(name: str) -> HostGame:
@@ -46,14 +46,14 @@ def make(name: str) -> HostGame:
     parts = names.parse(name)
     name = names.spelled(parts)
     _find(name, parts.environment)
-    wrappers: Wrappers = [user_modules.part(wrapper) for wrapper in parts.wrappers]
+    wrappers = [functools.partial(user_modules.part(part), **arguments) for part, arguments in parts.wrappers]
     with _one_sentence(name):
         single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
         has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
         saves_state = saved_states.can_save(single)
-        code = code_versions.of(_code(parts, wrappers, single))
+        code = code_versions.of(_code(parts, single))
         single.close()
     if actions is None or observations is None:
         raise ValueError(
@@ -89,11 +89,11 @@ def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
     return False
 
 
-def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
+def _code(parts: EnvironmentName, single: Any) -> Iterator[Any]:
     """Yields the modules, classes and functions that an environment consists of."""
     module, _, environment = parts.environment.rpartition(":")
-    yield from filter(None, [module, *(wrapper.partition(":")[0] for wrapper in parts.wrappers)])
-    yield from wrappers
+    yield from filter(None, [module, *(wrapper.part.partition(":")[0] for wrapper in parts.wrappers)])
+    yield from (user_modules.part(wrapper.part) for wrapper in parts.wrappers)
     entry_point = gymnasium.spec(environment).entry_point
     yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point
     while isinstance(single, gymnasium.Wrapper):
@@ -108,7 +108,7 @@ def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> 
     for wrapper in wrappers:
         single = wrapper(single)
         if not isinstance(single, gymnasium.Env):
-            raise TypeError(f"the wrapper {wrapper!r} returns a {type(single).__name__}, which is no gymnasium.Env")
+            raise TypeError(f"the wrapper {wrapper.func!r} returns a {type(single).__name__}, which is no gymnasium.Env")
     return single
 
 
