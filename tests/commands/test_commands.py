@@ -279,6 +279,12 @@ def test_invalid_input_ends_in_one_sentence_and_status_2(arguments, sentence):
             "dqn has no option '--network.head.v-min'. ",
         ),
         ("dqn ddqn", "no algorithm is called 'ddqn'. Did you mean 'double_dqn'?"),
+        ("dqn --steps abc", "--steps: 'abc' must be a whole number, such as 2000, 2_000 or 2e3; `jaxdqn train"),
+        ("dqn --learning-rate x", "--learning-rate: 'x' must be a number, such as 0.001 or 1e-3; `jaxdqn train"),
+        ("dqn --learning-rate", "Missing value for argument '--learning-rate'. Expected 1 values; `jaxdqn train"),
+        ("dqn --seeds 0..9", "--seeds: '0..9' must be a whole number, such as 2000, 2_000 or 2e3 (--seeds 10 trains"),
+        ("dqn --seeds 0 1 2", "dqn has no option '1'. --seeds takes one value (--seeds 10 trains ten runs, with"),
+        ("dqn --batch-size 8 9", "dqn has no option '9'. --batch-size takes one value. `jaxdqn train"),
     ],
 )
 def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
@@ -286,6 +292,7 @@ def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
         commands.main(["train", "catch", *arguments.split()])
     said = capsys.readouterr().err
     assert said.startswith(f"error: {sentence}")
+    assert said.count("\n") == 1
     is_of_several = "Options apply to all algorithms: train each with its own options and one --name." in said
     assert is_of_several == arguments.startswith("c51 dqn")
 
