@@ -54,6 +54,7 @@ def make(name: str) -> HostGame:
         has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
         saves_state = saved_states.can_save(single)
         code = code_versions.of(_code(parts, single))
+    with _one_sentence(name, "closed"):
         single.close()
     if actions is None or observations is None:
         raise ValueError(
@@ -158,8 +159,8 @@ def _find(name: str, qualified: str) -> None:
 
 
 @contextlib.contextmanager
-def _one_sentence(name: str) -> Iterator[None]:
-    """Converts what making an environment raises into a ValueError of one sentence."""
+def _one_sentence(name: str, done: str = "made") -> Iterator[None]:
+    """Converts what making or closing an environment raises into a ValueError of one sentence."""
     with warnings.catch_warnings():
         # The bindings of Box2D and the loader of pygame warn on import.
         warnings.filterwarnings("ignore", message=r".*([Ss]wig|pkg_resources).*", category=DeprecationWarning)
@@ -172,10 +173,10 @@ def _one_sentence(name: str) -> Iterator[None]:
                 f"{name} needs a dependency that is not installed ({first_line(error)}): {remedy}."
             ) from None
         except ImportError as error:
-            raise ValueError(f"{name} cannot be made, because an import failed: {first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be {done}, because an import failed: {first_line(error)}.") from None
         except gymnasium.error.Error as error:
-            raise ValueError(f"{name} cannot be made: {first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be {done}: {first_line(error)}.") from None
         except (Exception, SystemExit) as error:
             is_argument = isinstance(error, TypeError) and " argument" in str(error)
             remedy = "; arguments follow the name, as in ID?size=8&is_slippery=False" if is_argument else ""
-            raise ValueError(f"{name} cannot be made: {in_one_line(error)}{remedy}.") from error
+            raise ValueError(f"{name} cannot be {done}: {in_one_line(error)}{remedy}.") from error
