@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 _GAP = "  "
-_PIECE = re.compile(r"(?:[^\s_]+_*|_+)\s*")  # a word, or a part of one with its `_`, and the space behind it
+# A word, or a part of one that ends with `_` or with a sign in the name of a game, and the space behind it.
+_PIECE = re.compile(r"(?:[^\s_:?&|]+[_:?&|]*|[_:?&|]+)\s*")
 _NARROWEST = 6  # characters of a column that is wrapped
 
 
@@ -84,7 +85,7 @@ def _longest_piece(column: Sequence[str]) -> int:
 
 
 def _wrapped(cell: str, wide: int) -> list[str]:
-    """Returns a cell as lines of at most this width, broken between words, after `_`, or else anywhere."""
+    """Returns a cell as lines of at most this width, broken between words, after `_:?&|`, or else anywhere."""
     lines = [""]
     for piece in _PIECE.findall(cell):
         if len(lines[-1]) + len(piece.rstrip()) > wide and lines[-1]:

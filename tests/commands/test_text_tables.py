@@ -27,6 +27,15 @@ def test_a_long_table_is_wrapped_between_words_and_after_underscores_first():
         assert ("a1b2c3d4e5f6" in narrow) == is_name_whole
 
 
+def test_the_long_name_of_an_environment_is_wrapped_at_its_signs_and_other_headings_stay_whole():
+    rows = [("game", "algorithm", "diverged"), ("gymnasium:my_maze:Maze-v0?size=5", "dqn", "0")]
+    assert text_tables.table(rows, 36).splitlines()[1:] == [
+        "gymnasium:my_    dqn               0",
+        "maze:Maze-v0?",
+        "size=5",
+    ]
+
+
 def test_the_terminal_gives_the_width(monkeypatch):
     monkeypatch.setenv("COLUMNS", "36")
     assert text_tables.table(ROWS) == text_tables.table(ROWS, 36)
