@@ -26,7 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn train`. Options after the two names depend on the algorithm."""
     parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
     parser.add_argument("algorithm", metavar="ALGORITHM", help="one or several names from `jaxdqn list algorithms`")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # otherwise the error without arguments names it
 
 
 def main(options: argparse.Namespace) -> None:

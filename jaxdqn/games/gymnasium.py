@@ -154,8 +154,17 @@ def _find(name: str, qualified: str) -> None:
     try:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:
-        hint = did_you_mean(environment, gymnasium.registry, GYMNASIUM + module + separator)
+        own = [id for id, spec in gymnasium.registry.items() if module and _is_of(module, spec.entry_point)]
+        hint = did_you_mean(environment, own or gymnasium.registry, GYMNASIUM + module + separator)
+        if module and not hint:
+            hint = f" {module} registers {', '.join(own[:5])}." if own else f" Call gymnasium.register in {module}."
         raise ValueError(f"gymnasium has no environment for {name!r} ({first_line(error)}).{hint}") from None
+
+
+def _is_of(module: str, entry_point: Any) -> bool:
+    """Returns whether the entry point of an environment is in a module or, if it is a package, below it."""
+    place = entry_point if isinstance(entry_point, str) else getattr(entry_point, "__module__", "")
+    return f"{place.partition(':')[0]}.".startswith(f"{module}.")
 
 
 @contextlib.contextmanager

@@ -297,6 +297,12 @@ def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
     assert is_of_several == arguments.startswith("c51 dqn")
 
 
+def test_a_training_without_names_asks_for_them(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "catch"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: ALGORITHM\n")
+
+
 def study_of(arguments, monkeypatch):
     """Returns the study that `jaxdqn train` would run, and the other arguments of the function that runs it."""
     found = []

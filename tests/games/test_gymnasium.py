@@ -214,6 +214,13 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
             "gymnasium:tests.helpers.host_games:Countr-v0",
             ["no environment", "Did you mean 'gymnasium:tests.helpers.host_games:Counter-v0'"],
         ),
+        ("gymnasium:tests.helpers.faulty_games:Zzz", ["no environment", "faulty_games registers OldApi-v0, OldStep-v0"]),
+        ("gymnasium:tests.helpers.runs:Zzz", ["no environment", "Call gymnasium.register in tests.helpers.runs."]),
+        (
+            "tests.helpers.faulty_games:Sound",
+            ["returns an environment, not a game", "gymnasium:tests.helpers.faulty_games:ID"],
+        ),
+        ("gymnasium:my_envs.py:Game-v0", ["names the file my_envs.py: write the module, my_envs."]),
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "no module 'nowhere'", "PYTHONPATH"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "no module 'one:two'"]),
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),
