@@ -105,6 +105,11 @@ def _study(game: str, algorithms: Sequence[str], arguments: Sequence[str]) -> "t
     for change in fitted.changes:
         value = f"{option_of(change.field)} {change.value:_} instead of {change.given:_}"
         print(f"note: {value}: {change.reason}", file=sys.stderr)
+    for label, config in study.algorithms.items():
+        if config.learning_starts >= study.steps:
+            of = f"{label}: " if len(algorithms) > 1 else ""
+            value = f"--learning-starts {config.learning_starts:_}"
+            print(f"note: {of}nothing is learned in {study.steps:_} steps: give less than {value}", file=sys.stderr)
     return given, study
 
 

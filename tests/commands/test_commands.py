@@ -357,6 +357,16 @@ def test_steps_of_any_number_have_20_to_40_evaluations_and_counts_are_rounded_up
     ]
 
 
+def test_a_training_that_ends_before_it_learns_says_so(monkeypatch, capsys):
+    study_of("catch dqn --steps 200 --evaluation.every 100", monkeypatch)
+    said = "note: nothing is learned in 200 steps: give less than --learning-starts 200\n"
+    assert capsys.readouterr().err == said
+    study_of("catch dqn --steps 300 --evaluation.every 100", monkeypatch)
+    assert capsys.readouterr().err == ""
+    study_of("catch dqn --steps 1", monkeypatch)
+    assert "for 1 evaluation\n" in capsys.readouterr().err
+
+
 def test_a_given_period_stays_and_steps_are_rounded_up_to_it(monkeypatch):
     study, _ = study_of("catch dqn --steps 2500 --evaluation.every 1000", monkeypatch)
     assert (study.steps, study.evaluation.every) == (3_000, 1_000)

@@ -503,7 +503,8 @@ def test_a_call_that_begins_where_the_last_one_began_says_so(tmp_path, capsys):
     execute.run(begun, tmp_path)
     said = " ".join(capsys.readouterr().err.split())
     assert (
-        "the last call began 1 run at step 0, too, and was ended before the next checkpoint: give it more time" in said
+        "the last call began 1 run at step 0, too, and was ended before the next checkpoint, which follows an "
+        "evaluation: give it more time" in said
     )
     assert not folder.exists()
     for path in (tmp_path / "resumed" / "runs").iterdir():
