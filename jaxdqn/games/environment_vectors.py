@@ -111,9 +111,9 @@ class InProcesses(VectorWrapper):
     """Copies that each step in a process of their own. The end of such a process is an error."""
 
     def __init__(self, makers: Sequence[Callable[[], Checked]]) -> None:
-        makers = [functools.partial(_in_process, make_copy) for make_copy in makers]
+        sending = [functools.partial(_in_process, make_copy) for make_copy in makers]
         # A fork of a process in which JAX has started can hang.
-        vector = AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP)
+        vector = AsyncVectorEnv(sending, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP)
         super().__init__(vector)
         self._vector: Any = vector
 

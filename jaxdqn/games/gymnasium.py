@@ -7,7 +7,7 @@ that gymnasium makes, and inside those of this package: `action_spaces` numbers 
 An environment that saves its state (`saved_states`) is restored where a run is resumed.
 
 An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
-and step must have it: 0 or 1 for each action.
+and step must have it: 0 or 1 for each action. A mask that comes only later is an error.
 """
 
 import contextlib
@@ -109,7 +109,9 @@ def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> 
     for wrapper in wrappers:
         single = wrapper(single)
         if not isinstance(single, gymnasium.Env):
-            raise TypeError(f"the wrapper {wrapper.func!r} returns a {type(single).__name__}, which is no gymnasium.Env")
+            raise TypeError(
+                f"the wrapper {wrapper.func!r} returns a {type(single).__name__}, which is no gymnasium.Env"
+            )
     return single
 
 

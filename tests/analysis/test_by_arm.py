@@ -175,7 +175,9 @@ def test_a_differing_field_is_a_setting_of_other_games_and_algorithms_that_have_
 def test_runs_of_one_configuration_and_two_versions_are_not_two_arms():
     runs = of_two_trainings(discount=0.9)
     runs[1].facts["algorithm_version"] = 2
-    with pytest.raises(ValueError, match=r"differ in algorithm_version and cannot be pooled: choose .* --where algorithm_version=2\)"):
+    with pytest.raises(
+        ValueError, match=r"differ in algorithm_version and cannot be pooled: choose .* --where algorithm_version=2\)"
+    ):
         by_arm.arms(runs)
 
 

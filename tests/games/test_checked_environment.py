@@ -47,7 +47,10 @@ def steps_of(environment, number=12, actions=(0, 1)):
         (faulty_games.OldStep, "step returned 4 values: it must return observation, reward, terminate"),
         ({"step": lambda self, action: None}, "step returned None"),
         ({"step": lambda self, action: faulty_games.leave(self)}, r"the environment called sys.exit\(0?\)"),
-        ({"info": late({"action_mask": [1, 0]}, Sound.info)}, r'info\["action_mask"\] at step 5 of copy 1 of 2: the fi'),
+        (
+            {"info": late({"action_mask": [1, 0]}, Sound.info)},
+            r'info\["action_mask"\] at step 5 of copy 1 of 2: the fi',
+        ),
         (faulty_games.BareReset, r"reset returned an array of shape \(2,\) .* observation, info"),
         ({"reset": lambda self, **kwargs: faulty_games.leave(self)}, r"the environment called sys.exit\(0?\)"),
     ],
@@ -66,9 +69,11 @@ def test_an_error_that_another_process_cannot_read_is_sent_as_one_that_it_can():
     with pytest.raises(RuntimeError, match=r"^Unreadable: link is down: 3$") as error:
         environment.step(0)
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
-    with pytest.raises(ConnectionResetError, match="the simulator went away"):  # this one can be read
-        with environment_vectors._transferable():
-            raise ConnectionResetError("the simulator went away")
+    with (  # this one can be read
+        pytest.raises(ConnectionResetError, match="the simulator went away"),
+        environment_vectors._transferable(),
+    ):
+        raise ConnectionResetError("the simulator went away")
 
 
 def test_the_end_of_the_process_of_a_copy_is_an_error_that_names_the_copy():

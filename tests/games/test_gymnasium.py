@@ -214,7 +214,10 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
             "gymnasium:tests.helpers.host_games:Countr-v0",
             ["no environment", "Did you mean 'gymnasium:tests.helpers.host_games:Counter-v0'"],
         ),
-        ("gymnasium:tests.helpers.faulty_games:Zzz", ["no environment", "faulty_games registers OldApi-v0, OldStep-v0"]),
+        (
+            "gymnasium:tests.helpers.faulty_games:Zzz",
+            ["no environment", "faulty_games registers OldApi-v0, OldStep-v0"],
+        ),
         ("gymnasium:tests.helpers.runs:Zzz", ["no environment", "Call gymnasium.register in tests.helpers.runs."]),
         (
             "tests.helpers.faulty_games:Sound",

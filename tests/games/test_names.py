@@ -49,7 +49,9 @@ PLAIN = some.recursive(
 @given(some.dictionaries(some.sampled_from(["a", "b", "c"]), PLAIN))
 def test_a_canonical_name_keeps_arguments_and_their_types(arguments):
     arguments = dict(sorted(arguments.items()))
-    parts = EnvironmentName("module:Some-v0", arguments, (WrapperName("my:First", arguments), WrapperName("others:Second")))
+    parts = EnvironmentName(
+        "module:Some-v0", arguments, (WrapperName("my:First", arguments), WrapperName("others:Second"))
+    )
     name = names.spelled(parts)
     assert repr(names.parse(name)) == repr(parts)
     assert names.canonical(name) == name

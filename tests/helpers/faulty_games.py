@@ -144,6 +144,18 @@ class RaisesLate(Sound):
         return super().step(action)
 
 
-FAULTY = (OldApi, OldStep, BareReset, NeedsArgument, NoFile, Leaves, NoModes, NotGymnasium, RaisesLate, FailsToClose, Sound)
+FAULTY = (
+    OldApi,
+    OldStep,
+    BareReset,
+    NeedsArgument,
+    NoFile,
+    Leaves,
+    NoModes,
+    NotGymnasium,
+    RaisesLate,
+    FailsToClose,
+    Sound,
+)
 for _class in FAULTY:
     gymnasium.register(f"{_class.__name__}-v0", _class)
