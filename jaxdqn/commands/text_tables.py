@@ -47,7 +47,8 @@ def markdown_fitted(text: str, columns: int | None = None) -> str:
     rows: list[list[str]] = []
     for line in [*text.split("\n"), ""]:
         if line.startswith("|"):
-            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+            cells = re.split(r"(?<!\\)\|", line.strip("|"))  # a `\|` is a part of a cell
+            rows.append([cell.strip().replace("\\|", "|") for cell in cells])
             continue
         if rows:
             lines.append(table([row for row in rows if set("".join(row)) - set("-: ")], columns))
