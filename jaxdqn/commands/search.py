@@ -54,6 +54,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--every", type=whole, default=1_000, help="steps between evaluations (default: 1000)")
     what.add_argument("--episodes", type=whole, default=20, help="episodes of an evaluation (default: 20)")
     what.add_argument(
+        "--evaluation-environments",
+        type=whole,
+        metavar="N",
+        help="environments that play an evaluation; 1, with --set num_environments=1, is for games of which only one "
+        "environment can exist (default: the episodes)",
+    )
+    what.add_argument(
         "--last",
         type=whole,
         metavar="N",
@@ -175,7 +182,7 @@ def parsed(options: argparse.Namespace) -> "Search":
         tuning_seeds=range(FIRST_SEED, FIRST_SEED + options.tuning_seeds),
         test_seeds=range(FIRST_TEST_SEED, FIRST_TEST_SEED + options.test_seeds),
         steps=options.steps,
-        evaluation=Evaluation(every=options.every, episodes=options.episodes),
+        evaluation=Evaluation(options.every, options.episodes, environments=options.evaluation_environments),
         budget=options.steps * num_runs if options.budget is None else options.budget,
         sampler=samplers.SAMPLERS[options.sampler],
         rungs=rungs,
