@@ -53,7 +53,7 @@ import benchmark_replay
 import benchmark_studies
 import benchmark_updates
 from benchmark_worker import PACKAGES, versions
-from jaxdqn import config_fields
+from jaxdqn import config_dicts
 from jaxdqn.algorithms import dqn
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -101,7 +101,7 @@ def main() -> None:
     created = datetime.datetime.now(datetime.UTC)
     record = {
         "created": created.isoformat(timespec="seconds"),
-        "setting": {"configuration": config_fields.to_dict(CONFIG)},
+        "setting": {"configuration": config_dicts.to_dict(CONFIG)},
         "machine": {
             "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
             "processor": provenance.processor(),

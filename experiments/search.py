@@ -35,7 +35,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import search_comparison
-from jaxdqn import config_fields
+from jaxdqn import config_dicts, config_fields
 from jaxdqn.analysis import by_arm, divergence, failed_runs
 from jaxdqn.commands.errors import one_sentence
 from jaxdqn.commands.script import save_figures
@@ -71,7 +71,7 @@ def chosen(found: Trials, spent: int) -> Config:
 
 def test_study(experiment: Experiment, game: str, configs: Sequence[Config]) -> Study:
     """Returns the study on test seeds of the default and of every distinct selected configuration."""
-    distinct = {store.identifier(config_fields.to_dict(config)): config for config in configs if config != DQN}
+    distinct = {store.identifier(config_dicts.to_dict(config)): config for config in configs if config != DQN}
     return Study(
         name=experiment.name,
         games=(game,),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxdqn import config_fields, own_parts
+from jaxdqn import config_dicts, config_fields, own_parts
 from jaxdqn.algorithms import ALGORITHMS
 from jaxdqn.config import Config
 from jaxdqn.config_fields import number, part, static, whole
@@ -134,7 +134,7 @@ def test_stacking_gives_one_32_bit_leaf_per_field():
 
 
 def test_facts_name_the_type_of_every_part():
-    assert config_fields.to_dict(Outer(size=1)) == {
+    assert config_dicts.to_dict(Outer(size=1)) == {
         "type": "Outer",
         "size": 1.0,
         "limit": None,
@@ -156,11 +156,11 @@ class Extended(Inner):
 
 
 def facts_of_extended(**fields):
-    return config_fields.to_dict(Extended(rate=0.25, **fields)) | {"type": "Inner"}
+    return config_dicts.to_dict(Extended(rate=0.25, **fields)) | {"type": "Inner"}
 
 
 def test_an_added_field_at_its_default_leaves_facts_and_identifier_unchanged():
-    before = config_fields.to_dict(Inner(rate=0.25))
+    before = config_dicts.to_dict(Inner(rate=0.25))
     assert facts_of_extended() == before
     assert store.identifier(facts_of_extended()) == store.identifier(before)
 
@@ -170,7 +170,7 @@ def test_an_added_field_with_another_value_is_a_fact(change):
     facts = facts_of_extended(**change)
     assert facts.keys() == {"type", "rate", *change}
     assert store.identifier(facts) != store.identifier(facts_of_extended())
-    assert config_fields.from_dict(Extended, facts | {"type": "Extended"}) == Extended(rate=0.25, **change)
+    assert config_dicts.from_dict(Extended, facts | {"type": "Extended"}) == Extended(rate=0.25, **change)
 
 
 @config_fields.configuration
@@ -185,7 +185,7 @@ class Choice:
 
 
 def through_json(config):
-    return json.loads(json.dumps(config_fields.to_dict(config)))
+    return json.loads(json.dumps(config_dicts.to_dict(config)))
 
 
 @settings(max_examples=50)
@@ -199,25 +199,25 @@ def through_json(config):
 )
 def test_from_dict_inverts_to_dict(size, limit, count, widths, kind, rate):
     config = Outer(size, limit, count, widths, kind, Inner(rate))
-    assert config_fields.from_dict(Outer, through_json(config)) == config
+    assert config_dicts.from_dict(Outer, through_json(config)) == config
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_from_dict_inverts_to_dict_for_every_algorithm(name):
     config = ALGORITHMS[name].config
-    assert config_fields.from_dict((Config, type(config.algorithm)), through_json(config)) == config
+    assert config_dicts.from_dict((Config, type(config.algorithm)), through_json(config)) == config
 
 
 def test_a_part_has_a_type_of_its_hint_or_else_an_allowed_type():
     config = Choice(inner=Other(3.0), anything=Other(4.0))
-    assert config_fields.from_dict((Choice, Other), through_json(config)) == config
-    assert config_fields.from_dict(Choice | Other, through_json(config)) == config
+    assert config_dicts.from_dict((Choice, Other), through_json(config)) == config
+    assert config_dicts.from_dict(Choice | Other, through_json(config)) == config
     with pytest.raises(ValueError, match=re.escape("anything is of type 'Other': it must be one of Choice.")):
-        config_fields.from_dict(Choice, through_json(config))
+        config_dicts.from_dict(Choice, through_json(config))
 
 
 def test_missing_fields_get_their_defaults():
-    assert config_fields.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
+    assert config_dicts.from_dict(Outer, {"type": "Outer", "count": 5}) == Outer(count=5)
 
 
 @pytest.mark.parametrize(
@@ -245,4 +245,4 @@ def test_missing_fields_get_their_defaults():
 )
 def test_error_for_an_invalid_configuration_names_the_field(facts, sentence):
     with pytest.raises(ValueError, match="^" + re.escape(sentence) + "$"):
-        config_fields.from_dict(Outer, facts)
+        config_dicts.from_dict(Outer, facts)

@@ -13,6 +13,7 @@ PACKAGE = pathlib.Path(jaxdqn.__file__).parent
 BASE = {
     "action_masks",
     "code_versions",
+    "config_dicts",
     "config_fields",
     "game_interfaces",
     "interfaces",
@@ -38,7 +39,8 @@ PARTS = {
 }
 MAY_IMPORT = {
     "action_masks": {"game_interfaces", "interfaces", "outputs"},
-    "config_fields": {"own_parts", "plain_numbers", "spelling"},
+    "config_dicts": {"config_fields", "own_parts"},
+    "config_fields": {"plain_numbers", "spelling"},
     "code_versions": set(),
     "game_interfaces": {"code_versions", "interfaces"},
     "interfaces": {"outputs"},

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from jaxdqn import algorithms, commands, config_fields, games, own_parts
+from jaxdqn import algorithms, commands, config_dicts, games, own_parts
 from jaxdqn.algorithms import dqn
 from jaxdqn.commands import configuration_options, script
 from jaxdqn.config import Config
@@ -125,12 +125,12 @@ def test_the_command_trains_parts_of_the_user_and_the_record_names_them(own, mon
 
 def test_a_configuration_is_rebuilt_from_a_record(own):
     config = parsed("--network.torso", f"{own}:Torso", "--exploration", f"{own}:Rule", algorithm=f"{own}:Loss")
-    facts = json.loads(json.dumps(config_fields.to_dict(config)))
+    facts = json.loads(json.dumps(config_dicts.to_dict(config)))
     assert own_parts.modules(facts) == {own}
-    rebuilt = config_fields.from_dict((Config, dqn.DQN), facts, own_parts.types(facts))
+    rebuilt = config_dicts.from_dict((Config, dqn.DQN), facts, own_parts.types(facts))
     assert rebuilt == config
     with pytest.raises(ValueError, match=f"is of type '{own}:Loss'"):
-        config_fields.from_dict((Config, dqn.DQN), facts)
+        config_dicts.from_dict((Config, dqn.DQN), facts)
 
 
 def test_play_finds_game_and_network_again_if_the_user_trusts_their_module(own, tmp_path):
@@ -148,4 +148,4 @@ def test_play_finds_game_and_network_again_if_the_user_trusts_their_module(own, 
 def test_types_of_this_package_have_short_names():
     assert own_parts.type_name(QNetwork) == "QNetwork"
     assert own_parts.type_name(trained.Agent) == "Agent"
-    assert own_parts.modules(config_fields.to_dict(dqn.CONFIG)) == set()
+    assert own_parts.modules(config_dicts.to_dict(dqn.CONFIG)) == set()

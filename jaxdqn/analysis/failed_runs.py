@@ -1,4 +1,4 @@
-"""Failed runs: they have no record, so whoever shows the other runs of their arms says how many are left out."""
+"""Failed runs: they have no record, so figures and tables of the other runs say how many are left out."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -92,12 +92,16 @@ def _show(planned: "Sequence[Planned]", study: "Study", found: "Status") -> None
     known = [program for program in planned if program.seconds is not None]
     compiling = sum(program.compile_seconds or 0.0 for program in known)
     training = sum(program.seconds or 0.0 for program in known)
-    rest = "" if len(known) == len(planned) else f" and {len(planned) - len(known)} unknown: --calibrate"
+    time = f"; in all {duration(compiling + training)}, of which {duration(compiling)} compiling" if known else ""
     print(
-        f"{counted(len(planned), 'program')} to compile; {num_runs * study.steps:,} steps; in all "
-        f"{duration(compiling + training)}{rest}, of which {duration(compiling)} compiling. Replay and memory are "
+        f"{counted(len(planned), 'program')} to compile; {num_runs * study.steps:,} steps{time}. Replay and memory are "
         "those of one run."
     )
+    if num_unknown := len(planned) - len(known):
+        print(
+            f"The time of {counted(num_unknown, 'program')} is unknown, because no run is stored: --calibrate compiles "
+            "each and times two periods of training."
+        )
     if structure := plan.structural_fields(study):
         print(f"Structure: {', '.join(structure)}. Each combination of their values is a program of its own.")
     if len(planned) > 1 and compiling > training:

@@ -52,14 +52,14 @@ def _show_all(studies: Sequence[Path]) -> None:
     """Prints the numbers of runs of studies, a line each."""
     from jaxdqn.store import status
 
-    rows: list[tuple[str, ...]] = [_HEADINGS]
+    rows: list[tuple[str, ...]] = [(*_HEADINGS, "other runs")]
     for study in studies:
         try:
             found = status.of(study)
         except (ValueError, OSError) as problem:
             print(f"left out: {printable(problem)}", file=sys.stderr)
             continue
-        rows.append((str(study), *(str(len(ids) or "") for ids in _sets(found))))
+        rows.append((str(study), *(str(len(ids) or "") for ids in _sets(found)), str(found.num_others or "")))
     print(text_tables.table(rows))
 
 
@@ -78,6 +78,8 @@ def show(found: "Status", folder: Path) -> None:
     for arm in dict.fromkeys(status.arm_of(found.requested, id) for id in found.requested.cells):
         rows.append((*map(printable, arm), *(str(count[arm] or "") for count in counts)))
     print(text_tables.table(rows))
+    if found.num_others:
+        print(f"{counted(found.num_others, 'other run')} of earlier commands: `jaxdqn runs {folder}` lists all")
     for holder in found.holders:
         runs = counted(len(holder.cells), "run")
         print(f"{runs} active in process {holder.pid} of {printable(holder.host)}")
@@ -91,8 +93,9 @@ def show(found: "Status", folder: Path) -> None:
 
 COMMAND = Command(
     "show how many runs of a study are done, running, failed and missing, and the time left",
-    "Shows for each game and algorithm of a study how many runs are done, running, failed and missing. For a folder of "
-    "studies it shows a line for each study.",
+    "Shows for each game and algorithm of a study how many runs are done, running, failed and missing. These are the "
+    "runs of the last command in its folder, or of the given script; other stored runs are counted apart. For a folder "
+    "of studies it shows a line for each study.",
     add,
     main,
 )

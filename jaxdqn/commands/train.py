@@ -16,7 +16,7 @@ from jaxdqn.commands.options import add_run_options, add_wrappers
 
 if TYPE_CHECKING:
     from jaxdqn.commands.configuration_options import Options
-    from jaxdqn.commands.script import RunOptions
+    from jaxdqn.commands.run_study import RunOptions
     from jaxdqn.study.spec import Study
 
 _MOST_CHARACTERS = 80  # of a name made from algorithms; names of files have at most 255
@@ -124,7 +124,7 @@ def _name(game: str, algorithms: Sequence[str]) -> str:
 
 def parse_run_options(arguments: Sequence[str]) -> "tuple[RunOptions, list[str], list[str]]":
     """Returns the options for running the study, the wrappers of the game, and the other arguments."""
-    from jaxdqn.commands.script import RunOptions
+    from jaxdqn.commands.run_study import RunOptions
 
     options, rest = _parser().parse_known_args(arguments)
     return RunOptions.of(options), options.wrapper, rest

@@ -16,7 +16,18 @@ from typing import NamedTuple
 
 from jaxdqn import code_versions, other_names, user_modules
 from jaxdqn.game_interfaces import AnyGame, Game, HostGame
-from jaxdqn.games import acrobot, cartpole, catch, connect, deep_sea, mountain_car, probes, random_walk
+from jaxdqn.games import (
+    acrobot,
+    cartpole,
+    catch,
+    connect,
+    deep_sea,
+    mountain_car,
+    probe_memory,
+    probe_picture,
+    probes,
+    random_walk,
+)
 from jaxdqn.games.minatar import asterix, breakout, freeway, rules, seaquest, space_invaders
 from jaxdqn.games.names import canonical, modules
 from jaxdqn.spelling import did_you_mean, in_one_line
@@ -72,8 +83,8 @@ GAMES: dict[str, Entry] = {
     "probe_both": Entry(probes.both, "probe: the best action depends on the observation"),
     "probe_time_limit": Entry(probes.time_limit, "probe: a learner must bootstrap at a time limit"),
     "probe_random_reward": Entry(probes.random_reward, "probe: the return is random"),
-    "probe_picture": Entry(probes.picture, "probe: the best action depends on a shape in a picture of 10 x 10"),
-    "probe_memory": Entry(probes.memory, "probe: the best action depends on an earlier observation"),
+    "probe_picture": Entry(probe_picture.make, "probe: the best action depends on a shape in a picture of 10 x 10"),
+    "probe_memory": Entry(probe_memory.make, "probe: the best action depends on an earlier observation"),
 }
 
 

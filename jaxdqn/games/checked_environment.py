@@ -15,8 +15,8 @@ from gymnasium import spaces
 from jaxdqn.games import environment_values
 from jaxdqn.games.environment_errors import ended, one_sentence, survived
 
-# What is read of `info`, by name with its type; everything else is dropped, whatever it is. In a game with masks,
-# `ACTION_MASK` is read too.
+# The entries of `info` that are read, with their types; all others are dropped. In a game with masks, `ACTION_MASK` is
+# read, too.
 READ_FROM_INFO: dict[str, type] = {"life_lost": bool}
 ACTION_MASK = "action_mask"
 

@@ -80,8 +80,9 @@ def reset(key: Key, *, rows: int, columns: int) -> ConnectState:
 
 
 def step(reply: Array, state: ConnectState, action: Array, *, lines: np.ndarray) -> tuple[ConnectState, TimeStep]:
-    """Drops the agent's disc, then the opponent's: into the column whose number among those not full is `reply` modulo
-    their number.
+    """Drops the agent's disc, then the opponent's.
+
+    Of the N columns that are not full, the opponent's disc falls into number `reply` modulo N.
     """
     board = _drop(state.board, action, AGENT)
     is_won = _has_line(board, AGENT, lines)

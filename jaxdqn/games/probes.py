@@ -1,7 +1,7 @@
 """Probe games: each tests one ability of a learner, and its action values are known in closed form.
 
 Source: Andy Jones, "Debugging reinforcement learning systems" (probe environments); this project added
-`probe_time_limit`, `probe_random_reward` and `probe_memory`. If a learner passes all earlier probes and fails one, it
+`probe_time_limit` and `probe_random_reward`. If a learner passes all earlier probes and fails one, it
 lacks the ability that this probe tests:
 
     probe_value          one action, observation 0, one step, reward 1: the value of a constant
@@ -21,16 +21,8 @@ values.
 Ends: `probe_time_limit` is truncated and never terminated. All others are terminated in their last step and never
 truncated.
 
-`probe_memory` is listed apart, in `MEMORY_PROBES`, because its values are not a function of the observation. It has two
-actions and four steps. The first observation is [-1, 0] or [1, 0] at random; two observations of [0, 0] follow; the
-last is [0, 1]. The action in the last step must match the first observation (0 for -1, 1 for 1): the reward is 1 if it
-does, else -1. All other rewards are 0. It is terminated in its fourth step.
-
-`probe_picture` is listed apart, in `PICTURE_PROBES`, because its observation is a picture, uint8 `[10, 10, 1]`. It has
-two actions and one step. The picture shows a bar: three cells of 255, all others are 0. The bar lies or stands at a
-random place where its middle cell is not at the edge. The action must match the bar (0 if it lies, 1 if it stands): the
-reward is 1 if it does, else -1. No weighted sum of the cells tells the two apart: three lying bars, one under the
-other, cover the same nine cells as three standing bars side by side. Kernels of 3 x 3 see a whole bar.
+Two probes are listed apart, in files of their own: `probe_memory.py` in `MEMORY_PROBES`, because its values are not a
+function of the observation, and `probe_picture.py` in `PICTURE_PROBES`, because its observation is a picture.
 """
 
 from collections.abc import Callable
@@ -41,13 +33,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdqn.game_interfaces import DiscreteDistribution, Game, RandomStep, TimeStep
-from jaxdqn.games import random_steps
+from jaxdqn.games import probe_memory, probe_picture, random_steps
 from jaxdqn.interfaces import Array, Key
 
 VERSION = 1
 RANDOM_REWARD = random_steps.distribution([-0.5, 0.0, 1.0], [0.25, 0.125, 0.625])
-WAITING = 2  # steps between the observation of the sign and the decision
-SIZE = 10  # height and width of the picture
 
 
 class ProbeState(NamedTuple):
@@ -72,13 +62,6 @@ class Probe(NamedTuple):
     returns: DiscreteDistribution | None = None
 
 
-class MemoryState(NamedTuple):
-    """The sign to remember, float32 `[]`, and the number of steps since it was observed, int32 `[]`."""
-
-    sign: Array
-    since: Array
-
-
 class MemoryProbe(NamedTuple):
     """A probe game with a hidden part of the state.
 
@@ -91,14 +74,6 @@ class MemoryProbe(NamedTuple):
     make: Callable[[], Game]
     best_memoryless: float
     best: float
-
-
-class PictureState(NamedTuple):
-    """A bar: 1 if it stands and 0 if it lies, then row and column of its middle cell; int32 `[]` each."""
-
-    stands: Array
-    row: Array
-    column: Array
 
 
 def value() -> Game:
@@ -173,54 +148,6 @@ def random_reward() -> Game:
     )
 
 
-def memory() -> Game:
-    """Makes the probe whose last action must match the sign observed in the first step."""
-
-    def reset(key: Key) -> MemoryState:
-        return MemoryState(_random_sign(key), jnp.zeros((), jnp.int32))
-
-    def step(key: Key, state: MemoryState, action: Array) -> tuple[MemoryState, TimeStep]:
-        del key
-        decides = state.since == WAITING + 1
-        reward = jnp.where(decides, state.sign * (2 * action - 1), 0.0)
-        state = state._replace(since=state.since + 1)
-        return state, TimeStep(observe(state), reward, decides, jnp.zeros((), bool))
-
-    def observe(state: MemoryState) -> Array:
-        is_decision = (state.since == WAITING + 1).astype(jnp.float32)
-        return jnp.stack([jnp.where(state.since == 0, state.sign, 0.0), is_decision])
-
-    def states() -> MemoryState:
-        sign, since = np.meshgrid([-1.0, 1.0], np.arange(WAITING + 2))
-        return MemoryState(jnp.asarray(sign.ravel(), jnp.float32), jnp.asarray(since.ravel(), jnp.int32))
-
-    return Game("probe_memory", VERSION, reset, step, observe, (2,), 2, WAITING + 2, states)
-
-
-def picture() -> Game:
-    """Makes the probe in which the right action depends on the bar in the picture."""
-    rows, columns, _ = np.indices((SIZE, SIZE, 1))
-
-    def reset(key: Key) -> PictureState:
-        return PictureState(*jax.random.randint(key, (3,), np.array([0, 1, 1]), np.array([2, SIZE - 1, SIZE - 1])))
-
-    def step(key: Key, state: PictureState, action: Array) -> tuple[PictureState, TimeStep]:
-        del key
-        reward = jnp.where(action == state.stands, jnp.float32(1.0), -1.0)
-        return state, TimeStep(observe(state), reward, jnp.ones((), bool), jnp.zeros((), bool))
-
-    def observe(state: PictureState) -> Array:
-        below, beside = jnp.abs(rows - state.row), jnp.abs(columns - state.column)
-        is_lit = (below <= state.stands) & (beside <= 1 - state.stands)
-        return jnp.where(is_lit, jnp.uint8(255), jnp.uint8(0))
-
-    def states() -> PictureState:
-        stands, row, column = np.indices((2, SIZE - 2, SIZE - 2), np.int32).reshape(3, -1)
-        return PictureState(jnp.asarray(stands), jnp.asarray(row + 1), jnp.asarray(column + 1))
-
-    return Game("probe_picture", VERSION, reset, step, observe, (SIZE, SIZE, 1), 2, 1, states)
-
-
 PROBES: dict[str, Probe] = {
     "probe_value": Probe(value, lambda s, discount: np.ones((len(s), 1))),
     "probe_observation": Probe(observation, lambda s, discount: s.astype(np.float64)),
@@ -233,10 +160,12 @@ PROBES: dict[str, Probe] = {
 
 PICTURE_PROBES: dict[str, Probe] = {
     # A bar that stands has three cells in one column.
-    "probe_picture": Probe(picture, lambda s, discount: np.where((s > 0).sum(1).max(1) == 3, [-1.0, 1.0], [1.0, -1.0]))
+    "probe_picture": Probe(
+        probe_picture.make, lambda s, discount: np.where((s > 0).sum(1).max(1) == 3, [-1.0, 1.0], [1.0, -1.0])
+    )
 }
 
-MEMORY_PROBES: dict[str, MemoryProbe] = {"probe_memory": MemoryProbe(memory, best_memoryless=0.0, best=1.0)}
+MEMORY_PROBES: dict[str, MemoryProbe] = {"probe_memory": MemoryProbe(probe_memory.make, best_memoryless=0.0, best=1.0)}
 
 
 def _zero(key: Key) -> Array:
@@ -298,18 +227,6 @@ def _probe(
     def states() -> ProbeState:
         return ProbeState(jnp.asarray(observations, jnp.float32), jnp.zeros(len(observations), jnp.int32))
 
-    if noise is None:
-        return Game(name, VERSION, reset, step, observe, (1,), num_actions, max_steps, states)
-    random_step = RandomStep(noise, noisy_step)
-    return Game(
-        name,
-        VERSION,
-        reset,
-        random_steps.make_step(random_step),
-        observe,
-        (1,),
-        num_actions,
-        max_steps,
-        states,
-        random_step,
-    )
+    random_step = None if noise is None else RandomStep(noise, noisy_step)
+    any_step = step if random_step is None else random_steps.make_step(random_step)
+    return Game(name, VERSION, reset, any_step, observe, (1,), num_actions, max_steps, states, random_step)

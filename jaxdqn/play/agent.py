@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdqn import action_masks, config_fields, games, own_parts
+from jaxdqn import action_masks, config_dicts, games, own_parts
 from jaxdqn.config import Config
 from jaxdqn.game_interfaces import AnyGame, observation_dtype
 from jaxdqn.interfaces import Network, Parameters
@@ -58,7 +58,7 @@ def make(trained: Weights, *, trusted: Collection[str] = ()) -> Agent:
         )
     try:
         allowed = typing.get_type_hints(Config)["network"]
-        network = config_fields.from_dict(allowed, stored, own_parts.types(stored))
+        network = config_dicts.from_dict(allowed, stored, own_parts.types(stored))
         made = network.make(game.observation_shape, game.num_actions, observation_dtype(game))
         template = jax.eval_shape(made.init, jax.random.key(0))
     except (ValueError, TypeError, OverflowError) as problem:

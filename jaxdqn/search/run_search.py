@@ -120,15 +120,7 @@ def run(
             done.append(wave)
             if runs.waiting:
                 _drop(work, wave, _members(search, wave.rung, [points[number] for number in wave.points]))
-        saved_at = time.perf_counter()
-        while _advance(work):
-            is_stop_requested = stop.is_requested
-            if is_stop_requested or time.perf_counter() - saved_at >= checkpoint_seconds:
-                waiting_runs.save(runs)
-                saved_at = time.perf_counter()
-            if is_stop_requested:
-                raise KeyboardInterrupt
-        waiting_runs.save(runs)  # usually no run waits, so that this removes the checkpoints
+        _advance_to_the_end(work)
         done = _waves(study)
         points = _settings(work)
         summary.write(folder, _trials(work, points, done))
@@ -154,6 +146,23 @@ def best(outcome: Outcome) -> dict[str, Any]:
         f"No point is left to choose: of {number} points {diverged} diverged, and others could not be trained; the "
         "folder `failures` of the search holds the tracebacks."
     )
+
+
+def _advance_to_the_end(work: _Work) -> None:
+    """Advances the search until its budget is spent, with checkpoints of the waiting runs.
+
+    Raises:
+      KeyboardInterrupt: after a request to stop.
+    """
+    runs, saved_at = work.runs, time.perf_counter()
+    while _advance(work):
+        is_stop_requested = runs.stop.is_requested
+        if is_stop_requested or time.perf_counter() - saved_at >= runs.checkpoint_seconds:
+            waiting_runs.save(runs)
+            saved_at = time.perf_counter()
+        if is_stop_requested:
+            raise KeyboardInterrupt
+    waiting_runs.save(runs)  # usually no run waits, so that this removes the checkpoints
 
 
 def _advance(work: _Work) -> bool:

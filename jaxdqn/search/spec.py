@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxdqn import config_fields, games, plain_numbers
+from jaxdqn import config_dicts, config_fields, games, plain_numbers
 from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.search import halving, samplers
 from jaxdqn.search.samplers import Sampler
@@ -122,7 +122,7 @@ def tuning_study(search: Search, settings: Mapping[str, Any], rung: int = 0) -> 
 def test_study(search: Search, settings: Mapping[str, Any]) -> Study:
     """Returns the study of a point and the default on the test seeds; one arm if they are equal."""
     tuned = config_at(search, settings)
-    is_same = config_fields.to_dict(tuned) == config_fields.to_dict(search.config)
+    is_same = config_dicts.to_dict(tuned) == config_dicts.to_dict(search.config)
     return Study(
         name=search.name,
         games=(search.game,),
@@ -142,7 +142,7 @@ def about(search: Search) -> dict[str, Any]:
     game = spec.game(search.game)
     return {
         "game": {"name": search.game, "version": game.version} | schema.without_empty(game.code._asdict()),
-        "configuration": config_fields.to_dict(search.config),
+        "configuration": config_dicts.to_dict(search.config),
         "space": {path: _plain(range_) for path, range_ in search.space.items()},
         "tuning_seeds": list(search.tuning_seeds),
         "steps": search.steps,

@@ -25,6 +25,7 @@ class Status(NamedTuple):
       holders: the living processes that have claimed requested cells, with only these cells.
       seconds_left: estimated time of the running and missing runs, with one compilation for each of their arms, divided
         by the number of living processes (at least one); None if no run is stored.
+      num_others: number of stored runs of the folder that are not requested: earlier commands trained them.
     """
 
     requested: Manifest
@@ -33,6 +34,7 @@ class Status(NamedTuple):
     failed: dict[str, Failure]
     holders: tuple[Holder, ...]
     seconds_left: float | None
+    num_others: int
 
     @property
     def missing(self) -> frozenset[str]:
@@ -55,7 +57,8 @@ def of(folder: Path, requested: Manifest | None = None) -> Status:
     if requested is None:
         has_only_runs = not manifest.exists(folder) and store.exists(folder / "runs")
         requested = _stored(folder) if has_only_runs else manifest.read(folder)
-    done = store.ids(folder / "runs") & frozenset(requested.cells)
+    stored = store.ids(folder / "runs")
+    done = stored & frozenset(requested.cells)
     claimed_by = [
         holder._replace(cells=tuple(cell for cell in holder.cells if cell in requested.cells))
         for holder in claims.holders(folder / "claims")
@@ -66,9 +69,8 @@ def of(folder: Path, requested: Manifest | None = None) -> Status:
     claimed = frozenset(cell for holder in held for cell in holder.cells)
     running = claimed - done - frozenset(failed)
     left = [id for id in requested.cells if id not in done and id not in failed]
-    return Status(
-        requested, done, running, failed, held, _seconds_left(folder, requested, done, left, max(1, len(held)))
-    )
+    seconds_left = _seconds_left(folder, requested, done, left, max(1, len(held)))
+    return Status(requested, done, running, failed, held, seconds_left, len(stored) - len(done))
 
 
 def _stored(folder: Path) -> Manifest:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxdqn import config_fields, games, plain_numbers
+from jaxdqn import config_dicts, config_fields, games, plain_numbers
 from jaxdqn.config import Config, part_code, part_versions
 from jaxdqn.game_interfaces import AnyGame
 from jaxdqn.store import schema, store
@@ -107,7 +107,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: naming the field whose value JSON cannot hold.
     """
     parts = {
-        path: config_fields.to_dict(value) if dataclasses.is_dataclass(value) else value
+        path: config_dicts.to_dict(value) if dataclasses.is_dataclass(value) else value
         for path, value in settings.items()
     }
     return dict(schema.json_value(parts))
@@ -130,7 +130,7 @@ def _determinants(study: Study, name: str, config: Config) -> dict[str, Any]:
     of_game, of_parts = game(name), part_code(config)
     facts = {
         "game": {"name": name, "version": of_game.version} | schema.without_empty(of_game.code._asdict()),
-        "configuration": config_fields.to_dict(config),
+        "configuration": config_dicts.to_dict(config),
         "seed": None,
         "steps": study.steps,
         "evaluation": schema.without_none(dataclasses.asdict(study.evaluation)),
@@ -260,7 +260,7 @@ def _check_arms(study: Study) -> None:
                 check_config.check(config, game(name), study.evaluation, study.steps)
         except ValueError as error:
             raise ValueError(f"{at}: {error}") from None
-        key = store.identifier(config_fields.to_dict(config))
+        key = store.identifier(config_dicts.to_dict(config))
         if key in seen:
             raise ValueError(f"{at} is the same configuration as {seen[key]}; leave one of them out.")
         seen[key] = at

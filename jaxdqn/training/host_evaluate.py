@@ -4,11 +4,11 @@ import jax
 import numpy as np
 
 from jaxdqn.action_masks import legal_or_random, with_mask
-from jaxdqn.games.checked_environment import ACTION_MASK
+from jaxdqn.training import host_environments
 from jaxdqn.training.acting import initial_memory
 from jaxdqn.training.evaluate import Evaluation
 from jaxdqn.training.host_programs import Programs
-from jaxdqn.training.host_state import EnvironmentFailure, HostRun
+from jaxdqn.training.host_state import HostRun
 
 LONGEST_EVALUATION = 27_000  # steps after which an episode that will not end is cut; Atari's half hour
 
@@ -40,27 +40,20 @@ def _play(
     number, generator = evaluation.episodes, np.random.default_rng(policy_seed)
     returns, ended = np.zeros(len(rows)), np.zeros(len(rows), bool)
     memory = initial_memory(host.parts.learner.network, number)
-    try:
-        observation, info = environments.reset(seed=[seeds[row] for row in rows])
-    except BaseException as error:  # also SystemExit
-        raise EnvironmentFailure from error
+    observation, mask = host_environments.reset(environments, [seeds[row] for row in rows])
     shown = np.zeros((number, *observation.shape[1:]), observation.dtype)
-    mask = info.get(ACTION_MASK)
     legal = None if mask is None else np.ones((number, mask.shape[-1]), bool)
     for _ in range(LONGEST_EVALUATION):
         shown[rows] = observation
         if legal is not None:
-            legal[rows] = info[ACTION_MASK]
+            legal[rows] = mask
         values, memory = programs.values(host.parts.config, parameters, with_mask(shown, legal), memory)
         q_values = np.asarray(values)
         random_action = generator.integers(q_values.shape[-1], size=number)
         action = np.where(generator.random(number) < evaluation.epsilon, random_action, q_values.argmax(-1))
         if legal is not None:
             action = np.asarray(legal_or_random(action, legal, generator.random(legal.shape, np.float32)))
-        try:
-            observation, reward, terminated, truncated, info = environments.step(action[rows])
-        except BaseException as error:  # also SystemExit
-            raise EnvironmentFailure from error
+        observation, reward, terminated, truncated, _, mask = host_environments.step(environments, action[rows])
         returns += np.where(ended, 0.0, reward)
         ended |= terminated | truncated
         if ended.all():

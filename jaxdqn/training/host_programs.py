@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdqn.action_masks import legal_or_random
 from jaxdqn.config import Config
@@ -40,6 +41,15 @@ class Position(NamedTuple):
 
 
 STEP, NUM_EPISODES, ACTING_STEP = (Position._fields.index(name) for name in ("step", "num_episodes", "acting_step"))
+
+
+def position_of(config: Config, run: RunState, iteration: int) -> np.ndarray:
+    """Returns the `Position` of a call that acts in an iteration, counted from the first of its chunk.
+
+    It learns from the iteration before. The first of a chunk has none before it, and learns nothing.
+    """
+    counts, is_random = (run.step, run.num_episodes, run.learned_at), run.step < config.learning_starts
+    return np.array(Position(*counts, iteration - 1, iteration, 0, is_random), np.int32)
 
 
 class Decision(NamedTuple):

@@ -1,6 +1,5 @@
 """The state of a run on a host game: its environments, and the actions that restore those that cannot be saved."""
 
-import traceback
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,17 +65,3 @@ class HostRun(NamedTuple):
     environments: Any
     evaluation_environments: Any
     history: ActionHistory
-
-
-class EnvironmentFailure(Exception):
-    """An environment raised an error, which is the cause of this one."""
-
-    def text(self) -> str:
-        """Returns the environment's own traceback.
-
-        For an environment in its own process, gymnasium raises the error without it, and holds it in a local variable.
-        """
-        for frame, _ in traceback.walk_tb(self.__cause__.__traceback__ if self.__cause__ else None):
-            if frame.f_code.co_name == "_raise_if_errors" and "trace" in frame.f_locals:
-                return str(frame.f_locals["trace"])
-        return "".join(traceback.format_exception(self.__cause__))

@@ -34,7 +34,9 @@ class Fitted(NamedTuple):
     changes: tuple[Change, ...]
 
 
-def fitted(configs: Sequence[Config], steps: int, evaluation: Evaluation, *, derive_period: bool) -> Fitted:
+def fitted(
+    configs: Sequence[Config], steps: int, evaluation: Evaluation, *, derive_period: bool, unit: int = 1
+) -> Fitted:
     """Returns configurations, steps and evaluation whose counts are multiples where they must be.
 
     Args:
@@ -42,18 +44,19 @@ def fitted(configs: Sequence[Config], steps: int, evaluation: Evaluation, *, der
       steps: budget of a run, in environment steps.
       evaluation: when and how runs are evaluated.
       derive_period: whether `evaluation.every` may become another period. It stays if it gives 20 to 40 evaluations.
+      unit: a number that divides the period, besides `train_every` of the configurations.
     """
     changes: dict[Change, None] = {}
     configs = tuple(_fitted_config(config, changes) for config in configs)
-    unit = math.lcm(*(config.train_every for config in configs)) or 1  # `check_config` refuses 0
+    unit = math.lcm(unit, *(config.train_every for config in configs)) or 1  # `check_config` refuses 0
     every = evaluation.every
     if derive_period and not _fits(steps, every, unit):
         every = period(steps, unit)
         reason = f"for {counted(math.ceil(steps / every), 'evaluation')}"
         changes[Change("evaluation.every", evaluation.every, every, reason)] = None
     else:
-        every = _rounded("evaluation.every", every, unit, "train_every", changes)
-    steps = _rounded("steps", steps, every, "evaluation.every", changes)
+        every = rounded("evaluation.every", every, unit, "train_every", changes)
+    steps = rounded("steps", steps, every, "evaluation.every", changes)
     return Fitted(configs, steps, dataclasses.replace(evaluation, every=every), tuple(changes))
 
 
@@ -77,7 +80,7 @@ def _fitted_config(config: Config, changes: dict[Change, None]) -> Config:
     given = config.train_every
     unit = math.lcm(config.num_environments, config.num_minibatches) if one_training else config.num_environments
     name = "num_environments and num_minibatches" if unit != config.num_environments else "num_environments"
-    train_every = _rounded("train_every", given, unit, name, changes)
+    train_every = rounded("train_every", given, unit, name, changes)
     config = dataclasses.replace(config, train_every=train_every)
     for path, unit_name in (
         ("learning_starts", "train_every"),
@@ -87,12 +90,12 @@ def _fitted_config(config: Config, changes: dict[Change, None]) -> Config:
         value = config_fields.paths(config)[path]
         if one_training and value == given and path != "learning_starts":
             value = train_every  # these algorithms learn from all steps of one training at once
-        value = _rounded(path, value, getattr(config, unit_name), unit_name, changes)
+        value = rounded(path, value, getattr(config, unit_name), unit_name, changes)
         config = config_fields.replace_at(config, path, value)
     return config
 
 
-def _rounded(field: str, value: int, unit: int, unit_name: str, changes: dict[Change, None]) -> int:
+def rounded(field: str, value: int, unit: int, unit_name: str, changes: dict[Change, None]) -> int:
     """Returns the value rounded up to a multiple of a unit, and adds the change if there is one."""
     multiple = math.ceil(value / unit) * unit if min(value, unit) > 0 else value  # `check_config` refuses the others
     if multiple != value:

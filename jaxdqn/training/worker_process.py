@@ -26,6 +26,7 @@ from jaxdqn.training import (
     cpu_cores,
     devices,
     host_checkpoint,
+    host_environments,
     host_loop,
     host_programs,
     host_state,
@@ -75,7 +76,7 @@ def _answer_all(connection: Connection, task: Task) -> None:
         programs = host_programs.make(game)
         host_loop.compile(task.config, game=game, programs=programs, evaluation=task.evaluation)
         started: tuple[str, Any] = "ok", None
-    except host_state.EnvironmentFailure as failure:
+    except host_environments.EnvironmentFailure as failure:
         started = "failed", failure.text()
     except BaseException:
         started = "error", traceback.format_exc()
@@ -139,7 +140,7 @@ def _served(
         state = host.state
         ended = ending(*jax.device_get((state.diverged_at, state.log, state.learner.parameters, state.best)))
         return host, ("ok", ended._replace(renewed_at=host.history.renewed_at))
-    except host_state.EnvironmentFailure as failure:
+    except host_environments.EnvironmentFailure as failure:
         return host, ("failed", failure.text())
     except checkpoint.Unusable as problem:
         return host, ("unusable", str(problem))

@@ -17,7 +17,7 @@ import pytest
 import jaxdqn as package
 from jaxdqn import commands, exploration, losses, optimizers, schedules
 from jaxdqn.algorithms import ALGORITHMS, dqn
-from jaxdqn.commands import configuration_options, play, script, search, train
+from jaxdqn.commands import configuration_options, play, run_study, script, search_options, train
 from jaxdqn.games import GAMES
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Conv, Dense, Impala
@@ -226,7 +226,7 @@ def test_options_for_running_a_study_may_be_mixed_with_fields():
     assert rest == shlex.split("--learning-rate 0.1 --seeds 3 --discount 0.5")
     assert (running.asynchronous, running.memory, running.run.func) == (True, 2 * 2**30, on_ray.run)
     assert train.parse_run_options(["--learning-rate", "0.1"]) == (
-        script.DEFAULT_OPTIONS,
+        run_study.DEFAULT_OPTIONS,
         [],
         ["--learning-rate", "0.1"],
     )
@@ -396,9 +396,9 @@ def test_a_wrapper_on_the_command_line_is_a_part_of_the_name_of_the_game(monkeyp
     expected = f"gymnasium:FrozenLake-v1?is_slippery=False&map_name=8x8|{wrapper}|{wrapper}"
     assert studies[0].games == (expected,)
     searching = argparse.ArgumentParser()
-    search.add(searching)
+    search_options.add(searching)
     parsed = searching.parse_args([*arguments, "--space", "learning_rate=log:1e-4:1e-2"])
-    assert search.parsed(parsed).game == expected.rpartition("|")[0]
+    assert search_options.parsed(parsed).game == expected.rpartition("|")[0]
     with pytest.raises(SystemExit, match="2"):
         commands.main(["train", "catch", "dqn", "--wrapper", wrapper])
 

@@ -70,7 +70,8 @@ def test_a_plan_shows_missing_runs_and_the_known_times(script, tmp_path, capsys)
     commands.main(["plan", str(script), "--out", str(tmp_path)])
     shown = capsys.readouterr().out
     assert "small: 6 runs missing, 0 done; 400 steps each" in shown
-    assert "2 programs to compile; 2,400 steps; in all 0 s and 2 unknown: --calibrate, of which 0 s compiling" in shown
+    assert "\n2 programs to compile; 2,400 steps. Replay" in shown
+    assert "\nThe time of 2 programs is unknown, because no run is stored: --calibrate compiles each" in shown
     with pytest.raises(SystemExit, match="2"):
         commands.main(["plan", str(script), "--memory", "1K"])
     assert "error: A run on probe_value needs" in capsys.readouterr().err
@@ -172,6 +173,17 @@ def test_without_a_manifest_the_stored_runs_are_the_study(folder, capsys):
     (folder / "study.json").unlink()
     commands.main(["status", str(folder)])
     assert "study: 4 of 4 runs done" in capsys.readouterr().out
+
+
+def test_the_status_counts_runs_of_earlier_commands_apart(folder, capsys):
+    last = {id: about(number) for number, id in enumerate(manifest.read(folder).cells) if number in (0, 1, 7)}
+    manifest.write(folder, Manifest("study", 1_000, last))
+    commands.main(["status", str(folder)])
+    shown = capsys.readouterr().out
+    assert "study: 2 of 3 runs done" in shown
+    assert f"\n2 other runs of earlier commands: `jaxdqn runs {folder}` lists all\n" in shown
+    commands.main(["status", str(folder.parent)])
+    assert capsys.readouterr().out.splitlines()[1].split()[1:] == ["2", "1", "2"]
 
 
 def test_the_status_of_a_folder_of_studies_has_a_line_for_each(folder, monkeypatch, capsys):

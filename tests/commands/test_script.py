@@ -8,7 +8,7 @@ import pytest
 
 from jaxdqn import commands
 from jaxdqn.analysis import study_tables
-from jaxdqn.commands import script
+from jaxdqn.commands import run_study, script
 from jaxdqn.figures.captions import Drawn
 from jaxdqn.figures.learning_curves import learning_curves
 from jaxdqn.store import failures, store
@@ -131,7 +131,7 @@ def test_the_help_gives_the_number_of_seeds(monkeypatch, capsys):
 def test_a_study_with_only_damaged_records_ends_with_their_names(out, monkeypatch, arguments):
     for path in (out / "whole" / "runs").glob("*.json"):
         path.write_text("\x1b")
-    monkeypatch.setattr(script, "_run", lambda *given: 0)
+    monkeypatch.setattr(run_study, "run", lambda *given: 0)
     with pytest.raises(SystemExit, match=r"damaged: .* Delete .* and run the study again") as end:
         main(monkeypatch, "--out", out, *arguments)
     assert "--figure-only" not in str(end.value)
@@ -144,7 +144,7 @@ def test_a_study_with_only_damaged_records_ends_with_their_names(out, monkeypatc
 def test_the_remedy_fits_the_options(out, monkeypatch, capsys, arguments, sentence):
     for path in (out / "whole" / "runs").iterdir():
         path.unlink()
-    monkeypatch.setattr(script, "_run", lambda *given: 0)
+    monkeypatch.setattr(run_study, "run", lambda *given: 0)
     with pytest.raises(SystemExit, match="2"):
         main(monkeypatch, "--out", out, *arguments)
     assert capsys.readouterr().err.endswith(f"holds no run of this study{sentence}\n")
@@ -231,9 +231,9 @@ def test_a_file_in_place_of_the_folder_of_runs_ends_the_command_before_training(
 
 def test_stored_runs_of_other_versions_are_noted_or_refused_before_training(tmp_path, monkeypatch, capsys):
     study = Study("versions", ("catch",), {"DQN": SMALL}, range(1), 200, Evaluation(200, 1))
-    monkeypatch.setattr(script, "_execute", lambda *given: sys.exit("training begins"))
+    monkeypatch.setattr(run_study, "_execute", lambda *given: sys.exit("training begins"))
     monkeypatch.setattr(
-        script.stored_versions, "notes", lambda folder, cells: [f"{len(cells)} in {folder.parent.name}"]
+        run_study.stored_versions, "notes", lambda folder, cells: [f"{len(cells)} in {folder.parent.name}"]
     )
     with pytest.raises(SystemExit, match="training begins"):
         script.run_and_show(study, tmp_path, learning_curves)
@@ -242,7 +242,7 @@ def test_stored_runs_of_other_versions_are_noted_or_refused_before_training(tmp_
     def refuse(folder, cells):
         raise ValueError("two versions of the emulator")
 
-    monkeypatch.setattr(script.stored_versions, "check_packages", refuse)
+    monkeypatch.setattr(run_study.stored_versions, "check_packages", refuse)
     with pytest.raises(SystemExit, match="2"):
         script.run_and_show(study, tmp_path, learning_curves)
     assert "error: two versions of the emulator\n" in capsys.readouterr().err

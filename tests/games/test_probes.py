@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdqn import games
-from jaxdqn.games import exact_values, probes
+from jaxdqn.games import exact_values, probe_memory, probe_picture, probes
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.5, 0.99])
@@ -91,7 +91,7 @@ def test_mean_of_the_random_reward_differs_from_median_and_mode_and_minimises_th
 def test_memory_probe_observes_the_sign_once_and_rewards_it_in_the_last_step():
     game = games.make("probe_memory")
     for sign in (-1.0, 1.0):
-        state = probes.MemoryState(jnp.float32(sign), jnp.int32(0))
+        state = probe_memory.MemoryState(jnp.float32(sign), jnp.int32(0))
         seen, rewards, ends = [game.observe(state).tolist()], [], []
         for _ in range(4):
             state, time_step = game.step(jax.random.key(0), state, 1)
@@ -131,7 +131,7 @@ def test_picture_probe_shows_a_bar_and_rewards_the_action_that_matches_it():
     lying, standing = np.zeros((10, 10, 1)), np.zeros((10, 10, 1))
     lying[4, 6:9], standing[3:6, 7] = 255, 255
     for stands, picture in enumerate((lying, standing)):
-        state = probes.PictureState(jnp.int32(stands), jnp.int32(4), jnp.int32(7))
+        state = probe_picture.PictureState(jnp.int32(stands), jnp.int32(4), jnp.int32(7))
         assert game.observe(state).dtype == jnp.uint8
         np.testing.assert_array_equal(game.observe(state), picture)
         steps = [game.step(jax.random.key(0), state, action)[1] for action in (0, 1)]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdqn import config_fields, games
+from jaxdqn import config_dicts, games
 from jaxdqn.interfaces import feed_forward
 from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
@@ -20,7 +20,7 @@ def facts(game="catch", network=SMALL, **more):
     made = games.make(game)
     return {
         "game": {"name": game, "version": made.version} | schema.without_empty(made.code._asdict()),
-        "configuration": {"type": "Config", "network": config_fields.to_dict(network)},
+        "configuration": {"type": "Config", "network": config_dicts.to_dict(network)},
         **more,
     }
 

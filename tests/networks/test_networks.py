@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import config_fields
+from jaxdqn import config_dicts
 from jaxdqn.config_fields import configuration, static
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
@@ -438,7 +438,7 @@ def test_a_torso_may_be_a_configuration_from_elsewhere():
         "NoisyDense_1": (4, 4),
     }
     assert network.apply(parameters, PICTURES, network.noise(SECOND)).quantiles.shape == (2, 5, 2, 2)
-    assert config_fields.to_dict(config)["torso"] == {"type": "tests.networks.test_networks:Filters", "num_filters": 2}
+    assert config_dicts.to_dict(config)["torso"] == {"type": "tests.networks.test_networks:Filters", "num_filters": 2}
 
 
 def test_a_memory_follows_any_torso():

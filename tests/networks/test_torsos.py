@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdqn import config_fields
+from jaxdqn import config_dicts
 from jaxdqn.networks import torsos
 from jaxdqn.networks.dueling import Dueling
 from jaxdqn.networks.ensemble import Ensemble
@@ -180,4 +180,4 @@ def test_an_observation_or_a_torso_that_does_not_fit_raises_an_error(torso, shap
 @pytest.mark.parametrize("torso", [torsos.NATURE, Impala(width=2)], ids=["conv", "impala"])
 def test_a_record_holds_the_torso_whole(torso):
     config = QNetwork(torso, dueling=Dueling())
-    assert config_fields.from_dict(QNetwork, config_fields.to_dict(config)) == config
+    assert config_dicts.from_dict(QNetwork, config_dicts.to_dict(config)) == config

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdqn import config_fields, exploration, games, optimizers
+from jaxdqn import config_dicts, config_fields, exploration, games, optimizers
 from jaxdqn.replay import sum_tree
 from jaxdqn.training import evaluate, host_loop, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as states
@@ -340,7 +340,7 @@ def record(monkeypatch, trial, periods):
         if events["loss"]:
             following = events["loss"][0]
     tape = {
-        "settings": config_fields.to_dict(config),
+        "settings": config_dicts.to_dict(config),
         "num_actions": 3,
         "observation_shape": game_of(trial).observation_shape,
         "is_host": trial.is_host,

@@ -16,7 +16,7 @@ import pytest
 
 from jaxdqn import commands, optimizers
 from jaxdqn.algorithms import dqn
-from jaxdqn.commands import search
+from jaxdqn.commands import search_options
 from jaxdqn.figures import search as figures
 from jaxdqn.search import halving, run_search, samplers, waiting_runs
 from jaxdqn.search import spec as searches
@@ -883,11 +883,11 @@ def test_figures_are_drawn_from_the_file(finished, tmp_path):
     ],
 )
 def test_a_range_as_it_is_typed(text, range_):
-    assert search.range_of("field", text) == range_
+    assert search_options.range_of("field", text) == range_
 
 
 def typed(arguments):
-    return search.parsed(commands._parser().parse_args(shlex.split(arguments)))
+    return search_options.parsed(commands._parser().parse_args(shlex.split(arguments)))
 
 
 def test_the_defaults_of_the_command_agree_with_its_help():
@@ -900,7 +900,31 @@ def test_the_defaults_of_the_command_agree_with_its_help():
     assert (found.share, found.batch, found.finalists, found.last, found.seed) == (1 / 3, 8, 4, 3, 0)
     assert found.name == "catch-dqn-search"
     assert typed("search catch dqn --space discount=0.9:0.99 --rungs 2000 9000").last == 2  # no more until there
-    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --rungs").last == 2
+    assert typed("search catch dqn --space discount=0.9:0.99 --steps 2000 --every 1000 --rungs").last == 2
+
+
+def test_the_period_of_a_search_follows_from_the_steps_and_counts_are_rounded_up(capsys):
+    line = "search catch dqn --space discount=0.9:0.99"
+    found = typed(f"{line} --steps 1e5 --rungs 7000 40001")
+    assert (found.steps, found.evaluation.every, found.rungs) == (100_000, 5_000, (10_000, 45_000))
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --every 5_000 instead of 1_000: for 20 evaluations",
+        "note: --rungs 10_000 instead of 7_000: a multiple of --every 5_000",
+        "note: --rungs 45_000 instead of 40_001: a multiple of --every 5_000",
+    ]
+    found = typed(f"{line} --steps 4000 --every 300 --set train_every=3")
+    assert (found.steps, found.evaluation.every, found.rungs, found.budget) == (4_200, 300, (900,), 4_200 * 96)
+    assert (found.config.train_every, found.config.learning_starts) == (3, 201)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: learning_starts 201 instead of 200: a multiple of train_every 3",
+        "note: --steps 4_200 instead of 4_000: a multiple of --every 300",
+    ]
+
+
+def test_the_derived_period_of_a_search_is_a_multiple_of_every_listed_value():
+    every = "search catch dqn --space train_every=8,16,48 --set learning_starts=240 --steps 1e5"
+    assert typed(every).evaluation.every % 48 == 0
+    assert typed(f"{every} --every 5000").evaluation.every == 5_040
 
 
 def test_a_search_starts_from_the_settings_of_the_game_or_from_those_that_are_named():

@@ -17,7 +17,7 @@ import jax
 import pytest
 
 from jaxdqn import games
-from jaxdqn.commands import options, script
+from jaxdqn.commands import options, run_study, script
 from jaxdqn.store import claims, failures, store
 from jaxdqn.store.record import DamagedResult
 from jaxdqn.study import checkpoints, execute, plan, provenance, spec
@@ -324,7 +324,7 @@ def test_a_ray_address_that_does_not_answer_is_one_sentence_and_nothing_is_lost(
     failures.write(tmp_path / "elsewhere" / "failures", "f" * 16, {}, "an older one")
     with pytest.raises(SystemExit) as ended:
         script.run_and_show(
-            STUDY, tmp_path, lambda runs: None, options=script.RunOptions.of(parser.parse_args(arguments))
+            STUDY, tmp_path, lambda runs: None, options=run_study.RunOptions.of(parser.parse_args(arguments))
         )
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
@@ -393,7 +393,7 @@ def test_options_choose_who_runs_a_study():
     options.add_run_options(parser)
 
     def chosen(arguments):
-        return script.RunOptions.of(parser.parse_args(arguments)).run
+        return run_study.RunOptions.of(parser.parse_args(arguments)).run
 
     assert chosen([]) is execute.run
     ray = ["--executor", "ray", "--address", "auto", "--tasks", "8", "--gpus-per-task", "0"]

@@ -655,8 +655,8 @@ def test_a_full_disk_ends_the_study_and_the_next_call_continues_it(tmp_path, uni
         pytest.skip("needs to mount a file system of its own")
     code = (
         "import sys; from tests import conftest; from tests.study import test_resume\n"
-        "from jaxdqn.commands import script\n"
-        "options = script.RunOptions(checkpoint_seconds=0.0)\n"
+        "from jaxdqn.commands import run_study, script\n"
+        "options = run_study.RunOptions(checkpoint_seconds=0.0)\n"
         "script.run_and_show(test_resume.study(), script.pathlib.Path(sys.argv[1]), None, options=options)"
     )
     out, kept = tmp_path / "out", tmp_path / "kept"

@@ -27,7 +27,15 @@ from jaxdqn.replay.sequences import Sequences
 from jaxdqn.replay.uniform import Uniform
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from jaxdqn.target_network import Online
-from jaxdqn.training import host_checkpoint, host_evaluate, host_loop, host_programs, host_state, loop
+from jaxdqn.training import (
+    host_checkpoint,
+    host_environments,
+    host_evaluate,
+    host_loop,
+    host_programs,
+    host_state,
+    loop,
+)
 from jaxdqn.training.acting import ActorState
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import faulty_games, host_games
@@ -303,7 +311,7 @@ def test_too_many_environments_are_an_error_that_names_both_numbers():
             raise OSError("Address already in use")
         return game.make_vector(number, asynchronous)
 
-    with pytest.raises(host_state.EnvironmentFailure) as failure:
+    with pytest.raises(host_environments.EnvironmentFailure) as failure:
         Runner(game._replace(make_vector=make_vector), SMALL, evaluation=Evaluation(every=200, episodes=3))
     reason = failure.value.text().strip().splitlines()[-1]
     assert "evaluation needs 3 environments beside the 2 of training (Address already in use)" in reason
@@ -564,7 +572,7 @@ def test_an_evaluation_episode_that_does_not_end_is_cut(monkeypatch):
 def test_an_error_of_an_environment_carries_its_traceback():
     run = Runner(own("Crash"), SMALL)
     run.advance()  # 100 of the 150 steps that each copy has
-    with pytest.raises(host_state.EnvironmentFailure) as failure:
+    with pytest.raises(host_environments.EnvironmentFailure) as failure:
         run.advance()
     text = failure.value.text()
     assert "RuntimeError: the engine exploded" in text

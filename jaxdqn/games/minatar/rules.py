@@ -120,11 +120,7 @@ def make(
         return board.observation(rules.draw(state.objects))
 
     return Game(
-        name=name
-        + ("_full" if full_actions else "")
-        + (f"_sticky_{sticky:g}" if sticky != STICKY else "")
-        + ("" if ramping else "_no_ramping")
-        + (f"_{limit}" if limit != rules.max_steps else ""),
+        name=name + _variant(rules, full_actions, sticky, ramping, limit),
         version=rules.version,
         reset=reset,
         step=step,
@@ -172,3 +168,13 @@ def below(word: Array, number: Array | int) -> Array:
 def count_down(countdown: Array) -> Array:
     """Returns the countdown one step later; it stops at 0."""
     return jnp.maximum(countdown - 1, 0)
+
+
+def _variant(rules: Rules, full_actions: bool, sticky: float, ramping: bool, limit: int) -> str:
+    """Returns the end of the name of a game: its options that differ from their defaults."""
+    return (
+        ("_full" if full_actions else "")
+        + (f"_sticky_{sticky:g}" if sticky != STICKY else "")
+        + ("" if ramping else "_no_ramping")
+        + (f"_{limit}" if limit != rules.max_steps else "")
+    )
