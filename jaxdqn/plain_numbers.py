@@ -52,3 +52,15 @@ def whole_of(text: str) -> int:
     if not isinstance(number, int):
         raise ValueError(f"{text!r} must be a whole number, such as 2000, 2_000 or 2e3.")
     return number
+
+
+def number_of(text: str) -> float:
+    """Returns the number of a text: `0.001`, `1e-3`, `2`.
+
+    Raises:
+      ValueError: the text is no number.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} must be a number, such as 0.001 or 1e-3.") from None

@@ -37,6 +37,10 @@ def load(module: str, name: str) -> types.ModuleType:
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):  # a module that it imports is missing
             raise _failed(module, name, error) from error
+        if module.endswith(".py"):
+            raise ValueError(
+                f"{name} names the file {module}: write the module, {module.removesuffix('.py')}."
+            ) from None
         folder = f"the folder that holds {module.partition('.')[0]}"
         raise ValueError(
             f"{name} cannot be made, because Python finds no module {module!r}: run the command in {folder}, add this "

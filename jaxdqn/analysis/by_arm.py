@@ -4,6 +4,7 @@ The runs of an arm have one game, algorithm and settings (`settings_of_runs`), a
 diverged counts as in `jaxdqn.analysis.divergence`. A run that failed has no record: `failed_runs` counts them.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -209,7 +210,8 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
         if differing:
             raise ValueError(
                 f"Runs {first.facts['id']} and {run.facts['id']} of {name} differ in {', '.join(differing)} and cannot "
-                "be pooled: choose runs that agree (--where on the command line), or give the arms different labels."
+                f"be pooled: choose runs that agree (on the command line, {_condition(first, run)}), or give the arms "
+                "different labels."
             )
     for previous, run in pairwise(members):
         if previous.facts["seed"] == run.facts["seed"]:
@@ -217,6 +219,16 @@ def _check_arm(arm: Arm, members: Sequence[Run]) -> None:
                 f"Runs {previous.facts['id']} and {run.facts['id']} of {name} both have seed {run.facts['seed']} and "
                 "would count twice: keep one of them."
             )
+
+
+def _condition(first: Run, other: Run) -> str:
+    """Returns the option that selects the later one of two runs by a fact in which they differ."""
+    earlier, later = sorted((first.facts, other.facts), key=lambda facts: str(facts.get("created")))
+    before = schema.leaves(earlier)
+    for path, value in schema.leaves(later).items():
+        if path.partition(".")[0] in (*_SHARED, "game", *code_of_runs.OF_ALL) and before.get(path) != value:
+            return f"--where {path}={value if isinstance(value, str) else json.dumps(value)}"
+    return "--where"
 
 
 def _check_alike(first: tuple[Arm, Run], other: tuple[Arm, Run], paths: Iterable[str]) -> None:

@@ -1,11 +1,14 @@
 """The options of `jaxdqn train GAME ALGORITHM`: one option for each field of the algorithm's configuration."""
 
 import argparse
+import contextlib
 import dataclasses
+import io
+import itertools
 import pathlib
 import re
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import tyro
@@ -15,9 +18,11 @@ from jaxdqn import config_fields, other_names, settings
 from jaxdqn.commands import own_part_options
 from jaxdqn.commands.options import add_settings
 from jaxdqn.config import Config
-from jaxdqn.plain_numbers import whole_of
+from jaxdqn.plain_numbers import number_of, whole_of
 from jaxdqn.spelling import did_you_mean
 from jaxdqn.training.evaluate import Evaluation
+
+_SEEDS = " (--seeds 10 trains ten runs, with the seeds 0 to 9)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +70,11 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
         "Everything",
         [("options", Annotated[Options, unprefixed]), ("config", Annotated[configuration, unprefixed])],
     )
-    with _NUMBERS:
+    command = f"jaxdqn train {game} {algorithm}"
+    with _NUMBERS, _one_sentence(command):
         parsed, unknown = tyro.cli(
             everything,
-            prog=f"jaxdqn train {game} {algorithm}",
+            prog=command,
             description=f"Trains {algorithm} on {game}; writes a result folder, a figure and a table. The defaults "
             f"below are the settings {base} of `jaxdqn list settings`. A part of your own is an option, too: --network "
             "my_module:MyNetwork.",
@@ -78,11 +84,8 @@ def parse(game: str, algorithm: str, arguments: Sequence[str]) -> tuple[Options,
             return_unknown_args=True,
         )
     if unknown:
-        hint = other_names.option(unknown[0]) or _similar_option(unknown[0], default)
-        raise ValueError(
-            f"{algorithm} has no option {unknown[0]!r}.{hint} `jaxdqn train {game} {algorithm} --help` lists all "
-            "options."
-        )
+        hint = other_names.option(unknown[0]) or _similar_option(unknown[0], default) or _one_value(unknown, arguments)
+        raise ValueError(f"{algorithm} has no option {unknown[0]!r}.{hint} `{command} --help` lists all options.")
     if parsed.options.seeds < 1:
         raise ValueError(f"--seeds {parsed.options.seeds} is out of range: it is the number of runs, at least 1.")
     config = Config(**{name: getattr(parsed.config, name) for name in names})
@@ -138,6 +141,33 @@ def _similar_option(word: str, config: Config) -> str:
     return did_you_mean(word.partition("=")[0].removeprefix("--"), names, "--") if word.startswith("--") else ""
 
 
+def _one_value(unknown: Sequence[str], arguments: Sequence[str]) -> str:
+    """Returns a hint for words that follow an option and its value, as in `--seeds 0 1 2`."""
+    before = list(itertools.takewhile(lambda word: word != unknown[0], arguments))
+    option = next((word for word in reversed(before) if word.startswith("--")), None)
+    if option is None or unknown[0].startswith("-"):
+        return ""
+    return f" {option} takes one value{_SEEDS if option == '--seeds' else ''}."
+
+
+@contextlib.contextmanager
+def _one_sentence(command: str) -> Iterator[None]:
+    """Converts the box that tyro prints for an invalid value into a ValueError of one sentence."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            yield
+    except SystemExit as ended:
+        if not ended.code:  # tyro has printed its help
+            raise
+        _, *lines = [line.strip(" │╰╯") for line in printed.getvalue().splitlines()]  # the first one is the title
+        parts = itertools.groupby(lines, lambda line: not line.strip("─-"))  # between rulers
+        sentence = next(" ".join(part) for is_ruler, part in parts if not is_ruler)
+        sentence = sentence.removeprefix("Error parsing ").removesuffix(".")
+        sentence += _SEEDS if sentence.startswith("--seeds:") else ""
+        raise ValueError(f"{sentence}; `{command} --help` lists all options.") from None
+
+
 def _fields(config: Config) -> list[str]:
     """Returns the fields that have an option: of the configuration, of `Options` and of the evaluation."""
     of_config = [path for path, field in config_fields.fields(config).items() if field.metadata["kind"] != "part"]
@@ -166,5 +196,19 @@ def _whole_number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | No
     )
 
 
+def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[float] | None:
+    """Returns how an option of a number is read: `0.001` or `1e-3`."""
+    if info.type is not float:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="FLOAT",
+        instance_from_str=lambda words: number_of(words[0]),
+        is_instance=lambda value: type(value) in (int, float),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
 _NUMBERS = ConstructorRegistry()
 _NUMBERS.primitive_rule(_whole_number)
+_NUMBERS.primitive_rule(_number)

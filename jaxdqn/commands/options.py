@@ -90,7 +90,8 @@ def add_wrappers(parser: Any) -> None:
         action="append",
         default=[],
         metavar="MODULE:CLASS",
-        help="a wrapper of your own around a gymnasium environment; several options: the first one is innermost",
+        help="a wrapper around a gymnasium environment, with its arguments as MODULE:CLASS?NAME=VALUE&NAME=VALUE; "
+        "several options: the first one is innermost",
     )
 
 

@@ -119,6 +119,9 @@ def _main(options: argparse.Namespace) -> None:
         trained = weights.load(chosen, best=options.best)
         _say_if_unfinished(folder)
         player = agent.make(trained, trusted={*options.trust, *(games.modules(game) if game else ())})
+    if code := show.changed(trained, player.game):
+        verb = "differs" if len(code) == 1 else "differ"
+        print(f"note: {printable(' and '.join(code))} {verb} from when the agent was trained", file=sys.stderr)
     number = options.episodes or (1 if encode else 3)
     rendered = encode is not None or show.has_picture(player)
     with (

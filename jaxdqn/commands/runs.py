@@ -64,7 +64,11 @@ def main(options: argparse.Namespace) -> None:
         with one_sentence():
             folder = folder_of(options.folder)[0]
             found, num_failed = select_runs.read(folder), select_runs.num_failed(folder)
-            names = FIELDS if options.fields is None else tuple(name.strip() for name in options.fields.split(","))
+            if options.fields is not None:
+                names = tuple(name.strip() for name in options.fields.split(","))
+            else:
+                is_one = len({record.facts["study"] for record in found.records}) == 1 and not options.csv
+                names = tuple(name for name in FIELDS if not (is_one and name == "study"))  # the table is narrow
             rows = _rows(found.records, select_runs.select(found.records, options.where), names)
         for problem in found.damaged:
             print(f"left out: {printable(problem)}", file=sys.stderr)

@@ -63,6 +63,13 @@ def _add_problem(what: Any) -> None:
     )
     what.add_argument("--episodes", type=whole, default=20, help="episodes of an evaluation (default: 20)")
     what.add_argument(
+        "--evaluation-environments",
+        type=whole,
+        metavar="N",
+        help="environments that play an evaluation; 1, with --set num_environments=1, is for games of which only one "
+        "environment can exist (default: the episodes)",
+    )
+    what.add_argument(
         "--last",
         type=whole,
         metavar="N",
@@ -141,7 +148,8 @@ def parsed(options: argparse.Namespace) -> "Search":
     for kind, (first, end) in ranges.items():
         if first + (number := getattr(options, f"{kind}_seeds")) > end:
             raise ValueError(f"--{kind}-seeds {number} is out of range: it must be at most {end - first:_}.")
-    evaluation = Evaluation(every=_EVERY if options.every is None else options.every, episodes=options.episodes)
+    every = _EVERY if options.every is None else options.every
+    evaluation = Evaluation(every, options.episodes, environments=options.evaluation_environments)
     space = {path: range_of(path, text) for path, text in map(_split, options.space)}
     fitted = round_counts.fitted(
         [_changed(default, options.set)],

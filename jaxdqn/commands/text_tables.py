@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 _GAP = "  "
-_PIECE = re.compile(r"(?:[^\s_]+_*|_+)\s*")  # a word, or a part of one with its `_`, and the space behind it
+# A word, or a part of one that ends with `_` or with a sign in the name of a game, and the space behind it.
+_PIECE = re.compile(r"(?:[^\s_:?&|]+[_:?&|]*|[_:?&|]+)\s*")
 _NARROWEST = 6  # characters of a column that is wrapped
 
 
@@ -46,7 +47,8 @@ def markdown_fitted(text: str, columns: int | None = None) -> str:
     rows: list[list[str]] = []
     for line in [*text.split("\n"), ""]:
         if line.startswith("|"):
-            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+            cells = re.split(r"(?<!\\)\|", line.strip("|"))  # a `\|` is a part of a cell
+            rows.append([cell.strip().replace("\\|", "|") for cell in cells])
             continue
         if rows:
             lines.append(table([row for row in rows if set("".join(row)) - set("-: ")], columns))
@@ -84,7 +86,7 @@ def _longest_piece(column: Sequence[str]) -> int:
 
 
 def _wrapped(cell: str, wide: int) -> list[str]:
-    """Returns a cell as lines of at most this width, broken between words, after `_`, or else anywhere."""
+    """Returns a cell as lines of at most this width, broken between words, after `_:?&|`, or else anywhere."""
     lines = [""]
     for piece in _PIECE.findall(cell):
         if len(lines[-1]) + len(piece.rstrip()) > wide and lines[-1]:

@@ -26,7 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `jaxdqn train`. Options after the two names depend on the algorithm."""
     parser.add_argument("game", metavar="GAME", help="a name from `jaxdqn list games`")
     parser.add_argument("algorithm", metavar="ALGORITHM", help="one or several names from `jaxdqn list algorithms`")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # otherwise the error without arguments names it
 
 
 def main(options: argparse.Namespace) -> None:
@@ -104,6 +105,11 @@ def _study(game: str, algorithms: Sequence[str], arguments: Sequence[str]) -> "t
     for change in fitted.changes:
         value = f"{option_of(change.field)} {change.value:_} instead of {change.given:_}"
         print(f"note: {value}: {change.reason}", file=sys.stderr)
+    for label, config in study.algorithms.items():
+        if config.learning_starts >= study.steps:
+            of = f"{label}: " if len(algorithms) > 1 else ""
+            value = f"--learning-starts {config.learning_starts:_}"
+            print(f"note: {of}nothing is learned in {study.steps:_} steps: give less than {value}", file=sys.stderr)
     return given, study
 
 

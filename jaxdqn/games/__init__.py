@@ -171,6 +171,12 @@ def _own(name: str) -> AnyGame:
         raise ValueError(f"{name} cannot be made: calling it raised {in_one_line(error)}.") from error
     if not isinstance(game, Game | HostGame):
         kind = "returns" if callable(found) else "is"
+        if callable(getattr(game, "reset", None)):  # an environment of gymnasium
+            module = name.partition(":")[0]
+            raise ValueError(
+                f"{name} {kind} an environment, not a game: register it with gymnasium.register in {module}, and name "
+                f"it gymnasium:{module}:ID."
+            )
         raise ValueError(
             f"{name} {kind} a {type(game).__name__}: it must be a jaxdqn.game_interfaces.Game, or a function without "
             "arguments that returns one."

@@ -125,9 +125,15 @@ class Checked(gymnasium.Wrapper[Any, Any, Any, Any]):
         return bool(number)
 
     def _read(self, info: Any) -> dict[str, np.ndarray]:
-        """Returns the part of `info` that is read."""
+        """Returns the part of `info` that is read.
+
+        Raises:
+          ValueError: it holds an action mask, which the first reset did not return.
+        """
         if not isinstance(info, dict):
             return {}
+        if self._masks is None and ACTION_MASK in info:
+            raise ValueError(f'info["{ACTION_MASK}"]{self._where()}: the first reset must return a mask, too')
         return {name: np.asarray(info[name], type_) for name, type_ in READ_FROM_INFO.items() if name in info}
 
     def _mask(self, space: spaces.MultiBinary, info: Any, *, goes_on: bool) -> dict[str, np.ndarray]:

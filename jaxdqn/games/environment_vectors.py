@@ -1,15 +1,19 @@
 """Vectors of checked copies of an environment, which step one after another or each in a process of its own."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.vector.async_vector_env import AsyncState
 
 from jaxdqn.games.checked_environment import Checked
-from jaxdqn.games.environment_errors import one_sentence
+from jaxdqn.games.environment_errors import in_one_line, one_sentence
 
 
 def make(
@@ -34,8 +38,8 @@ def make(
     """
     names = [_name(i, num_environments) for i in range(num_environments)]
     makers = [functools.partial(_made, name, make_single, copy, has_masks) for copy in names]
-    if asynchronous:  # a fork of a process in which JAX has started can hang
-        return FiniteVector(AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP))
+    if asynchronous:
+        return FiniteVector(InProcesses(makers))
     return FiniteVector(OneByOne([make_copy() for make_copy in makers]))
 
 
@@ -103,6 +107,86 @@ class OneByOne(VectorEnv):
             info.setdefault(name, np.zeros((self.num_envs, *value.shape), value.dtype))[i] = value
 
 
+class InProcesses(VectorWrapper):
+    """Copies that each step in a process of their own. The end of such a process is an error."""
+
+    def __init__(self, makers: Sequence[Callable[[], Checked]]) -> None:
+        sending = [functools.partial(_in_process, make_copy) for make_copy in makers]
+        # A fork of a process in which JAX has started can hang.
+        vector = AsyncVectorEnv(sending, context="forkserver", autoreset_mode=AutoresetMode.NEXT_STEP)
+        super().__init__(vector)
+        self._vector: Any = vector
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: Any = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begins an episode in each copy."""
+        with self._alive():
+            return self._vector.reset(seed=seed, options=options)
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Takes a step in each copy."""
+        with self._alive():
+            return self._vector.step(actions)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Returns an attribute of each copy."""
+        return self._vector.get_attr(name)
+
+    def set_attr(self, name: str, values: Sequence[Any]) -> None:
+        """Sets an attribute of each copy to its own value."""
+        self._vector.set_attr(name, values)
+
+    @contextlib.contextmanager
+    def _alive(self) -> Iterator[None]:
+        """Converts the end of a process into an error, and ends the other processes."""
+        try:
+            yield
+        except (EOFError, ConnectionError):
+            wait([process.sentinel for process in self._vector.processes], timeout=1)
+            ended = [i for i, process in enumerate(self._vector.processes) if not process.is_alive()]
+            if not ended:
+                raise
+            self._vector._state = AsyncState.DEFAULT  # otherwise `close` waits for a copy that has ended
+            self._vector.close(terminate=True)
+            status = self._vector.processes[ended[0]].exitcode
+            raise RuntimeError(
+                f"the process of {_name(ended[0], self.num_envs)} ended with status {status}: the environment ended or "
+                "crashed it, or the memory was too small"
+            ) from None
+
+
+class Transferable(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """A copy in a process of its own. Its errors can be sent to another process, which would wait for others forever.
+
+    Args:
+      env: a `Checked` copy.
+    """
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode."""
+        with _transferable():
+            return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Takes a step."""
+        with _transferable():
+            return self.env.step(action)
+
+
+@contextlib.contextmanager
+def _transferable() -> Iterator[None]:
+    """Converts an error that cannot be pickled and read again into a RuntimeError."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise RuntimeError(in_one_line(error)) from error
+        raise
+
+
 class FiniteVector(VectorWrapper):
     """A vector whose observations must be finite: one check of all copies costs as much as one of a single copy."""
 
@@ -147,6 +231,10 @@ class FiniteVector(VectorWrapper):
 def _made(name: str, make_single: Callable[[], gymnasium.Env[Any, Any]], copy: str, has_masks: bool) -> Checked:
     with one_sentence(f"{name}: {copy} cannot be made"):
         return Checked(make_single(), copy, has_masks=has_masks)
+
+
+def _in_process(make_copy: Callable[[], Checked]) -> Transferable:
+    return Transferable(make_copy())
 
 
 def _name(i: int, number: int) -> str:

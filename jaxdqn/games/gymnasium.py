@@ -7,14 +7,14 @@ that gymnasium makes, and inside those of this package: `action_spaces` numbers 
 An environment that saves its state (`saved_states`) is restored where a run is resumed.
 
 An environment has action masks if `info["action_mask"]` is in its first reset, as in gymnasium's Taxi. Then each reset
-and step must have it: 0 or 1 for each action.
+and step must have it: 0 or 1 for each action. A mask that comes only later is an error.
 """
 
 import contextlib
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -30,7 +30,7 @@ from jaxdqn.spelling import did_you_mean, first_line
 VERSION = 1
 MASKED_VERSION = 2  # of environments with action masks, which version 1 ignored
 
-Wrappers = Sequence[Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]]
+Wrappers = Sequence[functools.partial[gymnasium.Env[Any, Any]]]
 
 
 def make(name: str) -> HostGame:
@@ -46,14 +46,15 @@ def make(name: str) -> HostGame:
     parts = names.parse(name)
     name = names.spelled(parts)
     _find(name, parts.environment)
-    wrappers: Wrappers = [user_modules.part(wrapper) for wrapper in parts.wrappers]
+    wrappers = [functools.partial(user_modules.part(part), **arguments) for part, arguments in parts.wrappers]
     with _one_sentence(name):
         single = _make_single(parts, wrappers)
         actions, observations, spec = single.action_space, single.observation_space, single.spec
         modes = (single.metadata or {}).get("render_modes", [])
         has_masks = _has_masks(single)  # it has been reset then, as `can_save` needs it
         saves_state = saved_states.can_save(single)
-        code = code_versions.of(_code(parts, wrappers, single))
+        code = code_versions.of(_code(parts, single))
+    with _one_sentence(name, "closed"):
         single.close()
     if actions is None or observations is None:
         raise ValueError(
@@ -89,11 +90,11 @@ def _has_masks(single: gymnasium.Env[Any, Any]) -> bool:
     return False
 
 
-def _code(parts: EnvironmentName, wrappers: Wrappers, single: Any) -> Iterator[Any]:
+def _code(parts: EnvironmentName, single: Any) -> Iterator[Any]:
     """Yields the modules, classes and functions that an environment consists of."""
     module, _, environment = parts.environment.rpartition(":")
-    yield from filter(None, [module, *(wrapper.partition(":")[0] for wrapper in parts.wrappers)])
-    yield from wrappers
+    yield from filter(None, [module, *(wrapper.part.partition(":")[0] for wrapper in parts.wrappers)])
+    yield from (user_modules.part(wrapper.part) for wrapper in parts.wrappers)
     entry_point = gymnasium.spec(environment).entry_point
     yield entry_point.partition(":")[0] if isinstance(entry_point, str) else entry_point
     while isinstance(single, gymnasium.Wrapper):
@@ -108,7 +109,9 @@ def _make_single(parts: EnvironmentName, wrappers: Wrappers, **options: Any) -> 
     for wrapper in wrappers:
         single = wrapper(single)
         if not isinstance(single, gymnasium.Env):
-            raise TypeError(f"the wrapper {wrapper!r} returns a {type(single).__name__}, which is no gymnasium.Env")
+            raise TypeError(
+                f"the wrapper {wrapper.func!r} returns a {type(single).__name__}, which is no gymnasium.Env"
+            )
     return single
 
 
@@ -153,13 +156,22 @@ def _find(name: str, qualified: str) -> None:
     try:
         gymnasium.spec(environment)
     except gymnasium.error.Error as error:
-        hint = did_you_mean(environment, gymnasium.registry, GYMNASIUM + module + separator)
+        own = [id for id, spec in gymnasium.registry.items() if module and _is_of(module, spec.entry_point)]
+        hint = did_you_mean(environment, own or gymnasium.registry, GYMNASIUM + module + separator)
+        if module and not hint:
+            hint = f" {module} registers {', '.join(own[:5])}." if own else f" Call gymnasium.register in {module}."
         raise ValueError(f"gymnasium has no environment for {name!r} ({first_line(error)}).{hint}") from None
 
 
+def _is_of(module: str, entry_point: Any) -> bool:
+    """Returns whether the entry point of an environment is in a module or, if it is a package, below it."""
+    place = entry_point if isinstance(entry_point, str) else getattr(entry_point, "__module__", "")
+    return f"{place.partition(':')[0]}.".startswith(f"{module}.")
+
+
 @contextlib.contextmanager
-def _one_sentence(name: str) -> Iterator[None]:
-    """Converts what making an environment raises into a ValueError of one sentence."""
+def _one_sentence(name: str, done: str = "made") -> Iterator[None]:
+    """Converts what making or closing an environment raises into a ValueError of one sentence."""
     with warnings.catch_warnings():
         # The bindings of Box2D and the loader of pygame warn on import.
         warnings.filterwarnings("ignore", message=r".*([Ss]wig|pkg_resources).*", category=DeprecationWarning)
@@ -172,10 +184,10 @@ def _one_sentence(name: str) -> Iterator[None]:
                 f"{name} needs a dependency that is not installed ({first_line(error)}): {remedy}."
             ) from None
         except ImportError as error:
-            raise ValueError(f"{name} cannot be made, because an import failed: {first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be {done}, because an import failed: {first_line(error)}.") from None
         except gymnasium.error.Error as error:
-            raise ValueError(f"{name} cannot be made: {first_line(error)}.") from None
+            raise ValueError(f"{name} cannot be {done}: {first_line(error)}.") from None
         except (Exception, SystemExit) as error:
             is_argument = isinstance(error, TypeError) and " argument" in str(error)
             remedy = "; arguments follow the name, as in ID?size=8&is_slippery=False" if is_argument else ""
-            raise ValueError(f"{name} cannot be made: {in_one_line(error)}{remedy}.") from error
+            raise ValueError(f"{name} cannot be {done}: {in_one_line(error)}{remedy}.") from error

@@ -3,10 +3,12 @@
 import sys
 from typing import Any
 
-from jaxdqn.game_interfaces import HostGame
+from jaxdqn.analysis import code_of_runs
+from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.play import episodes, pictures, rank_runs, terminal
 from jaxdqn.play.agent import Agent
 from jaxdqn.play.terminal import Show
+from jaxdqn.store import schema
 from jaxdqn.store.weights import Weights
 
 MOST_FRAMES = 2_000  # of a film: half a gigabyte at the default width
@@ -64,6 +66,12 @@ def to_film(film: list[list[Any]], width: int, every: int) -> Show:
             film[episode].append(pictures.resized(moment.render(), width))
 
     return show
+
+
+def changed(trained: Weights, game: AnyGame) -> list[str]:
+    """Returns the code of a game that is not what it was when the weights were trained: `the source of my_envs`."""
+    now = {"game": schema.without_empty(game.code._asdict())}
+    return code_of_runs.differences(trained.facts, now, code_of_runs.OF_GAME)
 
 
 def description(trained: Weights) -> str:

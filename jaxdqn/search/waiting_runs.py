@@ -135,6 +135,9 @@ def _save(runs: Runs) -> None:
 def _program(runs: Runs, study: Study, cell: Cell, width: int) -> tuple[Program, Layout]:
     key = (cell.game, jax.tree.structure(cell.config), study.evaluation, width, runs.memory)
     if key not in runs.programs:
+        if study.evaluation.is_shared(cell.config.num_environments):
+            while runs.programs:  # the only environment that can exist may be theirs
+                runs.programs.popitem()[1][0].close()
         game = spec.game(cell.game)
         layout = device_layout.choose(cell.config, game, width, runs.memory, study.evaluation)
         runs.programs[key] = program.make(cell.config, game, study.evaluation, layout), layout

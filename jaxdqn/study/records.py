@@ -27,7 +27,7 @@ def about(cell: Cell) -> dict[str, Any]:
 
 def about_failure(cell: Cell) -> dict[str, Any]:
     """Returns the facts of a cell whose run failed."""
-    return about(cell) | {"versions": _versions(cell), "created": now()}
+    return about(cell) | {"determinants": cell.determinants, "versions": _versions(cell), "created": now()}
 
 
 def identity(study: Study, cell: Cell) -> dict[str, Any]:

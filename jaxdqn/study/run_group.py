@@ -139,7 +139,7 @@ def _note_lack_of_progress(context: StudyContext, ids: Sequence[str], found: Che
     if checkpoints.begin(context.checkpoints, ids, step):
         context.bar.note(
             f"the last call began {counted(len(ids), 'run')} at step {step:,}, too, and was ended before the next "
-            "checkpoint: give it more time, or give --checkpoint fewer seconds"
+            "checkpoint, which follows an evaluation: give it more time, or give --checkpoint fewer seconds"
         )
 
 

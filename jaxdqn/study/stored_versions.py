@@ -8,7 +8,7 @@ from typing import Any
 from jaxdqn.analysis import code_of_runs
 from jaxdqn.game_interfaces import HostGame
 from jaxdqn.spelling import counted
-from jaxdqn.store import store
+from jaxdqn.store import failures, store
 from jaxdqn.study import spec
 from jaxdqn.study.spec import Cell
 
@@ -38,23 +38,34 @@ def check_packages(folder: pathlib.Path, cells: Mapping[str, Cell]) -> None:
 
 
 def notes(folder: pathlib.Path, cells: Mapping[str, Cell]) -> list[str]:
-    """Returns a sentence for each arm with stored runs of another version of its code, which are not used.
+    """Returns a sentence for each arm with stored or failed runs of another version of its code, which are not used.
 
     Args:
       folder: of the runs of the study.
       cells: of the study, by identifier.
     """
     arms = {(cell.game, cell.algorithm): cell.determinants for cell in cells.values() if _has_code(cell.determinants)}
-    found: dict[tuple[str, str], list[str]] = {}
-    for facts in _facts(folder, {game for game, _ in arms}):
-        arm = facts["game"]["name"], facts["algorithm"]
-        code = code_of_runs.differences(arms[arm], facts) if arm in arms else []
-        if code and facts["id"] not in cells:
-            found.setdefault(arm, []).append(", ".join(code))
+    stored = [(facts["algorithm"], facts) for facts in _facts(folder, {game for game, _ in arms})]
+    failed = [
+        (failure.about["algorithm"], failure.about["determinants"] | {"id": failure.id})
+        for failure in (failures.read(folder.parent / "failures") if arms else ())
+        if "determinants" in failure.about
+    ]
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for kind, runs in (("stored run", stored), ("failed run", failed)):
+        for algorithm, facts in runs:
+            arm = facts["game"]["name"], algorithm
+            code = code_of_runs.differences(arms[arm], facts) if arm in arms else []
+            if code and facts["id"] not in cells:
+                found.setdefault((kind, *arm), []).append(", ".join(code))
+    outcome = {
+        "stored run": "new runs are trained, and the old ones stay",
+        "failed run": "new runs begin at step 0, because a run has one version from its first step to its last",
+    }
     return [
-        f"{counted(len(code), 'stored run')} of {algorithm} on {game} {'is' if len(code) == 1 else 'are'} of another "
-        f"version, which differs in {'; '.join(dict.fromkeys(code))}: new runs are trained, and the old ones stay"
-        for (game, algorithm), code in found.items()
+        f"{counted(len(code), kind)} of {algorithm} on {game} {'is' if len(code) == 1 else 'are'} of another "
+        f"version, which differs in {'; '.join(dict.fromkeys(code))}: {outcome[kind]}"
+        for (kind, game, algorithm), code in found.items()
     ]
 
 

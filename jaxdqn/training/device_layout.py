@@ -43,6 +43,7 @@ class Size(NamedTuple):
       networks: parameters, their targets, and those at the best evaluation.
       optimizer: its state.
       replay: the memory.
+      batch: one batch from replay; gradients of it need several times as much.
       drawn: random numbers for the iterations of a chunk, and fresh game states, with what is needed to make them.
       total: these and the rest of its state.
     """
@@ -50,6 +51,7 @@ class Size(NamedTuple):
     networks: int
     optimizer: int
     replay: int
+    batch: int
     drawn: int
     total: int
 
@@ -63,12 +65,14 @@ def size(config: Config, game: AnyGame) -> Size:
     learner, num_bytes = state.learner, sample_and_learn.num_bytes
     numbers = _shapes_of_numbers(config, game)
     drawn = _DRAWING * sample_and_learn.chunk_length(numbers) * num_bytes(numbers)
+    batch = num_bytes(_shapes_of_batch(config, game))
     return Size(
         networks=num_bytes((learner.parameters, learner.target_parameters, state.best.parameters)),
         optimizer=num_bytes(learner.optimizer_state),
         replay=num_bytes(state.replay),
+        batch=batch,
         drawn=drawn,
-        total=num_bytes(state) + drawn,
+        total=num_bytes(state) + batch + drawn,
     )
 
 
@@ -125,10 +129,14 @@ def _too_large(config: Config, game: AnyGame, sizes: Size, memory: float | None,
         else (memory, f"{int(memory):,} may be used", "allow more")
     )
     excess = sizes.total - limit
-    environments = config.num_environments
-    fitting = int(config.replay.capacity * (1 - excess / sizes.replay)) // environments * environments
-    lower = f", or lower replay.capacity = {config.replay.capacity:_} to about {fitting:_}" if fitting > 0 else ""
-    needed = f"{sizes.total:,} bytes ({sizes.replay:,} for replay)"
+    name, value, unit, num_bytes = (
+        ("replay.capacity", config.replay.capacity, config.num_environments, sizes.replay)
+        if sizes.replay >= sizes.batch
+        else ("batch_size", config.batch_size, config.num_minibatches, sizes.batch)
+    )
+    fitting = int(value * (1 - excess / num_bytes)) // unit * unit
+    lower = f", or lower {name} = {value:_} to about {fitting:_}" if fitting > 0 else ""
+    needed = f"{sizes.total:,} bytes ({sizes.replay:,} for replay, {sizes.batch:,} for a batch)"
     return f"A run on {game.name} needs {needed}, and {available}: {remedy}{lower}."
 
 
@@ -139,6 +147,13 @@ def _shapes(config: Config, game: AnyGame) -> RunState:
         parts = host_programs.parts_of(config, game)
         return jax.eval_shape(lambda: run_state.init(parts, key, lambda key: key, num_logged=0))
     return jax.eval_shape(lambda: loop.init(config, key, game=game))
+
+
+def _shapes_of_batch(config: Config, game: AnyGame) -> Any:
+    """Returns the shapes and types of a batch from replay."""
+    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
+    bits, zero = jax.ShapeDtypeStruct((config.batch_size,), jnp.uint32), jnp.int32(0)
+    return jax.eval_shape(lambda bits: parts.replay.sample(parts.replay.init(), bits, zero, zero), bits)
 
 
 def _shapes_of_numbers(config: Config, game: AnyGame) -> Any:

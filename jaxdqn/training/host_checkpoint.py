@@ -23,6 +23,7 @@ from jaxdqn.training.host_programs import Programs
 from jaxdqn.training.host_state import ActionHistory, HostRun, action_type
 
 _SILENT_SECONDS, _SECONDS_BETWEEN_NOTES = 2.0, 30.0
+_CLEARLY = 1.25  # expected time over allowed time, from which on taking actions again is given up
 
 
 class Restoring(NamedTuple):
@@ -149,7 +150,7 @@ def _in_time(actions: np.ndarray, restoring: Restoring, about: str) -> Iterator[
     """Yields the actions `[K, E]` one by one, and tells how far it is.
 
     Raises:
-      TimeoutError: `restoring.seconds` have passed.
+      TimeoutError: `restoring.seconds` have passed, or will clearly not be enough at the present speed.
     """
     started = time.monotonic()
     note_at = started + min(_SILENT_SECONDS, restoring.seconds)
@@ -157,7 +158,9 @@ def _in_time(actions: np.ndarray, restoring: Restoring, about: str) -> Iterator[
         if (now := time.monotonic()) > note_at:
             done = f"{number:,} of {len(actions):,} earlier steps are taken again in {now - started:.0f} s"
             restoring.note(f"{about}: {done}, of at most {restoring.seconds:.0f} s")
-            if now > started + restoring.seconds:
+            if (now - started) * len(
+                actions
+            ) > _CLEARLY * restoring.seconds * number or now > started + restoring.seconds:
                 raise TimeoutError
             note_at = min(now + _SECONDS_BETWEEN_NOTES, started + restoring.seconds)
         yield action

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jaxdqn import config_fields
 from jaxdqn.config import Config
+from jaxdqn.spelling import counted
 from jaxdqn.training.evaluate import Evaluation
 
 FEWEST_POINTS, MOST_POINTS = 20, 40  # of a learning curve whose period is derived
@@ -51,7 +52,7 @@ def fitted(
     every = evaluation.every
     if derive_period and not _fits(steps, every, unit):
         every = period(steps, unit)
-        reason = f"for {math.ceil(steps / every)} evaluations"
+        reason = f"for {counted(math.ceil(steps / every), 'evaluation')}"
         changes[Change("evaluation.every", evaluation.every, every, reason)] = None
     else:
         every = rounded("evaluation.every", every, unit, "train_every", changes)

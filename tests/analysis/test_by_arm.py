@@ -1,9 +1,12 @@
 """From runs to arrays: runs are pooled only where they differ by seed, and points stay what they were."""
 
+import re
+
 import numpy as np
 import pytest
 
 from jaxdqn.analysis import by_arm
+from jaxdqn.commands import select_runs
 from jaxdqn.store.record import Run
 from tests.helpers import synthetic_runs
 
@@ -172,7 +175,9 @@ def test_a_differing_field_is_a_setting_of_other_games_and_algorithms_that_have_
 def test_runs_of_one_configuration_and_two_versions_are_not_two_arms():
     runs = of_two_trainings(discount=0.9)
     runs[1].facts["algorithm_version"] = 2
-    with pytest.raises(ValueError, match=r"differ in algorithm_version and cannot be pooled: choose .* \(--where"):
+    with pytest.raises(
+        ValueError, match=r"differ in algorithm_version and cannot be pooled: choose .* --where algorithm_version=2\)"
+    ):
         by_arm.arms(runs)
 
 
@@ -250,6 +255,17 @@ def test_arms_that_differ_in_what_they_ask_are_compared():
         }
     )
     assert by_arm.compared(runs) == by_arm.arms(runs)
+
+
+@pytest.mark.parametrize("is_first_later", [True, False])
+def test_the_error_names_the_option_that_selects_the_later_of_two_versions(is_first_later):
+    old, new = (of_code(seed, sources={"my.maze": version}) for seed, version in ((0, "0a1b"), (1, "2c3d")))
+    old.facts["created"], new.facts["created"] = "2026-01-01T00:00:00", "2026-01-02T00:00:00"
+    runs = [new, old] if is_first_later else [old, new]
+    with pytest.raises(ValueError, match=r"choose runs that agree \(on the command line, --where (\S+)\)") as error:
+        by_arm.arms(runs)
+    condition = re.search(r"--where (\S+)\)", str(error.value))[1]
+    assert select_runs.select(runs, [condition]) == [new]
 
 
 def test_games_have_versions_of_their_own():

@@ -279,6 +279,12 @@ def test_invalid_input_ends_in_one_sentence_and_status_2(arguments, sentence):
             "dqn has no option '--network.head.v-min'. ",
         ),
         ("dqn ddqn", "no algorithm is called 'ddqn'. Did you mean 'double_dqn'?"),
+        ("dqn --steps abc", "--steps: 'abc' must be a whole number, such as 2000, 2_000 or 2e3; `jaxdqn train"),
+        ("dqn --learning-rate x", "--learning-rate: 'x' must be a number, such as 0.001 or 1e-3; `jaxdqn train"),
+        ("dqn --learning-rate", "Missing value for argument '--learning-rate'. Expected 1 values; `jaxdqn train"),
+        ("dqn --seeds 0..9", "--seeds: '0..9' must be a whole number, such as 2000, 2_000 or 2e3 (--seeds 10 trains"),
+        ("dqn --seeds 0 1 2", "dqn has no option '1'. --seeds takes one value (--seeds 10 trains ten runs, with"),
+        ("dqn --batch-size 8 9", "dqn has no option '9'. --batch-size takes one value. `jaxdqn train"),
     ],
 )
 def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
@@ -286,8 +292,15 @@ def test_an_error_names_an_option_as_it_was_typed(arguments, sentence, capsys):
         commands.main(["train", "catch", *arguments.split()])
     said = capsys.readouterr().err
     assert said.startswith(f"error: {sentence}")
+    assert said.count("\n") == 1
     is_of_several = "Options apply to all algorithms: train each with its own options and one --name." in said
     assert is_of_several == arguments.startswith("c51 dqn")
+
+
+def test_a_training_without_names_asks_for_them(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        commands.main(["train", "catch"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: ALGORITHM\n")
 
 
 def study_of(arguments, monkeypatch):
@@ -342,6 +355,16 @@ def test_steps_of_any_number_have_20_to_40_evaluations_and_counts_are_rounded_up
         f"note: --evaluation.every {every} instead of 1_000: for {study.steps // every} evaluations",
         f"note: --steps {study.steps:_} instead of 4_321: a multiple of evaluation.every {every}",
     ]
+
+
+def test_a_training_that_ends_before_it_learns_says_so(monkeypatch, capsys):
+    study_of("catch dqn --steps 200 --evaluation.every 100", monkeypatch)
+    said = "note: nothing is learned in 200 steps: give less than --learning-starts 200\n"
+    assert capsys.readouterr().err == said
+    study_of("catch dqn --steps 300 --evaluation.every 100", monkeypatch)
+    assert capsys.readouterr().err == ""
+    study_of("catch dqn --steps 1", monkeypatch)
+    assert "for 1 evaluation\n" in capsys.readouterr().err
 
 
 def test_a_given_period_stays_and_steps_are_rounded_up_to_it(monkeypatch):

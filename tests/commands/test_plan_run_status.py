@@ -120,7 +120,8 @@ STUDY = Study("stacked", ("minatar_breakout",), {"DQN": CONFIG}, range(3), 400, 
         commands.main(["plan", str(script), "--memory", "8M"])
     said = capsys.readouterr().err
     found = re.fullmatch(
-        rf"error: A run on minatar_breakout needs ([\d,]+) bytes \({replay:,} for replay\), and ([\d,]+) may be "
+        rf"error: A run on minatar_breakout needs ([\d,]+) bytes \({replay:,} for replay, [\d,]+ for a batch\), and "
+        r"([\d,]+) may be "
         r"used: allow more, or lower replay.capacity = 100_000 to about ([\d_]+)\.\n",
         said,
     )
@@ -300,7 +301,9 @@ def test_a_run_larger_than_the_memory_is_refused_before_anything_is_compiled(tmp
         commands.main(command)
     said = capsys.readouterr().err
     assert re.fullmatch(
-        r"error: A run on catch needs [\d,]+ bytes \([\d,]+ for replay\), and this machine has 1,000,000: .*\n", said
+        r"error: A run on catch needs [\d,]+ bytes \([\d,]+ for replay, [\d,]+ for a batch\), and this machine has "
+        r"1,000,000: .*\n",
+        said,
     )
     with pytest.raises(SystemExit, match="2"):
         commands.main([*command, "--gpus-per-task", "1"])

@@ -212,6 +212,15 @@ def test_a_module_is_imported_only_if_the_user_names_it(tmp_path, capsys, monkey
     assert jaxdqn(capsys, path, "--trust", "unknown_module")[0] == 0
 
 
+def test_a_game_whose_source_changed_since_training_is_named(tmp_path, capsys):
+    module = "tests.helpers.host_games"
+    path = trained.save(tmp_path / "weights", f"gymnasium:{module}:OneState-v0")
+    assert jaxdqn(capsys, path, "--trust", module)[2] == ""
+    path.write_text(re.sub(f'("{module}"): "[0-9a-f]+"', r'\1: "0"', path.read_text()))
+    status, _, err = jaxdqn(capsys, path, "--trust", module)
+    assert (status, err) == (0, f"note: the source of {module} differs from when the agent was trained\n")
+
+
 def test_control_characters_in_facts_do_not_reach_the_terminal(tmp_path, capsys):
     path = trained.save(tmp_path / "weights", "probe_value", algorithm="\x1b]0;title\x07")
     out = jaxdqn(capsys, path)[1]

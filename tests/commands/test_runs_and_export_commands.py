@@ -56,6 +56,9 @@ def test_runs_are_listed_in_columns(results, capsys):
     assert last.split()[1:9] == ["rates", "catch", "DQN", "learning_rate", "0.003", "2", "20000", "-"]
     assert "diverged" in last
     assert err == "4 of 4 runs\n"
+    of_one_study = [name for name in runs.FIELDS if name != "study"]
+    assert run("runs results/rates", capsys).out.split("\n")[0].split() == of_one_study
+    assert run("runs results/rates --csv", capsys).out.split("\n")[0].split(",") == list(runs.FIELDS)
 
 
 def test_failed_runs_are_counted_by_lists_and_exports(results, capsys):

@@ -1,6 +1,7 @@
 """What an environment returns is checked, and whatever it raises is one sentence."""
 
 import fractions
+import pickle
 
 import numpy as np
 import pytest
@@ -46,6 +47,10 @@ def steps_of(environment, number=12, actions=(0, 1)):
         (faulty_games.OldStep, "step returned 4 values: it must return observation, reward, terminate"),
         ({"step": lambda self, action: None}, "step returned None"),
         ({"step": lambda self, action: faulty_games.leave(self)}, r"the environment called sys.exit\(0?\)"),
+        (
+            {"info": late({"action_mask": [1, 0]}, Sound.info)},
+            r'info\["action_mask"\] at step 5 of copy 1 of 2: the fi',
+        ),
         (faulty_games.BareReset, r"reset returned an array of shape \(2,\) .* observation, info"),
         ({"reset": lambda self, **kwargs: faulty_games.leave(self)}, r"the environment called sys.exit\(0?\)"),
     ],
@@ -53,6 +58,30 @@ def steps_of(environment, number=12, actions=(0, 1)):
 def test_a_value_that_cannot_be_used_is_an_error_that_names_value_step_and_copy(change, message):
     with pytest.raises((ValueError, RuntimeError), match=message):
         steps_of(change if isinstance(change, type) else changed(**change))
+
+
+def test_an_error_that_another_process_cannot_read_is_sent_as_one_that_it_can():
+    def fail(self, action):
+        raise faulty_games.Unreadable(3, "link is down:")
+
+    environment = environment_vectors.Transferable(changed(step=fail)())
+    environment.reset(seed=0)
+    with pytest.raises(RuntimeError, match=r"^Unreadable: link is down: 3$") as error:
+        environment.step(0)
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+    with (  # this one can be read
+        pytest.raises(ConnectionResetError, match="the simulator went away"),
+        environment_vectors._transferable(),
+    ):
+        raise ConnectionResetError("the simulator went away")
+
+
+def test_the_end_of_the_process_of_a_copy_is_an_error_that_names_the_copy():
+    vector = environment_vectors.make("game", faulty_games.EndsItsProcess, 2, asynchronous=True)
+    vector.reset(seed=[1, 2])
+    with pytest.raises(RuntimeError, match="the process of copy 2 of 2 ended with status 3"):
+        vector.step(np.array([0, 1]))
+    vector.close()
 
 
 def test_the_first_observation_of_an_episode_is_checked_too():
@@ -196,6 +225,7 @@ def test_a_copy_that_cannot_be_made_is_named():
         ("NoFile", "NoFile-v0 cannot be made: FileNotFoundError: no such table: prices.csv"),
         ("Leaves", r"Leaves-v0 cannot be made: RuntimeError: the environment called sys.exit\(3\)"),
         ("NotGymnasium", "NotGymnasium-v0 cannot be made: TypeError"),
+        ("FailsToClose", "FailsToClose-v0 cannot be closed: RuntimeError: no window"),
     ],
 )
 def test_whatever_making_raises_is_one_sentence(name, message):

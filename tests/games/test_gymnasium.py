@@ -141,7 +141,13 @@ PLUS, TIMES = (f"|tests.helpers.host_games:{name}" for name in ("RewardPlusOne",
 
 @pytest.mark.parametrize(
     ("wrappers", "asynchronous", "reward"),
-    [("", False, 4.0), (PLUS + TIMES, False, 50.0), (TIMES + PLUS, False, 41.0), (TIMES + PLUS, True, 41.0)],
+    [
+        ("", False, 4.0),
+        (PLUS + TIMES, False, 50.0),
+        (TIMES + PLUS, False, 41.0),
+        (TIMES + PLUS, True, 41.0),
+        ("|tests.helpers.host_games:RewardPlus?much=2&more=0.5" + TIMES, False, 65.0),
+    ],
 )
 def test_arguments_reach_every_copy_and_the_first_wrapper_is_innermost(wrappers, asynchronous, reward):
     game = games.make(f"gymnasium:tests.helpers.host_games:Argument-v0?reward=4.0&max_episode_steps=2{wrappers}")
@@ -197,6 +203,10 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        (
+            "gymnasium:CartPole-v1|tests.helpers.host_games:RewardPlus?mch=2",
+            ["cannot be made: TypeError", "'mch'", "arguments follow the name"],
+        ),
         ("gymnasium:LunarLandr-v3", ["no environment", "Did you mean 'gymnasium:LunarLander-v3'"]),
         ("gymnasium:LunarLander-v99", ["no environment", "LunarLander-v3"]),
         ("gymnasium:LunarLander", ["no environment", "Did you mean 'gymnasium:LunarLander-v3'"]),  # no version
@@ -204,6 +214,16 @@ def test_frames_are_rendered_without_a_display(name, monkeypatch):
             "gymnasium:tests.helpers.host_games:Countr-v0",
             ["no environment", "Did you mean 'gymnasium:tests.helpers.host_games:Counter-v0'"],
         ),
+        (
+            "gymnasium:tests.helpers.faulty_games:Zzz",
+            ["no environment", "faulty_games registers OldApi-v0, OldStep-v0"],
+        ),
+        ("gymnasium:tests.helpers.runs:Zzz", ["no environment", "Call gymnasium.register in tests.helpers.runs."]),
+        (
+            "tests.helpers.faulty_games:Sound",
+            ["returns an environment, not a game", "gymnasium:tests.helpers.faulty_games:ID"],
+        ),
+        ("gymnasium:my_envs.py:Game-v0", ["names the file my_envs.py: write the module, my_envs."]),
         ("gymnasium:nowhere:Game-v0", ["cannot be made", "no module 'nowhere'", "PYTHONPATH"]),
         ("gymnasium:one:two:Game-v0", ["cannot be made", "no module 'one:two'"]),
         ("gymnasium:GymV21Environment-v0", ["cannot be made", "an import failed", "shimmy"]),

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 
 from jaxdqn import games
 from jaxdqn.games import names
-from jaxdqn.games.names import EnvironmentName
+from jaxdqn.games.names import EnvironmentName, WrapperName
 from jaxdqn.settings import name_for
 from jaxdqn.study.spec import Study, cells
 from jaxdqn.training.evaluate import Evaluation
@@ -48,7 +48,10 @@ PLAIN = some.recursive(
 @settings(max_examples=30)
 @given(some.dictionaries(some.sampled_from(["a", "b", "c"]), PLAIN))
 def test_a_canonical_name_keeps_arguments_and_their_types(arguments):
-    parts = EnvironmentName("module:Some-v0", dict(sorted(arguments.items())), ("my.wrappers:First", "others:Second"))
+    arguments = dict(sorted(arguments.items()))
+    parts = EnvironmentName(
+        "module:Some-v0", arguments, (WrapperName("my:First", arguments), WrapperName("others:Second"))
+    )
     name = names.spelled(parts)
     assert repr(names.parse(name)) == repr(parts)
     assert names.canonical(name) == name
@@ -91,6 +94,7 @@ def test_other_arguments_are_another_game():
         ("gymnasium:Some-v0?key=1&key=2", "two arguments 'key'"),
         ("gymnasium:Some-v0?render_mode=human", "'render_mode', which this package sets itself"),
         ("gymnasium:Some-v0|Wrapper", "the wrapper 'Wrapper', which must be of the form MODULE:CLASS"),
+        ("gymnasium:Some-v0|m:First?key", "'key', which must be of the form NAME=VALUE"),
         ("gymnasium:Some-v0|", "the wrapper '', which must be of the form MODULE:CLASS"),
     ],
 )
@@ -102,7 +106,8 @@ def test_a_malformed_name_is_refused_in_one_sentence(name, word):
 
 def test_wrappers_are_put_around_those_that_a_name_has():
     assert (
-        names.wrapped("gymnasium:Some-v0?b=1&a=2|m:First", ["m:Second"]) == "gymnasium:Some-v0?a=2&b=1|m:First|m:Second"
+        names.wrapped("gymnasium:Some-v0?b=1&a=2|m:First", ["m:Second?d=4&c=x"])
+        == "gymnasium:Some-v0?a=2&b=1|m:First|m:Second?c=x&d=4"
     )
     assert names.wrapped("catch", []) == "catch"
     with pytest.raises(ValueError, match="catch takes no wrapper m:First"):

@@ -1,5 +1,6 @@
 """gymnasium environments, each with one fault or one liberty, such as `faulty_games:OldApi-v0`."""
 
+import os
 import sys
 from typing import ClassVar
 
@@ -51,6 +52,27 @@ def changed(**parts):
 def late(value, usual):
     """Returns a method that returns the usual value, and another one at step 5."""
     return lambda self, *arguments: value if getattr(self, "time", 0) == 5 else usual(self, *arguments)
+
+
+class Unreadable(Exception):
+    """An error that pickle writes, and cannot read again."""
+
+    def __init__(self, code, text):
+        super().__init__(f"{text} {code}")
+
+
+class EndsItsProcess(Sound):
+    """Action 1 ends the process without an error, as a crash of native code does."""
+
+    def reward(self, action):
+        return os._exit(3) if action else 0.0
+
+
+class FailsToClose(Sound):
+    """`close` raises an error."""
+
+    def close(self):
+        raise RuntimeError("no window")
 
 
 def leave(self):
@@ -122,6 +144,18 @@ class RaisesLate(Sound):
         return super().step(action)
 
 
-FAULTY = (OldApi, OldStep, BareReset, NeedsArgument, NoFile, Leaves, NoModes, NotGymnasium, RaisesLate, Sound)
+FAULTY = (
+    OldApi,
+    OldStep,
+    BareReset,
+    NeedsArgument,
+    NoFile,
+    Leaves,
+    NoModes,
+    NotGymnasium,
+    RaisesLate,
+    FailsToClose,
+    Sound,
+)
 for _class in FAULTY:
     gymnasium.register(f"{_class.__name__}-v0", _class)

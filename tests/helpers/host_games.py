@@ -254,6 +254,17 @@ class RewardPlusOne(gymnasium.RewardWrapper):
 doubled = functools.partial(gymnasium.wrappers.TransformReward, func=lambda reward: 2.0 * reward)  # as a wrapper
 
 
+class RewardPlus(gymnasium.RewardWrapper):
+    """Adds numbers to the reward."""
+
+    def __init__(self, env, *, much, more=0):
+        super().__init__(env)
+        self.added = much + more
+
+    def reward(self, reward):
+        return float(reward) + self.added
+
+
 class RewardTimesTen(gymnasium.RewardWrapper):
     """Multiplies the reward by 10."""
 

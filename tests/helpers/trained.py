@@ -10,15 +10,16 @@ from jaxdqn.networks.network import QNetwork
 from jaxdqn.networks.torsos import Dense
 from jaxdqn.outputs import NetworkOutput
 from jaxdqn.play.agent import Agent
-from jaxdqn.store import weights
+from jaxdqn.store import schema, weights
 
 SMALL = QNetwork(Dense((8,)))
 
 
 def facts(game="catch", network=SMALL, **more):
     """Returns the facts that weights need, and additional ones."""
+    made = games.make(game)
     return {
-        "game": {"name": game, "version": games.make(game).version},
+        "game": {"name": game, "version": made.version} | schema.without_empty(made.code._asdict()),
         "configuration": {"type": "Config", "network": config_dicts.to_dict(network)},
         **more,
     }

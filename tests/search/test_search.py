@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shlex
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import optuna
@@ -201,6 +203,24 @@ def test_points_that_differ_in_numbers_share_a_program_and_points_that_differ_in
     one, other, longer = {"learning_rate": 0.1}, {"learning_rate": 0.2}, {"n_step": 3}
     assert searches.group(SEARCH, one) == searches.group(SEARCH, other) != searches.group(SEARCH, longer)
     assert searches.whole_numbers(SEARCH) == ["target_update.every"]
+
+
+@pytest.mark.parametrize(("environments", "expected"), [(1, ["first"]), (None, [])])
+def test_a_program_ends_before_the_next_where_only_one_environment_can_exist(environments, expected, monkeypatch):
+    names, closed = iter(("first", "second")), []
+
+    def make(*arguments):
+        return types.SimpleNamespace(close=functools.partial(closed.append, next(names)))
+
+    monkeypatch.setattr(waiting_runs.program, "make", make)
+    monkeypatch.setattr(waiting_runs.device_layout, "choose", lambda *arguments: None)
+    arms = {str(size): dataclasses.replace(SMALL, num_environments=1, batch_size=size) for size in (8, 16)}
+    study = spec.Study("one", ("catch",), arms, range(1), 200, Evaluation(200, 1, environments=environments))
+    runs = types.SimpleNamespace(programs={}, memory=None)
+    for cell in spec.cells(study):
+        waiting_runs._program(runs, study, cell, 1)
+    assert closed == expected
+    assert len(runs.programs) == 2 - len(expected)
 
 
 def test_distributions_have_bounds_logarithms_and_whole_numbers():
@@ -918,11 +938,12 @@ def test_all_of_a_search_can_be_typed():
     found = typed(
         "search catch dqn --space discount=0.9:0.99 --tuning-seeds 3 --test-seeds 2 --final-seeds 2 --finalists 3 "
         "--steps 4000 --every 200 --episodes 7 --sampler random --rungs 400 2000 --share 0.25 --keep-undecided "
+        "--evaluation-environments 1 "
         "--batch 6 --last 2 --seed 4 --name mine --budget 99000 --set learning_rate=0.5 network.activation=tanh"
     )
     assert (list(found.tuning_seeds), list(found.test_seeds)) == ([100, 101, 102], [10_000, 10_001])
     assert list(found.final_seeds) == [5_000, 5_001]
-    assert (found.steps, found.evaluation, found.budget) == (4_000, Evaluation(every=200, episodes=7), 99_000)
+    assert (found.steps, found.evaluation, found.budget) == (4_000, Evaluation(200, 7, environments=1), 99_000)
     assert (found.sampler, found.rule, found.rungs) == (samplers.random, halving.best_or_undecided, (400, 2_000))
     assert (found.share, found.batch, found.finalists, found.last, found.seed) == (0.25, 6, 3, 2, 4)
     assert (found.name, found.config.learning_rate, found.config.network.activation) == ("mine", 0.5, "tanh")

@@ -488,16 +488,25 @@ def test_new_episodes_begin_where_earlier_steps_cannot_be_taken_again_in_time(tm
 
 
 def test_earlier_steps_are_taken_again_in_order_with_notes_until_the_time_is_over(monkeypatch):
-    clock, notes, taken = iter([0.0, 1.0, 3.0, 5.0, 34.0, 41.0]), [], []
+    clock, notes, taken = iter([0.0, 1.0, 3.0, 5.0, 34.0, 61.0]), [], []
     monkeypatch.setattr(host_checkpoint.time, "monotonic", lambda: next(clock))
-    restoring = host_checkpoint.Restoring(40.0, notes.append)
+    restoring = host_checkpoint.Restoring(60.0, notes.append)
     with pytest.raises(TimeoutError):
-        taken.extend(host_checkpoint._in_time(np.arange(9), restoring, "game"))
+        taken.extend(host_checkpoint._in_time(np.arange(5), restoring, "game"))
     assert taken == [0, 1, 2, 3]
     assert notes == [
-        f"game: {number} of 9 earlier steps are taken again in {seconds} s, of at most 40 s"
-        for number, seconds in ((1, 3), (3, 34), (4, 41))
+        f"game: {number} of 5 earlier steps are taken again in {seconds} s, of at most 60 s"
+        for number, seconds in ((1, 3), (3, 34), (4, 61))
     ]
+
+
+def test_earlier_steps_are_given_up_at_once_if_they_are_clearly_too_slow(monkeypatch):
+    clock, notes, taken = iter([0.0, 0.5, 1.0, 3.0]), [], []
+    monkeypatch.setattr(host_checkpoint.time, "monotonic", lambda: next(clock))
+    with pytest.raises(TimeoutError):
+        taken.extend(host_checkpoint._in_time(np.arange(50), host_checkpoint.Restoring(40.0, notes.append), "game"))
+    assert taken == [0, 1]  # 2 steps in 3 s: 50 would take 75 s
+    assert notes == ["game: 2 of 50 earlier steps are taken again in 3 s, of at most 40 s"]
 
 
 def test_a_call_that_begins_where_the_last_one_began_says_so(tmp_path, capsys):
@@ -508,7 +517,8 @@ def test_a_call_that_begins_where_the_last_one_began_says_so(tmp_path, capsys):
     execute.run(begun, tmp_path)
     said = " ".join(capsys.readouterr().err.split())
     assert (
-        "the last call began 1 run at step 0, too, and was ended before the next checkpoint: give it more time" in said
+        "the last call began 1 run at step 0, too, and was ended before the next checkpoint, which follows an "
+        "evaluation: give it more time" in said
     )
     assert not folder.exists()
     for path in (tmp_path / "resumed" / "runs").iterdir():

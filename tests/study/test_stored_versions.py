@@ -8,8 +8,8 @@ import pytest
 from jaxdqn import games
 from jaxdqn.code_versions import CodeVersions
 from jaxdqn.game_interfaces import HostGame
-from jaxdqn.store import store
-from jaxdqn.study import execute, spec, stored_versions
+from jaxdqn.store import failures, store
+from jaxdqn.study import execute, records, spec, stored_versions
 from jaxdqn.study.spec import Study
 from jaxdqn.training.evaluate import Evaluation
 from tests.helpers import synthetic_runs
@@ -55,6 +55,19 @@ def test_stored_runs_of_another_version_of_the_environment_are_counted(tmp_path,
         "trained, and the old ones stay"
     )
     assert not set(before) & set(spec.by_identifier(new))
+
+
+def test_failed_runs_of_another_version_of_the_environment_do_not_go_on(tmp_path, played):
+    old = played(code=CodeVersions({"mine": "1"}))
+    for cell in spec.cells(old)[:2]:
+        failures.write(tmp_path / "failures", cell.id, records.about_failure(cell), "ValueError: broken")
+    assert stored_versions.notes(tmp_path / "runs", spec.by_identifier(old)) == []
+    new = played(code=CodeVersions({"mine": "2"}))
+    (note,) = stored_versions.notes(tmp_path / "runs", spec.by_identifier(new))
+    assert note == (
+        f"2 failed runs of DQN on {GAME} are of another version, which differs in the source of mine: new runs begin "
+        "at step 0, because a run has one version from its first step to its last"
+    )
 
 
 def test_without_code_outside_of_the_package_no_record_is_read(tmp_path, played, monkeypatch):

@@ -301,14 +301,24 @@ def test_a_number_of_environments_of_evaluation_that_is_none_is_refused(number):
     ],
 )
 def test_a_run_that_does_not_fit_is_refused_with_the_bytes_it_lacks(monkeypatch, platform, allowed, reason):
-    sizes = device_layout.Size(networks=400, optimizer=300, replay=7_276, drawn=0, total=7_976)
+    sizes = device_layout.Size(networks=400, optimizer=300, replay=7_276, batch=0, drawn=0, total=7_976)
     monkeypatch.setattr(device_layout, "size", lambda config, game: sizes)
     monkeypatch.setattr(device_layout, "_memory", lambda device, num_devices: 3_500.0)
     found = [types.SimpleNamespace(platform=platform)] * 2
     monkeypatch.setattr(jax, "devices", lambda: found)
-    sentence = f"A run on catch needs 7,976 bytes (7,276 for replay), {reason}"
+    sentence = f"A run on catch needs 7,976 bytes (7,276 for replay, 0 for a batch), {reason}"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         device_layout.choose(SMALL, games.make("catch"), 8, allowed)
+
+
+def test_a_batch_counts_as_memory_and_is_named_where_it_is_larger_than_the_replay_memory():
+    config, game = dataclasses.replace(SMALL, batch_size=100_000), games.make("catch")
+    num_observed = 2 * 100 * 4 + 4 * 4 + 4  # bytes: s_tm1 and s_t; action, reward, discount and weight; where it lies
+    found = device_layout.size(config, game)
+    assert found.batch == 100_000 * num_observed
+    assert found.total - device_layout.size(SMALL, game).total > 0.99 * found.batch
+    with pytest.raises(ValueError, match=r"for a batch.*: allow more, or lower batch_size = 100_000 to about"):
+        device_layout.choose(config, game, 1, memory=found.total / 2)
 
 
 def test_64_bits_are_refused_when_the_study_is_made():
