@@ -13,8 +13,8 @@ import tempfile
 
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
 _OWNER = "JAXDQN_TESTS_CACHE_OWNER"
-# At level 0 a run among others would no longer equal the same run alone. The parts of a program are not compiled side by
-# side, because the processes of the tests keep the cores busy.
+# At level 0 a run among others would no longer equal the same run alone. A program is compiled in one piece, because
+# the processes of the tests keep every core busy.
 _QUICKLY = (
     "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 )
