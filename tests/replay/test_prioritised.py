@@ -148,7 +148,7 @@ def test_all_random_bits_find_a_stored_transition():
     for steps in (1, 5, 12, 13):
         state = filled(replay, steps)
         for word in (0, 2**32 - 1):
-            sample = replay.sample(state, jnp.full(16, word, jnp.uint32), *COUNTS)
+            sample = jax.jit(replay.sample)(state, jnp.full(16, word, jnp.uint32), *COUNTS)
             time, environment = np.divmod(np.asarray(sample.transition.a_tm1), 10)
             assert (time >= max(0, steps - 12)).all()
             assert (time < steps).all()
@@ -162,7 +162,7 @@ def test_new_transitions_have_exactly_the_largest_priority_so_far():
     np.testing.assert_allclose(priorities_of(state)[:3], [1, 1, 0])
     state = replay.update(state, jnp.array([0, 1]), jnp.array([0.25, 7.3]))
     state = replay.update(state, jnp.array([1]), jnp.array([0.5]))  # no transition has 7.3 any more
-    state = replay.add(state, coded_step(1, 2), jnp.array([True, False]))
+    state = jax.jit(replay.add)(state, coded_step(1, 2), jnp.array([True, False]))
     np.testing.assert_allclose(priorities_of(state)[:4], [0.25, 0.5, 7.3, 0], rtol=1e-5)
     assert state.max_priority == np.float32(7.3)
 
@@ -171,7 +171,7 @@ def test_an_overwritten_transition_loses_its_priority():
     replay = make(num_environments=1, settings=dataclasses.replace(SETTINGS, capacity=4))
     state = filled(replay, steps=4, num_environments=1)
     state = replay.update(state, jnp.arange(4), jnp.array([0.1, 0.2, 0.3, 0.4]))
-    state = replay.add(state, coded_step(4, 1), jnp.array([True]))
+    state = jax.jit(replay.add)(state, coded_step(4, 1), jnp.array([True]))
     np.testing.assert_allclose(priorities_of(state)[:4], [1, 0.2, 0.3, 0.4], rtol=1e-5)
 
 
@@ -199,7 +199,7 @@ def test_importance_follows_its_schedule(steps, beta):
     replay = make(dataclasses.replace(SETTINGS, importance=Linear(0.4, 1.0, 100), uniform_mix=0.0, exponent=1.0))
     state = filled(replay, steps=1)
     state = replay.update(state, jnp.array([0, 1]), jnp.array([1.0, 3.0]))
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (8,)), jnp.int32(steps), jnp.int32(0))
+    sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(0), (8,)), jnp.int32(steps), jnp.int32(0))
     expected = np.where(np.asarray(sample.indices) == 0, 1.0, 3.0**-beta)  # probabilities 1/4 and 3/4
     np.testing.assert_allclose(sample.weight, expected, rtol=1e-5)
     assert sorted(sample.indices.tolist()) == [0, 0, 1, 1, 1, 1, 1, 1]
@@ -247,6 +247,7 @@ def test_transitions_equal_those_of_uniform_replay(n_step):
     chex.assert_trees_all_equal(*found)
 
 
+@pytest.mark.usefixtures("unoptimised")
 @pytest.mark.parametrize("num_minibatches", [1, 4])
 def test_training_updates_the_priorities_of_sampled_transitions(num_minibatches):
     game = games.make("probe_both")

@@ -26,7 +26,7 @@ def filled(steps, capacity=24, num_environments=2, n_step=1, reward_clip=None, d
 
 def everything(replay, state, draws=4_000):
     """Samples until every stored transition has occurred, and returns the distinct transitions by their code."""
-    sample = replay.sample(state, jax.random.bits(jax.random.key(1), (draws,)), *COUNTS)
+    sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(1), (draws,)), *COUNTS)
     codes = np.asarray(sample.transition.a_tm1)
     first = np.unique(codes, return_index=True)[1]
     return {int(codes[i]): jax.tree.map(lambda x, i=i: np.asarray(x)[i], sample.transition) for i in first}, codes
@@ -83,7 +83,7 @@ def test_rewards_are_clipped_one_by_one_before_they_are_summed():
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
 def test_observations_keep_their_type(dtype):
     replay, state = filled(steps=3, dtype=dtype)
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (5,)), *COUNTS)
+    sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(0), (5,)), *COUNTS)
     assert sample.transition.s_tm1.dtype == sample.transition.s_t.dtype == dtype
     assert sample.transition.a_tm1.dtype == jnp.int32
     code = np.asarray(sample.transition.a_tm1)
@@ -104,7 +104,7 @@ def test_the_contents_equal_those_of_flashbax():
 
 def draw_batches(replay, state, num_batches, batch_size):
     bits = jax.random.bits(jax.random.key(2), (num_batches, batch_size))
-    return jax.vmap(lambda bits: replay.sample(state, bits, *COUNTS))(bits)
+    return jax.jit(jax.vmap(lambda bits: replay.sample(state, bits, *COUNTS)))(bits)
 
 
 def test_without_replacement_no_transition_is_sampled_twice_and_every_pair_is_equally_likely():
@@ -121,7 +121,7 @@ def test_without_replacement_no_transition_is_sampled_twice_and_every_pair_is_eq
 @pytest.mark.parametrize("batch_size", [6, 10])
 def test_without_replacement_a_memory_no_larger_than_the_batch_is_returned_whole(batch_size):
     replay, state = filled(steps=3, replacement=False)
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (batch_size,)), *COUNTS)
+    sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(0), (batch_size,)), *COUNTS)
     drawn = np.asarray(sample.weight) > 0
     assert sorted(np.asarray(sample.transition.a_tm1)[drawn]) == [0, 1, 10, 11, 20, 21]
     mean = (sample.weight * sample.transition.r_t).mean()
@@ -141,10 +141,10 @@ def test_each_minibatch_of_a_small_memory_has_a_mean_over_distinct_transitions(s
     replay = config.make(coded_step(0, 2), 1, ConfiguredReturn(jnp.float32(DISCOUNT)), num_minibatches)
     state = replay.init()
     for time in range(steps):
-        state = replay.add(state, coded_step(time, 2), jnp.ones(2, bool))
+        state = jax.jit(replay.add)(state, coded_step(time, 2), jnp.ones(2, bool))
     orders = set()
     for seed in range(9):
-        sample = replay.sample(state, jax.random.bits(jax.random.key(seed), (8,)), *COUNTS)
+        sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(seed), (8,)), *COUNTS)
         codes, weight = np.asarray(sample.transition.a_tm1), np.asarray(sample.weight)
         orders.add(tuple(codes))
         size = 8 // num_minibatches
@@ -166,7 +166,7 @@ def test_a_cut_keeps_the_bootstrap_even_if_time_limits_do_not():
     replay = Uniform(24).make(example, 3, learned)
     state = replay.init()
     for time in range(4):
-        state = replay.add(state, coded_step(time, 2)._replace(cut=jnp.zeros(2, bool)), jnp.ones(2, bool))
+        state = jax.jit(replay.add)(state, coded_step(time, 2)._replace(cut=jnp.zeros(2, bool)), jnp.ones(2, bool))
         if time == 1:
             state = ring.cut(state, example)
     found, _ = everything(replay, state)
@@ -180,10 +180,10 @@ def test_environments_that_only_reset_store_nothing_and_transitions_remain_equal
     state, kept = replay.init(), []
     for time in range(9):
         is_valid = np.array([True, time in (2, 3, 8)])
-        state = replay.add(state, coded_step(time, 2), jnp.asarray(is_valid))
+        state = jax.jit(replay.add)(state, coded_step(time, 2), jnp.asarray(is_valid))
         kept += [time * 10 + e for e in (0, 1) if is_valid[e]]
     assert state.added.tolist() == [9, 3]
-    sample = replay.sample(state, jax.random.bits(jax.random.key(0), (24_000,)), *COUNTS)
+    sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(0), (24_000,)), *COUNTS)
     codes, counts = np.unique(sample.transition.a_tm1, return_counts=True)
     assert codes.tolist() == sorted(kept)
     assert ((counts - 2_000) ** 2 / 2_000).sum() < 31.3  # 11 degrees of freedom: exceeded once in a thousand
@@ -208,7 +208,7 @@ def test_sampling_under_vmap_ends_while_the_memory_is_smaller_than_the_batch(mon
         return end
 
     monkeypatch.setattr(jax.lax, "while_loop", bounded)
-    sample = jax.vmap(lambda state, bits: replay.sample(state, bits, *COUNTS))(
+    sample = jax.jit(jax.vmap(lambda state, bits: replay.sample(state, bits, *COUNTS)))(
         two_states, jax.random.bits(jax.random.key(0), (2, 10))
     )
     jax.effects_barrier()

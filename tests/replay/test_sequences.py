@@ -118,10 +118,10 @@ def test_without_replacement_the_one_sequence_of_each_environment_is_sampled_onc
     replay = config.make(step_with_memory(0), 1, ConfiguredReturn(jnp.float32(DISCOUNT)), num_minibatches)
     state, orders = replay.init(), set()
     for time in range(2 * LENGTH + 9):
-        state = replay.add(state, step_with_memory(time), ALL)
+        state = jax.jit(replay.add)(state, step_with_memory(time), ALL)
         if time + 1 < LENGTH:
             continue
-        sample = replay.sample(state, jax.random.bits(jax.random.key(time), (2,)), *COUNTS)
+        sample = jax.jit(replay.sample)(state, jax.random.bits(jax.random.key(time), (2,)), *COUNTS)
         newest = (time - LENGTH + 1) * 10
         first = (sample.transition.a_tm1[:, 0] - newest).tolist()
         assert sorted(first) == [0, 1]
@@ -137,10 +137,10 @@ def test_returns_stop_at_a_cut_and_the_step_before_it_is_unchanged():
     replay = config.make(example, 2, learned)
     state = replay.init()
     for time in range(LENGTH):
-        state = replay.add(state, step_with_memory(time)._replace(cut=jnp.zeros(2, bool)), ALL)
+        state = jax.jit(replay.add)(state, step_with_memory(time)._replace(cut=jnp.zeros(2, bool)), ALL)
         if time == 1:
             state = state._replace(ring=ring.cut(state.ring, example))
-    sequence = replay.sample(state, jnp.zeros(1, jnp.uint32), *COUNTS).transition
+    sequence = jax.jit(replay.sample)(state, jnp.zeros(1, jnp.uint32), *COUNTS).transition
     assert sequence.ended.tolist() == [[False, True, False]]
     assert sequence.is_first.tolist() == [[False, False, True]]
     assert sequence.r_t.tolist() == [[0 + DISCOUNT * 10, 10, 20]]
@@ -184,7 +184,7 @@ def test_overwritten_sequences_are_never_sampled_and_new_ones_have_the_largest_p
     sample, first = samples(prioritised, state)
     state = prioritised.update(state, jnp.asarray(sample.indices), jnp.full(len(first), 3.0))
     for time in (13, 14):
-        state = prioritised.add(state, step_with_memory(time), jnp.array([True, time == 13]))
+        state = jax.jit(prioritised.add)(state, step_with_memory(time), jnp.array([True, time == 13]))
     _, first = samples(prioritised, state)
     old = [time * 10 + environment for time, environment in [(5, 0), (5, 1), (6, 0)]]
     new = [110, 111, 120]
@@ -197,7 +197,7 @@ def test_an_invalid_step_changes_no_priority(prioritised):
     state = filled(prioritised, 13)
     sample, first = samples(prioritised, state)
     state = prioritised.update(state, jnp.asarray(sample.indices), jnp.asarray(2.0 + first % 7))
-    after = prioritised.add(state, step_with_memory(13), jnp.zeros(2, bool))
+    after = jax.jit(prioritised.add)(state, step_with_memory(13), jnp.zeros(2, bool))
     np.testing.assert_array_equal(*(sum_tree.get(tree, jnp.arange(2 * ROWS)) for tree in (after.tree, state.tree)))
 
 

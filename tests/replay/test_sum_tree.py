@@ -10,11 +10,12 @@ import pytest
 from jaxdqn.replay import sum_tree
 
 MILLION = 1_000_000
+SET, FIND = jax.jit(sum_tree.set), jax.jit(sum_tree.find)  # one program instead of one for each operation
 
 
 def tree_of(leaves, branching=sum_tree.BRANCHING):
     tree = sum_tree.init(len(leaves), branching)
-    return sum_tree.set(tree, jnp.arange(len(leaves), dtype=jnp.int32), jnp.asarray(leaves, jnp.float32))
+    return SET(tree, jnp.arange(len(leaves), dtype=jnp.int32), jnp.asarray(leaves, jnp.float32))
 
 
 def levels_of(tree):
@@ -36,7 +37,7 @@ def assert_sums(tree):
 
 def find(tree, values):
     values = jnp.asarray(values, jnp.float32)
-    return np.asarray(sum_tree.find(tree, jnp.zeros_like(values), values))
+    return np.asarray(FIND(tree, jnp.zeros_like(values), values))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_the_largest_value_is_written_for_equal_indices_in_any_order():
     values = np.array([3.0, 7.0, 5.0, 2.0], np.float32)
     for order in ([0, 1, 2, 3], [1, 0, 3, 2], [3, 2, 1, 0]):
         tree = tree_of(np.full(40, 9.0))  # the new value is smaller than the old one
-        tree = sum_tree.set(tree, jnp.array([4, 4, 4, 30])[jnp.array(order)], jnp.asarray(values[order]))
+        tree = SET(tree, jnp.array([4, 4, 4, 30])[jnp.array(order)], jnp.asarray(values[order]))
         assert leaves_of(tree)[[4, 30]].tolist() == [7.0, 2.0]
         assert sum_tree.total(tree) == 38 * 9 + 7 + 2
 
@@ -77,7 +78,7 @@ def test_the_largest_value_is_written_for_equal_indices_in_any_order():
 @pytest.mark.parametrize("index", [-1, -40, 48, 10_000, 2**31 - 1, -(2**31)])
 def test_an_index_out_of_range_changes_nothing(index):
     tree = tree_of(np.arange(48))
-    changed = sum_tree.set(tree, jnp.array([index, 3], jnp.int32), jnp.array([100.0, 5.0]))
+    changed = SET(tree, jnp.array([index, 3], jnp.int32), jnp.array([100.0, 5.0]))
     expected = np.arange(48, dtype=np.float32)
     expected[3] = 5.0
     np.testing.assert_array_equal(leaves_of(changed), expected)
@@ -93,7 +94,7 @@ def test_find_returns_the_leaf_at_which_the_cumulative_sum_exceeds_the_value(bra
     np.testing.assert_array_equal(find(tree, values), expected)
     np.testing.assert_array_equal(find(tree, values - 0.5), expected)  # the lower end belongs to the leaf
     start = np.floor(values / 10) * 10
-    split = sum_tree.find(tree, jnp.asarray(start, jnp.float32), jnp.asarray(values - start, jnp.float32))
+    split = FIND(tree, jnp.asarray(start, jnp.float32), jnp.asarray(values - start, jnp.float32))
     np.testing.assert_array_equal(split, expected)
 
 
@@ -115,7 +116,7 @@ def test_a_leaf_of_zero_is_never_found_despite_rounding(num_leaves):
         assert (leaves[found] > 0).all()
     start = jnp.asarray(edges[:-1])
     for offset in (0.0, 1e-3, 1e6):
-        assert (leaves[np.asarray(sum_tree.find(tree, start, jnp.full_like(start, offset)))] > 0).all()
+        assert (leaves[np.asarray(FIND(tree, start, jnp.full_like(start, offset)))] > 0).all()
 
 
 def test_subnormal_values_become_zero():
@@ -149,7 +150,7 @@ def test_a_million_equal_leaves_are_found_equally_often():
     grid = (np.arange(MILLION // batch * per_leaf) + 0.5) / (MILLION // batch * per_leaf) * (MILLION / batch)
     for stratum in (0, 64, 127):
         start = jnp.full(grid.shape, stratum * MILLION / batch, jnp.float32)
-        found = np.asarray(sum_tree.find(tree, start, jnp.asarray(grid, jnp.float32)))
+        found = np.asarray(FIND(tree, start, jnp.asarray(grid, jnp.float32)))
         counts = np.bincount(found - found.min())[1:-1]  # the leaves at both ends are shared with other strata
         assert abs(counts - per_leaf).max() <= 2
 
@@ -169,9 +170,9 @@ def test_trees_under_vmap_equal_single_trees():
     stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)
     indices = jnp.asarray(generator.integers(-1, 51, (3, 6)), jnp.int32)
     values = jnp.asarray(generator.random((3, 6)), jnp.float32)
-    both = jax.vmap(sum_tree.set)(stacked, indices, values)
-    found = jax.vmap(sum_tree.find)(both, jnp.zeros((3, 6)), 20 * values)
+    both = jax.jit(jax.vmap(sum_tree.set))(stacked, indices, values)
+    found = jax.jit(jax.vmap(sum_tree.find))(both, jnp.zeros((3, 6)), 20 * values)
     for i, tree in enumerate(trees):
-        alone = sum_tree.set(tree, indices[i], values[i])
+        alone = SET(tree, indices[i], values[i])
         np.testing.assert_array_equal(leaves_of(alone), leaves_of(jax.tree.map(lambda x, i=i: x[i], both)))
         np.testing.assert_array_equal(find(alone, 20 * values[i]), found[i])
