@@ -17,6 +17,8 @@ from jaxdqn.schedules import Constant, Linear
 from tests.helpers.coded_steps import coded_step
 from tests.helpers.runs import SMALL, advancing, start
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 COUNTS = (jnp.int32(0), jnp.int32(0))
 SETTINGS = Prioritised(24, exponent=0.6, importance=Constant(0.5), uniform_mix=0.1)
 
@@ -247,7 +249,6 @@ def test_transitions_equal_those_of_uniform_replay(n_step):
     chex.assert_trees_all_equal(*found)
 
 
-@pytest.mark.usefixtures("unoptimised")
 @pytest.mark.parametrize("num_minibatches", [1, 4])
 def test_training_updates_the_priorities_of_sampled_transitions(num_minibatches):
     game = games.make("probe_both")

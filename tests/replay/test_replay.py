@@ -10,6 +10,8 @@ from jaxdqn.replay.uniform import Uniform, numbers
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from tests.helpers.coded_steps import coded_step
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 DISCOUNT = 0.5
 COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which uniform replay ignores
 

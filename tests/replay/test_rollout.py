@@ -10,6 +10,8 @@ from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from tests.helpers.coded_steps import coded_step
 from tests.reference.plain.rollout import lambda_return
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 ROWS, DISCOUNT, LAMBDA = 8, 0.5, 0.65
 COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which this replay ignores
 ALL = jnp.ones(2, bool)

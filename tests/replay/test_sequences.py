@@ -10,6 +10,8 @@ from jaxdqn.replay.sequences import Priorities, Sequences
 from jaxdqn.rewards_and_terminations import ConfiguredReturn
 from tests.helpers.coded_steps import coded_step
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 DISCOUNT = 0.5
 COUNTS = (jnp.int32(0), jnp.int32(0))  # steps and episodes, which this replay ignores
 ROWS, LENGTH, EPISODE = 8, 3, 5  # rows of an environment, length of a sequence, length of an episode

@@ -9,6 +9,8 @@ import pytest
 
 from jaxdqn.replay import sum_tree
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 MILLION = 1_000_000
 SET, FIND = jax.jit(sum_tree.set), jax.jit(sum_tree.find)  # one program instead of one for each operation
 
