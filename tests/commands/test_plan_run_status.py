@@ -176,7 +176,8 @@ def test_without_a_manifest_the_stored_runs_are_the_study(folder, capsys):
     assert "study: 4 of 4 runs done" in capsys.readouterr().out
 
 
-def test_the_status_counts_runs_of_earlier_commands_apart(folder, capsys):
+def test_the_status_counts_runs_of_earlier_commands_apart(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # the path of the folder is not broken
     last = {id: about(number) for number, id in enumerate(manifest.read(folder).cells) if number in (0, 1, 7)}
     manifest.write(folder, Manifest("study", 1_000, last))
     commands.main(["status", str(folder)])
