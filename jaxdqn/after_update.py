@@ -14,7 +14,7 @@ from jaxdqn.interfaces import Array, Key, LearnerState, Parameters
 from jaxdqn.spelling import did_you_mean
 
 Init = Callable[[Key], LearnerState]
-Restart = Callable[[Any, Any, Parameters], Any]  # of `Learner`
+Restart = Callable[[Any, Any, Parameters], Any]
 
 
 @configuration
@@ -37,8 +37,8 @@ class Reset:
         """Returns `(key, state, steps) -> state` with the layers as `init(key)` has them.
 
         Args:
-          init: `key -> LearnerState`, as at the start of a run.
-          restart: `Learner.restart`.
+          init: as of `protocols.AfterUpdate.make`.
+          restart: likewise.
 
         Raises:
           ValueError: the network has no layer of a name.

@@ -8,7 +8,7 @@ import itertools
 import pathlib
 import re
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import tyro
@@ -183,32 +183,20 @@ def _base_settings(arguments: Sequence[str]) -> str | None:
     return found
 
 
-def _whole_number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
-    """Returns how an option of a whole number is read: `2000`, `2_000` or `2e3`."""
-    if info.type is not int:
+def _reading(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Returns how an option of a number is read: `2000`, `2_000` or `2e3` if it is whole, else `0.001` or `1e-3`."""
+    if info.type not in (int, float):
         return None
+    read: Callable[[str], Any] = whole_of if info.type is int else number_of
+    types = (int,) if info.type is int else (int, float)
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="INT",
-        instance_from_str=lambda words: whole_of(words[0]),
-        is_instance=lambda value: type(value) is int,
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[float] | None:
-    """Returns how an option of a number is read: `0.001` or `1e-3`."""
-    if info.type is not float:
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="FLOAT",
-        instance_from_str=lambda words: number_of(words[0]),
-        is_instance=lambda value: type(value) in (int, float),
+        metavar=info.type.__name__.upper(),
+        instance_from_str=lambda words: read(words[0]),
+        is_instance=lambda value: type(value) in types,
         str_from_instance=lambda value: [str(value)],
     )
 
 
 _NUMBERS = ConstructorRegistry()
-_NUMBERS.primitive_rule(_whole_number)
-_NUMBERS.primitive_rule(_number)
+_NUMBERS.primitive_rule(_reading)

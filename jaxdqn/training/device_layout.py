@@ -11,7 +11,7 @@ from jaxdqn.game_interfaces import AnyGame, HostGame
 from jaxdqn.training import devices, host_programs, loop, sample_and_learn
 from jaxdqn.training import state as run_state
 from jaxdqn.training.evaluate import Evaluation
-from jaxdqn.training.state import RunState
+from jaxdqn.training.state import Parts, RunState
 
 MOST_ON_A_CPU_CORE = 5  # runs one after another on a core: evens out the lengths of their episodes, keeps waves short
 _DRAWING = 6  # bytes needed to draw a random number, by its own bytes: 5.4 were measured for Rainbow, which draws most
@@ -144,26 +144,28 @@ def _shapes(config: Config, game: AnyGame) -> RunState:
     """Returns the shapes and types of what a run carries."""
     key = jax.random.key(0)
     if isinstance(game, HostGame):
-        parts = host_programs.parts_of(config, game)
-        return jax.eval_shape(lambda: run_state.init(parts, key, lambda key: key, num_logged=0))
+        return jax.eval_shape(lambda: run_state.init(_parts(config, game), key, lambda key: key, num_logged=0))
     return jax.eval_shape(lambda: loop.init(config, key, game=game))
 
 
 def _shapes_of_batch(config: Config, game: AnyGame) -> Any:
     """Returns the shapes and types of a batch from replay."""
-    parts = host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
+    parts = _parts(config, game)
     bits, zero = jax.ShapeDtypeStruct((config.batch_size,), jnp.uint32), jnp.int32(0)
     return jax.eval_shape(lambda bits: parts.replay.sample(parts.replay.init(), bits, zero, zero), bits)
 
 
 def _shapes_of_numbers(config: Config, game: AnyGame) -> Any:
     """Returns the shapes and types of the random numbers of an iteration."""
-    key = jax.random.key(0)
+    key, parts = jax.random.key(0), _parts(config, game)
     if isinstance(game, HostGame):
-        parts = host_programs.parts_of(config, game)
         return jax.eval_shape(lambda: sample_and_learn.draw(parts, key))
-    parts = loop.parts_of(config, game)
     return jax.eval_shape(lambda: loop.draw(parts, key, jnp.int32(0)))
+
+
+def _parts(config: Config, game: AnyGame) -> Parts:
+    """Returns the parts of a run in the loop of its game."""
+    return host_programs.parts_of(config, game) if isinstance(game, HostGame) else loop.parts_of(config, game)
 
 
 def _memory(device: Any, num_devices: int) -> float:

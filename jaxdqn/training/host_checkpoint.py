@@ -158,9 +158,9 @@ def _in_time(actions: np.ndarray, restoring: Restoring, about: str) -> Iterator[
         if (now := time.monotonic()) > note_at:
             done = f"{number:,} of {len(actions):,} earlier steps are taken again in {now - started:.0f} s"
             restoring.note(f"{about}: {done}, of at most {restoring.seconds:.0f} s")
-            if (now - started) * len(
-                actions
-            ) > _CLEARLY * restoring.seconds * number or now > started + restoring.seconds:
+            # The expected time is that of all steps at the present speed.
+            is_too_slow = (now - started) * len(actions) > _CLEARLY * restoring.seconds * number
+            if is_too_slow or now > started + restoring.seconds:
                 raise TimeoutError
             note_at = min(now + _SECONDS_BETWEEN_NOTES, started + restoring.seconds)
         yield action
